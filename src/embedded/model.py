@@ -1,0 +1,105 @@
+"""Build the small BLIP-2 from scratch: the published architecture at a few million parameters."""
+
+from collections.abc import Iterator
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    Blip2QFormerConfig,
+    Blip2VisionConfig,
+    BlipImageProcessorPil,
+    OPTConfig,
+    PreTrainedTokenizerFast,
+)
+
+IMAGE_SIZE = 96  # pixels; with patches of 12 the ViT sees 8 × 8 of them
+NUM_QUERY_TOKENS = 12
+VOCABULARY_SIZE = 500
+
+
+def processor_for(texts: Iterator[str]) -> Blip2Processor:
+    """Byte-level BPE learnt from `texts`, with OPT's special tokens, and BLIP's image processor."""
+    tokenizer = Tokenizer(BPE(unk_token=None))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = ByteLevelDecoder()
+    trainer = BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<image>"],
+        initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    begin = tokenizer.token_to_id("</s>")
+    tokenizer.post_processor = TemplateProcessing(single="</s> $A", special_tokens=[("</s>", begin)])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="</s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        additional_special_tokens=["<image>"],
+        model_max_length=512,
+    )
+    image_processor = BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    return Blip2Processor(image_processor, fast, num_query_tokens=NUM_QUERY_TOKENS)
+
+
+def untrained_model(processor: Blip2Processor) -> Blip2ForConditionalGeneration:
+    """Random weights (torch's global seed): ViT 4×160, Q-Former 2×160, OPT 4×192."""
+    tokenizer = processor.tokenizer
+    vision = Blip2VisionConfig(
+        hidden_size=160,
+        intermediate_size=640,
+        num_hidden_layers=4,
+        num_attention_heads=5,
+        image_size=IMAGE_SIZE,
+        patch_size=12,
+        initializer_range=0.02,  # the class's own default of 1e-10 starts a ViT that cannot learn
+    )
+    qformer = Blip2QFormerConfig(
+        vocab_size=2,  # no text ever enters the Q-Former here
+        max_position_embeddings=2,
+        hidden_size=160,
+        intermediate_size=640,
+        num_hidden_layers=2,
+        num_attention_heads=5,
+        cross_attention_frequency=1,
+        encoder_hidden_size=160,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    end_of_answer = tokenizer.convert_tokens_to_ids("Ċ")  # "\n", as in the published BLIP-2 OPT
+    text = OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=192,
+        word_embed_proj_dim=192,
+        ffn_dim=768,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        max_position_embeddings=128,
+        dropout=0.0,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=end_of_answer,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config = Blip2Config(
+        vision_config=vision,
+        qformer_config=qformer,
+        text_config=text,
+        num_query_tokens=NUM_QUERY_TOKENS,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    model = Blip2ForConditionalGeneration(config)
+    model.generation_config.eos_token_id = end_of_answer
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    # The published checkpoints load trained queries; from zero they would all stay equal.
+    torch.nn.init.normal_(model.query_tokens, std=0.5)
+    return model

@@ -1,0 +1,38 @@
+"""Compute the table that rescales BERTScore for the MiniLM encoder: the scores of unrelated words.
+
+    python src/rescale.py
+
+In: the words of the encoder's own vocabulary, paired at random (seeded). Out: one row a layer,
+LAYER,P,R,F, as bert-score's own tables. Rescaled, unrelated words score 0 and equal ones 1.
+Source: https://github.com/Tiiiger/bert_score/blob/master/journal/rescale_baseline.md
+"""
+
+import csv
+import random
+from dataclasses import replace
+
+from vqa.bertscore import BertScorer, encoder_named
+from vqa.blip2 import default_device
+from vqa.files import whole_file
+
+PAIRS = 20_000
+SEED = 0
+
+
+def main() -> None:
+    encoder = encoder_named("minilm")
+    rows = []
+    for layer in range(encoder.num_layers + 1):
+        scorer = BertScorer(replace(encoder, num_layers=layer), default_device(), is_rescaled=False)
+        words = scorer.word_list()
+        rng = random.Random(SEED)
+        answers, references = rng.choices(words, k=PAIRS), rng.choices(words, k=PAIRS)
+        means = scorer.scores(answers, references).mean(axis=0)
+        rows.append([layer, *(f"{mean:.6f}" for mean in means)])
+        print(*rows[-1])
+    with whole_file(encoder.baseline) as file:
+        csv.writer(file, lineterminator="\n").writerows([("LAYER", "P", "R", "F"), *rows])
+
+
+if __name__ == "__main__":
+    main()

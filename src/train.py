@@ -1,0 +1,91 @@
+"""Adapt the language model to the pairs: trusted pairs + cached features → adapter.
+
+    python src/train.py
+
+In: data/vqa/{train,val}.csv, data/features, the model. Out: models/adapter/best (by validation
+BERTScore) and models/adapter/final in PEFT format, metrics/train.json, metrics/plots/train. No picture
+is opened and neither ViT nor Q-Former is on the device.
+"""
+
+import shutil
+from pathlib import Path
+
+from dvclive import Live
+from transformers import set_seed
+
+from vqa import lora
+from vqa.bertscore import BertScorer, encoder_named
+from vqa.blip2 import AnswerModel, Checkpoint, default_device, frozen_dtype
+from vqa.errors import run_command
+from vqa.features import FeatureStore
+from vqa.files import write_json
+from vqa.pairs import read_pairs
+from vqa.predictions import texts_for
+from vqa.scoring import scores_of
+from vqa.settings import load_settings
+from vqa.training import AdapterTrainer, CachedPairs, LivePlots, collate, trainer_arguments
+
+TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
+FEATURES = Path("data/features")
+OUT = Path("models/adapter")
+WORK = Path("models/adapter.work")  # the Trainer's own checkpoints; gone when the stage ends
+METRICS = Path("metrics/train.json")
+PLOTS = Path("metrics/plots/train")
+
+
+def run() -> None:
+    settings = load_settings()
+    device = default_device()
+    checkpoint = Checkpoint(settings.model.name, settings.model.revision)
+    train_pairs, val_pairs = read_pairs(TRAIN), read_pairs(VAL)
+    store = FeatureStore(FEATURES, checkpoint.identity())
+
+    set_seed(settings.train.seed)
+    base = checkpoint.load(frozen_dtype(settings.model.dtype, device))
+    model = AnswerModel(base, checkpoint.load_processor(), settings.model.prompt, device)
+    model.language_model = lora.with_adapter(model.language_model, settings.lora, settings.model.name)
+    trainable, total = lora.trainable_share(model.language_model)
+    print(f"training {trainable:,} of {total:,} language-model parameters ({trainable / total:.2%})")
+
+    scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
+
+    def validation() -> dict[str, float]:
+        batch_size, longest = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
+        texts = texts_for(val_pairs, store, model, batch_size, longest, label="validation")
+        scores = scores_of(val_pairs, texts, scorer)
+        return {"bert_score_f1": scores.f1.mean(), "exact_match": scores.exact_match.mean()}
+
+    shutil.rmtree(WORK, ignore_errors=True)
+    shutil.rmtree(PLOTS, ignore_errors=True)
+    trainer = AdapterTrainer(
+        answer_model=model,
+        validation=validation,
+        model=model.language_model,
+        train_dataset=CachedPairs(train_pairs, store),
+        data_collator=collate(model),
+        callbacks=[LivePlots(Live(str(PLOTS), save_dvc_exp=False, dvcyaml=None, report=None))],
+        args=trainer_arguments(WORK, settings.train, use_cpu=device.type == "cpu"),
+    )
+    trainer.train()
+
+    shutil.rmtree(OUT, ignore_errors=True)
+    trainer.save_adapter("final", OUT)
+    trainer.save_adapter("best", OUT)
+    shutil.rmtree(WORK)
+    write_json(
+        METRICS,
+        {
+            "pairs": len(train_pairs),
+            "steps": trainer.state.global_step,
+            "trainable_parameters": trainable,
+            "trainable_share": round(trainable / total, 6),
+            "final_loss": round(trainer.logged("loss")[-1], 4),
+            "best_val_bert_score_f1": round(max(trainer.logged("eval_bert_score_f1")), 4),
+            "best_val_exact_match": round(max(trainer.logged("eval_exact_match")), 4),
+        },
+    )
+    print(f"saved the adapters in {OUT}")
+
+
+if __name__ == "__main__":
+    run_command(run)

@@ -1,0 +1,185 @@
+"""Amazon Berkeley Objects on disk → products. The only file that knows ABO's layout.
+
+    listings/metadata/listings_*.json.gz   one product a line
+    images/metadata/images.csv.gz          image_id,height,width,path
+    images/small/<2 hex>/<8 hex>.jpg       at most 256 pixels a side
+
+ABO: Collins et al. 2022, https://amazon-berkeley-objects.s3.amazonaws.com/index.html
+"""
+
+import csv
+import gzip
+import hashlib
+import html
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vqa.errors import InputError
+
+NEUTRAL = ""  # language tag of values that carry none
+
+
+@dataclass(frozen=True)
+class Product:
+    """One listing with the picture it is sold by; texts are in the preferred language, or None."""
+
+    item_id: str
+    image_name: str  # "8f5d4670.jpg"; the file is image_path(root, image_name)
+    product_type: str  # "CELLULAR_PHONE_CASE"
+    name: str | None
+    color: str | None
+    material: str | None
+    pattern: str | None
+    shape: str | None
+    description: str | None
+    bullets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Products, one a picture, in an order that does not depend on the files', and what was left out."""
+
+    products: list[Product]
+    left_out: dict[str, int]  # reason → listings
+
+
+def image_path(root: Path, image_name: str) -> Path:
+    """Where the small version of a picture lies; the name's first two characters are its folder."""
+    return root / "images" / "small" / image_name[:2] / image_name
+
+
+def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image: int) -> Catalogue:
+    """Read every listing below `root` and keep the best one for each usable main picture.
+
+    Args:
+        root: a folder in ABO's layout.
+        languages: tags in order of preference; "en" stands for every en_*.
+        max_listings_per_image: a picture on more listings than this is boilerplate and left out.
+
+    Raises:
+        InputError: the folder, its listings or its images.csv are missing or not readable.
+    """
+    names = _image_names(root)
+    on_disk = {path.name for path in (root / "images" / "small").glob("??/*")}
+    left_out: Counter[str] = Counter()
+    by_image: dict[str, list[Product]] = defaultdict(list)
+    for listing in _listings(root):
+        image_id = listing.get("main_image_id")
+        if not image_id:
+            left_out["no_main_image"] += 1
+        elif image_id not in names:
+            left_out["image_not_in_images_csv"] += 1
+        elif names[image_id] not in on_disk:
+            left_out["image_not_on_disk"] += 1
+        else:
+            by_image[names[image_id]].append(_product(listing, names[image_id], languages))
+    products = []
+    for listings in by_image.values():
+        if len(listings) > max_listings_per_image:
+            left_out["boilerplate_image"] += len(listings)
+            continue
+        left_out["shares_an_image"] += len(listings) - 1
+        products.append(min(listings, key=lambda p: (p.name is None, p.color is None, p.item_id)))
+    products.sort(key=lambda product: product.image_name)
+    return Catalogue(products, dict(sorted((+left_out).items())))
+
+
+def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
+    """`count` products, taken in turn from every product type; a larger count keeps the smaller's.
+
+    The turn keeps common types (phone cases are 44 % of ABO) from filling the sample.
+    """
+    by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
+    for product in products:
+        by_type[product.product_type].append((_draw(seed, product.image_name), product))
+    turns = []
+    for of_type in by_type.values():
+        of_type.sort(key=lambda drawn: drawn[0])
+        turns += [(turn, draw, product) for turn, (draw, product) in enumerate(of_type)]
+    turns.sort(key=lambda entry: entry[:2])
+    return [product for _, _, product in turns[:count]]
+
+
+def _draw(seed: int, image_name: str) -> str:
+    return hashlib.sha256(f"{seed}/{image_name}".encode()).hexdigest()
+
+
+def _image_names(root: Path) -> dict[str, str]:
+    """image_id → file name, from images.csv."""
+    path = root / "images" / "metadata" / "images.csv.gz"
+    if not root.is_dir():
+        raise InputError(
+            f"params.yaml: data.root is {str(root)!r}, but there is no such folder; point it at a "
+            "tree in ABO's layout"
+        )
+    if not path.is_file():
+        raise InputError(f"{path} is missing; data.root must hold a tree in ABO's layout")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            return {row["image_id"]: row["path"].rsplit("/", 1)[-1] for row in csv.DictReader(file)}
+    except (OSError, EOFError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(f"{path} is not ABO's images.csv ({error}); fetch it again") from error
+
+
+def _listings(root: Path) -> Iterator[dict[str, Any]]:
+    shards = sorted((root / "listings" / "metadata").glob("listings_*.json.gz"))
+    if not shards:
+        raise InputError(
+            f"{root / 'listings' / 'metadata'} holds no listings_*.json.gz; data.root must hold a "
+            "tree in ABO's layout"
+        )
+    for shard in shards:
+        line_number = 0
+        try:
+            with gzip.open(shard, "rt", encoding="utf-8") as lines:
+                for line_number, line in enumerate(lines, start=1):
+                    yield json.loads(line)
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(
+                f"{shard}, after line {line_number}: not readable ({error}); fetch the file again"
+            ) from error
+
+
+def _product(listing: dict[str, Any], image_name: str, languages: Sequence[str]) -> Product:
+    def text(key: str) -> str | None:
+        return next(iter(_texts(listing.get(key), languages)), None)
+
+    return Product(
+        item_id=listing.get("item_id", ""),
+        image_name=image_name,
+        product_type=_product_type(listing.get("product_type")),
+        name=text("item_name"),
+        color=text("color"),
+        material=text("material"),
+        pattern=text("pattern"),
+        shape=text("item_shape"),
+        description=text("product_description"),
+        bullets=tuple(_texts(listing.get("bullet_point"), languages)),
+    )
+
+
+def _product_type(value: Any) -> str:
+    """ABO documents a string; its files hold a list of {"value"}."""
+    if isinstance(value, list):
+        value = value[0].get("value") if value else None
+    return str(value) if value else "UNKNOWN"
+
+
+def _texts(values: Any, languages: Sequence[str]) -> list[str]:
+    """Every value in the most preferred language that has any; standardised values come first."""
+    if not isinstance(values, list):
+        return []
+    for language in [*languages, NEUTRAL]:
+        found = []
+        for value in values:
+            tag = value.get("language_tag", NEUTRAL)
+            if tag == language or (language and tag.startswith(language + "_")):
+                found += [*value.get("standardized_values", []), value.get("value")]
+        texts = [html.unescape(str(text)).strip() for text in found if text is not None]
+        if any(texts):
+            return [text for text in texts if text]
+    return []

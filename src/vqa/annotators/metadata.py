@@ -1,0 +1,108 @@
+"""Listing attributes → one-word pairs, without a model: what the seller states, asked as a question.
+
+Free and exact where attributes are filled in, blind to everything a picture shows and a listing does
+not. An attribute whose text cannot be brought to one word is not asked about.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+
+from vqa.abo import Product
+from vqa.pairs import Pair
+
+# Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
+# is the answer; where it has none or two, the attribute is ambiguous and left out.
+_COLORS = frozenset(
+    "red green blue yellow black white gray grey orange purple pink brown beige gold silver navy teal "
+    "maroon turquoise ivory cream khaki tan violet olive bronze copper rose charcoal multicolor clear "
+    "transparent".split()
+)
+_MATERIALS = frozenset(
+    "wood metal plastic glass leather fabric cotton polyester steel aluminum aluminium silicone rubber "
+    "ceramic wool linen silk nylon velvet suede canvas paper bamboo marble stone iron brass gold silver "
+    "foam jute rattan wicker acrylic porcelain denim polycarbonate vinyl".split()
+)
+
+_WORDINGS = {
+    "category": ["What is shown here?", "Which product is this?", "Name the product."],
+    "color": [
+        "What color is the {product}?",
+        "Which color does the {product} come in?",
+        "Name the main color of the {product}.",
+    ],
+    "shape": [
+        "What shape is the {product}?",
+        "Which shape does the {product} have?",
+        "Name the outline of the {product}.",
+    ],
+    "material": [
+        "What is the {product} made of?",
+        "Which material is used for the {product}?",
+        "Name the material of the {product}.",
+    ],
+    "pattern": [
+        "What pattern is on the {product}?",
+        "Which pattern does the {product} have?",
+        "Name the decoration of the {product}.",
+    ],
+    "count": [
+        "How many are shown?",
+        "What is the number of pieces?",
+        "Count the pieces in the picture.",
+    ],
+}
+
+
+def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
+    """At most `questions_per_image` pairs, one a question type, the same for the same seed."""
+    answers = _answers(product)
+    rng = random.Random(f"{seed}/{product.image_name}")
+    types = sorted(answers)
+    rng.shuffle(types)
+    thing = _category(product.product_type) or "product"
+    return [
+        Pair(
+            image_name=product.image_name,
+            question=rng.choice(_WORDINGS[question_type]).format(product=thing),
+            answer=answers[question_type],
+            question_type=question_type,
+            source="metadata",
+        )
+        for question_type in types[:questions_per_image]
+    ]
+
+
+def _answers(product: Product) -> dict[str, str]:
+    """Question type → one-word answer, for every attribute that gives one."""
+    answers = {
+        "category": _category(product.product_type),
+        "color": _one_word(product.color, _COLORS),
+        "shape": _one_word(product.shape),
+        "material": _one_word(product.material, _MATERIALS),
+        "pattern": _one_word(product.pattern),
+        "count": _count(product),
+    }
+    return {question_type: answer for question_type, answer in answers.items() if answer}
+
+
+def _one_word(text: str | None, known: frozenset[str] = frozenset()) -> str | None:
+    words = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
+    matches = sorted(set(words) & known)
+    if len(words) > 1:
+        return matches[0] if len(matches) == 1 else None
+    return words[0] if words else None
+
+
+def _category(product_type: str) -> str | None:
+    """The head noun of ABO's product type: "CELLULAR_PHONE_CASE" → "case"."""
+    word = product_type.rsplit("_", 1)[-1].lower()
+    return word if word.isalpha() and word != "unknown" else None
+
+
+def _count(product: Product) -> str | None:
+    """Pieces in a set, where the name or a bullet says so in so many words."""
+    stated = r"\b(?:(?:set|pack) of|number of (?:items|pieces):) (\d{1,2})\b"
+    texts: Sequence[str] = [product.name or "", *product.bullets]
+    counts = {match for text in texts for match in re.findall(stated, text, re.IGNORECASE)}
+    return counts.pop() if len(counts) == 1 else None

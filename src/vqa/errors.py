@@ -1,0 +1,17 @@
+"""What a user can mend: one sentence that names the file, key or row and the remedy."""
+
+import sys
+from collections.abc import Callable
+
+
+class InputError(Exception):
+    """Bad input. Its message is the whole explanation; a command prints it and exits with 1."""
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Run a stage or command; bad input ends it with one sentence on stderr and exit code 1."""
+    try:
+        command()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,68 @@
+"""Pairs → what a model says to them, from cached features only; and the predictions file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+from tqdm import tqdm
+
+from vqa.blip2 import AnswerModel
+from vqa.pairs import Pair, first_word, write_rows
+
+COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
+
+
+class Features(Protocol):
+    """Anything that gives the features `[B, Q, D]` of pictures by name."""
+
+    def rows(self, image_names: Sequence[str]) -> Tensor: ...
+
+
+class Blinded:
+    """Features with nothing in them: what the model answers when it cannot look."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+
+    def rows(self, image_names: Sequence[str]) -> Tensor:
+        return self._features.rows(image_names).zero_()
+
+
+def texts_for(
+    pairs: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    batch_size: int,
+    max_new_tokens: int,
+    num_beams: int = 1,
+    label: str = "answers",
+) -> list[str]:
+    """Generated texts in the order of `pairs`; long questions are batched with long ones."""
+    order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
+    texts = [""] * len(pairs)
+    with tqdm(total=len(pairs), unit="pair", desc=label) as progress:
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            rows = features.rows([pairs[i].image_name for i in batch])
+            questions = [pairs[i].question for i in batch]
+            generated = model.texts(questions, rows, max_new_tokens, num_beams)
+            for i, text in zip(batch, generated, strict=True):
+                texts[i] = text
+            progress.update(len(batch))
+    return texts
+
+
+def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -> None:
+    rows = (
+        {
+            "image_name": pair.image_name,
+            "question": pair.question,
+            "answer": pair.answer,
+            "generated_answer": first_word(text),
+            "generated_text": text,
+            "question_type": pair.question_type,
+        }
+        for pair, text in zip(pairs, texts, strict=True)
+    )
+    write_rows(path, COLUMNS, rows)

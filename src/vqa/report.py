@@ -1,0 +1,48 @@
+"""Metrics → what people read."""
+
+from typing import Any
+
+_SYSTEMS = {
+    "baseline": "base model",
+    "lora": "with LoRA adapter",
+    "blind": "adapter, features zeroed",
+    "text_only": "text-only neighbours",
+    "majority": "majority per type",
+}
+_DIFFERENCES = {
+    "delta": "LoRA − base",
+    "delta_to_blind": "LoRA − blind",
+    "delta_to_text_only": "LoRA − text-only",
+}
+
+
+def results_table(metrics: dict[str, Any]) -> str:
+    """Markdown: every system's scores, then the differences with their 95 % intervals.
+
+    Exact match and contains are in percent, differences in percentage points; BERTScore is rescaled
+    (0: unrelated words, 1: equal).
+    """
+    lines = ["| | exact match | contains | BERTScore F1 |", "|---|---|---|---|"]
+    for name, title in _SYSTEMS.items():
+        scores = metrics[name]
+        lines.append(
+            f"| {title} | {scores['exact_match']:.1%} | {scores['contains']:.1%} "
+            f"| {scores['bert_score_f1']:.3f} |"
+        )
+    for name, title in _DIFFERENCES.items():
+        delta = metrics[name]
+        lines.append(
+            f"| **{title}** | {_points(delta['exact_match'])} | {_points(delta['contains'])} "
+            f"| {_signed(delta['bert_score_f1'])} |"
+        )
+    return "\n".join(lines)
+
+
+def _points(difference: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in difference["ci95"])
+    return f"{100 * difference['value']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _signed(difference: dict[str, Any]) -> str:
+    low, high = difference["ci95"]
+    return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -1,0 +1,169 @@
+"""params.yaml → frozen settings. Unknown keys and impossible values are refused by name.
+
+Every key must be given: params.yaml is the one place where a default lives.
+"""
+
+import json
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from vqa.errors import InputError
+
+PARAMS = Path("params.yaml")
+
+
+def _with_question(prompt: str) -> str:
+    if "{question}" not in prompt:
+        raise ValueError("it must contain {question}")
+    return prompt
+
+
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+# YAML 1.1 reads 1e-4 as a string, hence not strict.
+Positive = Annotated[float, Field(gt=0, strict=False)]
+NotNegative = Annotated[float, Field(ge=0, strict=False)]
+Share = Annotated[float, Field(gt=0, lt=1, strict=False)]
+Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
+Prompt = Annotated[str, AfterValidator(_with_question)]
+
+
+_CHECKED = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Demo:
+    images: Count
+    seed: Index
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Data:
+    root: Path
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Generate:
+    annotator: Literal["metadata", "csv"]
+    csv: Path
+    images: Count
+    questions_per_image: Count
+    languages: list[str]
+    max_listings_per_image: Count
+    seed: Index
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Validate:
+    val_share: Share
+    test_share: Share
+    min_image_side: Count
+    seed: Index
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Model:
+    name: str
+    revision: str | None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    prompt: Prompt
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Features:
+    batch_size: Count
+    workers: Index
+    images_per_shard: Count
+    dtype: Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Lora:
+    r: Count
+    alpha: Positive
+    dropout: Dropout
+    targets: Annotated[list[str], Field(min_length=1)]
+    bias: Literal["none", "all", "lora_only"]
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Train:
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    schedule: Literal["linear", "cosine", "constant"]
+    warmup_share: Dropout
+    max_grad_norm: Positive
+    eval_batch_size: Count
+    seed: Index
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Evaluate:
+    batch_size: Count
+    max_new_tokens: Count
+    num_beams: Count
+    scorer: Literal["minilm", "roberta-large"]
+    bootstrap_draws: Count
+    speed_images: Count
+    seed: Index
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Settings:
+    demo: Demo
+    data: Data
+    generate: Generate
+    validate: Validate
+    model: Model
+    features: Features
+    lora: Lora
+    train: Train
+    evaluate: Evaluate
+
+
+def load_settings(path: Path = PARAMS) -> Settings:
+    """Read and check the whole file.
+
+    Raises:
+        InputError: not there, not YAML, or a key or value is wrong; it names the key and the remedy.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; run from the top folder of the project") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        # Through JSON, because strict checking of Python values wants Path and Settings instances.
+        return TypeAdapter(Settings).validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        raise InputError(_sentence(path, error)) from error
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    """The first problem in words; the others follow once it is mended."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "missing":
+        return f"{path}: {key} is missing; add it (the committed file has every key)"
+    if first["type"] == "extra_forbidden":
+        *blocks, unknown = [str(part) for part in first["loc"]]
+        near = get_close_matches(unknown, _keys(blocks), n=1)
+        hint = f"did you mean {'.'.join([*blocks, near[0]])}?" if near else "remove it"
+        return f"{path}: unknown key {key}; {hint}"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{path}: {key} is {first['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _keys(blocks: list[str]) -> list[str]:
+    """Keys allowed below `blocks`: the block names, or one block's own keys."""
+    by_name = {field.name: field.type for field in fields(Settings)}
+    block = by_name.get(blocks[0]) if blocks else Settings
+    return [field.name for field in fields(block)] if isinstance(block, type) else []
