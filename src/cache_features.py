@@ -44,8 +44,7 @@ class Pixels(Dataset[Tensor]):
             return self._encoder.pixels([load_image(self._paths[index])])[0]
         except ImageError as error:
             raise InputError(
-                f"{self._paths[index]} changed after validation ({error.reason}); "
-                "run dvc repro validate"
+                f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
             ) from error
 
 
@@ -65,7 +64,7 @@ def run() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     manifest = write_features(
         OUT,
-        zip(names, _features(loader, encoder), strict=True),
+        zip(names, _features(loader, encoder, len(names)), strict=True),
         settings.features.images_per_shard,
         DTYPES[settings.features.dtype],
         checkpoint.identity(),
@@ -84,9 +83,9 @@ def run() -> None:
 
 
 @torch.inference_mode()
-def _features(loader: DataLoader[Tensor], encoder: ImageEncoder) -> Iterator[Tensor]:
+def _features(loader: DataLoader[Tensor], encoder: ImageEncoder, total: int) -> Iterator[Tensor]:
     """Rows `[Q, D]` in the loader's order."""
-    with tqdm(total=len(loader.dataset), unit="image", desc="features") as progress:  # type: ignore[arg-type]
+    with tqdm(total=total, unit="image", desc="features") as progress:
         for pixels in loader:
             yield from encoder.features(pixels).cpu()
             progress.update(len(pixels))

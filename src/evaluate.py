@@ -20,8 +20,8 @@ from vqa.files import write_json
 from vqa.guesses import majority_guesses, text_only_guesses
 from vqa.pairs import Pair, read_pairs
 from vqa.predictions import Blinded, Features, texts_for, write_predictions
-from vqa.scoring import differences, scores_of, summary
 from vqa.report import results_table
+from vqa.scoring import differences, scores_of, summary
 from vqa.settings import load_settings
 from vqa.speed import speed_of
 

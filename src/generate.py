@@ -48,9 +48,7 @@ def _pairs(settings: Settings) -> tuple[list[Pair], dict[str, int]]:
     pairs = [
         pair
         for product in products
-        for pair in metadata.pairs_for(
-            product, settings.generate.questions_per_image, settings.generate.seed
-        )
+        for pair in metadata.pairs_for(product, settings.generate.questions_per_image, settings.generate.seed)
     ]
     if not pairs:
         raise InputError(

@@ -62,6 +62,7 @@ def run() -> None:
         validation=validation,
         model=model.language_model,
         train_dataset=CachedPairs(train_pairs, store),
+        eval_dataset=CachedPairs(val_pairs, store),
         data_collator=collate(model),
         callbacks=[LivePlots(Live(str(PLOTS), save_dvc_exp=False, dvcyaml=None, report=None))],
         args=trainer_arguments(WORK, settings.train, use_cpu=device.type == "cpu"),

@@ -36,9 +36,7 @@ COLORS = _concepts(
 SHAPES = _concepts("round square oval triangular", {"diamond": "tilted square"}, "hexagonal")
 MATERIALS = _concepts("wood metal fabric", {"glass": "see through"}, "leather")
 PATTERNS = _concepts("plain striped dotted", {"checked": "squares"}, "zigzag")
-PRODUCTS = _concepts(
-    "clock mirror pillow rug tray lamp basket bag", {"stool": "small chair"}, "pendant"
-)
+PRODUCTS = _concepts("clock mirror pillow rug tray lamp basket bag", {"stool": "small chair"}, "pendant")
 COUNTS = _concepts("1 2 3 4", {}, "")
 
 ATTRIBUTES: dict[str, dict[str, Concept]] = {

@@ -4,6 +4,7 @@ Everything that is not an attribute is jittered (place, scale, tilt, tint, light
 no two pictures are equal and no attribute can be read off another.
 """
 
+import itertools
 import math
 import random
 from dataclasses import dataclass
@@ -50,9 +51,7 @@ def picture(item: Item, size: int, rng: random.Random) -> Image.Image:
         _draw_thing(canvas, item, centre, radius, body_color, rng)
     canvas = canvas.rotate(rng.uniform(-6, 6), Image.Resampling.BILINEAR, fillcolor=background)
     light = rng.uniform(0.94, 1.05)
-    return canvas.point(lambda value: min(255, int(value * light))).resize(
-        (size, size), Image.Resampling.BOX
-    )
+    return canvas.point(lambda value: min(255, int(value * light))).resize((size, size), Image.Resampling.BOX)
 
 
 def _draw_thing(
@@ -133,15 +132,13 @@ def _with_finish(
         for i in range(9):
             level = y - 1.2 * r + i * r * 0.3
             phase = rng.uniform(0, 6)
-            grain = [
-                (x + r * (t / 6 - 1.3), level + r * 0.09 * math.sin(t * 0.9 + phase)) for t in range(17)
-            ]
+            grain = [(x + r * (t / 6 - 1.3), level + r * 0.09 * math.sin(t * 0.9 + phase)) for t in range(17)]
             draw.line(grain, fill=150, width=max(2, int(r * 0.05)))
         return Image.composite(Image.new("RGB", surface.size, (58, 34, 14)), surface, overlay)
     if material == "metal":
         shift = rng.uniform(-0.25, 0.25) * r
-        for i, strength in ((-0.55, 150), (0.0, 225), (0.55, 120)):
-            left = x + shift + i * r
+        for offset, strength in ((-0.55, 150), (0.0, 225), (0.55, 120)):
+            left = x + shift + offset * r
             draw.line([(left - r, y + 1.4 * r), (left + r, y - 1.4 * r)], strength, int(r * 0.26))
         overlay = overlay.filter(ImageFilter.GaussianBlur(r * 0.09))
         return Image.composite(Image.new("RGB", surface.size, (255, 255, 255)), surface, overlay)
@@ -155,8 +152,9 @@ def _with_finish(
         surface = Image.blend(surface, behind, 0.42)
         draw.ellipse([x - 0.62 * r, y - 0.66 * r, x - 0.12 * r, y - 0.3 * r], fill=235)
         return Image.composite(Image.new("RGB", surface.size, (255, 255, 255)), surface, overlay)
-    noise = Image.effect_noise((max(1, surface.width // 4), max(1, surface.height // 4)), 26)
-    mottled = noise.resize(surface.size).convert("RGB")
+    grain_size = (surface.width // 4, surface.height // 4)
+    noise = Image.frombytes("L", grain_size, rng.randbytes(grain_size[0] * grain_size[1]))
+    mottled = noise.point(lambda value: 83 + value * 90 // 255).resize(surface.size).convert("RGB")
     return ImageChops.overlay(surface, mottled)
 
 
@@ -184,40 +182,36 @@ def _draw_frayed_edge(
             draw.line([(x, y), (x + dx, y + dy)], fill=_shade(color, 0.8), width=2)
 
 
-def _draw_parts_behind(
-    draw: ImageDraw.ImageDraw, product: str, centre: Point, r: float, edge: Color
-) -> None:
+def _draw_parts_behind(draw: ImageDraw.ImageDraw, product: str, centre: Point, r: float, edge: Color) -> None:
     """Legs, handles and cords that make the body a stool, a bag or a lamp."""
     x, y = centre
     w = max(2, int(r * 0.1))
+    lines: dict[str, list[tuple[Point, Point]]] = {
+        "lamp": [((x, y), (x, y + 1.55 * r))],
+        "stool": [((x + lean * 0.5 * r, y), (x + lean * r, y + 1.6 * r)) for lean in (-0.8, 0.0, 0.8)],
+        "bag": [
+            ((x - 0.42 * r, y), (x - 0.42 * r, y - 1.5 * r)),
+            ((x + 0.42 * r, y), (x + 0.42 * r, y - 1.5 * r)),
+            ((x - 0.42 * r, y - 1.5 * r), (x + 0.42 * r, y - 1.5 * r)),
+        ],
+        "pendant": [((x + side * 0.95 * r, y - 1.65 * r), (x, y - 0.8 * r)) for side in (-1, 1)],
+    }
+    for line in lines.get(product, []):
+        draw.line(line, fill=edge, width=w)
     if product == "lamp":
-        draw.line([(x, y), (x, y + 1.55 * r)], fill=edge, width=w)
         draw.rectangle([x - 0.5 * r, y + 1.45 * r, x + 0.5 * r, y + 1.6 * r], fill=edge)
-    if product == "stool":
-        for lean in (-0.8, 0.0, 0.8):
-            draw.line([(x + lean * 0.5 * r, y), (x + lean * r, y + 1.6 * r)], fill=edge, width=w)
     if product == "basket":
         draw.arc([x - 0.85 * r, y - 1.65 * r, x + 0.85 * r, y + 0.6 * r], 180, 360, edge, w)
-    if product == "bag":
-        for side in (-0.42, 0.42):
-            draw.line([(x + side * r, y), (x + side * r, y - 1.5 * r)], fill=edge, width=w)
-        draw.line([(x - 0.42 * r, y - 1.5 * r), (x + 0.42 * r, y - 1.5 * r)], fill=edge, width=w)
-    if product == "pendant":
-        draw.line([(x - 0.95 * r, y - 1.65 * r), (x, y - 0.8 * r)], fill=edge, width=w)
-        draw.line([(x + 0.95 * r, y - 1.65 * r), (x, y - 0.8 * r)], fill=edge, width=w)
     if product == "tray":
-        for side in (-1, 1):
-            cx = x + side * 1.15 * r
+        for cx in (x - 1.15 * r, x + 1.15 * r):
             draw.ellipse([cx - 0.3 * r, y - 0.4 * r, cx + 0.3 * r, y + 0.4 * r], None, edge, w)
     if product == "rug":
-        for i in range(9):
-            fy = y + (i - 4) * 0.2 * r
+        for fy in (y + (i - 4) * 0.2 * r for i in range(9)):
             draw.line([(x - 1.5 * r, fy), (x + 1.5 * r, fy)], fill=edge, width=max(2, w // 2))
     if product == "pillow":
-        for sx in (-1, 1):
-            for sy in (-1, 1):
-                cx, cy = x + sx * 0.95 * r, y + sy * 0.95 * r
-                draw.ellipse([cx - 0.2 * r, cy - 0.2 * r, cx + 0.2 * r, cy + 0.2 * r], fill=edge)
+        for sx, sy in itertools.product((-0.95, 0.95), repeat=2):
+            cx, cy = x + sx * r, y + sy * r
+            draw.ellipse([cx - 0.2 * r, cy - 0.2 * r, cx + 0.2 * r, cy + 0.2 * r], fill=edge)
 
 
 def _draw_parts_in_front(

@@ -133,14 +133,15 @@ def _listings(root: Path) -> Iterator[dict[str, Any]]:
             "tree in ABO's layout"
         )
     for shard in shards:
-        line_number = 0
+        lines_read = 0
         try:
             with gzip.open(shard, "rt", encoding="utf-8") as lines:
-                for line_number, line in enumerate(lines, start=1):
+                for line in lines:
                     yield json.loads(line)
+                    lines_read += 1
         except (OSError, EOFError, ValueError) as error:
             raise InputError(
-                f"{shard}, after line {line_number}: not readable ({error}); fetch the file again"
+                f"{shard}, line {lines_read + 1}: not readable ({error}); fetch the file again"
             ) from error
 
 

@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -58,10 +59,8 @@ class Checkpoint:
             InputError: nothing by that name, or it is not a BLIP-2.
         """
         self._check()
-        model = Blip2ForConditionalGeneration.from_pretrained(
-            self.name, revision=self.revision, dtype=dtype
-        )
-        return model.eval()  # type: ignore[no-any-return]
+        model = Blip2ForConditionalGeneration.from_pretrained(self.name, revision=self.revision, dtype=dtype)
+        return model.eval()
 
     def load_processor(self) -> Blip2Processor:
         """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision."""
@@ -70,7 +69,7 @@ class Checkpoint:
         processor.image_processor = AutoImageProcessor.from_pretrained(
             self.name, revision=self.revision, backend="pil"
         )
-        return processor  # type: ignore[no-any-return]
+        return processor
 
     def identity(self) -> dict[str, str]:
         """`name` and `fingerprint`; the latter changes with the weights or with what pixels become.
@@ -99,7 +98,7 @@ class Checkpoint:
                 f"params.yaml: model.name is {self.name!r}, which is a {config.model_type} model, "
                 "not BLIP-2; give a BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b"
             )
-        return config  # type: ignore[no-any-return]
+        return config
 
 
 class ImageEncoder:
@@ -125,18 +124,13 @@ class ImageEncoder:
         seen = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
         queries = self._query_tokens.expand(seen.shape[0], -1, -1)
         mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=self.device)
-        output = self._qformer(
-            query_embeds=queries, encoder_hidden_states=seen, encoder_attention_mask=mask
-        )
+        output = self._qformer(query_embeds=queries, encoder_hidden_states=seen, encoder_attention_mask=mask)
         # The full model rounds the fp32 Q-Former output to the ViT's dtype; so do we, to be equal to it.
-        return output.last_hidden_state.to(self._dtype).float()  # type: ignore[no-any-return]
+        return output.last_hidden_state.to(self._dtype).float()
 
 
 class AnswerModel:
-    """The live half: `language_projection` and the language model, fed with features.
-
-    `language_model` may be replaced by its PEFT-wrapped or merged form.
-    """
+    """The live half: `language_projection` and the language model, fed with features."""
 
     def __init__(
         self,
@@ -146,7 +140,7 @@ class AnswerModel:
         device: torch.device,
     ) -> None:
         self.device = device
-        self.language_model: nn.Module = model.language_model.to(device)
+        self.language_model: Any = model.language_model.to(device)  # also PEFT-wrapped or merged
         self.is_encoder_decoder: bool = not model.config.use_decoder_only_language_model
         self.num_query_tokens: int = model.config.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
@@ -160,10 +154,10 @@ class AnswerModel:
 
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
         """Input embeddings `[B, T, D]` with the projected features `[B, Q, Dq]` at the image tokens."""
-        embeds = self.language_model.get_input_embeddings()(input_ids)  # type: ignore[operator]
+        embeds = self.language_model.get_input_embeddings()(input_ids)
         projected = self._projection(features.to(self._projection.weight.dtype)).to(embeds.dtype)
         at_image = (input_ids == self._image_token_id).unsqueeze(-1)
-        return embeds.masked_scatter(at_image, projected)  # type: ignore[no-any-return]
+        return embeds.masked_scatter(at_image, projected)
 
     def training_batch(
         self, questions: Sequence[str], answers: Sequence[str], is_exact: bool = False
@@ -202,7 +196,7 @@ class AnswerModel:
         prompts = [self._prompt_ids(self._prompt.format(question=q)) for q in questions]
         side = "right" if self.is_encoder_decoder else "left"
         batch = self._padded(prompts, side)
-        generated = self.language_model.generate(  # type: ignore[operator]
+        generated = self.language_model.generate(
             inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
             attention_mask=batch["attention_mask"].to(self.device),
             max_new_tokens=max_new_tokens,

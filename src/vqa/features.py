@@ -67,8 +67,7 @@ class FeatureStore:
             )
         self._folder = folder
         self._files = {
-            shard["file"]: safe_open(folder / shard["file"], framework="pt")
-            for shard in manifest["shards"]
+            shard["file"]: safe_open(folder / shard["file"], framework="pt") for shard in manifest["shards"]
         }
         self._rows = {
             name: (shard["file"], row)
@@ -84,7 +83,7 @@ class FeatureStore:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        return self._files[file].get_slice("features")[row].float()  # type: ignore[no-any-return]
+        return self._files[file].get_slice("features")[row].float()
 
     def rows(self, image_names: Sequence[str]) -> Tensor:
         """Features of several pictures `[B, Q, D]`, fp32, in the order asked for."""

@@ -7,6 +7,7 @@ LoRA: Hu et al. 2021, https://arxiv.org/abs/2106.09685
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from torch import nn
@@ -26,7 +27,7 @@ ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
 }
 
 
-def module_names(language_model: nn.Module, targets: Sequence[str]) -> list[str]:
+def module_names(language_model: Any, targets: Sequence[str]) -> list[str]:
     """The linear-layer names that `targets` (roles such as attention.query, or literal names) stand for.
 
     Raises:
@@ -37,7 +38,7 @@ def module_names(language_model: nn.Module, targets: Sequence[str]) -> list[str]
         for name, module in language_model.named_modules()
         if isinstance(module, nn.Linear) and name != "lm_head"
     }
-    family = str(language_model.config.model_type)  # type: ignore[union-attr]
+    family = str(language_model.config.model_type)
     names: list[str] = []
     for target in targets:
         matching = [name for name in _names_of(family, target) if name in existing]
@@ -63,26 +64,26 @@ def _names_of(family: str, target: str) -> list[str]:
     return [name for names in parts.values() for name in names]
 
 
-def with_adapter(language_model: nn.Module, settings: Lora, base_name: str) -> PeftModel:
+def with_adapter(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
     """The language model with a fresh adapter; only the adapter's weights require a gradient.
 
     `base_name` is recorded in the adapter as the model it belongs to.
     """
-    is_encoder_decoder = language_model.config.is_encoder_decoder  # type: ignore[union-attr]
+    is_encoder_decoder = language_model.config.is_encoder_decoder
     config = LoraConfig(
         task_type=TaskType.SEQ_2_SEQ_LM if is_encoder_decoder else TaskType.CAUSAL_LM,
         r=settings.r,
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # divided by r; a float is fine
+        lora_alpha=settings.alpha,  # divided by r; a float is fine
         lora_dropout=settings.dropout,
         target_modules=module_names(language_model, settings.targets),
         bias=settings.bias,
     )
-    adapted = get_peft_model(language_model, config)  # type: ignore[arg-type]
+    adapted = get_peft_model(language_model, config)
     adapted.peft_config["default"].base_model_name_or_path = base_name
-    return adapted  # type: ignore[return-value]
+    return adapted
 
 
-def merged(language_model: nn.Module, adapter: Path) -> nn.Module:
+def merged(language_model: Any, adapter: Path) -> Any:
     """The language model with the saved adapter added into its weights: no cost when answering.
 
     Raises:
@@ -90,8 +91,8 @@ def merged(language_model: nn.Module, adapter: Path) -> nn.Module:
     """
     if not (adapter / "adapter_config.json").is_file():
         raise InputError(f"{adapter} holds no adapter; run the train stage (dvc repro train)")
-    model = PeftModel.from_pretrained(language_model, str(adapter))  # type: ignore[arg-type]
-    return model.merge_and_unload().eval()  # type: ignore[operator, no-any-return]
+    model = PeftModel.from_pretrained(language_model, str(adapter))
+    return model.merge_and_unload().eval()
 
 
 def trainable_share(model: nn.Module) -> tuple[int, int]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import pandas as pd
+
 from vqa.errors import InputError
 from vqa.files import whole_file
 
@@ -29,10 +31,10 @@ _TYPE_WORDS = [
 _TYPE_PATTERNS = [(name, re.compile(rf"\b(?:{words})\b")) for name, words in _TYPE_WORDS]
 OTHER_TYPE = "other"
 
-_NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
+_NUMBER_WORDS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty
+    """.split()
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"none": "0"}
 _ARTICLES = {"a", "an", "the"}
 
@@ -110,23 +112,21 @@ def read_pairs(path: Path) -> list[Pair]:
 def read_rows(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV as text: "NA" and "None" are answers, never missing values."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", strict=True)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-            missing = [name for name in required if name not in reader.fieldnames]
-            if missing:
-                raise InputError(
-                    f"{path}: column {missing[0]} is missing; its header must have "
-                    f"{','.join(required)}"
-                )
-            rows = [{key: row[key].strip() for key in reader.fieldnames} for row in reader]
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; make it, or name another file in params.yaml") from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except pd.errors.EmptyDataError as error:
+        raise InputError(f"{path} is empty; it needs the header {','.join(required)}") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a UTF-8 CSV ({error}); save it again as one") from error
-    if not rows:
+    table.columns = table.columns.str.strip()
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]} is missing; its header must have {','.join(required)}")
+    if table.empty:
         raise InputError(f"{path} has no rows; it needs at least one pair below its header")
-    return rows
+    stripped = table.fillna("").apply(lambda column: column.str.strip())  # short rows end in NaN
+    return stripped.to_dict("records")
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:

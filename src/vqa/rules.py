@@ -17,9 +17,7 @@ class Rejected:
     detail: str
 
 
-def judge(
-    pairs: Sequence[Pair], check_image: Callable[[str], None]
-) -> tuple[list[Pair], list[Rejected]]:
+def judge(pairs: Sequence[Pair], check_image: Callable[[str], None]) -> tuple[list[Pair], list[Rejected]]:
     """Split `pairs` into kept and rejected, both in input order.
 
     Args:
@@ -61,9 +59,7 @@ def _wording_problem(pair: Pair) -> tuple[str, str] | None:
     return None
 
 
-def _image_problems(
-    pairs: Sequence[Pair], check_image: Callable[[str], None]
-) -> dict[str, tuple[str, str]]:
+def _image_problems(pairs: Sequence[Pair], check_image: Callable[[str], None]) -> dict[str, tuple[str, str]]:
     problems = {}
     for name in dict.fromkeys(pair.image_name for pair in pairs):
         try:

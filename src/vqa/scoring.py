@@ -76,9 +76,7 @@ def differences(
     return {name: _difference(pairs, a, b, draws, seed) for name, (a, b) in compared.items()}
 
 
-def _difference(
-    pairs: Sequence[Pair], ours: Floats, theirs: Floats, draws: int, seed: int
-) -> dict[str, Any]:
+def _difference(pairs: Sequence[Pair], ours: Floats, theirs: Floats, draws: int, seed: int) -> dict[str, Any]:
     """Mean of `ours - theirs` with a 95 % paired bootstrap interval, clustered by picture.
 
     Pictures are drawn, not pairs: questions about one picture share its luck.

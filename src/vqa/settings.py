@@ -153,7 +153,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "missing":
         return f"{path}: {key} is missing; add it (the committed file has every key)"
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "unexpected_keyword_argument":
         *blocks, unknown = [str(part) for part in first["loc"]]
         near = get_close_matches(unknown, _keys(blocks), n=1)
         hint = f"did you mean {'.'.join([*blocks, near[0]])}?" if near else "remove it"

@@ -120,9 +120,7 @@ class AdapterTrainer(Trainer):
         self._answer_model = answer_model
         self._validation = validation
 
-    def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Tensor], *arguments: Any, **named: Any
-    ) -> Any:
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *arguments: Any, **named: Any) -> Any:
         # Ending in the parent keeps its scaling right under torchrun and gradient accumulation.
         features = inputs.pop("features")
         spliced = self._answer_model.forward(inputs, features)
@@ -135,13 +133,15 @@ class AdapterTrainer(Trainer):
             )
         return result
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:  # type: ignore[override]
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         was_training = self.model.training
         self.model.eval()
         metrics = {f"eval_{name}": float(value) for name, value in self._validation().items()}
         self.model.train(was_training)
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
         return metrics
 
     def save_adapter(self, which: str, folder: Path) -> None:

@@ -14,14 +14,18 @@ from vqa.pairs import Pair
 # Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
 # is the answer; where it has none or two, the attribute is ambiguous and left out.
 _COLORS = frozenset(
-    "red green blue yellow black white gray grey orange purple pink brown beige gold silver navy teal "
-    "maroon turquoise ivory cream khaki tan violet olive bronze copper rose charcoal multicolor clear "
-    "transparent".split()
+    """
+    beige black blue bronze brown charcoal clear copper cream gold gray green grey ivory khaki maroon
+    multicolor navy olive orange pink purple red rose silver tan teal transparent turquoise violet white
+    yellow
+    """.split()
 )
 _MATERIALS = frozenset(
-    "wood metal plastic glass leather fabric cotton polyester steel aluminum aluminium silicone rubber "
-    "ceramic wool linen silk nylon velvet suede canvas paper bamboo marble stone iron brass gold silver "
-    "foam jute rattan wicker acrylic porcelain denim polycarbonate vinyl".split()
+    """
+    acrylic aluminium aluminum bamboo brass canvas ceramic cotton denim fabric foam glass gold iron jute
+    leather linen marble metal nylon paper plastic polycarbonate polyester porcelain rattan rubber
+    silicone silk silver steel stone suede velvet vinyl wicker wood wool
+    """.split()
 )
 
 _WORDINGS = {

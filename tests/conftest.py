@@ -1,0 +1,101 @@
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+from embedded.catalogue import draw_items, write_catalogue
+from embedded.drawing import picture
+from toy import toy_model, toy_processor
+from vqa.files import write_json
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def processor() -> Blip2Processor:
+    return toy_processor()
+
+
+@pytest.fixture(params=["opt", "t5"])
+def model(request: pytest.FixtureRequest, processor: Blip2Processor) -> Blip2ForConditionalGeneration:
+    """A toy BLIP-2; every test that takes it runs once for OPT and once for T5."""
+    return toy_model(request.param, processor)
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory, processor: Blip2Processor) -> Path:
+    """The toy OPT BLIP-2 as a folder on disk."""
+    folder = tmp_path_factory.mktemp("toy") / "blip2-toy"
+    toy_model("opt", processor).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty drawn products in ABO's layout."""
+    root = tmp_path_factory.mktemp("catalogue")
+    write_catalogue(root, draw_items(30, seed=0), seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def drawings() -> list[Image.Image]:
+    """Eight different pictures."""
+    return [picture(item, 64, random.Random(i)) for i, item in enumerate(draw_items(8, seed=1))]
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalogue: Path, toy_folder: Path
+) -> Callable[..., Path]:
+    """Make an empty project in a temporary folder and stand in it; keyword arguments change params.
+
+    `project(lora={"r": 0})` writes params.yaml with lora.r 0; the catalogue is the drawn one and the
+    model the toy.
+    """
+
+    def make(**changes: dict[str, Any]) -> Path:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["data"]["root"] = str(catalogue)
+        params["model"]["name"] = str(toy_folder)
+        params["train"]["epochs"] = 1
+        params["evaluate"]["bootstrap_draws"] = 200
+        params["evaluate"]["speed_images"] = 4
+        for block, values in changes.items():
+            params.setdefault(block, {}).update(values)
+        write_json(tmp_path / "params.yaml", params)  # JSON is YAML
+        # DVCLive wants a repository with a commit.
+        os.system(f"git init -q {tmp_path} && git -C {tmp_path} commit -q --allow-empty -m start")
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the checkout; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the real ABO sample in ../shared, which is not part of the repository")
+    return SHARED
+
+
+def copy_project(to: Path) -> None:
+    """The committed and the uncommitted files of this checkout as a fresh git repository with one commit."""
+    files = os.popen(f"git -C {ROOT} ls-files --cached --others --exclude-standard").read().split("\n")
+    for name in filter(None, files):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    os.system(f"git init -q {to} && git -C {to} add -A && git -C {to} commit -q -m copy")

@@ -1,0 +1,57 @@
+"""What a stage's code really uses, read from its syntax tree: local modules, params, paths."""
+
+import ast
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+from vqa.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src"
+
+
+def local_modules(file: Path) -> set[str]:
+    """Every file below src that importing `file` runs, itself included, as paths from the top folder.
+
+    Empty package markers (`__init__.py`) hold nothing that could change a result and are left out.
+    """
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        module = waiting.pop()
+        if module in found:
+            continue
+        found.add(module)
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            paths = [(SRC / name.replace(".", "/")).with_suffix(".py") for name in names]
+            waiting += [path for path in paths if path.is_file()]
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
+def params_read(file: Path) -> set[str]:
+    """`settings.block.key` in the stage file as block.key, and a block passed whole as block."""
+    blocks = {field.name: field.type for field in fields(Settings)}
+    used: set[str] = set()
+    inner: set[int] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        chain = _chain(node)
+        if id(node) in inner or chain[:1] != ["settings"] or len(chain) < 2:
+            continue
+        for child in ast.walk(node):
+            inner.add(id(child))
+        assert is_dataclass(blocks[chain[1]]), f"settings.{chain[1]} is no block"
+        used.add(".".join(chain[1:3]))
+    return used
+
+
+def _chain(node: ast.AST) -> list[str]:
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    return [node.id, *names] if isinstance(node, ast.Name) else []

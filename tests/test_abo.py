@@ -1,0 +1,114 @@
+"""The reader of ABO's layout, on listings shaped like ABO's worst."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vqa.abo import Product, image_path, read_catalogue, sample
+from vqa.errors import InputError
+
+LANGUAGES = ["en_US", "en"]
+
+
+def write_tree(root: Path, listings: list[dict[str, Any]], images: dict[str, str]) -> Path:
+    """`images`: image_id → file name; every one is put on disk."""
+    for folder in ("listings/metadata", "images/metadata"):
+        (root / folder).mkdir(parents=True)
+    with gzip.open(root / "listings/metadata/listings_0.json.gz", "wt") as file:
+        file.writelines(json.dumps(listing) + "\n" for listing in listings)
+    with gzip.open(root / "images/metadata/images.csv.gz", "wt") as file:
+        file.write("image_id,height,width,path\n")
+        file.writelines(f"{key},9,9,{name[:2]}/{name}\n" for key, name in images.items())
+    for name in images.values():
+        image_path(root, name).parent.mkdir(parents=True, exist_ok=True)
+        image_path(root, name).touch()
+    return root
+
+
+def text(value: str, tag: str = "en_US", **more: Any) -> list[dict[str, Any]]:
+    return [{"language_tag": tag, "value": value, **more}]
+
+
+def test_texts_follow_the_language_order_and_are_unescaped(tmp_path: Path) -> None:
+    listing = {
+        "item_id": "B1",
+        "main_image_id": "71a+b-cdefL",
+        "item_name": text("Schuh", "de_DE") + text("Shoe &amp; Lace", "en_GB"),
+        "color": text("Taupe", standardized_values=["Beige"]),
+        "material": text("Leder", "de_DE"),
+        "product_type": [{"value": "SHOES"}],
+    }
+    root = write_tree(tmp_path, [listing], {"71a+b-cdefL": "aa000000.jpg"})
+    (product,) = read_catalogue(root, LANGUAGES, 20).products
+    assert product.name == "Shoe & Lace"
+    assert product.color == "Beige"  # the standardised value
+    assert product.material is None  # German only
+    assert product.product_type == "SHOES"
+    assert product.image_name == "aa000000.jpg"
+
+
+def test_listings_without_a_usable_picture_are_counted_by_reason(tmp_path: Path) -> None:
+    listings = [
+        {"item_id": "B1"},
+        {"item_id": "B2", "main_image_id": "unknown"},
+        {"item_id": "B3", "main_image_id": "gone"},
+        {"item_id": "B4", "main_image_id": "here", "product_type": "LAMP"},
+    ]
+    root = write_tree(tmp_path, listings, {"here": "aa000000.jpg", "gone": "bb000000.jpg"})
+    image_path(root, "bb000000.jpg").unlink()
+    catalogue = read_catalogue(root, LANGUAGES, 20)
+    assert [product.product_type for product in catalogue.products] == ["LAMP"]
+    assert catalogue.left_out == {
+        "image_not_in_images_csv": 1,
+        "image_not_on_disk": 1,
+        "no_main_image": 1,
+    }
+
+
+def test_a_shared_picture_is_one_product_and_a_boilerplate_picture_none(tmp_path: Path) -> None:
+    shared = [{"item_id": f"B{i}", "main_image_id": "shared"} for i in range(2)]
+    shared[1]["item_name"] = text("Named")  # type: ignore[assignment]
+    boilerplate = [{"item_id": f"C{i}", "main_image_id": "notice"} for i in range(3)]
+    root = write_tree(tmp_path, shared + boilerplate, {"shared": "aa000000.jpg", "notice": "bb000000.jpg"})
+    catalogue = read_catalogue(root, LANGUAGES, max_listings_per_image=2)
+    assert [product.name for product in catalogue.products] == ["Named"]
+    assert catalogue.left_out == {"boilerplate_image": 3, "shares_an_image": 1}
+
+
+def test_a_sample_takes_types_in_turn_and_grows_without_moving() -> None:
+    def product(number: int, product_type: str) -> Product:
+        empty = dict.fromkeys(["name", "color", "material", "pattern", "shape", "description"])
+        return Product(str(number), f"{number:08x}.jpg", product_type, bullets=(), **empty)
+
+    products = [product(i, "CELLULAR_PHONE_CASE") for i in range(90)]
+    products += [product(i, "LAMP") for i in range(90, 100)]
+    first = sample(products, 10, seed=0)
+    assert sum(p.product_type == "LAMP" for p in first) == 5
+    assert sample(products[::-1], 30, seed=0)[:10] == first
+    assert sample(products, 10, seed=1) != first
+
+
+def test_missing_folders_and_torn_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.root is '.*nowhere', but there is no such folder"):
+        read_catalogue(tmp_path / "nowhere", LANGUAGES, 20)
+    root = write_tree(tmp_path / "tree", [{"item_id": "B1"}], {})
+    shard = root / "listings/metadata/listings_0.json.gz"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"listings_0\.json\.gz, line 1: not readable"):
+        read_catalogue(root, LANGUAGES, 20)
+    shard.unlink()
+    with pytest.raises(InputError, match=r"holds no listings_\*\.json\.gz"):
+        read_catalogue(root, LANGUAGES, 20)
+    (root / "images/metadata/images.csv.gz").unlink()
+    with pytest.raises(InputError, match=r"images\.csv\.gz is missing"):
+        read_catalogue(root, LANGUAGES, 20)
+
+
+def test_the_real_sample_reads_as_documented(shared: Path) -> None:
+    catalogue = read_catalogue(shared / "abo", LANGUAGES, 20)
+    assert len(catalogue.products) == 603
+    assert catalogue.left_out == {"image_not_in_images_csv": 4, "no_main_image": 1}

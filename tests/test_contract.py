@@ -1,0 +1,86 @@
+"""dvc.yaml says exactly what the code does: modules imported, params read, files written."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from contract import SRC, local_modules, params_read
+from vqa.settings import load_settings
+
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, dict[str, Any]] = DVC["stages"]
+
+
+def outs(stage: dict[str, Any]) -> set[str]:
+    listed = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
+
+
+def paths_in(stage: str) -> set[str]:
+    """The Path constants of the stage's module."""
+    constants = vars(importlib.import_module(stage)).values()
+    return {value.as_posix() for value in constants if isinstance(value, Path)}
+
+
+def test_the_stages_are_the_pipeline_in_order() -> None:
+    assert list(STAGES) == ["demo", "generate", "validate", "cache_features", "train", "evaluate"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_the_modules_the_stage_imports(stage: str) -> None:
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert listed == local_modules(SRC / f"{stage}.py")
+    assert STAGES[stage]["cmd"] == f"python src/{stage}.py"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_those_the_stage_reads(stage: str) -> None:
+    assert set(STAGES[stage]["params"]) == params_read(SRC / f"{stage}.py")
+
+
+def test_every_param_is_read_by_some_stage() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    listed = {key for stage in STAGES.values() for key in stage["params"]}
+    unread = [
+        f"{block}.{key}"
+        for block, keys in params.items()
+        for key in keys
+        if block not in listed and f"{block}.{key}" not in listed
+    ]
+    assert unread == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_outs_and_data_deps_are_the_paths_of_the_code(stage: str) -> None:
+    written = outs(STAGES[stage])
+    read = {dep for dep in STAGES[stage]["deps"] if not dep.startswith(("src/", "${", "models/blip2"))}
+    known = paths_in(stage)
+    for path in written | read:
+        parents = {path, *(parent.as_posix() for parent in Path(path).parents)}
+        inside = {constant for constant in known if constant.startswith(path + "/")}
+        assert parents & known or inside, f"{path} is in dvc.yaml but not in src/{stage}.py"
+    for constant in known - {"data/vqa", "models/adapter.work"}:
+        covered = {constant, *(parent.as_posix() for parent in Path(constant).parents)}
+        assert covered & (written | read), f"{constant} is in src/{stage}.py but not in dvc.yaml"
+
+
+def test_metrics_are_kept_by_git_and_artifacts_are_outs() -> None:
+    for stage in STAGES.values():
+        for metric in stage.get("metrics", []):
+            assert next(iter(metric.values()))["cache"] is False
+    all_outs = set().union(*(outs(stage) for stage in STAGES.values()))
+    for artifact in DVC["artifacts"].values():
+        assert Path(artifact["path"]).parent.as_posix() in all_outs
+
+
+def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
+    for stage in ("train", "evaluate"):
+        assert "src/vqa/bertscore_minilm_baseline.csv" in STAGES[stage]["deps"]
+    for stage in ("cache_features", "train", "evaluate"):
+        assert "models/blip2-tiny" in STAGES[stage]["deps"]
+    assert "${generate.csv}" in STAGES["generate"]["deps"]
+    assert load_settings(ROOT / "params.yaml").generate.csv.parent == Path("data/pairs")

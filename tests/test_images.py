@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vqa.images import ImageError, content_hash, load_image
+
+
+def test_every_mode_becomes_upright_rgb(tmp_path: Path) -> None:
+    for mode in ("L", "P", "CMYK", "RGBA", "I;16"):
+        path = tmp_path / f"{mode.replace(';', '')}.{'jpg' if mode == 'CMYK' else 'png'}"
+        Image.new(mode, (30, 50)).save(path)
+        assert (load_image(path).mode, load_image(path).size) == ("RGB", (30, 50))
+    rotated = Image.new("RGB", (30, 50))
+    exif = rotated.getexif()
+    exif[0x0112] = 6  # turn by 90° to view
+    rotated.save(tmp_path / "rotated.jpg", exif=exif)
+    assert load_image(tmp_path / "rotated.jpg").size == (50, 30)
+
+
+def test_missing_truncated_and_foreign_files_have_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(ImageError) as missing:
+        load_image(tmp_path / "none.jpg")
+    assert missing.value.reason == "image_missing"
+    whole = tmp_path / "whole.jpg"
+    Image.effect_noise((64, 64), 50).save(whole)
+    for content in (whole.read_bytes()[:-200], b"no picture", b""):
+        (tmp_path / "bad.jpg").write_bytes(content)
+        with pytest.raises(ImageError) as unreadable:
+            load_image(tmp_path / "bad.jpg")
+        assert unreadable.value.reason == "image_unreadable"
+
+
+def test_equal_bytes_have_equal_hashes(tmp_path: Path) -> None:
+    for name, content in (("a", b"x"), ("b", b"x"), ("c", b"y")):
+        (tmp_path / name).write_bytes(content)
+    hashes = [content_hash(tmp_path / name) for name in "abc"]
+    assert hashes[0] == hashes[1] != hashes[2]

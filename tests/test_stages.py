@@ -1,0 +1,146 @@
+"""The stages one after another on thirty drawn pictures and the toy model, in one process."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import cache_features
+import evaluate
+import generate
+import train
+import validate
+from vqa.errors import run_command
+from vqa.pairs import read_pairs
+
+Project = Callable[..., Path]
+STAGES = [generate, validate, cache_features, train, evaluate]
+
+
+def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_caching(
+    project: Project, monkeypatch: pytest.MonkeyPatch, catalogue: Path
+) -> None:
+    folder = project()
+    for stage in STAGES[:3]:
+        stage.run()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a picture was opened")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    train.run()
+    with monkeypatch.context() as without_speed:  # measuring speed is the one step that needs pictures
+        without_speed.setattr(evaluate, "speed_of", lambda *_: {"pairs_per_second": 1.0})
+        evaluate.run()
+    answers = Path("data/predictions/lora.csv").read_text()
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    evaluate.run()
+    assert Path("data/predictions/lora.csv").read_text() == answers
+
+    metrics = json.loads(Path("metrics/evaluate.json").read_text())
+    test_pairs = read_pairs(Path("data/vqa/test.csv"))
+    for system in ("baseline", "lora", "blind", "text_only", "majority"):
+        assert metrics[system]["n"] == len(test_pairs)
+        assert 0 <= metrics[system]["exact_match"] <= metrics[system]["contains"] <= 1
+    assert metrics["speed"]["ratio"] > 0
+    for which in ("best", "final"):
+        assert (folder / "models/adapter" / which / "adapter_model.safetensors").is_file()
+    assert not (folder / "models/adapter.work").exists()
+    plot = (folder / "metrics/plots/train/plots/metrics/loss.tsv").read_text().splitlines()
+    assert plot[0] == "step\tloss"
+
+
+def test_no_picture_is_in_two_splits(project: Project) -> None:
+    project()
+    generate.run()
+    validate.run()
+    images = [
+        {pair.image_name for pair in read_pairs(Path(f"data/vqa/{split}.csv"))}
+        for split in ("train", "val", "test")
+    ]
+    assert sum(map(len, images)) == len(set().union(*images)) == 30
+
+
+def test_a_csv_of_three_columns_is_enough_and_missing_pictures_are_rejects(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))
+    rows = [f"{name},What color is it?,red" for name in names]
+    (tmp_path / "mine.csv").write_text(
+        "image_name,question,answer\n" + "\n".join(rows) + "\nff00.jpg,What?,red\n"
+    )
+    project(generate={"annotator": "csv", "csv": str(tmp_path / "mine.csv")})
+    generate.run()
+    validate.run()
+    metrics = json.loads(Path("metrics/data.json").read_text())
+    assert metrics["kept"] == 30
+    assert metrics["rejected"] == {"image_missing": 1}
+    assert Path("data/vqa/rejected.csv").read_text().splitlines()[1].startswith("ff00.jpg,What?,red,")
+
+
+def fails(stage: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a stage that must end with exit code 1 and one sentence; return the sentence."""
+    with pytest.raises(SystemExit) as caught:
+        run_command(stage)
+    assert caught.value.code == 1
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("error: ")
+    return sentence
+
+
+def test_a_missing_data_root_is_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = project(data={"root": "nowhere"})
+    assert "data.root is 'nowhere', but there is no such folder" in fails(generate.run, capsys)
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("image_name,question\na,b\n", "column answer is missing"), ("", "is empty")],
+)
+def test_a_bad_csv_is_named(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, sentence: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(content)
+    folder = project(generate={"annotator": "csv", "csv": "mine.csv"})
+    assert f"mine.csv: {sentence}" in fails(generate.run, capsys).replace("mine.csv is", "mine.csv: is")
+    assert not (folder / "data").exists()
+
+
+def test_bad_params_stop_every_stage(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project(lora={"r": 0})
+    for stage in STAGES:
+        assert "params.yaml: lora.r is 0" in fails(stage.run, capsys)
+
+
+def test_a_model_folder_that_is_not_blip2_and_foreign_features_are_named(
+    project: Project, tmp_path: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(lora={"targets": ["gate_proj"]})
+    for stage in STAGES[:3]:
+        stage.run()
+    sentence = fails(train.run, capsys)
+    assert "lora.targets has 'gate_proj', which matches nothing" in sentence
+    assert not Path("models").exists()
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "bert"}')
+    project(model={"name": str(other)})
+    assert "a bert model, not BLIP-2" in fails(cache_features.run, capsys)
+
+    for path in toy_folder.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    (other / "generation_config.json").write_text("{}")
+    assert "data/features was made by" in fails(train.run, capsys)
+    assert not Path("models").exists()
+
+
+def test_too_few_pictures_to_split_are_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project(generate={"images": 1})
+    generate.run()
+    assert "no pair is left for the" in fails(validate.run, capsys)
+    assert not Path("data/vqa/train.csv").exists()
