@@ -20,7 +20,7 @@ from vqa.errors import run_command
 from vqa.features import FeatureStore
 from vqa.files import write_json
 from vqa.pairs import read_pairs
-from vqa.predictions import texts_for
+from vqa.predictions import Decoding, texts_for
 from vqa.scoring import scores_of
 from vqa.settings import load_settings
 from vqa.training import AdapterTrainer, CachedPairs, LivePlots, collate, trainer_arguments
@@ -48,10 +48,10 @@ def run() -> None:
     print(f"training {trainable:,} of {total:,} language-model parameters ({trainable / total:.2%})")
 
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
+    decoding = Decoding(settings.train.eval_batch_size, settings.evaluate.max_new_tokens)
 
     def validation() -> dict[str, float]:
-        batch_size, longest = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
-        texts = texts_for(val_pairs, store, model, batch_size, longest, label="validation")
+        texts = texts_for(val_pairs, store, model, decoding, "validation")
         scores = scores_of(val_pairs, texts, scorer)
         return {"bert_score_f1": scores.f1.mean(), "exact_match": scores.exact_match.mean()}
 
@@ -73,19 +73,12 @@ def run() -> None:
     trainer.save_adapter("final", OUT)
     trainer.save_adapter("best", OUT)
     shutil.rmtree(WORK)
-    write_json(
-        METRICS,
-        {
-            "pairs": len(train_pairs),
-            "steps": trainer.state.global_step,
-            "trainable_parameters": trainable,
-            "trainable_share": round(trainable / total, 6),
-            "final_loss": round(trainer.logged("loss")[-1], 4),
-            "best_val_bert_score_f1": round(max(trainer.logged("eval_bert_score_f1")), 4),
-            "best_val_exact_match": round(max(trainer.logged("eval_exact_match")), 4),
-        },
-    )
+    write_json(METRICS, {"pairs": len(train_pairs), **trainer.metrics(), **_size(trainable, total)})
     print(f"saved the adapters in {OUT}")
+
+
+def _size(trainable: int, total: int) -> dict[str, float]:
+    return {"trainable_parameters": trainable, "trainable_share": round(trainable / total, 6)}
 
 
 if __name__ == "__main__":

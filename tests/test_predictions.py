@@ -8,7 +8,7 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 from toy import PROMPT
 from vqa.blip2 import AnswerModel
 from vqa.pairs import Pair
-from vqa.predictions import COLUMNS, Blinded, texts_for, write_predictions
+from vqa.predictions import COLUMNS, Blinded, Decoding, texts_for, write_predictions
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
 
@@ -27,9 +27,9 @@ def test_texts_come_in_the_pairs_order_whatever_the_batch_size(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
     answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
-    alone = texts_for(PAIRS, Random(), answers, batch_size=1, max_new_tokens=5)
-    assert texts_for(PAIRS, Random(), answers, batch_size=4, max_new_tokens=5) == alone
-    reverse = texts_for(PAIRS[::-1], Random(), answers, batch_size=3, max_new_tokens=5)
+    alone = texts_for(PAIRS, Random(), answers, Decoding(1, 5), "")
+    assert texts_for(PAIRS, Random(), answers, Decoding(4, 5), "") == alone
+    reverse = texts_for(PAIRS[::-1], Random(), answers, Decoding(3, 5), "")
     assert reverse[::-1] == alone
 
 

@@ -1,6 +1,7 @@
 """Pairs → what a model says to them, from cached features only; and the predictions file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,24 +30,30 @@ class Blinded:
         return self._features.rows(image_names).zero_()
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy)."""
+
+    batch_size: int
+    max_new_tokens: int
+    num_beams: int = 1
+
+
 def texts_for(
-    pairs: Sequence[Pair],
-    features: Features,
-    model: AnswerModel,
-    batch_size: int,
-    max_new_tokens: int,
-    num_beams: int = 1,
-    label: str = "answers",
+    pairs: Sequence[Pair], features: Features, model: AnswerModel, decoding: Decoding, label: str
 ) -> list[str]:
-    """Generated texts in the order of `pairs`; long questions are batched with long ones."""
+    """Generated texts in the order of `pairs`; long questions are batched with long ones.
+
+    `label` names the progress bar.
+    """
     order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
     texts = [""] * len(pairs)
     with tqdm(total=len(pairs), unit="pair", desc=label) as progress:
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
+        for start in range(0, len(order), decoding.batch_size):
+            batch = order[start : start + decoding.batch_size]
             rows = features.rows([pairs[i].image_name for i in batch])
             questions = [pairs[i].question for i in batch]
-            generated = model.texts(questions, rows, max_new_tokens, num_beams)
+            generated = model.texts(questions, rows, decoding.max_new_tokens, decoding.num_beams)
             for i, text in zip(batch, generated, strict=True):
                 texts[i] = text
             progress.update(len(batch))

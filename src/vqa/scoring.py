@@ -43,6 +43,22 @@ def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -
     )
 
 
+def judgement(pairs: Sequence[Pair], scores: dict[str, Scores], draws: int, seed: int) -> dict[str, Any]:
+    """Every system's summary, and what the adapter adds to the base, to itself blind and to text alone.
+
+    `scores`: by system; `baseline`, `lora`, `blind` and `text_only` must be among them.
+    """
+    against = {"delta": "baseline", "delta_to_blind": "blind", "delta_to_text_only": "text_only"}
+    return {
+        **{system: summary(pairs, of_system) for system, of_system in scores.items()},
+        **{
+            key: differences(pairs, scores["lora"], scores[other], draws, seed)
+            for key, other in against.items()
+        },
+        "data": {"test_pairs": len(pairs), "test_images": len({pair.image_name for pair in pairs})},
+    }
+
+
 def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
     """Means over all pairs and per question type."""
     types = np.array([pair.question_type for pair in pairs])

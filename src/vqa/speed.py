@@ -12,6 +12,7 @@ from vqa.abo import image_path
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.images import load_image
 from vqa.pairs import Pair
+from vqa.predictions import Decoding
 
 _ROUNDS = 3  # after one that warms up
 
@@ -21,24 +22,23 @@ def speed_of(
     root: Path,
     encoder: ImageEncoder,
     model: AnswerModel,
-    batch_size: int,
-    max_new_tokens: int,
-    num_beams: int,
+    decoding: Decoding,
 ) -> dict[str, float]:
     """Pictures and pairs a second, files in and answers out; the median of three timed rounds."""
-    names = sorted({pair.image_name for pair in pairs})
+    names, size = sorted({pair.image_name for pair in pairs}), decoding.batch_size
 
     def answer_all() -> None:
         features: dict[str, Tensor] = {}
-        for start in range(0, len(names), batch_size):
-            batch = names[start : start + batch_size]
+        for start in range(0, len(names), size):
+            batch = names[start : start + size]
             pixels = encoder.pixels([load_image(image_path(root, name)) for name in batch])
             with torch.inference_mode():
                 features.update(zip(batch, encoder.features(pixels), strict=True))
-        for start in range(0, len(pairs), batch_size):
-            rows = pairs[start : start + batch_size]
+        for start in range(0, len(pairs), size):
+            rows = pairs[start : start + size]
             stacked = torch.stack([features[pair.image_name] for pair in rows])
-            model.texts([pair.question for pair in rows], stacked, max_new_tokens, num_beams)
+            questions = [pair.question for pair in rows]
+            model.texts(questions, stacked, decoding.max_new_tokens, decoding.num_beams)
 
     seconds = []
     for _ in range(1 + _ROUNDS):

@@ -154,6 +154,19 @@ class AdapterTrainer(Trainer):
         for name in ("adapter_config.json", "adapter_model.safetensors", "README.md"):
             shutil.copyfile(best / name, folder / which / name)
 
-    def logged(self, name: str) -> list[float]:
-        """Every value logged under `name`, in order."""
-        return [entry[name] for entry in self.state.log_history if name in entry]
+    def metrics(self) -> dict[str, float]:
+        """What a finished run is remembered by."""
+        logs = self.state.log_history
+        losses = [entry["loss"] for entry in logs if "loss" in entry]
+        best = max((entry for entry in logs if "eval_bert_score_f1" in entry), key=_bert_score)
+        return {
+            "steps": self.state.global_step,
+            "final_loss": round(losses[-1], 4),
+            "best_epoch": round(best["epoch"], 2),
+            "best_val_bert_score_f1": round(best["eval_bert_score_f1"], 4),
+            "best_val_exact_match": round(best["eval_exact_match"], 4),
+        }
+
+
+def _bert_score(entry: dict[str, float]) -> float:
+    return entry["eval_bert_score_f1"]
