@@ -46,7 +46,7 @@ def params_read(file: Path) -> set[str]:
             inner.add(id(child))
         assert is_dataclass(blocks[chain[1]]), f"settings.{chain[1]} is no block"
         used.add(".".join(chain[1:3]))
-    return used
+    return {key for key in used if "." not in key or key.split(".")[0] not in used}
 
 
 def _chain(node: ast.AST) -> list[str]:

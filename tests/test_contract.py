@@ -82,5 +82,6 @@ def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
         assert "src/vqa/bertscore_minilm_baseline.csv" in STAGES[stage]["deps"]
     for stage in ("cache_features", "train", "evaluate"):
         assert "models/blip2-tiny" in STAGES[stage]["deps"]
+    assert "src/vqa/annotators/prompt.txt" in STAGES["generate"]["deps"]
     assert "${generate.csv}" in STAGES["generate"]["deps"]
     assert load_settings(ROOT / "params.yaml").generate.csv.parent == Path("data/pairs")

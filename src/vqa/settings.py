@@ -50,13 +50,26 @@ class Data:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Generate:
-    annotator: Literal["metadata", "csv"]
+    annotator: Literal["metadata", "csv", "gemini"]
     csv: Path
     images: Count
     questions_per_image: Count
     languages: list[str]
     max_listings_per_image: Count
     seed: Index
+    model: str
+    api_endpoint: str | None
+    usd_per_million_input_tokens: NotNegative
+    usd_per_million_output_tokens: NotNegative
+    max_cost_usd: NotNegative
+    max_requests: Count | None
+    concurrency: Count
+    requests_per_minute: Positive
+    tokens_per_minute: Positive
+    max_attempts: Count
+    timeout_s: Positive
+    max_output_tokens: Count
+    temperature: NotNegative
 
 
 @dataclass(frozen=True, config=_CHECKED)

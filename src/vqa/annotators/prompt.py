@@ -1,0 +1,99 @@
+"""Product → prompt, and a model's text → pairs. Knows no vendor.
+
+A multi-word answer is kept as it came: rejecting it is the validate stage's work, cutting it nobody's.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from vqa.abo import Product
+from vqa.pairs import Pair, question_type_of
+
+TEMPLATE = Path(__file__).with_name("prompt.txt")
+TYPES = "color shape material size pattern count texture position function brand comparison".split()
+DIFFICULTIES = ("easy", "medium", "hard")
+LONGEST_TEXT = 100_000  # characters; a real answer has a few hundred
+_TEXT_PAIR = re.compile(
+    r"(?im)^\W*(?:\d+\W+)?q(?:uestion)?\s*\d*\s*[:.]\s*(.+?)\s*[\r\n]+\W*a(?:nswer)?\s*\d*\s*[:.]\s*(.+?)\s*$"
+)
+
+
+class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failure
+    """A text that holds no pair; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def prompt_for(product: Product, questions: int) -> str:
+    """The template filled with what the listing says; unknown attributes are said to be unknown."""
+    description = product.description or " ".join(product.bullets[:3])
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        name=product.name or "unknown",
+        color=product.color or "unknown",
+        material=product.material or "unknown",
+        description=description[:600] or "unknown",
+        count=questions,
+    )
+
+
+def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
+    """Pairs in a text: JSON (also fenced, in prose, or cut short after whole objects) or "Q: … A: …".
+
+    Raises:
+        UnusableText: `empty_text`, `text_too_long`, `wrong_schema` (JSON without questions) or
+            `not_parsable`.
+    """
+    if not text.strip():
+        raise UnusableText("empty_text")
+    if len(text) > LONGEST_TEXT:
+        raise UnusableText("text_too_long")
+    objects = list(_objects(text))
+    pairs = [_pair(found, image_name, source) for found in objects if _is_pair(found)]
+    if not objects:
+        pairs = [
+            Pair(image_name, question, answer, question_type_of(question), source=source)
+            for question, answer in _TEXT_PAIR.findall(text)
+        ]
+    if not pairs:
+        raise UnusableText("wrong_schema" if objects else "not_parsable")
+    return pairs
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Every complete JSON object in `text` that holds no other object."""
+    decoder = json.JSONDecoder()
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except ValueError:
+            end = position + 1  # an outer object cut short: look inside it
+        else:
+            nested = [item for item in value.values() if isinstance(item, list)]
+            inner = [entry for items in nested for entry in items if isinstance(entry, dict)]
+            yield from inner or [value]
+        position = text.find("{", end)
+
+
+def _is_pair(found: dict[str, Any]) -> bool:
+    return bool(str(found.get("question") or "").strip()) and found.get("answer") not in (None, "")
+
+
+def _pair(found: dict[str, Any], image_name: str, source: str) -> Pair:
+    question = " ".join(str(found["question"]).split())
+    kind = str(found.get("type") or found.get("question_type") or "").strip().lower()
+    difficulty = str(found.get("difficulty") or "").strip().lower()
+    return Pair(
+        image_name=image_name,
+        question=question,
+        answer=" ".join(str(found["answer"]).split()),
+        question_type=kind if kind in TYPES else question_type_of(question),
+        difficulty=difficulty if difficulty in DIFFICULTIES else "",
+        source=source,
+    )

@@ -1,0 +1,185 @@
+"""Requests → replies, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
+
+Concurrency follows the service: halved when it says "too many", raised by one after as many successes
+(additive increase, multiplicative decrease). A request that was put off is never dropped.
+"""
+
+import heapq
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LONGEST_BACKOFF = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture and what to ask of it."""
+
+    key: str  # of the ledger
+    image_name: str
+    image_path: Path
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: a text, or the reason why there is none; both are final and may be paid for."""
+
+    outcome: str  # "answered", or a reason such as "blocked_prompt"
+    text: str
+    finish_reason: str
+    model: str
+    prompt_tokens: int
+    output_tokens: int
+
+
+class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
+    """The service could not answer now. `is_throttled`: because of too many requests."""
+
+    def __init__(self, reason: str, wait: float | None = None, is_throttled: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.wait, self.is_throttled = reason, wait, is_throttled
+
+
+@dataclass(frozen=True)
+class Limits:
+    concurrency: int
+    requests_per_minute: float
+    tokens_per_minute: float
+    max_attempts: int
+    max_requests: int | None
+    max_usd: float
+    usd_per_request: float  # the most one request can cost
+    tokens_per_request: float
+
+
+@dataclass
+class Progress:
+    """What happened so far."""
+
+    settled: int = 0
+    retries: int = 0
+    usd: float = 0.0
+    unanswered: dict[str, str] = field(default_factory=dict)  # image name → last reason
+    stopped_by: str | None = None  # the limit that ended asking
+
+
+class Asker:
+    """Asks until every request is settled, a limit is reached, or an error stops it."""
+
+    def __init__(
+        self,
+        send: Callable[[Request], Reply],
+        settle: Callable[[Request, Reply, float, int], float],
+        limits: Limits,
+    ) -> None:
+        """
+        Args:
+            send: asks once; raises TryAgain to be asked later, InputError to stop everything.
+            settle: `(request, reply, seconds, attempts)` → USD paid; makes the reply durable.
+        """
+        self._send, self._settle, self._limits = send, settle, limits
+        self._state = threading.Condition()
+        self._waiting: list[tuple[float, int, int, Request]] = []  # heap: not before, order, attempts
+        self._in_flight = 0
+        self._started = 0
+        self._allowed = float(limits.concurrency)
+        self._next_start = 0.0
+        self._is_over = False
+        self.progress = Progress()
+
+    def ask(self, requests: Sequence[Request]) -> Progress:
+        """Settle `requests`.
+
+        Raises:
+            InputError: the service refuses in a way that no waiting mends (key, model, permission).
+        """
+        self._waiting = [(0.0, order, 0, request) for order, request in enumerate(requests)]
+        workers = max(1, min(self._limits.concurrency, len(requests)))
+        with ThreadPoolExecutor(workers) as pool:
+            for future in [pool.submit(self._work) for _ in range(workers)]:
+                future.result()
+        return self.progress
+
+    def _work(self) -> None:
+        try:
+            while taken := self._take():
+                self._ask_once(*taken)
+        finally:  # nothing is left to do, or this worker's error ends the others' work too
+            with self._state:
+                self._is_over = True
+                self._state.notify_all()
+
+    def _ask_once(self, order: int, attempts: int, request: Request) -> None:
+        start = time.monotonic()
+        try:
+            reply = self._send(request)
+        except TryAgain as reason:
+            self._put_off(order, attempts + 1, request, reason)
+            return
+        usd = self._settle(request, reply, time.monotonic() - start, attempts + 1)
+        with self._state:
+            self.progress.settled += 1
+            self.progress.usd += usd
+            self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
+            self._leave()
+
+    def _take(self) -> tuple[int, int, Request] | None:
+        """The next request, once a slot and the rates allow it; None when there is nothing left to do."""
+        with self._state:
+            while True:
+                nothing_left = not self._waiting and not self._in_flight
+                if self._is_over or nothing_left or self._is_at_a_limit():
+                    return None
+                now = time.monotonic()
+                ready = max(self._waiting[0][0], self._next_start) if self._waiting else None
+                has_slot = self._in_flight < int(self._allowed) and self._can_pay()
+                if ready is not None and has_slot and ready <= now:
+                    _, order, attempts, request = heapq.heappop(self._waiting)
+                    self._in_flight += 1
+                    self._started += 1
+                    self._next_start = max(self._next_start, now) + self._seconds_a_request()
+                    return order, attempts, request
+                self._state.wait(max(0.001, ready - now) if ready is not None and has_slot else None)
+
+    def _put_off(self, order: int, attempts: int, request: Request, reason: TryAgain) -> None:
+        with self._state:
+            self.progress.retries += 1
+            backoff = min(_LONGEST_BACKOFF, 0.5 * 2**attempts) * random.uniform(0.5, 1.0)
+            later = time.monotonic() + (backoff if reason.wait is None else reason.wait)
+            if reason.is_throttled:
+                self._allowed = max(1.0, self._allowed / 2)
+                self._next_start = max(self._next_start, later)
+            if attempts < self._limits.max_attempts:
+                heapq.heappush(self._waiting, (later, order, attempts, request))
+            else:
+                self.progress.unanswered[request.image_name] = reason.reason
+            self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._state.notify_all()
+
+    def _can_pay(self) -> bool:
+        """Whether one more request, at its most expensive, stays below the budget."""
+        at_most = (self._in_flight + 1) * self._limits.usd_per_request
+        return self.progress.usd + at_most <= self._limits.max_usd
+
+    def _is_at_a_limit(self) -> bool:
+        most = self._limits.max_requests
+        if self._waiting and most is not None and self._started >= most:
+            self.progress.stopped_by = "generate.max_requests"
+        elif self._waiting and not self._in_flight and not self._can_pay():
+            self.progress.stopped_by = "generate.max_cost_usd"
+        return self.progress.stopped_by is not None
+
+    def _seconds_a_request(self) -> float:
+        return max(
+            60 / self._limits.requests_per_minute,
+            60 * self._limits.tokens_per_request / self._limits.tokens_per_minute,
+        )

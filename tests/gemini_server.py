@@ -1,0 +1,135 @@
+"""A local HTTP server that speaks Gemini's REST protocol, faults included.
+
+    python tests/gemini_server.py 8765 --latency 0.2      # every request answered well
+
+A behaviour is a function `(number, body) → Response`: `number` counts requests from 0.
+"""
+
+import argparse
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PAIRS = [
+    {"question": "What color is the body?", "answer": "red", "type": "color", "difficulty": "easy"},
+    {"question": "How many legs are visible?", "answer": "4", "type": "count", "difficulty": "medium"},
+]
+
+
+@dataclass(frozen=True)
+class Response:
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    resets: bool = False  # close the connection with RST instead of answering
+
+
+Behaviour = Callable[[int, dict[str, Any]], Response]
+
+
+def answer(text: str, finish: str = "STOP", model: str = "gemini-test-001") -> Response:
+    """A candidate with one text part."""
+    content = {"parts": [{"text": text}], "role": "model"}
+    return Response(
+        {
+            "candidates": [{"content": content, "finishReason": finish, "index": 0}],
+            "usageMetadata": {"promptTokenCount": 500, "candidatesTokenCount": 100, "totalTokenCount": 600},
+            "modelVersion": model,
+        }
+    )
+
+
+def error(status: int, message: str, details: list[dict[str, Any]] | None = None, **headers: str) -> Response:
+    """Google's error envelope."""
+    body = {"error": {"code": status, "message": message, "status": "X", "details": details or []}}
+    return Response(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def well(number: int, body: dict[str, Any]) -> Response:
+    return answer(json.dumps(PAIRS))
+
+
+class GeminiServer(ThreadingHTTPServer):
+    """Serves on a free loopback port; keeps every request's path, headers and body."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, behaviour: Behaviour = well, latency: float = 0.0, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.behaviour, self.latency = behaviour, latency
+        self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> "GeminiServer":
+        threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.01}).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def arrive(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> int:
+        with self._lock:
+            self.received.append((path, headers, body))
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            return len(self.received) - 1
+
+    def depart(self) -> None:
+        with self._lock:
+            self._at_once -= 1
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: GeminiServer
+
+    def do_POST(self) -> None:  # http.server's name
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        number = self.server.arrive(self.path, dict(self.headers), body)
+        try:
+            self._respond(self.server.behaviour(number, body))
+        finally:
+            self.server.depart()
+
+    def _respond(self, response: Response) -> None:
+        time.sleep(self.server.latency + response.delay)
+        if response.resets:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        content = json.dumps(response.body).encode()
+        self.send_response(response.status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        for name, value in {**headers, **response.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--latency", type=float, default=0.0)
+    arguments = parser.parse_args()
+    with GeminiServer(latency=arguments.latency, port=arguments.port):
+        threading.Event().wait()

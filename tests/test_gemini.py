@@ -1,0 +1,279 @@
+"""The real SDK against a local server that speaks the real protocol, faults included."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import generate
+from conftest import ROOT
+from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
+from vqa.annotators.gemini import Gemini, api_key
+from vqa.asking import Request, TryAgain
+from vqa.errors import InputError, run_command
+from vqa.pairs import read_pairs
+from vqa.settings import Generate, load_settings
+
+KEY = "K-very-secret"
+RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
+PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def settings() -> Generate:
+    return load_settings(ROOT / "params.yaml").generate
+
+
+@pytest.fixture
+def request_(catalogue: Path) -> Request:
+    picture = sorted((catalogue / "images/small").glob("*/*"))[0]
+    return Request("key", picture.name, picture, "Ask.")
+
+
+def sent(settings: Generate, request: Request, behaviour: Behaviour, timeout: float = 5) -> Any:
+    """What `send` returns or raises, for one behaviour of the server."""
+    with GeminiServer(behaviour) as server:
+        client = Gemini(replace(settings, api_endpoint=server.url, timeout_s=timeout), KEY)
+        try:
+            return client.send(request)
+        except (TryAgain, InputError) as raised:
+            return raised
+
+
+def always(response: Response) -> Behaviour:
+    return lambda number, body: response
+
+
+NO_CANDIDATES = Response({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 5}})
+BLOCKED = Response({**NO_CANDIDATES.body, "promptFeedback": {"blockReason": "SAFETY"}})
+
+
+@pytest.mark.parametrize(
+    ("response", "wait", "is_throttled"),
+    [
+        (error(429, "slow down", [RETRY_INFO]), 0.05, True),
+        (error(429, "slow down", Retry_After="7"), 7.0, True),
+        (error(429, "slow down"), None, True),
+        (error(500, "internal"), None, False),
+        (error(503, "overloaded"), None, False),
+        (Response(resets=True), None, False),
+    ],
+)
+def test_passing_faults_are_tried_again(
+    settings: Generate, request_: Request, response: Response, wait: float | None, is_throttled: bool
+) -> None:
+    raised = sent(settings, request_, always(response))
+    assert isinstance(raised, TryAgain)
+    assert (raised.wait, raised.is_throttled) == (wait, is_throttled)
+
+
+def test_a_slow_answer_and_a_refused_connection_are_tried_again(
+    settings: Generate, request_: Request
+) -> None:
+    assert isinstance(sent(settings, request_, always(Response(delay=0.3)), timeout=0.1), TryAgain)
+    with GeminiServer() as server:
+        url = server.url
+    with pytest.raises(TryAgain):
+        Gemini(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
+        (error(400, f"API key not valid: {KEY}"), "the key is not valid"),
+        (error(403, "denied"), "may not use this API or model"),
+        (error(404, "gone"), "generate.model is 'gemini-2.5-flash-lite', which is unknown or retired"),
+        (error(429, "quota", [PER_DAY]), "today's quota is used up"),
+    ],
+)
+def test_lasting_faults_stop_with_one_sentence_without_the_key(
+    settings: Generate, request_: Request, response: Response, sentence: str
+) -> None:
+    raised = sent(settings, request_, always(response))
+    assert isinstance(raised, InputError)
+    assert sentence in str(raised)
+    assert KEY not in str(raised)
+    assert "\n" not in str(raised)
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        (answer("[]"), "answered"),
+        (answer("[{", finish="MAX_TOKENS"), "answered"),
+        (answer("", finish="MAX_TOKENS"), "no_text_max_tokens"),
+        (answer("x", finish="SAFETY"), "safety"),
+        (answer("", finish="RECITATION"), "recitation"),
+        (BLOCKED, "blocked_prompt"),
+        (NO_CANDIDATES, "no_candidates"),
+        (error(400, "Unable to process input image"), "bad_request"),
+    ],
+)
+def test_what_comes_back_is_named(
+    settings: Generate, request_: Request, response: Response, outcome: str
+) -> None:
+    assert sent(settings, request_, always(response)).outcome == outcome
+
+
+def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
+    settings: Generate, request_: Request
+) -> None:
+    with GeminiServer() as server:
+        reply = Gemini(replace(settings, api_endpoint=server.url), KEY).send(request_)
+    ((path, headers, body),) = server.received
+    assert path.startswith("/v1beta/models/gemini-2.5-flash-lite:generateContent")
+    assert [name for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
+    assert KEY not in path + json.dumps(body)
+    picture, prompt = body["contents"][0]["parts"]
+    assert picture["inlineData"]["mimeType"] == "image/jpeg"
+    assert prompt["text"] == "Ask."
+    assert body["generationConfig"]["responseMimeType"] == "application/json"
+    assert "difficulty" in json.dumps(body["generationConfig"]["responseSchema"])
+    assert (reply.model, reply.prompt_tokens, reply.output_tokens) == ("gemini-test-001", 500, 100)
+
+
+def test_the_key_comes_from_the_environment_only() -> None:
+    assert api_key({"GOOGLE_API_KEY": "a", "GEMINI_API_KEY": "b"}) == "a"
+    assert api_key({"GEMINI_API_KEY": "b"}) == "b"
+    with pytest.raises(InputError, match="neither GOOGLE_API_KEY nor GEMINI_API_KEY is set"):
+        api_key({})
+
+
+@pytest.fixture
+def asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run the generate stage against a server; keyword arguments change generate.*."""
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)
+
+    def run(server: GeminiServer, preview: int | None = None, **changes: Any) -> None:
+        gemini = {"annotator": "gemini", "api_endpoint": server.url, "requests_per_minute": 1e6}
+        project(generate={**gemini, "tokens_per_minute": 1e9, **changes})
+        generate.run(preview)
+
+    return run
+
+
+def metrics() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(Path("metrics/generate.json").read_text())
+    return read
+
+
+def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        asked(server, images=20)
+        first = read_pairs(generate.GENERATED)
+        asked(server, images=20)
+        assert len(server.received) == 20
+        assert read_pairs(generate.GENERATED) == first
+        asked(server, images=30)
+        assert len(server.received) == 30
+    assert len(first) == 40
+    bill = metrics()["bill"]
+    assert (bill["requests"], bill["prompt_tokens"], bill["output_tokens"]) == (30, 15000, 3000)
+    assert bill["usd"] == pytest.approx(30 * (500 * 0.10 + 100 * 0.40) / 1e6)
+    assert bill["by_model"] == {"gemini-test-001": 30}
+
+
+def test_the_key_is_in_no_file(asked: Callable[..., None], tmp_path: Path) -> None:
+    with GeminiServer() as server:
+        asked(server, images=3)
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes()
+
+
+def test_throttling_lowers_concurrency_and_loses_nothing(asked: Callable[..., None]) -> None:
+    def sometimes(number: int, body: dict[str, Any]) -> Response:
+        return error(429, "slow down", [RETRY_INFO]) if number % 4 == 1 else well(number, body)
+
+    with GeminiServer(sometimes, latency=0.01) as server:
+        asked(server, images=30, concurrency=8)
+        assert server.most_at_once <= 8
+    assert metrics()["outcomes"] == {"answered": 30}
+    assert metrics()["bill"]["retries"] == len(server.received) - 30 > 0
+
+
+def test_limits_stop_before_the_line_is_crossed(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        asked(server, images=30, max_requests=7)
+        assert len(server.received) == 7
+        assert "stopped by generate.max_requests: 23 of 30 pictures" in capsys.readouterr().out
+        assert metrics()["outcomes"] == {"not_asked": 23, "answered": 7}
+        asked(server, images=30, max_cost_usd=0.0012)
+        assert "stopped by generate.max_cost_usd" in capsys.readouterr().out
+    spent_in_run = (len(server.received) - 7) * (500 * 0.10 + 100 * 0.40) / 1e6
+    assert 0 < spent_in_run < 0.0012
+    assert metrics()["outcomes"]["not_asked"] > 0
+
+
+def test_requests_that_stay_unanswered_end_the_run_and_are_asked_again(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = {1, 3}
+
+    def flaky(number: int, body: dict[str, Any]) -> Response:
+        return (
+            error(429, "slow down", [{**RETRY_INFO, "retryDelay": "0s"}])
+            if number in down
+            else well(number, body)
+        )
+
+    with GeminiServer(flaky) as server:
+        with pytest.raises(SystemExit):
+            run_command(lambda: asked(server, images=5, max_attempts=1))
+        assert "2 of 5 requests were not answered in 1 attempts" in capsys.readouterr().err
+        assert not generate.GENERATED.exists()
+        asked(server, images=5, max_attempts=1)
+        assert len(server.received) == 7
+
+
+def test_a_preview_shows_pairs_and_the_bill_and_is_not_paid_again(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        asked(server, preview=5, images=30)
+        printed = capsys.readouterr().out
+        assert printed.count("What color is the body?") == 5
+        assert "spent 0.000450 USD on 5 pictures" in printed
+        assert "all 30 pictures would cost about 0.0027 USD" in printed
+        assert not generate.GENERATED.exists()
+        asked(server, images=30)
+        assert len(server.received) == 30
+
+
+def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
+    project: Project, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    big = tmp_path_factory.mktemp("five-hundred")
+    make = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
+    make += "from embedded.catalogue import draw_items, write_catalogue\n"
+    make += "write_catalogue(Path(sys.argv[2]), draw_items(500, seed=5), seed=5)"
+    subprocess.run([sys.executable, "-c", make, str(ROOT / "src"), str(big)], check=True)
+    concurrency, rng = 8, random.Random(0)
+    generate_ = {"annotator": "gemini", "images": 500, "concurrency": concurrency, "requests_per_minute": 1e6}
+    command = [sys.executable, str(ROOT / "src/generate.py")]
+    environment = {**os.environ, "GOOGLE_API_KEY": KEY}
+    with GeminiServer(latency=0.02) as server:
+        generate_["api_endpoint"] = server.url
+        project(data={"root": str(big)}, generate={**generate_, "tokens_per_minute": 1e9})
+        for _ in range(10):
+            before, more = len(server.received), rng.randint(5, 45)
+            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+                while len(server.received) < before + more and process.poll() is None:
+                    pass
+                process.kill()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        assert len(server.received) <= 500 + 10 * concurrency
+        disturbed = Path("data/vqa/generated.csv").read_bytes()
+        Path("data/ledger/ledger.jsonl").unlink()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        assert Path("data/vqa/generated.csv").read_bytes() == disturbed
+        assert disturbed.count(b"\n") == 1001
