@@ -6,7 +6,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test check
+# How `make abo` reaches Amazon's public bucket: without credentials.
+ABO_OPTIONS ?= allow_anonymous_login=true
+
+.PHONY: run test check abo
 
 run: .venv/run
 	dvc repro
@@ -17,6 +20,15 @@ test: .venv/test
 
 check: .venv/test
 	ruff check . && ruff format --check . && mypy
+
+# Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control.
+abo: .venv/run
+	pip install --quiet --group s3
+	mkdir -p data/abo/listings data/abo/images
+	for part in listings/metadata images/metadata images/small; do \
+	  [ -e data/abo/$$part.dvc ] || \
+	  dvc import-url s3://amazon-berkeley-objects/$$part data/abo/$$part --fs-config $(ABO_OPTIONS) || exit 1; \
+	done
 
 .venv/run: requirements.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make run PYTHON=python3.11"'

@@ -16,7 +16,7 @@ from typing import Any
 
 from vqa import abo
 from vqa.annotators import csv, metadata, questioning
-from vqa.annotators.gemini import Gemini, api_key
+from vqa.annotators.gemini import api_key, client_for
 from vqa.errors import InputError, run_command
 from vqa.files import write_json
 from vqa.ledger import Ledger
@@ -77,7 +77,7 @@ def _from_attributes(products: Sequence[abo.Product], settings: Settings) -> lis
 
 def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[list[Pair], dict[str, Any]]:
     """Ask for what the ledger does not hold; the pairs, with outcomes and bill."""
-    client = Gemini(settings.generate, api_key())
+    client = client_for(settings.generate, api_key())
     ledger = Ledger(LEDGER)
     requests = questioning.requests_for(products, settings.data.root, settings.generate)
     questioning.ask_missing(requests, ledger, client.send, settings.generate)

@@ -15,7 +15,7 @@ import pytest
 import generate
 from conftest import ROOT
 from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
-from vqa.annotators.gemini import Gemini, api_key
+from vqa.annotators.gemini import api_key, client_for
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
 from vqa.pairs import read_pairs
@@ -27,9 +27,10 @@ PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-
 Project = Callable[..., Path]
 
 
-@pytest.fixture
-def settings() -> Generate:
-    return load_settings(ROOT / "params.yaml").generate
+@pytest.fixture(params=["google-generativeai", "google-genai"])
+def settings(request: pytest.FixtureRequest) -> Generate:
+    """The committed settings, once for each package."""
+    return replace(load_settings(ROOT / "params.yaml").generate, sdk=request.param)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def request_(catalogue: Path) -> Request:
 def sent(settings: Generate, request: Request, behaviour: Behaviour, timeout: float = 5) -> Any:
     """What `send` returns or raises, for one behaviour of the server."""
     with GeminiServer(behaviour) as server:
-        client = Gemini(replace(settings, api_endpoint=server.url, timeout_s=timeout), KEY)
+        client = client_for(replace(settings, api_endpoint=server.url, timeout_s=timeout), KEY)
         try:
             return client.send(request)
         except (TryAgain, InputError) as raised:
@@ -82,7 +83,7 @@ def test_a_slow_answer_and_a_refused_connection_are_tried_again(
     with GeminiServer() as server:
         url = server.url
     with pytest.raises(TryAgain):
-        Gemini(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
+        client_for(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +128,13 @@ def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
     settings: Generate, request_: Request
 ) -> None:
     with GeminiServer() as server:
-        reply = Gemini(replace(settings, api_endpoint=server.url), KEY).send(request_)
+        reply = client_for(replace(settings, api_endpoint=server.url), KEY).send(request_)
     ((path, headers, body),) = server.received
     assert path.startswith("/v1beta/models/gemini-2.5-flash-lite:generateContent")
-    assert [name for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
+    assert [name.lower() for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
     assert KEY not in path + json.dumps(body)
     picture, prompt = body["contents"][0]["parts"]
-    assert picture["inlineData"]["mimeType"] == "image/jpeg"
+    assert "image/jpeg" in picture["inlineData"].values()
     assert prompt["text"] == "Ask."
     assert body["generationConfig"]["responseMimeType"] == "application/json"
     assert "difficulty" in json.dumps(body["generationConfig"]["responseSchema"])
@@ -158,6 +159,14 @@ def asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         generate.run(preview)
 
     return run
+
+
+@pytest.mark.parametrize("sdk", ["google-generativeai", "google-genai"])
+def test_either_package_gives_the_same_pairs(asked: Callable[..., None], sdk: str) -> None:
+    with GeminiServer() as server:
+        asked(server, images=4, sdk=sdk)
+    assert metrics()["outcomes"] == {"answered": 4}
+    assert metrics()["bill"]["prompt_tokens"] == 2000
 
 
 def metrics() -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Generate:
     languages: list[str]
     max_listings_per_image: Count
     seed: Index
+    sdk: Literal["google-generativeai", "google-genai"]
     model: str
     api_endpoint: str | None
     usd_per_million_input_tokens: NotNegative

@@ -1,14 +1,15 @@
-"""Google's Gemini over google-generativeai: the only file that knows the vendor.
+"""Google's Gemini, over either of its packages: the only file that knows the vendor.
 
 The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request header; it is in no setting,
-file or message. The package's own retry covers only 503 and ignores our time-out, so it is switched off.
+file or message. google-generativeai's own retry covers only 503 and ignores our time-out, so it is off.
 """
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx2
 import requests
 from google.api_core import exceptions
 
@@ -52,11 +53,17 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
     return key
 
 
-class Gemini:
-    """Asks one model about one picture at a time; safe to use from many threads."""
+def client_for(settings: Generate, key: str) -> "GenerativeAi | GenAi":
+    """The client of the package that `generate.sdk` names."""
+    return GenAi(settings, key) if settings.sdk == "google-genai" else GenerativeAi(settings, key)
+
+
+class GenerativeAi:
+    """google-generativeai. Asks about one picture at a time; safe to use from many threads."""
 
     def __init__(self, settings: Generate, key: str) -> None:
-        self._key, self._name, self._timeout = key, settings.model, settings.timeout_s
+        self._faults = _Faults(settings.model, key)
+        self._name, self._timeout = settings.model, settings.timeout_s
         endpoint = {"api_endpoint": settings.api_endpoint} if settings.api_endpoint else None
         genai.configure(api_key=key, transport="rest", client_options=endpoint)
         self._model = genai.GenerativeModel(
@@ -76,66 +83,134 @@ class Gemini:
             TryAgain: 429, 5xx, time-out, connection lost or refused.
             InputError: the key, the model or a permission is wrong, or today's quota is used up.
         """
-        mime_type = "image/png" if request.image_path.suffix == ".png" else "image/jpeg"
-        picture = {"mime_type": mime_type, "data": request.image_path.read_bytes()}
         try:
             response = self._model.generate_content(
-                [picture, request.prompt],
+                [{"mime_type": _mime_type(request), "data": request.image_path.read_bytes()}, request.prompt],
                 request_options={"timeout": self._timeout, "retry": None},
             )
-        except exceptions.TooManyRequests as error:
-            raise self._throttled(error) from None
-        except (exceptions.ServerError, requests.exceptions.RequestException) as error:
+        except requests.exceptions.RequestException as error:
             raise TryAgain(type(error).__name__) from None
-        except exceptions.NotFound as error:
-            raise self._stop(
-                f"generate.model is {self._name!r}, which is unknown or retired", error
-            ) from None
-        except (exceptions.Unauthorized, exceptions.Forbidden) as error:
-            raise self._stop("the key may not use this API or model", error) from None
-        except exceptions.ClientError as error:
-            if "api key" in error.message.lower() or "API_KEY" in str(error.details):
-                raise self._stop("the key is not valid; see GOOGLE_API_KEY", error) from None
-            # This picture or prompt is refused (say, an image it cannot decode); others may pass.
-            return Reply("bad_request", "", self._without_key(error.message), self._name, 0, 0)
-        return _reply(response, self._name)
+        except exceptions.GoogleAPICallError as error:
+            said = error.message.rpartition("enum-encoding%3Dint: ")[2]  # without the URL before it
+            headers = error.response.headers if error.response is not None else {}
+            return self._faults.reply(int(error.code), said, error.details, headers)
+        usage = response.usage_metadata
+        return _reply(
+            response.candidates,
+            response.prompt_feedback.block_reason,
+            response._result.model_version or self._name,
+            (usage.prompt_token_count, usage.total_token_count - usage.prompt_token_count),
+        )
 
-    def _throttled(self, error: exceptions.TooManyRequests) -> Exception:
-        if any("PerDay" in str(detail) for detail in error.details):
-            return self._stop("today's quota is used up; run the same command again tomorrow", error)
-        return TryAgain("429 too many requests", _seconds_to_wait(error), is_throttled=True)
 
-    def _stop(self, sentence: str, error: exceptions.GoogleAPICallError) -> InputError:
-        said = f"{error.code} {error.message.rpartition('enum-encoding%3Dint: ')[2]}".strip()
-        return InputError(self._without_key(f"Gemini: {sentence} ({said}); what was answered is kept"))
+class GenAi:
+    """google-genai, the supported successor; an extra: pip install --group successor."""
 
-    def _without_key(self, text: str) -> str:
+    def __init__(self, settings: Generate, key: str) -> None:
+        try:
+            from google import genai as successor  # noqa: PLC0415  # an extra, so only when asked for
+        except ImportError as error:
+            raise InputError(
+                "params.yaml: generate.sdk is google-genai, which is not installed; "
+                "pip install --group successor"
+            ) from error
+        self._faults = _Faults(settings.model, key)
+        self._types, self._errors = successor.types, successor.errors
+        self._name = settings.model
+        # It retries nothing unless told to, which leaves that to us.
+        options = self._types.HttpOptions(
+            api_version="v1beta", base_url=settings.api_endpoint, timeout=int(settings.timeout_s * 1000)
+        )
+        self._client = successor.Client(api_key=key, http_options=options)
+        self._config = self._types.GenerateContentConfig(
+            temperature=settings.temperature,
+            max_output_tokens=settings.max_output_tokens,
+            response_mime_type="application/json",
+            response_schema=_SCHEMA,
+        )
+
+    def send(self, request: Request) -> Reply:
+        """Ask once; raises as `GenerativeAi.send`."""
+        picture = self._types.Part.from_bytes(
+            data=request.image_path.read_bytes(), mime_type=_mime_type(request)
+        )
+        try:
+            response = self._client.models.generate_content(
+                model=self._name, contents=[picture, request.prompt], config=self._config
+            )
+        except httpx2.TransportError as error:
+            raise TryAgain(type(error).__name__) from None
+        except self._errors.APIError as error:
+            body = error.details.get("error", {}) if isinstance(error.details, dict) else {}
+            return self._faults.reply(
+                error.code, str(error.message), body.get("details", []), error.response.headers
+            )
+        usage, feedback = response.usage_metadata, response.prompt_feedback
+        prompt_tokens = (usage.prompt_token_count or 0) if usage else 0
+        total = (usage.total_token_count or prompt_tokens) if usage else 0
+        return _reply(
+            response.candidates or [],
+            feedback.block_reason if feedback else None,
+            response.model_version or self._name,
+            (prompt_tokens, total - prompt_tokens),
+        )
+
+
+class _Faults:
+    """What an HTTP error means, the same for both packages."""
+
+    def __init__(self, model: str, key: str) -> None:
+        self._model, self._key = model, key
+
+    def reply(self, code: int, said: str, details: Any, headers: Mapping[str, str]) -> Reply:
+        """A reply for a request that will never be answered; raises for every other error."""
+        text = f"{said} {details}"
+        if code == 429 and "PerDay" not in text:
+            raise TryAgain("429 too many requests", _seconds_to_wait(details, headers), is_throttled=True)
+        if code >= 500:
+            raise TryAgain(f"{code} {self._clean(said)}")
+        sentences = {
+            401: "the key is not valid",
+            403: "the key may not use this API or model",
+            404: f"generate.model is {self._model!r}, which is unknown or retired",
+            429: "today's quota is used up, so run the same command again tomorrow",
+        }
+        sentence = sentences.get(code)
+        if "api key" in said.lower() or "API_KEY" in text:
+            sentence = "the key is not valid"
+        if sentence:
+            raise InputError(f"Gemini: {sentence} ({code} {self._clean(said)}); what was answered is kept")
+        # This picture or prompt is refused (say, an image it cannot decode); others may pass.
+        return Reply("bad_request", "", self._clean(said), self._model, 0, 0)
+
+    def _clean(self, text: str) -> str:
         return " ".join(text.replace(self._key, "[key]").split())
 
 
-def _seconds_to_wait(error: exceptions.TooManyRequests) -> float | None:
+def _mime_type(request: Request) -> str:
+    return "image/png" if request.image_path.suffix == ".png" else "image/jpeg"
+
+
+def _seconds_to_wait(details: Any, headers: Mapping[str, str]) -> float | None:
     """What the service asks for: RetryInfo in the body, else the Retry-After header."""
-    for detail in error.details:
+    for detail in details or []:
         delay = detail.get("retryDelay") if isinstance(detail, dict) else None
         if delay:
             return float(str(delay).removesuffix("s"))
-    header = error.response.headers.get("Retry-After") if error.response is not None else None
-    return float(header) if header and header.replace(".", "").isdigit() else None
+    header = headers.get("Retry-After", "")
+    return float(header) if header.replace(".", "").isdigit() else None
 
 
-def _reply(response: Any, asked: str) -> Reply:
-    """Read the parts ourselves: `.text` raises on a blocked answer."""
-    usage = response.usage_metadata
-    counts = (usage.prompt_token_count, usage.total_token_count - usage.prompt_token_count)
-    model = getattr(response._result, "model_version", "") or asked
-    if not response.candidates:
-        blocked = response.prompt_feedback.block_reason
+def _reply(candidates: Sequence[Any], blocked: Any, model: str, tokens: tuple[int, int]) -> Reply:
+    """Read the parts ourselves: `.text` raises on a blocked answer and mixes in the model's thoughts."""
+    if not candidates:
         outcome = "blocked_prompt" if blocked else "no_candidates"
-        return Reply(outcome, "", blocked.name if blocked else "", model, *counts)
-    candidate = response.candidates[0]
-    reason = candidate.finish_reason.name
-    text = "".join(part.text for part in candidate.content.parts)
+        return Reply(outcome, "", blocked.name if blocked else "", model, *tokens)
+    candidate = candidates[0]
+    reason = candidate.finish_reason.name if candidate.finish_reason else ""
+    parts = (candidate.content.parts if candidate.content else None) or []
+    text = "".join(part.text or "" for part in parts if not getattr(part, "thought", None))
     outcome = "answered" if text else f"no_text_{reason.lower()}"
     if reason not in ("STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: what text there is was withheld
         outcome = reason.lower()
-    return Reply(outcome, text, reason, model, *counts)
+    return Reply(outcome, text, reason, model, *tokens)

@@ -1,0 +1,61 @@
+"""`make abo` against a server that speaks S3 on loopback, with a bucket laid out and public as Amazon's."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from conftest import copy_project
+from vqa.abo import read_catalogue
+
+BUCKET = "amazon-berkeley-objects"
+
+
+@pytest.fixture
+def endpoint(catalogue: Path) -> Iterator[str]:
+    """The URL of an S3 server whose public bucket holds the drawn catalogue."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        aws_access_key_id="owner",
+        aws_secret_access_key="owner",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    for path in sorted(catalogue.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(catalogue).as_posix()
+            client.upload_file(str(path), BUCKET, name, ExtraArgs={"ACL": "public-read"})
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_abo_fetches_the_public_bucket_without_credentials(
+    endpoint: str, tmp_path: Path, catalogue: Path
+) -> None:
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    copy_project(folder)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment["HOME"] = str(tmp_path)
+    options = f"ABO_OPTIONS=allow_anonymous_login=true endpointurl={endpoint}"
+    command = ["make", "-o", ".venv/run", "abo", options]  # -o: the environment is the running one
+    for _ in range(2):  # the second finds everything there
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    fetched = read_catalogue(folder / "data/abo", ["en_US"], 20).products
+    assert fetched == read_catalogue(catalogue, ["en_US"], 20).products
+    assert (folder / "data/abo/images/small.dvc").is_file()
