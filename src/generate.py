@@ -16,10 +16,10 @@ from typing import Any
 
 from vqa import abo
 from vqa.annotators import csv, metadata, questioning
-from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini import api_key, batch_client, client_for
 from vqa.errors import InputError, run_command
 from vqa.files import write_json
-from vqa.ledger import Ledger
+from vqa.ledger import Jobs, Ledger
 from vqa.pairs import Pair, write_pairs
 from vqa.settings import Settings, load_settings
 
@@ -80,7 +80,11 @@ def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[l
     client = client_for(settings.generate, api_key())
     ledger = Ledger(LEDGER)
     requests = questioning.requests_for(products, settings.data.root, settings.generate)
-    questioning.ask_missing(requests, ledger, client.send, settings.generate)
+    if settings.generate.mode == "batch":
+        jobs = Jobs(LEDGER.with_name("jobs.jsonl"))
+        questioning.ask_in_batches(requests, ledger, jobs, batch_client(client), settings.generate)
+    else:
+        questioning.ask_missing(requests, ledger, client.send, settings.generate)
     pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
     return pairs, {"outcomes": outcomes, "bill": questioning.bill(requests, ledger)}
 

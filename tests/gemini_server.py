@@ -56,6 +56,32 @@ def well(number: int, body: dict[str, Any]) -> Response:
     return answer(json.dumps(PAIRS))
 
 
+@dataclass
+class Batch:
+    """A job; finished once it has been looked at as often as the server's `looks_until_done`."""
+
+    name: str
+    label: str
+    requests: list[dict[str, Any]]
+    server: "GeminiServer"
+    looks: int = 0
+
+    def metadata(self) -> dict[str, Any]:
+        is_done = self.looks > self.server.looks_until_done
+        state = self.server.final_state if is_done else "BATCH_STATE_RUNNING"
+        output = {"responsesFile": f"files/out-{self.name.partition('/')[2]}"}
+        return {"displayName": self.label, "state": state, "output": output if is_done else {}}
+
+    def answers(self) -> bytes:
+        """The result file: a line a request, in another order than asked."""
+        lines = []
+        for number, request in enumerate(self.requests):
+            response = self.server.behaviour(number, request["request"])
+            content = {"response": response.body} if response.status == 200 else response.body
+            lines.append(json.dumps({"key": request["key"], **content}))
+        return "\n".join(reversed(lines)).encode()
+
+
 class GeminiServer(ThreadingHTTPServer):
     """Serves on a free loopback port; keeps every request's path, headers and body."""
 
@@ -66,6 +92,9 @@ class GeminiServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.behaviour, self.latency = behaviour, latency
         self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.files: dict[str, bytes] = {}
+        self.jobs: dict[str, Batch] = {}
+        self.looks_until_done, self.final_state = 0, "BATCH_STATE_SUCCEEDED"
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -99,8 +128,48 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: GeminiServer
 
+    def do_GET(self) -> None:  # http.server's name
+        """Batch mode: list jobs, look at one, download its answers."""
+        path = self.path.partition("?")[0]
+        jobs = self.server.jobs
+        if path.endswith(":download"):
+            self._send(200, jobs["batches/" + path.split("/out-")[1].partition(":")[0]].answers())
+        elif path.endswith("/batches"):
+            listed = [{"name": name, "metadata": job.metadata()} for name, job in jobs.items()]
+            self._send(200, json.dumps({"operations": listed}).encode())
+        else:
+            name = path.rpartition("/v1beta/")[2]
+            jobs[name].looks += 1
+            self._send(200, json.dumps({"name": name, "metadata": jobs[name].metadata()}).encode())
+
+    def _upload(self, content: bytes) -> None:
+        """The resumable upload protocol: the first request asks for a URL, the second sends everything."""
+        if self.headers["X-Goog-Upload-Command"] == "start":
+            self._send(200, b"{}", {"X-Goog-Upload-URL": f"{self.server.url}/upload/v1beta/files/send"})
+            return
+        name = f"files/in-{len(self.server.files)}"
+        self.server.files[name] = content
+        file = {"file": {"name": name, "uri": f"{self.server.url}/v1beta/{name}", "state": "ACTIVE"}}
+        self._send(200, json.dumps(file).encode(), {"X-Goog-Upload-Status": "final"})
+
+    def _create_batch(self, body: dict[str, Any]) -> None:
+        batch = body["batch"]
+        name = f"batches/{len(self.server.jobs)}"
+        lines = self.server.files[batch["inputConfig"]["fileName"]].decode().splitlines()
+        requests = [json.loads(line) for line in lines]
+        self.server.jobs[name] = Batch(name, batch["displayName"], requests, self.server)
+        metadata = self.server.jobs[name].metadata()
+        self._send(200, json.dumps({"name": name, "metadata": metadata}).encode())
+
     def do_POST(self) -> None:  # http.server's name
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/upload/"):
+            self._upload(content)
+            return
+        body = json.loads(content)
+        if ":batchGenerateContent" in self.path:
+            self._create_batch(body)
+            return
         number = self.server.arrive(self.path, dict(self.headers), body)
         try:
             self._respond(self.server.behaviour(number, body))
@@ -114,10 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             self.close_connection = True
             return
-        content = json.dumps(response.body).encode()
-        self.send_response(response.status)
+        self._send(response.status, json.dumps(response.body).encode(), response.headers)
+
+    def _send(self, status: int, content: bytes, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-        for name, value in {**headers, **response.headers}.items():
+        for name, value in {**headers, **(more or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

@@ -25,6 +25,13 @@ def test_answers_must_be_one_word() -> None:
     assert reasons(Pair("a", "What color?", "the red")) == []
 
 
+def test_questions_and_answers_must_be_english() -> None:
+    assert reasons(Pair("a", "Welche Farbe?", "rot")) == ["not_english"]
+    assert reasons(Pair("a", "What color?", "größe")) == ["not_english"]
+    assert reasons(Pair("a", "Rectangular", "white")) == ["not_english"]
+    assert reasons(Pair("a", "Name the pattern.", "plain")) == []
+
+
 def test_a_missing_picture_rejects_its_pairs() -> None:
     pairs = Pair("a", "What color?", "red"), Pair("b", "What color?", "red")
     assert reasons(*pairs, missing="a") == ["image_missing"]

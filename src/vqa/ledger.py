@@ -8,8 +8,11 @@ import os
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 from vqa.errors import InputError
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -31,32 +34,30 @@ class Entry:
     time: str  # ISO 8601, UTC
 
 
+@dataclass(frozen=True)
+class Job:
+    """Requests handed over together (batch mode)."""
+
+    label: str  # ours, sent along: finds the job again if we died before its name was written down
+    keys: tuple[str, ...]
+    name: str | None  # the service's
+    state: str  # "submitting", "submitted", "collected" or "failed"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("submitting", "submitted")
+
+
 class Ledger:
-    """The entries of one file; opening it repairs a last line that a crash tore."""
+    """Settled requests by key; opening it repairs a last line that a crash tore.
+
+    Raises:
+        InputError: a line other than the last is not an entry.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Read the file, or start an empty one.
-
-        Raises:
-            InputError: a line other than the last is not an entry.
-        """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._entries: dict[str, Entry] = {}
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                entry = Entry(**json.loads(line))
-            except (ValueError, TypeError) as error:
-                raise InputError(
-                    f"{path}, line {number} is no ledger entry; restore it (dvc checkout {path.parent}) "
-                    "or delete that line, and only its request is asked again"
-                ) from error
-            self._entries[entry.key] = entry
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(len(whole))
-        self._file.seek(0, os.SEEK_END)
+        self._lines = _Lines(path)
+        self._entries = {entry.key: entry for entry in self._lines.read(Entry)}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -66,12 +67,57 @@ class Ledger:
 
     def append(self, entry: Entry) -> None:
         """Write one entry; when this returns it is on disk."""
-        line = json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
+        self._lines.append(asdict(entry))
+        self._entries[entry.key] = entry
+
+
+class Jobs:
+    """Batch jobs by label, the last line of each; raises as `Ledger`."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = _Lines(path)
+        self._jobs = {job.label: job for job in self._lines.read(Job)}
+
+    def open(self) -> list[Job]:
+        """Jobs whose answers are still to come."""
+        return [job for job in self._jobs.values() if job.is_open]
+
+    def record(self, job: Job) -> None:
+        """Write a job's new state; when this returns it is on disk."""
+        self._lines.append(asdict(job))
+        self._jobs[job.label] = job
+
+
+class _Lines:
+    """An append-only file of JSON objects, one a line."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._lock = path, threading.Lock()
+        content = path.read_bytes() if path.exists() else b""
+        self._whole = content[: content.rfind(b"\n") + 1]
+        self._file: BinaryIO | None = None
+
+    def read(self, row: type[Row]) -> list[Row]:
+        rows = []
+        for number, line in enumerate(self._whole.splitlines(), start=1):
+            try:
+                rows.append(row(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise InputError(
+                    f"{self._path}, line {number} is no ledger entry; restore it "
+                    f"(dvc checkout {self._path.parent}) or delete that line, and only its request is "
+                    "asked again"
+                ) from error
+        return rows
+
+    def append(self, value: dict[str, Any]) -> None:
+        line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
         with self._lock:
+            if self._file is None:  # only now, so that merely looking changes nothing
+                self._file = self._path.open("r+b" if self._path.exists() else "w+b")
+                self._file.truncate(len(self._whole))
+                self._file.seek(0, os.SEEK_END)
             self._file.write(line)
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._entries[entry.key] = entry
-
-    def close(self) -> None:
-        self._file.close()

@@ -1,11 +1,22 @@
 """Pairs → kept or rejected, each reject with its reason. A row carries the first reason that applies."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vqa.images import ImageError
 from vqa.pairs import Pair, normal_form
+
+# No English question does without one of these; measured on 42,000 real ones: it also finds answers that
+# slipped into the question column ("Rectangular").
+_FUNCTION_WORDS = frozenset(
+    """
+    a an and any are at can color count did do does has have how in is it made many much name of on or that
+    the there this was what when where which who whose why with
+    """.split()
+)
+_FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,10 @@ def _wording_problem(pair: Pair) -> tuple[str, str] | None:
         return "empty_answer", f"nothing is left of {pair.answer!r} once normalised"
     if len(normal_form(pair.answer).split()) > 1:
         return "not_one_word", f"{pair.answer!r} has several words"
+    if _FOREIGN_LETTER.search(pair.question + pair.answer):
+        return "not_english", "letters that English does not use"
+    if not _FUNCTION_WORDS & set(re.findall("[a-z]+", pair.question.lower())):
+        return "not_english", "the question has no English function word"
     return None
 
 

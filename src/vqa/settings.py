@@ -58,6 +58,7 @@ class Generate:
     max_listings_per_image: Count
     seed: Index
     sdk: Literal["google-generativeai", "google-genai"]
+    mode: Literal["online", "batch"]
     model: str
     api_endpoint: str | None
     usd_per_million_input_tokens: NotNegative

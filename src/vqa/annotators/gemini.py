@@ -4,9 +4,13 @@ The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request he
 file or message. google-generativeai's own retry covers only 503 and ignores our time-out, so it is off.
 """
 
+import base64
+import io
+import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -24,14 +28,14 @@ with warnings.catch_warnings():
     import google.generativeai as genai
 
 _SCHEMA = {
-    "type": "array",
+    "type": "ARRAY",
     "items": {
-        "type": "object",
+        "type": "OBJECT",
         "properties": {
-            "question": {"type": "string"},
-            "answer": {"type": "string"},
-            "type": {"type": "string", "enum": list(TYPES)},
-            "difficulty": {"type": "string", "enum": list(DIFFICULTIES)},
+            "question": {"type": "STRING"},
+            "answer": {"type": "STRING"},
+            "type": {"type": "STRING", "enum": list(TYPES)},
+            "difficulty": {"type": "STRING", "enum": list(DIFFICULTIES)},
         },
         "required": ["question", "answer", "type", "difficulty"],
     },
@@ -56,6 +60,16 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
 def client_for(settings: Generate, key: str) -> "GenerativeAi | GenAi":
     """The client of the package that `generate.sdk` names."""
     return GenAi(settings, key) if settings.sdk == "google-genai" else GenerativeAi(settings, key)
+
+
+def batch_client(client: "GenerativeAi | GenAi") -> "GenAi":
+    """The same client, where its package has batch mode."""
+    if isinstance(client, GenAi):
+        return client
+    raise InputError(
+        "params.yaml: generate.mode is batch, which only google-genai has; set generate.sdk to it and "
+        "pip install --group successor"
+    )
 
 
 class GenerativeAi:
@@ -145,6 +159,9 @@ class GenAi:
             return self._faults.reply(
                 error.code, str(error.message), body.get("details", []), error.response.headers
             )
+        return self._reply(response)
+
+    def _reply(self, response: Any) -> Reply:
         usage, feedback = response.usage_metadata, response.prompt_feedback
         prompt_tokens = (usage.prompt_token_count or 0) if usage else 0
         total = (usage.total_token_count or prompt_tokens) if usage else 0
@@ -154,6 +171,68 @@ class GenAi:
             response.model_version or self._name,
             (prompt_tokens, total - prompt_tokens),
         )
+
+    def submit(self, requests: Sequence[Request], label: str) -> str:
+        """Hand requests over as one batch job; returns its name. Raises as `send`."""
+        lines = "".join(json.dumps({"key": r.key, "request": self._body(r)}) + "\n" for r in requests)
+        with self._translated():
+            file = self._client.files.upload(
+                file=io.BytesIO(lines.encode()),
+                config=self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label),
+            )
+            job = self._client.batches.create(
+                model=self._name, src=file.name, config=self._types.CreateBatchJobConfig(display_name=label)
+            )
+        return str(job.name)
+
+    def job_labelled(self, label: str) -> str | None:
+        """The name of the job that was submitted under `label`, if there is one."""
+        with self._translated():
+            return next((str(j.name) for j in self._client.batches.list() if j.display_name == label), None)
+
+    def collect(self, name: str) -> dict[str, Reply] | None:
+        """Replies by request key of a finished job; None while it runs; {} where it failed."""
+        with self._translated():
+            job = self._client.batches.get(name=name)
+            if job.state.name in ("JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_RUNNING"):
+                return None
+            if job.state.name != "JOB_STATE_SUCCEEDED":
+                return {}
+            content = self._client.files.download(file=job.dest.file_name).decode()
+        return dict(self._batched(json.loads(line)) for line in content.splitlines() if line.strip())
+
+    def _batched(self, line: dict[str, Any]) -> tuple[str, Reply]:
+        """One line of a batch's result file."""
+        if "response" not in line:
+            said = str(line.get("error", {}).get("message", "no response"))
+            return line["key"], Reply("bad_request", "", said, self._name, 0, 0)
+        response = self._types.GenerateContentResponse._from_response(response=line["response"], kwargs={})
+        return line["key"], self._reply(response)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        """The request in the protocol's own JSON."""
+        data = base64.b64encode(request.image_path.read_bytes()).decode()
+        picture = {"inlineData": {"mimeType": _mime_type(request), "data": data}}
+        return {
+            "contents": [{"role": "user", "parts": [picture, {"text": request.prompt}]}],
+            "generationConfig": {
+                "temperature": self._config.temperature,
+                "maxOutputTokens": self._config.max_output_tokens,
+                "responseMimeType": "application/json",
+                "responseSchema": _SCHEMA,
+            },
+        }
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The package's errors as ours, for calls that answer no single request."""
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise TryAgain(type(error).__name__) from None
+        except self._errors.APIError as error:
+            reply = self._faults.reply(error.code, str(error.message), error.details, error.response.headers)
+            raise InputError(f"Gemini refuses the batch: {reply.finish_reason}") from None
 
 
 class _Faults:

@@ -11,11 +11,12 @@ from typing import Any
 from tqdm import tqdm
 
 from vqa.abo import Product, image_path
+from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in, prompt_for
-from vqa.asking import Asker, Limits, Progress, Reply, Request
+from vqa.asking import Asker, Limits, Progress, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.images import content_hash
-from vqa.ledger import Entry, Ledger
+from vqa.ledger import Entry, Jobs, Ledger
 from vqa.pairs import Pair
 from vqa.settings import Generate
 
@@ -75,6 +76,37 @@ def ask_missing(requests: Sequence[Request], ledger: Ledger, send: Send, setting
         left = len(missing) - progress.settled
         print(f"stopped by {progress.stopped_by}: {left} of {len(requests)} pictures were not asked about")
     return progress
+
+
+def ask_in_batches(
+    requests: Sequence[Request], ledger: Ledger, jobs: Jobs, client: BatchClient, settings: Generate
+) -> None:
+    """Collect finished jobs and submit what is missing.
+
+    Raises:
+        InputError: jobs are still under way; the next run collects them.
+    """
+
+    def settle(request: Request, reply: Reply) -> None:
+        if ledger.get(request.key) is None:
+            ledger.append(_entry(request, reply, 0.0, 1, settings))
+
+    try:
+        collect_finished(jobs, requests, client, settle)
+        left_out = submit_missing(jobs, requests, ledger, client, _limits(requests, settings))
+    except TryAgain as error:
+        raise InputError(
+            f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
+        ) from error
+    if left_out:
+        print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
+    under_way = jobs.open()
+    if under_way:
+        raise InputError(
+            f"{sum(len(job.keys) for job in under_way)} requests are under way in {len(under_way)} batch "
+            f"jobs ({', '.join(str(job.name) for job in under_way)}); run the same command again to "
+            "collect them"
+        )
 
 
 def pairs_answered(

@@ -1,0 +1,124 @@
+"""Batch mode: the successor package against a local server that speaks uploads and batch jobs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import generate
+from gemini_server import GeminiServer, Response, error, well
+from vqa.annotators import batches
+from vqa.errors import InputError
+from vqa.ledger import Job, Jobs
+from vqa.pairs import read_pairs
+
+JOBS = generate.LEDGER.with_name("jobs.jsonl")
+
+
+@pytest.fixture
+def hand_over(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run the generate stage in batch mode against a server."""
+    monkeypatch.setenv("GEMINI_API_KEY", "K-very-secret")
+
+    def run(server: GeminiServer, **changes: Any) -> None:
+        gemini = {"annotator": "gemini", "sdk": "google-genai", "mode": "batch", "images": 10}
+        project(generate={**gemini, "api_endpoint": server.url, **changes})
+        generate.run()
+
+    return run
+
+
+def outcomes() -> dict[str, int]:
+    read: dict[str, int] = json.loads(Path("metrics/generate.json").read_text())["outcomes"]
+    return read
+
+
+def test_jobs_are_handed_over_once_and_collected_by_a_later_run(
+    hand_over: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MOST_REQUESTS", 4)
+    with GeminiServer() as server:
+        server.looks_until_done = 1
+        for _ in range(2):  # handed over, then still running
+            with pytest.raises(InputError, match="10 requests are under way in 3 batch jobs"):
+                hand_over(server)
+        assert not generate.GENERATED.exists()
+        hand_over(server)
+        assert [len(job.requests) for job in server.jobs.values()] == [4, 4, 2]
+    pairs = read_pairs(generate.GENERATED)
+    assert len(pairs) == 20
+    assert outcomes() == {"answered": 10}
+    request = next(iter(server.jobs.values())).requests[0]["request"]
+    assert request["contents"][0]["parts"][0]["inlineData"]["mimeType"] == "image/jpeg"
+    assert "K-very-secret" not in generate.LEDGER.read_text() + JOBS.read_text()
+
+
+def test_batch_answers_equal_online_answers(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        hand_over(server)
+        handed_over = generate.GENERATED.read_bytes()
+        generate.LEDGER.unlink()
+        hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
+    assert generate.GENERATED.read_bytes() == handed_over
+
+
+def test_a_job_that_was_submitted_but_not_written_down_is_found_by_its_label(
+    hand_over: Callable[..., None],
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        lines = JOBS.read_text().splitlines()
+        JOBS.write_text(lines[0] + "\n" + lines[1][:30])  # we died while writing the job's name
+        hand_over(server)
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+
+
+def test_requests_of_a_failed_or_never_submitted_job_are_submitted_again(
+    hand_over: Callable[..., None],
+) -> None:
+    with GeminiServer() as server:
+        server.final_state = "BATCH_STATE_FAILED"
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        with pytest.raises(InputError, match="under way"):  # the first failed, its requests go out again
+            hand_over(server)
+        Jobs(JOBS).record(Job("never-sent", ("x",), None, "submitting"))
+        server.final_state = "BATCH_STATE_SUCCEEDED"
+        hand_over(server)
+        assert len(server.jobs) == 2
+    assert outcomes() == {"answered": 10}
+
+
+def test_one_refused_request_of_a_batch_is_a_reason(hand_over: Callable[..., None]) -> None:
+    def picky(number: int, body: dict[str, Any]) -> Response:
+        return error(400, "Unable to process input image") if number == 3 else well(number, body)
+
+    with GeminiServer(picky) as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        hand_over(server)
+    assert outcomes() == {"answered": 9, "bad_request": 1}
+
+
+def test_the_budget_holds_in_batch_mode_too(
+    hand_over: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="3 requests are under way"):
+            hand_over(server, max_requests=3)
+        assert "7 pictures not submitted" in capsys.readouterr().out
+        assert len(server.jobs["batches/0"].requests) == 3
+
+
+def test_the_default_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
+    with (
+        GeminiServer() as server,
+        pytest.raises(InputError, match="mode is batch, which only google-genai has"),
+    ):
+        hand_over(server, sdk="google-generativeai")
