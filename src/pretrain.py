@@ -7,7 +7,7 @@
 2. Language: the whole model learns captions and a little question answering (embedded/texts.py).
 
 In: nothing, pictures are drawn at the start. Out: a folder that loads exactly as
-Salesforce/blip2-opt-2.7b does, with its loss curve. Costs about 20 minutes on 2 cores; killed, it
+Salesforce/blip2-opt-2.7b does, with its loss curve. Costs about 30 minutes on one core; killed, it
 continues from its last checkpoint when started again. Not a stage: the result is kept in git.
 """
 
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from embedded import texts
 from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item, picture
-from embedded.model import processor_for, untrained_model
+from embedded.model import HIDDEN_SIZE, processor_for, untrained_model
 from vqa.blip2 import AnswerModel, ImageEncoder, default_device
 
 PICTURES = 24_000
@@ -39,6 +39,10 @@ SIGHT_STEPS, SIGHT_LEARNING_RATE = 3000, 1e-3
 LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 1000, 1e-3
 WARM_UP_STEPS = 100
 CHECKPOINT_EVERY = 200
+
+# Both take picture numbers `[BATCH]` and the step.
+FeaturesOf = Callable[[Tensor, int], Tensor]
+LossOf = Callable[[Tensor, int], Tensor]
 
 
 def main() -> None:
@@ -56,37 +60,19 @@ def main() -> None:
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
     encoder = ImageEncoder(model, processor, device)
-    reader = AnswerModel(model, processor, prompt="{question}", device=device)
     items, pixels = _drawn(PICTURES, arguments.seed, encoder)
-
-    probes = nn.ModuleDict({name: nn.Linear(160, len(table)) for name, table in ATTRIBUTES.items()})
-    classes = [list(table) for table in ATTRIBUTES.values()]
-    labels = torch.tensor([[c.index(w) for c, w in zip(classes, astuple(i), strict=True)] for i in items])
 
     def features(chosen: Tensor, step: int) -> Tensor:
         batch = pixels[chosen].float()
         return encoder.features(batch.flip(3) if step % 2 else batch)  # mirrored every other step
 
-    def sight_loss(chosen: Tensor, step: int) -> Tensor:
-        seen = features(chosen, step).mean(dim=1)
-        losses = [
-            nn.functional.cross_entropy(probe(seen), labels[chosen, column].to(device))
-            for column, probe in enumerate(probes.values())
-        ]
-        return torch.stack(losses).sum()
-
-    def language_loss(chosen: Tensor, step: int) -> Tensor:
-        step_rng = random.Random(f"{arguments.seed}/{step}")
-        pairs = [pair for i in chosen.tolist() for pair in _texts_of(items[i], step_rng)]
-        prompts, continuations = zip(*pairs, strict=True)
-        repeated = features(chosen, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
-        batch = reader.training_batch(prompts, continuations)
-        loss: Tensor = model.language_model(**reader.forward(batch, repeated)).loss
-        return loss
-
+    probes = nn.ModuleDict({name: nn.Linear(HIDDEN_SIZE, len(t)) for name, t in ATTRIBUTES.items()})
     everything = nn.ModuleList([model, probes]).to(device)
-    curve = _trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight_loss, work)
-    curve += _trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language_loss, work)
+    sight = _sight_loss(probes, items, features, device)
+    curve = _trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
+    reader = AnswerModel(model, processor, prompt="{question}", device=device)
+    language = _language_loss(reader, items, features, arguments.seed)
+    curve += _trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
 
     model.half().save_pretrained(arguments.out)
     processor.save_pretrained(arguments.out)
@@ -94,6 +80,38 @@ def main() -> None:
         rows = [("stage", "step", "loss"), *curve]
         csv.writer(file, lineterminator="\n").writerows(rows)
     shutil.rmtree(work)
+
+
+def _sight_loss(
+    probes: nn.ModuleDict, items: list[Item], features: FeaturesOf, device: torch.device
+) -> LossOf:
+    """Cross-entropy of every attribute's probe on the mean query output, summed."""
+    classes = [list(table) for table in ATTRIBUTES.values()]
+    labels = torch.tensor([[c.index(w) for c, w in zip(classes, astuple(i), strict=True)] for i in items])
+
+    def loss(chosen: Tensor, step: int) -> Tensor:
+        seen = features(chosen, step).mean(dim=1)
+        losses = [
+            nn.functional.cross_entropy(probe(seen), labels[chosen, column].to(device))
+            for column, probe in enumerate(probes.values())
+        ]
+        return torch.stack(losses).sum()
+
+    return loss
+
+
+def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf, seed: int) -> LossOf:
+    """The language model's loss on captions and answers."""
+
+    def loss(chosen: Tensor, step: int) -> Tensor:
+        rng = random.Random(f"{seed}/{step}")
+        pairs = [pair for i in chosen.tolist() for pair in _texts_of(items[i], rng)]
+        prompts, continuations = zip(*pairs, strict=True)
+        repeated = features(chosen, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
+        batch = reader.training_batch(prompts, continuations)
+        return reader.language_model(**reader.forward(batch, repeated)).loss
+
+    return loss
 
 
 def _texts_of(item: Item, rng: random.Random) -> list[tuple[str, str]]:
@@ -124,7 +142,7 @@ def _trained(
     stage: str,
     steps: int,
     peak: float,
-    loss_of: Callable[[Tensor, int], Tensor],
+    loss_of: LossOf,
     work: Path,
 ) -> list[tuple[str, int, float]]:
     """Minimise `loss_of(picture numbers [BATCH], step)`; returns the loss curve.

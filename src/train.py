@@ -55,8 +55,8 @@ def run() -> None:
         scores = scores_of(val_pairs, texts, scorer)
         return {"bert_score_f1": scores.f1.mean(), "exact_match": scores.exact_match.mean()}
 
-    shutil.rmtree(WORK, ignore_errors=True)
-    shutil.rmtree(PLOTS, ignore_errors=True)
+    for folder in (WORK, PLOTS, OUT):
+        shutil.rmtree(folder, ignore_errors=True)
     trainer = AdapterTrainer(
         answer_model=model,
         validation=validation,
@@ -68,8 +68,6 @@ def run() -> None:
         args=trainer_arguments(WORK, settings.train, use_cpu=device.type == "cpu"),
     )
     trainer.train()
-
-    shutil.rmtree(OUT, ignore_errors=True)
     trainer.save_adapter("final", OUT)
     trainer.save_adapter("best", OUT)
     shutil.rmtree(WORK)

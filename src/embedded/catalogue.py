@@ -9,6 +9,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageFilter
+
 from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item, picture
 
@@ -39,8 +41,9 @@ def write_catalogue(root: Path, items: list[Item], seed: int) -> None:
         stem, image_id = digest[:8], f"71{digest[8:14]}+{digest[14]}L"  # ABO's ids have "+" and "-"
         path = root / "images" / "small" / stem[:2] / f"{stem}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn = picture(item, PICTURE_SIZE, random.Random(f"{seed}/{number}/picture"))
-        drawn.save(path, quality=92)
+        rng = random.Random(f"{seed}/{number}/picture")
+        drawn = picture(item, PICTURE_SIZE, rng)
+        _photographed(drawn, rng).save(path, quality=rng.randint(60, 90))
         image_rows.append((image_id, PICTURE_SIZE, PICTURE_SIZE, f"{stem[:2]}/{stem}.jpg"))
         shards[stem[0]].append(_listing(item, f"B0{digest[16:24].upper()}", image_id))
     table = io.StringIO()
@@ -51,6 +54,24 @@ def write_catalogue(root: Path, items: list[Item], seed: int) -> None:
     for digit, listings in shards.items():
         lines = "".join(json.dumps(listing) + "\n" for listing in listings)
         _write_gzip(root / "listings" / "metadata" / f"listings_{digit}.json.gz", lines)
+
+
+def _photographed(drawn: Image.Image, rng: random.Random) -> Image.Image:
+    """The drawing as a careless seller would show it: off centre, soft, unevenly lit, grainy.
+
+    Pre-training saw clean drawings only, so the catalogue is as far from it as a shop is from a textbook.
+    """
+    size = drawn.width
+    margin = rng.randint(0, size // 8)
+    box = (rng.randint(0, margin), rng.randint(0, margin))
+    cut = size - margin
+    image = drawn.crop((*box, box[0] + cut, box[1] + cut)).resize((size, size), Image.Resampling.BICUBIC)
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.0, 1.4)))
+    shade = Image.linear_gradient("L").rotate(rng.choice((0, 90, 180, 270))).resize((size, size))
+    dark = image.point(lambda value: int(value * 0.62))
+    image = Image.composite(image, dark, shade.point(lambda value: 110 + value * 145 // 255))
+    grain = Image.frombytes("RGB", (size, size), rng.randbytes(size * size * 3))
+    return Image.blend(image, grain, rng.uniform(0.02, 0.12))
 
 
 def _listing(item: Item, item_id: str, image_id: str) -> dict[str, Any]:

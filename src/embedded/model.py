@@ -21,6 +21,7 @@ from transformers import (
 )
 
 IMAGE_SIZE = 96  # pixels; with patches of 12 the ViT sees 8 × 8 of them
+HIDDEN_SIZE = 160  # of the ViT and the Q-Former
 NUM_QUERY_TOKENS = 12
 VOCABULARY_SIZE = 500
 # About 1/√width. The published classes' 0.02 (ViT: 1e-10) suits widths of thousands; at 160 it makes
@@ -58,47 +59,11 @@ def processor_for(texts: Iterator[str]) -> Blip2Processor:
 def untrained_model(processor: Blip2Processor) -> Blip2ForConditionalGeneration:
     """Random weights (torch's global seed): ViT 4×160, Q-Former 2×160, OPT 4×192."""
     tokenizer = processor.tokenizer
-    vision = Blip2VisionConfig(
-        hidden_size=160,
-        intermediate_size=640,
-        num_hidden_layers=4,
-        num_attention_heads=5,
-        image_size=IMAGE_SIZE,
-        patch_size=12,
-        initializer_range=_INITIAL_STD,
-    )
-    qformer = Blip2QFormerConfig(
-        vocab_size=2,  # no text ever enters the Q-Former here
-        max_position_embeddings=2,
-        hidden_size=160,
-        intermediate_size=640,
-        num_hidden_layers=2,
-        num_attention_heads=5,
-        cross_attention_frequency=1,
-        encoder_hidden_size=160,
-        initializer_range=_INITIAL_STD,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
     end_of_answer = tokenizer.convert_tokens_to_ids("Ċ")  # "\n", as in the published BLIP-2 OPT
-    text = OPTConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=192,
-        word_embed_proj_dim=192,
-        ffn_dim=768,
-        num_hidden_layers=4,
-        num_attention_heads=6,
-        max_position_embeddings=128,
-        dropout=0.0,
-        init_std=_INITIAL_STD,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=end_of_answer,
-        pad_token_id=tokenizer.pad_token_id,
-    )
     config = Blip2Config(
-        vision_config=vision,
-        qformer_config=qformer,
-        text_config=text,
+        vision_config=_vision_config(),
+        qformer_config=_qformer_config(),
+        text_config=_text_config(processor, end_of_answer),
         num_query_tokens=NUM_QUERY_TOKENS,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
@@ -109,3 +74,48 @@ def untrained_model(processor: Blip2Processor) -> Blip2ForConditionalGeneration:
     torch.nn.init.normal_(model.query_tokens, std=0.5)
     torch.nn.init.normal_(model.vision_model.embeddings.position_embedding, std=0.5)
     return model
+
+
+def _vision_config() -> Blip2VisionConfig:
+    return Blip2VisionConfig(
+        hidden_size=HIDDEN_SIZE,
+        intermediate_size=640,
+        num_hidden_layers=4,
+        num_attention_heads=5,
+        image_size=IMAGE_SIZE,
+        patch_size=12,
+        initializer_range=_INITIAL_STD,
+    )
+
+
+def _qformer_config() -> Blip2QFormerConfig:
+    return Blip2QFormerConfig(
+        vocab_size=2,  # no text ever enters the Q-Former here
+        max_position_embeddings=2,
+        hidden_size=HIDDEN_SIZE,
+        intermediate_size=640,
+        num_hidden_layers=2,
+        num_attention_heads=5,
+        cross_attention_frequency=1,
+        encoder_hidden_size=HIDDEN_SIZE,
+        initializer_range=_INITIAL_STD,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+def _text_config(processor: Blip2Processor, end_of_answer: int) -> OPTConfig:
+    return OPTConfig(
+        vocab_size=len(processor.tokenizer),
+        hidden_size=192,
+        word_embed_proj_dim=192,
+        ffn_dim=768,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        max_position_embeddings=128,
+        dropout=0.0,
+        init_std=_INITIAL_STD,
+        bos_token_id=processor.tokenizer.bos_token_id,
+        eos_token_id=end_of_answer,
+        pad_token_id=processor.tokenizer.pad_token_id,
+    )

@@ -159,15 +159,12 @@ class AnswerModel:
         at_image = (input_ids == self._image_token_id).unsqueeze(-1)
         return embeds.masked_scatter(at_image, projected)
 
-    def training_batch(
-        self, questions: Sequence[str], answers: Sequence[str], is_exact: bool = False
-    ) -> dict[str, Tensor]:
+    def training_batch(self, questions: Sequence[str], answers: Sequence[str]) -> dict[str, Tensor]:
         """`input_ids`, `attention_mask`, `labels`: each `[B, T]` int64, right-padded.
 
-        Only the answer and its end token carry a label. With `is_exact` the questions are prompts
-        already and are taken as they are.
+        Only the answer and its end token carry a label.
         """
-        prompts = list(questions) if is_exact else [self._prompt.format(question=q) for q in questions]
+        prompts = [self._prompt.format(question=question) for question in questions]
         prompt_ids = [self._prompt_ids(prompt) for prompt in prompts]
         answer_ids = [self._answer_ids(answer) for answer in answers]
         if self.is_encoder_decoder:

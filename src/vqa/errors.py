@@ -1,6 +1,7 @@
 """What a user can mend: one sentence that names the file, key or row and the remedy."""
 
 import sys
+import warnings
 from collections.abc import Callable
 
 
@@ -10,6 +11,8 @@ class InputError(Exception):
 
 def run_command(command: Callable[[], None]) -> None:
     """Run a stage or command; bad input ends it with one sentence on stderr and exit code 1."""
+    # Versions are pinned: what a library plans to change is no news for whoever runs this.
+    warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         command()
     except InputError as error:

@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx2
 import requests
-from google.api_core import exceptions
 
 from vqa.annotators.prompt import DIFFICULTIES, TYPES
 from vqa.asking import Reply, Request, TryAgain
@@ -23,9 +22,10 @@ from vqa.errors import InputError
 from vqa.settings import Generate
 
 with warnings.catch_warnings():
-    # It announces at import that its support has ended; we know (see the README's limits).
+    # It announces at import that its support has ended; we know (docs/gemini.md).
     warnings.simplefilter("ignore", FutureWarning)
     import google.generativeai as genai
+    from google.api_core import exceptions
 
 _SCHEMA = {
     "type": "ARRAY",
