@@ -20,7 +20,6 @@ from vqa.files import write_json
 from vqa.guesses import majority_guesses, text_only_guesses
 from vqa.pairs import Pair, read_pairs
 from vqa.predictions import Blinded, Decoding, texts_for, write_predictions
-from vqa.report import results_table
 from vqa.scoring import judgement, scores_of
 from vqa.settings import load_settings
 from vqa.speed import speed_of
@@ -66,7 +65,7 @@ def run() -> None:
     metrics["speed"] = speed | {"ratio": _ratio(speed)}
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     write_json(METRICS, metrics)
-    print(results_table(metrics))
+    print(f"judged {len(test_pairs)} answers of {len(texts)} systems; python src/results.py shows the table")
 
 
 def _pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:

@@ -38,6 +38,17 @@ def results_table(metrics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def format_sentence(metrics: dict[str, Any]) -> str:
+    """How much of the gain is the one-word format rather than knowing the answer."""
+    gain = 100 * metrics["delta"]["exact_match"]["value"]
+    known = 100 * metrics["delta"]["contains"]["value"]
+    share = max(0.0, 1 - known / gain) if gain > 0 else 0.0
+    return (
+        f"Of the {gain:+.1f} points, {known:+.1f} are right words that the base model's whole text did not "
+        f"contain; the rest, {share:.0%} of the gain, is answer format."
+    )
+
+
 def _points(difference: dict[str, Any]) -> str:
     low, high = (100 * bound for bound in difference["ci95"])
     return f"{100 * difference['value']:+.1f} [{low:+.1f}, {high:+.1f}]"
