@@ -1,4 +1,4 @@
-# make run: a fresh clone → a judged adapter.   make test: the same environment, then the tests.
+# make run: a fresh clone → a judged adapter.   make test: the same environment, linters, types, tests.
 
 PYTHON ?= python3
 # Where torch comes from. As it stands a CPU build; for a GPU: make run TORCH_INDEX=https://download.pytorch.org/whl/cu130
@@ -9,17 +9,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test check abo
+.PHONY: run test abo
 
 run: .venv/run
 	dvc repro
 	python src/results.py
 
 test: .venv/test
-	HF_HUB_OFFLINE=1 python -m pytest
-
-check: .venv/test
 	ruff check . && ruff format --check . && mypy
+	HF_HUB_OFFLINE=1 python -m pytest
 
 # Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control.
 abo: .venv/run

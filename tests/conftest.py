@@ -1,6 +1,5 @@
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,13 +88,3 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the real ABO sample in ../shared, which is not part of the repository")
     return SHARED
-
-
-def copy_project(to: Path) -> None:
-    """The committed and the uncommitted files of this checkout as a fresh git repository with one commit."""
-    files = os.popen(f"git -C {ROOT} ls-files --cached --others --exclude-standard").read().split("\n")
-    for name in filter(None, files):
-        if (ROOT / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
-    os.system(f"git init -q {to} && git -C {to} add -A && git -C {to} commit -q -m copy")

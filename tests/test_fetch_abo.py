@@ -1,9 +1,6 @@
 """`make abo` against a server that speaks S3 on loopback, with a bucket laid out and public as Amazon's."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from conftest import copy_project
+from clone import Clone
 from vqa.abo import read_catalogue
 
 BUCKET = "amazon-berkeley-objects"
@@ -43,19 +40,13 @@ def endpoint(catalogue: Path) -> Iterator[str]:
 def test_make_abo_fetches_the_public_bucket_without_credentials(
     endpoint: str, tmp_path: Path, catalogue: Path
 ) -> None:
-    folder = tmp_path / "clone"
-    folder.mkdir()
-    copy_project(folder)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment["HOME"] = str(tmp_path)
+    clone = Clone(tmp_path / "clone")
     options = f"ABO_OPTIONS=allow_anonymous_login=true endpointurl={endpoint}"
-    command = ["make", "-o", ".venv/run", "abo", options]  # -o: the environment is the running one
+    nobody = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"), "AWS_EC2_METADATA_DISABLED": "true"}
     for _ in range(2):  # the second finds everything there
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        # -o: the environment is the running one
+        done = clone.run("make", "-o", ".venv/run", "abo", options, HOME=str(tmp_path), **nobody)
         assert done.returncode == 0, done.stdout + done.stderr
-    fetched = read_catalogue(folder / "data/abo", ["en_US"], 20).products
+    fetched = read_catalogue(clone.folder / "data/abo", ["en_US"], 20).products
     assert fetched == read_catalogue(catalogue, ["en_US"], 20).products
-    assert (folder / "data/abo/images/small.dvc").is_file()
+    assert (clone.folder / "data/abo/images/small.dvc").is_file()

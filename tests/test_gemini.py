@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import generate
+from clone import Clone
 from conftest import ROOT
 from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
 from vqa.annotators.gemini import api_key, client_for
@@ -190,9 +192,12 @@ def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[.
     assert bill["by_model"] == {"gemini-test-001": 30}
 
 
-def test_the_key_is_in_no_file(asked: Callable[..., None], tmp_path: Path) -> None:
+def test_the_key_is_in_no_file_and_nothing_that_is_printed(
+    asked: Callable[..., None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with GeminiServer() as server:
         asked(server, images=3)
+    assert KEY not in "".join(capfd.readouterr())
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes()
 
@@ -206,6 +211,28 @@ def test_throttling_lowers_concurrency_and_loses_nothing(asked: Callable[..., No
         assert server.most_at_once <= 8
     assert metrics()["outcomes"] == {"answered": 30}
     assert metrics()["bill"]["retries"] == len(server.received) - 30 > 0
+
+
+def test_requests_start_no_faster_than_the_rates_allow(asked: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        start = time.monotonic()
+        asked(server, images=11, requests_per_minute=60 / 0.04)
+        assert time.monotonic() - start >= 10 * 0.04
+        start = time.monotonic()
+        asked(server, images=16, tokens_per_minute=60 * 800 / 0.08)  # a request takes 500 to 800 tokens
+        assert time.monotonic() - start >= 4 * 0.08 * 500 / 800
+
+
+def test_an_answer_of_two_megabytes_is_a_reason_and_does_not_fill_the_ledger(
+    asked: Callable[..., None],
+) -> None:
+    def huge(number: int, body: dict[str, Any]) -> Response:
+        return answer("x" * 2_000_000) if number == 0 else well(number, body)
+
+    with GeminiServer(huge) as server:
+        asked(server, images=3, concurrency=1)
+    assert metrics()["outcomes"] == {"answered": 2, "text_too_long": 1}
+    assert generate.LEDGER.stat().st_size < 150_000
 
 
 def test_limits_stop_before_the_line_is_crossed(
@@ -286,3 +313,30 @@ def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert Path("data/vqa/generated.csv").read_bytes() == disturbed
         assert disturbed.count(b"\n") == 1001
+
+
+def test_dvc_keeps_the_ledger_through_failures_and_other_stages(tmp_path: Path) -> None:
+    clone = Clone(tmp_path)
+    failing = {2, 5}
+
+    def flaky(number: int, body: dict[str, Any]) -> Response:
+        return error(503, "overloaded") if number in failing else well(number, body)
+
+    with GeminiServer(flaky) as server:
+        clone.change("demo.images", 50)
+        clone.change("generate.annotator", "gemini")
+        clone.change("generate.api_endpoint", server.url)
+        clone.change("generate.images", 40)
+        clone.change("generate.max_attempts", 1)
+        failed = clone.run("dvc", "repro", "validate", GOOGLE_API_KEY=KEY)
+        assert failed.returncode != 0
+        assert "2 of 40 requests were not answered" in failed.stderr
+        clone.dvc("repro", "validate", GOOGLE_API_KEY=KEY)
+        assert len(server.received) == 42
+        clone.change("validate.min_image_side", 17)
+        clone.dvc("repro", "validate")  # no key needed: nothing is asked
+        assert len(server.received) == 42
+        clone.change("generate.images", 50)
+        clone.dvc("repro", "validate", GOOGLE_API_KEY=KEY)
+        assert len(server.received) == 52
+    assert KEY not in (tmp_path / "dvc.lock").read_text()

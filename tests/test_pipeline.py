@@ -1,15 +1,12 @@
 """Real `dvc repro` in a copy of the repository: what runs, what is skipped, what a user sees."""
 
 import json
-import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from conftest import copy_project
+from clone import Clone
 
 SMALL = {
     "demo.images": 60,
@@ -19,54 +16,14 @@ SMALL = {
 }
 
 
-class Clone:
-    """A copy of the repository and its dvc."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def dvc(self, *arguments: str) -> str:
-        """Run dvc; return what it prints."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        result = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-    def change(self, key: str, value: object) -> None:
-        """Change one key of params.yaml in place, comments and all."""
-        block, name = key.split(".")
-        path = self.folder / "params.yaml"
-        pattern = rf"(?ms)^({block}:\n(?:  .*\n)*?  {name}: )[^\s#]+"
-        text, count = re.subn(pattern, rf"\g<1>{value}", path.read_text())
-        assert count == 1, key
-        path.write_text(text)
-
-    def repro(self) -> list[str]:
-        """The stages that `dvc repro` ran."""
-        return re.findall(r"Running stage '(\w+)'", self.dvc("repro"))
-
-    def changed(self) -> set[str]:
-        """The stages that `dvc status` calls changed."""
-        return set(json.loads(self.dvc("status", "--json")))
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in which the whole pipeline has run on a small catalogue."""
-    folder = tmp_path_factory.mktemp("clone")
-    copy_project(folder)
-    clone = Clone(folder)
+    clone = Clone(tmp_path_factory.mktemp("clone"))
     for key, value in SMALL.items():
         clone.change(key, value)
     assert clone.repro() == ["demo", "generate", "validate", "cache_features", "train", "evaluate"]
-    subprocess.run(["git", "commit", "-qam", "small run"], cwd=folder, check=True)
+    subprocess.run(["git", "commit", "-qam", "small run"], cwd=clone.folder, check=True)
     return clone
 
 

@@ -1,0 +1,64 @@
+"""A copy of this repository in a folder of its own, and its dvc."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+
+class Clone:
+    """A copy of the repository and its dvc."""
+
+    def __init__(self, folder: Path) -> None:
+        copy_project(folder)
+        self.folder = folder
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the copy, with this environment's programs on its path."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def dvc(self, *arguments: str, **environment: str) -> str:
+        """Run dvc, which must succeed; return what it prints."""
+        result = self.run("dvc", *arguments, **environment)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def change(self, key: str, value: object) -> None:
+        """Change one key of params.yaml in place, comments and all."""
+        block, name = key.split(".")
+        path = self.folder / "params.yaml"
+        pattern = rf"(?m)^({block}:\n(?:  .*\n)*?  {name}: )[^\s#]+"
+        text, count = re.subn(pattern, rf"\g<1>{value}", path.read_text())
+        assert count == 1, key
+        path.write_text(text)
+
+    def repro(self) -> list[str]:
+        """The stages that `dvc repro` ran."""
+        return re.findall(r"Running stage '(\w+)'", self.dvc("repro"))
+
+    def changed(self) -> set[str]:
+        """The stages that `dvc status` calls changed."""
+        return set(json.loads(self.dvc("status", "--json")))
+
+
+def copy_project(to: Path) -> None:
+    """The committed and the uncommitted files of this checkout as a fresh git repository with one commit."""
+    files = os.popen(f"git -C {ROOT} ls-files --cached --others --exclude-standard").read().split("\n")
+    for name in filter(None, files):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    os.system(f"git init -q {to} && git -C {to} add -A && git -C {to} commit -q -m copy")
