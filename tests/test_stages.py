@@ -1,6 +1,7 @@
 """The stages one after another on thirty drawn pictures and the toy model, in one process."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,21 +65,28 @@ def test_no_picture_is_in_two_splits(project: Project) -> None:
     assert sum(map(len, images)) == len(set().union(*images)) == 30
 
 
-def test_a_csv_of_three_columns_is_enough_and_missing_pictures_are_rejects(
+def test_a_csv_of_three_columns_is_enough_and_unusable_pictures_are_rejects(
     project: Project, catalogue: Path, tmp_path: Path
 ) -> None:
-    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))
+    root = tmp_path / "catalogue"
+    shutil.copytree(catalogue, root)
+    names = sorted(path.name for path in (root / "images/small").glob("*/*"))
+    torn = root / "images/small" / names[0][:2] / names[0]
+    torn.write_bytes(torn.read_bytes()[:-100])
     rows = [f"{name},What color is it?,red" for name in names]
     (tmp_path / "mine.csv").write_text(
         "image_name,question,answer\n" + "\n".join(rows) + "\nff00.jpg,What?,red\n"
     )
-    project(generate={"annotator": "csv", "csv": str(tmp_path / "mine.csv")})
+    csv = {"annotator": "csv", "csv": str(tmp_path / "mine.csv")}
+    project(data={"root": str(root)}, generate=csv)
     generate.run()
     validate.run()
     metrics = json.loads(Path("metrics/data.json").read_text())
-    assert metrics["kept"] == 30
-    assert metrics["rejected"] == {"image_missing": 1}
-    assert Path("data/vqa/rejected.csv").read_text().splitlines()[1].startswith("ff00.jpg,What?,red,")
+    assert metrics["kept"] == 29
+    assert metrics["rejected"] == {"image_unreadable": 1, "image_missing": 1}
+    unreadable, missing = Path("data/vqa/rejected.csv").read_text().splitlines()[1:]
+    assert unreadable.startswith(f"{names[0]},What color is it?,red,")
+    assert missing.startswith("ff00.jpg,What?,red,")
 
 
 def fails(stage: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> str:
