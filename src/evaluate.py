@@ -40,7 +40,8 @@ def run() -> None:
     )
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
     store = FeatureStore(FEATURES, checkpoint.identity())
-    base = checkpoint.load(frozen_dtype(settings.model.dtype, device))
+    dtype = frozen_dtype(settings.model.dtype, device)
+    base = checkpoint.load(dtype)
     processor = checkpoint.load_processor()
     model = AnswerModel(base, processor, settings.model.prompt, device)
 
@@ -56,7 +57,7 @@ def run() -> None:
     encoder = ImageEncoder(base, processor, device)  # on the device only now: answers never need it
     sample = _pairs_of_first_images(test_pairs, settings.evaluate.speed_images)
     speed = {"lora": speed_of(sample, settings.data.root, encoder, model, decoding)}
-    model.language_model = checkpoint.load(base.dtype).language_model.to(device)
+    model.language_model = checkpoint.load(dtype).language_model.to(device)
     speed["baseline"] = speed_of(sample, settings.data.root, encoder, model, decoding)
 
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
