@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -283,6 +284,20 @@ def test_a_preview_shows_pairs_and_the_bill_and_is_not_paid_again(
         assert not generate.GENERATED.exists()
         asked(server, images=30)
         assert len(server.received) == 30
+
+
+def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project, catalogue: Path) -> None:
+    environment = {**os.environ, "GOOGLE_API_KEY": KEY}
+    with GeminiServer(latency=0.1) as server:
+        project(generate={"annotator": "gemini", "api_endpoint": server.url, "concurrency": 4})
+        command = [sys.executable, str(ROOT / "src/generate.py")]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+            while len(server.received) < 6:
+                pass
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) != 0
+        assert len(server.received) <= 6 + 2 * 4 < 30
+        assert generate.LEDGER.read_text().count("\n") == len(server.received)
 
 
 def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(

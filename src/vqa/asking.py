@@ -102,8 +102,11 @@ class Asker:
         self._waiting = [(0.0, order, 0, request) for order, request in enumerate(requests)]
         workers = max(1, min(self._limits.concurrency, len(requests)))
         with ThreadPoolExecutor(workers) as pool:
-            for future in [pool.submit(self._work) for _ in range(workers)]:
-                future.result()
+            try:
+                for future in [pool.submit(self._work) for _ in range(workers)]:
+                    future.result()
+            finally:  # also after Ctrl-C: what is under way is settled, nothing new is sent
+                self._end()
         return self.progress
 
     def _work(self) -> None:
@@ -111,9 +114,12 @@ class Asker:
             while taken := self._take():
                 self._ask_once(*taken)
         finally:  # nothing is left to do, or this worker's error ends the others' work too
-            with self._state:
-                self._is_over = True
-                self._state.notify_all()
+            self._end()
+
+    def _end(self) -> None:
+        with self._state:
+            self._is_over = True
+            self._state.notify_all()
 
     def _ask_once(self, order: int, attempts: int, request: Request) -> None:
         start = time.monotonic()

@@ -141,10 +141,6 @@ def bill(requests: Sequence[Request], ledger: Ledger) -> dict[str, Any]:
 
 
 def _entry(request: Request, reply: Reply, seconds: float, attempts: int, settings: Generate) -> Entry:
-    usd = (
-        reply.prompt_tokens * settings.usd_per_million_input_tokens
-        + reply.output_tokens * settings.usd_per_million_output_tokens
-    ) / 1e6
     return Entry(
         key=request.key,
         image_name=request.image_name,
@@ -155,7 +151,7 @@ def _entry(request: Request, reply: Reply, seconds: float, attempts: int, settin
         model_answered=reply.model,
         prompt_tokens=reply.prompt_tokens,
         output_tokens=reply.output_tokens,
-        usd=usd,
+        usd=_usd(reply.prompt_tokens, reply.output_tokens, settings),
         seconds=round(seconds, 3),
         attempts=attempts,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -166,10 +162,6 @@ def _limits(missing: Sequence[Request], settings: Generate) -> Limits:
     """The settings, and the most that one of these requests can take."""
     longest = max((len(request.prompt) for request in missing), default=0)
     prompt_tokens = _IMAGE_TOKENS + longest / _CHARACTERS_A_TOKEN
-    usd = (
-        prompt_tokens * settings.usd_per_million_input_tokens
-        + settings.max_output_tokens * settings.usd_per_million_output_tokens
-    ) / 1e6
     return Limits(
         concurrency=settings.concurrency,
         requests_per_minute=settings.requests_per_minute,
@@ -177,6 +169,11 @@ def _limits(missing: Sequence[Request], settings: Generate) -> Limits:
         max_attempts=settings.max_attempts,
         max_requests=settings.max_requests,
         max_usd=settings.max_cost_usd,
-        usd_per_request=usd,
+        usd_per_request=_usd(prompt_tokens, settings.max_output_tokens, settings),
         tokens_per_request=prompt_tokens,
     )
+
+
+def _usd(prompt_tokens: float, output_tokens: float, settings: Generate) -> float:
+    prompt = prompt_tokens * settings.usd_per_million_input_tokens
+    return (prompt + output_tokens * settings.usd_per_million_output_tokens) / 1e6
