@@ -18,9 +18,11 @@ import generate
 from clone import Clone
 from conftest import ROOT
 from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
-from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators import questioning
+from vqa.annotators.gemini import GenAi, api_key, client_for
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
+from vqa.ledger import Jobs, Ledger
 from vqa.pairs import read_pairs
 from vqa.settings import Generate, load_settings
 
@@ -191,6 +193,28 @@ def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[.
     assert (bill["requests"], bill["prompt_tokens"], bill["output_tokens"]) == (30, 15000, 3000)
     assert bill["usd"] == pytest.approx(30 * (500 * 0.10 + 100 * 0.40) / 1e6)
     assert bill["by_model"] == {"gemini-test-001": 30}
+
+
+@pytest.mark.parametrize("mode", ["online", "batch"])
+def test_the_same_picture_and_listing_under_two_names_is_bought_once(
+    settings: Generate, request_: Request, tmp_path: Path, mode: str
+) -> None:
+    twin = replace(request_, image_name="twin.jpg")
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    with GeminiServer() as server:
+        settings = replace(settings, sdk="google-genai", api_endpoint=server.url)
+        client = GenAi(settings, KEY)
+        if mode == "online":
+            questioning.ask_missing([request_, twin], ledger, client.send, settings)
+            assert len(server.received) == 1
+        else:
+            jobs = Jobs(tmp_path / "jobs.jsonl")
+            with pytest.raises(InputError, match="1 requests are under way"):
+                questioning.ask_in_batches([request_, twin], ledger, jobs, client, settings)
+            questioning.ask_in_batches([request_, twin], ledger, jobs, client, settings)
+    pairs, outcomes = questioning.pairs_answered([request_, twin], ledger, "gemini")
+    assert outcomes == {"answered": 2}
+    assert {pair.image_name for pair in pairs} == {request_.image_name, "twin.jpg"}
 
 
 def test_the_key_is_in_no_file_and_nothing_that_is_printed(

@@ -47,7 +47,8 @@ def submit_missing(
 ) -> int:
     """Submit what is neither settled nor under way, within the budget; returns how many were left out."""
     under_way = {key for job in jobs.open() for key in job.keys}
-    missing = [r for r in requests if ledger.get(r.key) is None and r.key not in under_way]
+    by_key = {r.key: r for r in requests if ledger.get(r.key) is None and r.key not in under_way}
+    missing = list(by_key.values())
     affordable = len(missing)
     if limits.usd_per_request:
         affordable = int(limits.max_usd / limits.usd_per_request) - len(under_way)

@@ -50,7 +50,8 @@ def ask_missing(requests: Sequence[Request], ledger: Ledger, send: Send, setting
     Raises:
         InputError: the service refuses for good, or some requests stayed unanswered; nothing paid is lost.
     """
-    missing = [request for request in requests if ledger.get(request.key) is None]
+    # By key: two products may have the same picture and the same listing text.
+    missing = list({r.key: r for r in requests if ledger.get(r.key) is None}.values())
     spent = 0.0
 
     with tqdm(total=len(missing), unit="image", desc="asking", disable=not missing) as bar:
