@@ -314,7 +314,13 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
     environment = {**os.environ, "GOOGLE_API_KEY": KEY}
     with GeminiServer(latency=0.1) as server:
         project(generate={"annotator": "gemini", "api_endpoint": server.url, "concurrency": 4})
-        command = [sys.executable, str(ROOT / "src/generate.py")]
+        # A shell starts background jobs, and so perhaps these tests, with SIGINT ignored: undo that.
+        stage = (
+            "import generate, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "generate.main()"
+        )
+        environment["PYTHONPATH"] = str(ROOT / "src")
+        command = [sys.executable, "-c", stage]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
             while len(server.received) < 6:
                 pass
