@@ -36,6 +36,9 @@ abo: .venv/run
 	pip install --requirement requirements.txt
 	touch $@
 
+# Chromium is for the tests of HTML pages, which skip without it.
 .venv/test: .venv/run pyproject.toml
 	pip install --group test
+	command -v chromium || command -v google-chrome || [ "$$(id -u)" != 0 ] || ! command -v apt-get || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
 	touch $@

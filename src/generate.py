@@ -33,7 +33,7 @@ def run(preview: int | None = None) -> None:
     settings = load_settings()
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
     if settings.generate.annotator == "csv":
-        pairs = csv.pairs_from(settings.generate.csv)
+        pairs = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
     else:
         products, metrics["listings_left_out"] = _products(settings)
         if settings.generate.annotator == "metadata":
@@ -48,7 +48,7 @@ def run(preview: int | None = None) -> None:
         raise InputError(f"{settings.data.root} gave no pair ({metrics})")
     metrics["images"] = len({pair.image_name for pair in pairs})
     metrics["pairs"] = len(pairs)
-    metrics["by_type"] = dict(Counter(pair.question_type for pair in pairs).most_common())
+    metrics["by_type"] = dict(Counter(pair.question_type or "not given" for pair in pairs).most_common())
     LEDGER.parent.mkdir(parents=True, exist_ok=True)
     LEDGER.touch()  # DVC wants every out, also where nothing was asked
     write_pairs(GENERATED, pairs)

@@ -45,8 +45,8 @@ def test_text_answers_are_read_too() -> None:
     text = "Q: What color is it?\nA: red\n\n2. Question: How many legs?\nAnswer: 4"
     pairs = pairs_in(text, "a.jpg", "gemini")
     assert [(pair.question, pair.answer, pair.question_type) for pair in pairs] == [
-        ("What color is it?", "red", "color"),
-        ("How many legs?", "4", "count"),
+        ("What color is it?", "red", ""),
+        ("How many legs?", "4", ""),
     ]
 
 

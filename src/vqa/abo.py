@@ -63,7 +63,7 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
     Raises:
         InputError: the folder, its listings or its images.csv are missing or not readable.
     """
-    names = _image_names(root)
+    names = image_names(root)
     on_disk = {path.name for path in (root / "images" / "small").glob("??/*")}
     left_out: Counter[str] = Counter()
     by_image: dict[str, list[Product]] = defaultdict(list)
@@ -104,11 +104,33 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     return [product for _, _, product in turns[:count]]
 
 
+def pictures_of_listings(root: Path, max_listings_per_image: int) -> tuple[dict[str, str], list[list[str]]]:
+    """Product type by picture name, and the names of the pictures that share a listing.
+
+    A picture on more listings than `max_listings_per_image` is boilerplate and joins none. Both are
+    empty for a folder that holds pictures only.
+    """
+    if not any((root / "listings" / "metadata").glob("listings_*.json.gz")):
+        return {}, []
+    names = image_names(root)
+    types: dict[str, str] = {}
+    listings = []
+    for listing in _listings(root):
+        ids = [listing.get("main_image_id"), *(listing.get("other_image_id") or [])]
+        of_listing = list(dict.fromkeys(names[image_id] for image_id in ids if image_id in names))
+        listings.append(of_listing)
+        for name in of_listing:
+            types.setdefault(name, _product_type(listing.get("product_type")))
+    uses = Counter(name for of_listing in listings for name in of_listing)
+    own = ([n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings)
+    return types, [of_listing for of_listing in own if len(of_listing) > 1]
+
+
 def _draw(seed: int, image_name: str) -> str:
     return hashlib.sha256(f"{seed}/{image_name}".encode()).hexdigest()
 
 
-def _image_names(root: Path) -> dict[str, str]:
+def image_names(root: Path) -> dict[str, str]:
     """image_id → file name, from images.csv."""
     path = root / "images" / "metadata" / "images.csv.gz"
     if not root.is_dir():

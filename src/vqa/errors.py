@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 
 class InputError(Exception):
-    """Bad input. Its message is the whole explanation; a command prints it and exits with 1."""
+    """Bad input. Its message is the whole explanation, on one line; a command prints it and exits with 1."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 def run_command(command: Callable[[], None]) -> None:

@@ -1,35 +1,17 @@
 """The question-answer pair: its file, its normal form, its question type."""
 
-import csv
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from vqa.errors import InputError
-from vqa.files import whole_file
+from vqa.tables import read_table, write_rows
 
-REQUIRED_COLUMNS = ("image_name", "question", "answer")
-
-# First match wins; words of the question, the way annotators put it.
-_TYPE_WORDS = [
-    ("count", r"how many|number of|count of"),
-    ("color", r"colou?rs?|shade|hue|tint"),
-    ("material", r"materials?|made (?:of|from|out of)|fabric"),
-    ("pattern", r"patterns?|print(?:ed)?|design|motif"),
-    ("shape", r"shapes?|shaped"),
-    ("texture", r"textures?|textured|surface|finish"),
-    ("size", r"size|large|small|big|tall|long|short|width|height|length"),
-    ("position", r"where|position|side|located|placed|orientation|facing"),
-    ("brand", r"brand|logo|manufacturer"),
-    ("comparison", r"same|different|than|compared"),
-    ("function", r"used for|purpose|function|use"),
-    ("category", r"(?:type|kind|sort|category) of|what is (?:this|it|shown)|product|object|item"),
-]
-_TYPE_PATTERNS = [(name, re.compile(rf"\b(?:{words})\b")) for name, words in _TYPE_WORDS]
-OTHER_TYPE = "other"
+# Where a file may name its pictures, in order of preference.
+IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
+# Extra column of a row that did not fit its file's header: line and problem.
+UNREADABLE = "unreadable_row"
 
 _NUMBER_WORDS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -37,18 +19,25 @@ _NUMBER_WORDS = """
     """.split()
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"none": "0"}
 _ARTICLES = {"a", "an", "the"}
+_DROPPED = re.compile(r"['’]|(?<=\d),(?=\d)")  # don't, 3,000
+# A point or colon between digits and a hyphen inside a word are part of it; other punctuation is not.
+_SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_")
 
 
-@dataclass(frozen=True)
+_FIELDS = ("image_name", "question", "answer", "question_type", "difficulty", "source")
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One question about one picture and its one-word answer."""
 
     image_name: str
     question: str
     answer: str
-    question_type: str = OTHER_TYPE
+    question_type: str = ""  # "" until validate infers it
     difficulty: str = ""
     source: str = ""
+    extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,82 +48,99 @@ class Pair:
 def normal_form(answer: str) -> str:
     """The form in which answers are compared, by the official VQA rules.
 
-    Case, punctuation and articles folded, number words to digits. Idempotent.
+    Case, punctuation and articles folded, number words to digits; an article alone stays ("A" is a
+    letter to read). Idempotent.
     Source: VQA evaluation, https://github.com/GT-Vision-Lab/VQA (vqaEval.py).
     """
-    # A decimal point and a hyphen inside a word are part of it; other punctuation is not.
-    text = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", answer.lower().replace("'", "").replace("’", ""))
-    text = re.sub(r"(?<!\w)-|-(?!\w)|[^\w\s.\-]|_", " ", text)
-    words = [_DIGITS.get(word, word) for word in text.split()]
-    return " ".join(word for word in words if word not in _ARTICLES)
+    text = _DROPPED.sub("", answer.lower())
+    words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]
+    return " ".join([word for word in words if word not in _ARTICLES] or words[-1:])
 
 
 def first_word(text: str) -> str:
-    """The first word of a generated text without surrounding punctuation; "" when there is none."""
-    for word in text.split():
-        stripped = word.strip(".,;:!?\"'()[]{}<>*`“”‘’…")
-        if stripped:
-            return stripped
-    return ""
+    """The first word of a generated text without surrounding punctuation; "" when there is none.
 
-
-def question_type_of(question: str) -> str:
-    """The question's type inferred from its words, for pairs that came without one."""
-    lowered = question.lower()
-    for name, pattern in _TYPE_PATTERNS:
-        if pattern.search(lowered):
-            return name
-    return OTHER_TYPE
+    A leading article is passed over, so that "a lamp" is the answer lamp: no model is judged by its
+    article.
+    """
+    words = [word.strip(".,;:!?\"'()[]{}<>*`“”‘’…") for word in text.split()]
+    words = [word for word in words if word]
+    content = [word for word in words if word.lower() not in _ARTICLES]
+    return next(iter(content or words), "")
 
 
 def image_name_of(text: str) -> str:
-    """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg"."""
-    return text.strip().replace("\\", "/").rsplit("/", 1)[-1]
+    """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
+
+    A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
+    it by name, and it never becomes a path.
+    """
+    parts = text.strip().replace("\\", "/").split("/")
+    return text.strip() if ".." in parts else parts[-1]
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """Rows of a pairs CSV, in file order; only the three first columns are required.
+def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None) -> list[Pair]:
+    """Rows of a pairs CSV, in file order; the picture, question and answer columns are enough.
+
+    A row that does not fit its header becomes a pair with the extra column `unreadable_row`, so that it
+    reaches the rejects. `names_by_id` gives image_id → file name, for files that name pictures so.
 
     Raises:
-        InputError: no such file, a required column is missing, or there is no row.
+        InputError: the file cannot be used as a whole; see `read_table`.
     """
-    names = [field.name for field in fields(Pair)]
+    table = read_table(path)
+    columns = _known_columns(table.columns)
+    image_column = next((name for name in IMAGE_COLUMNS if name in columns), None)
+    missing = [name for name in ("question", "answer") if name not in columns]
+    if image_column is None or missing:
+        raise InputError(
+            f"{path}: column {'image_name' if image_column is None else missing[0]} is missing; its header "
+            f"must have image_name,question,answer, but it is {','.join(table.columns)[:200]}"
+        )
+    by_id = names_by_id() if image_column == "image_id" and names_by_id else {}
     pairs = []
-    for row in read_rows(path, REQUIRED_COLUMNS):
-        known = {name: row[name] for name in names if row.get(name)}
-        known = {"question": "", "answer": "", **known}
-        known["image_name"] = image_name_of(row["image_name"])
-        known.setdefault("question_type", question_type_of(row["question"]))
-        pairs.append(Pair(**known))
+    for cells in table.rows:
+        row = dict(zip(columns, cells.values(), strict=True))
+        named = row.pop(image_column)
+        pairs.append(_pair_of(by_id.get(named, image_name_of(named)), row))
+    pairs += [Pair("", "", "", extra=((UNREADABLE, row.problem),)) for row in table.malformed]
+    if not pairs:
+        raise InputError(f"{path} has no rows; it needs at least one pair below its header")
     return pairs
 
 
-def read_rows(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV as text: "NA" and "None" are answers, never missing values."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; make it, or name another file in params.yaml") from error
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path} is empty; it needs the header {','.join(required)}") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a UTF-8 CSV ({error}); save it again as one") from error
-    table.columns = table.columns.str.strip()
-    missing = [name for name in required if name not in table.columns]
-    if missing:
-        raise InputError(f"{path}: column {missing[0]} is missing; its header must have {','.join(required)}")
-    if table.empty:
-        raise InputError(f"{path} has no rows; it needs at least one pair below its header")
-    stripped = table.fillna("").apply(lambda column: column.str.strip())  # short rows end in NaN
-    return stripped.to_dict("records")
+def _known_columns(columns: Sequence[str]) -> list[str]:
+    """The columns with ours in our spelling: "Question" and "Image Path" mean question and image_path."""
+    ours = {*_FIELDS, *IMAGE_COLUMNS}
+    known: list[str] = []
+    for name in columns:
+        spelled = name.lower().replace(" ", "_")
+        known.append(spelled if spelled in ours and spelled not in {*columns, *known} else name)
+    return known
 
 
-def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    write_rows(path, [field.name for field in fields(Pair)], (asdict(pair) for pair in pairs))
+def _pair_of(image_name: str, row: dict[str, str]) -> Pair:
+    return Pair(
+        image_name,
+        row["question"],
+        row["answer"],
+        row.get("question_type", ""),
+        row.get("difficulty", ""),
+        row.get("source", ""),
+        tuple((name, cell) for name, cell in row.items() if name not in _FIELDS),
+    )
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]]) -> None:
-    with whole_file(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def columns_of(pairs: Iterable[Pair]) -> list[str]:
+    """The columns of a file that holds `pairs`: the known ones, then every extra one as first met."""
+    extra = dict.fromkeys(name for pair in pairs for name, _ in pair.extra)
+    return [*_FIELDS, *extra]
+
+
+def row_of(pair: Pair) -> dict[str, str]:
+    """The pair as a row of a file, extra columns and all."""
+    return {name: getattr(pair, name) for name in _FIELDS} | dict(pair.extra)
+
+
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
+    write_rows(path, columns_of(pairs), map(row_of, pairs))

@@ -9,7 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vqa.blip2 import AnswerModel
-from vqa.pairs import Pair, first_word, write_rows
+from vqa.pairs import Pair, first_word
+from vqa.tables import write_rows
 
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
 

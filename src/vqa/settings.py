@@ -30,6 +30,7 @@ Index = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, strict=False)]
 NotNegative = Annotated[float, Field(ge=0, strict=False)]
 Share = Annotated[float, Field(gt=0, lt=1, strict=False)]
+Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
 
@@ -76,9 +77,20 @@ class Generate:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Validate:
+    max_answer_words: Count
+    no_answers: list[str]
+    english_only: bool
+    allow_answer_in_question: bool
+    not_visible: list[Literal["brand", "price", "dimensions", "model_number", "description"]]
+    min_image_side: Count
+    near_duplicate_overlap: Portion
+    max_pairs_per_image: Count
+    max_answer_share: Portion
+    max_yes_no_share: Portion
     val_share: Share
     test_share: Share
-    min_image_side: Count
+    near_copy_bits: Annotated[int, Field(ge=0, le=32)]
+    review_pairs: Count
     seed: Index
 
 

@@ -1,17 +1,173 @@
-"""Pictures → train, val or test, so that no picture is in two of them."""
+"""Pictures → train, val or test, by groups that must stay together; what was drawn once stays.
+
+A group is a connected component: pictures with equal bytes, near-equal perceptual hashes, or on one
+listing. Groups are dealt out by product type, so that each type has its share in each split. What was
+dealt is kept in splits.json, which git versions: more pictures never move one that was there.
+"""
 
 import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from vqa.errors import InputError
+from vqa.files import read_json, write_json
+from vqa.images import HASH_BITS, Picture
 
 SPLITS = ("train", "val", "test")
+_BLOCK = 2048  # rows of the distance matrix held at once: 2048 × pictures × 4 bytes
+_ID_LENGTH = 16  # hex digits of a picture's SHA-256 in splits.json
 
 
-def split_of(content_hash: str, val_share: float, test_share: float, seed: int) -> str:
-    """The split of a picture, from its bytes alone.
+@dataclass(frozen=True)
+class Draw:
+    """How splits are drawn; another draw starts afresh."""
 
-    Equal bytes under two names fall together, and adding pictures never moves one that was there.
+    val_share: float
+    test_share: float
+    near_copy_bits: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Division:
+    """Picture name → split, and the new pictures that would have joined two splits, with the reason."""
+
+    split_of: dict[str, str]
+    left_out: dict[str, str]
+
+
+def divided(
+    pictures: Mapping[str, Picture],
+    types: Mapping[str, str],
+    together: Iterable[Sequence[str]],
+    draw: Draw,
+    memory: Path,
+) -> Division:
+    """Deal the pictures out, as `memory` (splits.json) says where it knows one; then update it.
+
+    Args:
+        pictures: usable pictures by name.
+        types: product type by picture name; "" is assumed where there is none.
+        together: picture names that share a listing.
+
+    Raises:
+        InputError: two pictures that belong together are in two splits of `memory`.
     """
-    digest = hashlib.sha256(f"{seed}/{content_hash}".encode()).digest()
-    draw = int.from_bytes(digest[:8], "big") / 2**64
-    if draw < test_share:
-        return "test"
-    return "val" if draw < test_share + val_share else "train"
+    names = sorted(pictures)
+    links = _links(names, pictures, together, draw.near_copy_bits)
+    groups = _groups(names, links)
+    before = _remembered(memory, draw)
+    old = {name: before[_id(pictures[name])] for name in names if _id(pictures[name]) in before}
+    split_of: dict[str, str] = dict(old)
+    left_out: dict[str, str] = {}
+    fresh: list[list[str]] = []
+    for group in groups:
+        known = {old[name] for name in group if name in old}
+        if len(known) > 1:
+            reason = f"linked to pictures of {' and '.join(sorted(known))}"
+            left_out.update({name: reason for name in group if name not in old})
+        elif known:
+            split_of.update(dict.fromkeys(group, known.pop()))
+        else:
+            fresh.append(group)
+    split_of.update(_dealt(fresh, types, draw, split_of))
+    _check_no_leak(names, links, split_of, memory)
+    record = {_id(pictures[name]): split for name, split in split_of.items()}
+    write_json(memory, {"draw": vars(draw), "pictures": dict(sorted(record.items()))})
+    return Division(split_of, left_out)
+
+
+def _dealt(
+    groups: list[list[str]], types: Mapping[str, str], draw: Draw, already: Mapping[str, str]
+) -> dict[str, str]:
+    """Each group to the split that lacks most, within its product type and over all; large ones first."""
+    shares = np.array([1 - draw.val_share - draw.test_share, draw.val_share, draw.test_share])
+    column = {split: i for i, split in enumerate(SPLITS)}
+    have: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(SPLITS)))
+    overall = np.zeros(len(SPLITS))
+    for name, split in already.items():
+        have[types.get(name, "")][column[split]] += 1
+        overall[column[split]] += 1
+
+    def order(group: list[str]) -> tuple[int, str]:
+        return -len(group), hashlib.sha256(f"{draw.seed}/{min(group)}".encode()).hexdigest()
+
+    dealt: dict[str, str] = {}
+    for group in sorted(groups, key=order):
+        kind = Counter(types.get(name, "") for name in sorted(group)).most_common(1)[0][0]
+        lack = shares * (have[kind].sum() + len(group)) - have[kind]
+        lack += shares * (overall.sum() + len(group)) - overall
+        chosen = int(lack.argmax())
+        have[kind][chosen] += len(group)
+        overall[chosen] += len(group)
+        dealt.update(dict.fromkeys(group, SPLITS[chosen]))
+    return dealt
+
+
+def near_copies(hashes: Sequence[str], most_bits: int) -> Iterator[tuple[int, int]]:
+    """Index pairs of perceptual hashes that differ in at most `most_bits` bits.
+
+    Compares all with all: as ±1 vectors, differing bits are (256 - dot product) / 2. 10,000 take about
+    two seconds, 100,000 a few minutes.
+    """
+    packed = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(-1, HASH_BITS // 8)
+    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1  # [pictures, 256]
+    for start in range(0, len(signs), _BLOCK):
+        dots = signs[start : start + _BLOCK] @ signs[start:].T
+        rows, columns = np.nonzero(dots >= HASH_BITS - 2 * most_bits)
+        later = columns > rows
+        yield from zip((rows[later] + start).tolist(), (columns[later] + start).tolist(), strict=True)
+
+
+def _links(
+    names: Sequence[str],
+    pictures: Mapping[str, Picture],
+    together: Iterable[Sequence[str]],
+    most_bits: int,
+) -> list[tuple[int, int]]:
+    """Index pairs that must share a split. Equal bytes have equal perceptual hashes."""
+    links = list(near_copies([pictures[name].perceptual_hash for name in names], most_bits))
+    index = {name: i for i, name in enumerate(names)}
+    for listing in together:
+        present = [index[name] for name in listing if name in index]
+        links += list(pairwise(present))
+    return links
+
+
+def _groups(names: Sequence[str], links: Sequence[tuple[int, int]]) -> list[list[str]]:
+    rows, columns = zip(*links, strict=True) if links else ((), ())
+    graph = coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(names), len(names)))
+    _, labels = connected_components(graph, directed=False)
+    groups: dict[int, list[str]] = defaultdict(list)
+    for name, label in zip(names, labels.tolist(), strict=True):
+        groups[label].append(name)
+    return list(groups.values())
+
+
+def _check_no_leak(
+    names: Sequence[str], links: Sequence[tuple[int, int]], split_of: Mapping[str, str], memory: Path
+) -> None:
+    for one, other in ((names[i], names[j]) for i, j in links):
+        if one in split_of and other in split_of and split_of[one] != split_of[other]:
+            raise InputError(
+                f"{one} ({split_of[one]}) and {other} ({split_of[other]}) are copies or share a listing, but "
+                f"are in two splits of {memory}; delete that file to draw all splits afresh"
+            )
+
+
+def _remembered(memory: Path, draw: Draw) -> dict[str, str]:
+    """Picture id → split of the same draw; nothing where there is none."""
+    record = read_json(memory) if memory.is_file() else {}
+    return dict(record["pictures"]) if record.get("draw") == vars(draw) else {}
+
+
+def _id(picture: Picture) -> str:
+    return picture.sha256[:_ID_LENGTH]

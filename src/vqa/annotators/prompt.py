@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from vqa.abo import Product
-from vqa.pairs import Pair, question_type_of
+from vqa.pairs import Pair
 
 TEMPLATE = Path(__file__).with_name("prompt.txt")
 TYPES = "color shape material size pattern count texture position function brand comparison".split()
@@ -57,8 +57,7 @@ def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
     pairs = [_pair(found, image_name, source) for found in objects if _is_pair(found)]
     if not objects:
         pairs = [
-            Pair(image_name, question, answer, question_type_of(question), source=source)
-            for question, answer in _TEXT_PAIR.findall(text)
+            Pair(image_name, question, answer, source=source) for question, answer in _TEXT_PAIR.findall(text)
         ]
     if not pairs:
         raise UnusableText("wrong_schema" if objects else "not_parsable")
@@ -93,7 +92,7 @@ def _pair(found: dict[str, Any], image_name: str, source: str) -> Pair:
         image_name=image_name,
         question=question,
         answer=" ".join(str(found["answer"]).split()),
-        question_type=kind if kind in TYPES else question_type_of(question),
+        question_type=kind if kind in TYPES else "",
         difficulty=difficulty if difficulty in DIFFICULTIES else "",
         source=source,
     )

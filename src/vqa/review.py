@@ -1,0 +1,136 @@
+"""What a person says of pairs: a page to look at a sample, and the decisions that come back."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scipy.stats import binomtest
+
+from vqa.errors import InputError
+from vqa.pages import page, picture_url
+from vqa.pairs import Pair, image_name_of, normal_form
+from vqa.tables import read_rows
+
+VERDICTS = ("accept", "reject", "correct")
+COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's word on one pair."""
+
+    verdict: str  # one of VERDICTS
+    answer: str  # the right one; for accept and reject the pair's own
+    was_kept: bool  # it was in the sample of kept pairs, not among the rejects
+
+
+Key = tuple[str, str, str]
+
+
+def key_of(image_name: str, question: str, answer: str) -> Key:
+    """What a decision is remembered by; the answer counts, since conflicting rows share the rest."""
+    return image_name, question, normal_form(answer)
+
+
+def read_decisions(folder: Path) -> dict[Key, Decision]:
+    """Every decision in the folder's CSV files; of two on one pair, the later file's holds.
+
+    Raises:
+        InputError: a file that the review page did not write, or a decision it does not know.
+    """
+    decisions = {}
+    for path in sorted(folder.glob("*.csv")):
+        for number, row in enumerate(read_rows(path, COLUMNS), start=1):
+            verdict, corrected = row["decision"], row["corrected_answer"]
+            if verdict not in VERDICTS:
+                raise InputError(
+                    f"{path}, row {number}: decision is {verdict!r}; it must be {', '.join(VERDICTS)}"
+                )
+            if verdict == "correct" and not normal_form(corrected):
+                raise InputError(f"{path}, row {number}: a correction needs its corrected_answer")
+            answer = corrected if verdict == "correct" else row["answer"]
+            key = key_of(image_name_of(row["image_name"]), row["question"], row["answer"])
+            decisions[key] = Decision(verdict, answer, row.get("list", "kept") == "kept")
+    return decisions
+
+
+def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict[str, Any]:
+    """How many sampled pairs a person accepted as they stood, with a 95 % Wilson interval.
+
+    Source: E. B. Wilson 1927; the sample is proportional to the question types, so it needs no weights.
+    """
+    present = {key_of(pair.image_name, pair.question, pair.answer) for pair in pairs}
+    sampled = [decision for decision in decisions.values() if decision.was_kept]
+    accepted = sum(decision.verdict == "accept" for decision in sampled)
+    result: dict[str, Any] = {
+        "decisions": dict(sorted(Counter(decision.verdict for decision in decisions.values()).items())),
+        "decisions_on_absent_pairs": sum(key not in present for key in decisions),
+    }
+    if sampled:
+        interval = binomtest(accepted, len(sampled)).proportion_ci(method="wilson")
+        result["acceptance"] = round(accepted / len(sampled), 4)
+        result["acceptance_ci95"] = [round(float(interval.low), 4), round(float(interval.high), 4)]
+        result["reviewed"] = len(sampled)
+    return result
+
+
+def stratified(
+    items: Sequence[_Item],
+    stratum: Callable[[_Item], Hashable],
+    identity: Callable[[_Item], str],
+    count: int,
+    seed: int,
+) -> list[_Item]:
+    """About `count` items, each stratum by its share and at least once; the draw ignores their order."""
+
+    def draw(item: _Item) -> str:
+        return hashlib.sha256(f"{seed}/{identity(item)}".encode()).hexdigest()
+
+    strata: dict[Hashable, list[_Item]] = defaultdict(list)
+    for item in items:
+        strata[stratum(item)].append(item)
+    chosen = []
+    for members in strata.values():
+        quota = max(1, round(count * len(members) / len(items)))
+        chosen += sorted(members, key=draw)[:quota]
+    return sorted(chosen, key=draw)
+
+
+def review_page(
+    kept: Sequence[Pair],
+    rejected: Sequence[tuple[Pair, str, str]],
+    path_of: Callable[[str], Path],
+    count: int,
+    seed: int,
+) -> str:
+    """The page: a sample of the kept pairs by type, and of the rejected (pair, reason, detail) by reason."""
+    sample = stratified(kept, lambda pair: pair.question_type, _identity, count, seed)
+    refused = stratified(rejected, lambda row: row[1], lambda row: _identity(row[0]), count, seed)
+    shown = {pair.image_name for pair in sample} | {row[0].image_name for row in refused}
+    urls = {name: picture_url(path_of(name)) for name in sorted(shown) if name and "/" not in name}
+    listed = "".join(_identity(pair) for pair in sample)
+    data = {
+        "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
+        "kept": [_shown(pair, pair.question_type) for pair in sample],
+        "rejected": [_shown(row[0], row[1]) | {"reason": row[1], "detail": row[2]} for row in refused],
+        "pictures": {name: url for name, url in urls.items() if url},
+    }
+    return page("review.html", data)
+
+
+def _identity(pair: Pair) -> str:
+    return f"{pair.image_name}/{pair.question}/{pair.answer}"
+
+
+def _shown(pair: Pair, group: str) -> dict[str, str]:
+    return {
+        "image_name": pair.image_name,
+        "question": pair.question,
+        "answer": pair.answer,
+        "question_type": pair.question_type,
+        "group": group,
+    }

@@ -1,0 +1,205 @@
+"""The validate stage on files as people have them, and the review page as people use it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page
+
+import generate
+import validate
+from browser import chromium_page
+from vqa.errors import InputError
+from vqa.files import read_json
+from vqa.pairs import read_pairs
+from vqa.tables import read_rows
+
+Project = Callable[..., Path]
+METRICS = Path("metrics/data.json")
+GENERATED = Path("data/vqa/generated.csv")
+
+
+@pytest.fixture
+def generated(project: Project) -> Path:
+    """A project whose pairs were generated from the drawn catalogue."""
+    folder = project(validate={"review_pairs": 40})
+    generate.run()
+    return folder
+
+
+def test_data_json_says_what_a_data_scientist_asks(generated: Path) -> None:
+    validate.run()
+    metrics = read_json(METRICS)
+    assert metrics["kept"] + sum(metrics["rejected"].values()) == metrics["pairs"]
+    assert sum(metrics["by_type"].values()) == metrics["kept"]
+    assert sum(split["images"] for split in metrics["splits"].values()) == 30
+    assert metrics["pairs_per_image"]["max"] <= 5
+    assert metrics["types"] == {"pairs": metrics["pairs"], "agreement": 1.0}  # our own wordings
+    assert metrics["labels"]["questions_asked_twice"] == 0
+
+
+def test_label_noise_is_estimated_from_questions_asked_twice(generated: Path) -> None:
+    name = read_pairs(GENERATED)[0].image_name
+    with GENERATED.open("a") as file:
+        for answers in (("x", "x"), ("x", "y"), ("y", "y"), ("z", "z")):
+            question = f"What is thing number {answers} of it?".replace(",", "")
+            file.writelines(f"{name},{question},{answer},,,\n" for answer in answers)
+    validate.run()
+    labels = read_json(METRICS)["labels"]
+    assert labels["questions_asked_twice"] == 4
+    assert labels["agreement"] == 0.75
+    assert labels["estimated_label_noise"] == pytest.approx(1 - 0.75**0.5, abs=1e-4)
+
+
+def test_more_rows_move_no_picture_and_decode_none_again(
+    generated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = GENERATED.read_text().splitlines(keepends=True)
+    GENERATED.write_text("".join(rows[:100]))
+    validate.run()
+    before = read_json(Path("data/vqa/splits.json"))["pictures"]
+    memory = Path("data/vqa/pictures.jsonl").read_text()
+    GENERATED.write_text(rows[0] + "".join(reversed(rows[1:])))
+    validate.run()
+    after = read_json(Path("data/vqa/splits.json"))["pictures"]
+    assert len(after) == 30 > len(before)
+    assert {picture: after[picture] for picture in before} == before
+    assert set(memory.splitlines()) < set(Path("data/vqa/pictures.jsonl").read_text().splitlines())
+    monkeypatch.setattr("vqa.inspection.inspect", None)  # a picture decoded now would raise
+    validate.run()
+
+
+def test_a_killed_run_leaves_pictures_that_the_next_one_knows(generated: Path) -> None:
+    validate.run()
+    memory = Path("data/vqa/pictures.jsonl")
+    whole = memory.read_text()
+    memory.write_text(whole[: len(whole) // 2])  # a line is torn
+    validate.run()
+    assert memory.read_text() == whole
+
+
+def test_malformed_rows_are_counted_with_their_line_from_csv_to_rejects(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))
+    good = [f"{name},What color is it?,c{name[:8]},B{i}" for i, name in enumerate(names)]
+    lines = ["image_path , Question,answer,asin", *good[:3], "a.jpg,What, is it?,x,y", *good[3:]]
+    (tmp_path / "mine.csv").write_text(
+        "\n".join([*lines, "../../etc/passwd,What is it?,x,B", "=cmd,What?,x,"])
+    )
+    project(generate={"annotator": "csv", "csv": "mine.csv"})
+    generate.run()
+    validate.run()
+    assert read_json(METRICS)["rejected"] == {"bad_image_name": 2, "unreadable_row": 1}
+    rejected = {
+        row["reason"] + row["image_name"]: row for row in read_rows(Path("data/vqa/rejected.csv"), [])
+    }
+    assert rejected["unreadable_row"]["detail"].startswith("line 5: 5 cells where the header has 4")
+    assert "bad_image_name../../etc/passwd" in rejected
+    assert "\n'=cmd," in Path("data/vqa/rejected.csv").read_text()
+    assert {row["asin"] for row in read_rows(Path("data/vqa/train.csv"), ["asin"])} <= {
+        f"B{i}" for i in range(30)
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.one_of(
+        st.text(),
+        st.lists(st.lists(st.text(max_size=8), max_size=5).map(",".join), max_size=8).map(
+            lambda rows: "\n".join(["image_name,question,answer", *rows])
+        ),
+    )
+)
+def test_any_csv_validates_or_fails_with_one_sentence(generated: Path, text: str) -> None:
+    GENERATED.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        validate.run()
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(GENERATED) in str(error)
+
+
+def test_the_review_page_cannot_be_broken_out_of(generated: Path) -> None:
+    name = read_pairs(GENERATED)[0].image_name
+    with GENERATED.open("a") as file:
+        file.write(f'{name},"What is </script><script>alert(1)</script>?",<img src=x onerror=alert(2)>,,,\n')
+    validate.run()
+    page = Path("data/vqa/review.html").read_text()
+    assert page.count("</script>") == 2
+    with chromium_page() as browser:
+        browser.on("dialog", lambda _: pytest.fail("a script of the data ran"))
+        browser.goto(Path("data/vqa/review.html").absolute().as_uri())
+        browser.get_by_role("tab", name="Rejected").click()
+        assert "</script>" in browser.locator("#question").inner_text()
+
+
+def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> None:
+    validate.run()
+    before = read_json(METRICS)
+    with chromium_page() as page:
+        page.goto(Path("data/vqa/review.html").absolute().as_uri())
+        answered = [pressed(page, key) for key in "aaaarraaac"]
+        page.keyboard.type("teal")
+        page.keyboard.press("Enter")
+        assert page.locator("#count").inner_text().startswith("10 of ")
+        page.reload()  # nothing is lost
+        assert page.locator("#count").inner_text().startswith("10 of ")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        download.value.save_as("data/review/" + download.value.suggested_filename)
+    assert Path("data/review/review.csv").is_file()
+    validate.run()
+    after = read_json(METRICS)
+    assert after["rejected"]["rejected_by_review"] == 2
+    assert after["kept"] == before["kept"] - 2
+    assert after["review"]["acceptance"] == 0.7
+    low, high = after["review"]["acceptance_ci95"]
+    assert low < 0.7 < high
+    kept = {
+        (pair.image_name, pair.question): pair.answer
+        for split in ("train", "val", "test")
+        for pair in read_pairs(Path(f"data/vqa/{split}.csv"))
+    }
+    assert kept[answered[-1]] == "teal"
+    assert answered[4] not in kept
+    assert answered[5] not in kept
+
+
+def pressed(page: Page, key: str) -> tuple[str, str]:
+    """Press a key; the picture and question that it was pressed on."""
+    shown = page.locator("#kind").inner_text().split(" · ")[1], page.locator("#question").inner_text()
+    page.keyboard.press(key)
+    return shown
+
+
+def test_the_review_page_serves_phones_filters_and_assistive_tools(generated: Path) -> None:
+    with GENERATED.open("a") as file:
+        file.write("ff00.jpg,What color is it?,red,,,\n")
+    validate.run()
+    with chromium_page(width=390, height=800) as page:
+        page.goto(Path("data/vqa/review.html").absolute().as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_label("Show").select_option("color")
+        assert "color" in page.locator("#kind").inner_text()
+        assert page.get_by_label("Show").input_value() == "color"
+        page.get_by_role("tab", name="Rejected").click()
+        assert page.get_by_role("tab", name="Rejected").get_attribute("aria-selected") == "true"
+        assert page.locator("#reason").inner_text().startswith("image_missing: no file")
+        assert page.get_by_role("progressbar", name="Progress").count() == 1
+        page.get_by_role("button", name="Reject").click()
+        assert page.locator("#count").inner_text() == "1 of 1 reviewed"
+
+
+def test_a_decision_that_is_none_is_named(generated: Path) -> None:
+    Path("data/review").mkdir()
+    header = "image_name,question,answer,decision,corrected_answer\n"
+    Path("data/review/review.csv").write_text(header + "a.jpg,q,a,maybe,\n")
+    with pytest.raises(InputError, match=r"review\.csv, row 1: decision is 'maybe'"):
+        validate.run()
+    Path("data/review/review.csv").write_text(header + "gone.jpg,q,a,accept,\n")
+    validate.run()
+    assert json.loads(METRICS.read_text())["review"]["decisions_on_absent_pairs"] == 1
