@@ -13,10 +13,9 @@ continues from its last checkpoint when started again. Not a stage: the result i
 
 import argparse
 import csv
-import math
 import random
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import astuple
 from multiprocessing import Pool
 from pathlib import Path
@@ -29,6 +28,7 @@ from embedded import texts
 from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item, picture
 from embedded.model import HIDDEN_SIZE, processor_for, untrained_model
+from embedded.pretraining import LossOf, chosen, trained
 from vqa.blip2 import AnswerModel, ImageEncoder, default_device
 
 PICTURES = 24_000
@@ -37,12 +37,8 @@ BATCH = 32  # pictures a step
 CAPTIONS, QUESTIONS = 2, 2  # texts a picture and step
 SIGHT_STEPS, SIGHT_LEARNING_RATE = 3000, 1e-3
 LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 1000, 1e-3
-WARM_UP_STEPS = 100
-CHECKPOINT_EVERY = 200
 
-# Both take picture numbers `[BATCH]` and the step.
-FeaturesOf = Callable[[Tensor, int], Tensor]
-LossOf = Callable[[Tensor, int], Tensor]
+FeaturesOf = Callable[[Tensor, int], Tensor]  # of picture numbers `[BATCH]` and the step
 
 
 def main() -> None:
@@ -56,23 +52,23 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     rng = random.Random(arguments.seed)
-    corpus = (f"{p} {t}" for _ in range(4000) for p, t in _texts_of(texts.random_item(rng), rng))
+    corpus = (f"{p} {t}" for _ in range(4000) for p, t in texts_of(texts.random_item(rng), rng))
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
     encoder = ImageEncoder(model, processor, device)
-    items, pixels = _drawn(PICTURES, arguments.seed, encoder)
+    items, pixels = drawn(PICTURES, arguments.seed, encoder)
 
-    def features(chosen: Tensor, step: int) -> Tensor:
-        batch = pixels[chosen].float()
+    def features(numbers: Tensor, step: int) -> Tensor:
+        batch = pixels[numbers].float()
         return encoder.features(batch.flip(3) if step % 2 else batch)  # mirrored every other step
 
     probes = nn.ModuleDict({name: nn.Linear(HIDDEN_SIZE, len(t)) for name, t in ATTRIBUTES.items()})
     everything = nn.ModuleList([model, probes]).to(device)
     sight = _sight_loss(probes, items, features, device)
-    curve = _trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
+    curve = trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
     reader = AnswerModel(model, processor, prompt="{question}", device=device)
     language = _language_loss(reader, items, features, arguments.seed)
-    curve += _trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
+    curve += trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
 
     model.half().save_pretrained(arguments.out)
     processor.save_pretrained(arguments.out)
@@ -89,10 +85,11 @@ def _sight_loss(
     classes = [list(table) for table in ATTRIBUTES.values()]
     labels = torch.tensor([[c.index(w) for c, w in zip(classes, astuple(i), strict=True)] for i in items])
 
-    def loss(chosen: Tensor, step: int) -> Tensor:
-        seen = features(chosen, step).mean(dim=1)
+    def loss(step: int) -> Tensor:
+        numbers = chosen(PICTURES, BATCH, step)
+        seen = features(numbers, step).mean(dim=1)
         losses = [
-            nn.functional.cross_entropy(probe(seen), labels[chosen, column].to(device))
+            nn.functional.cross_entropy(probe(seen), labels[numbers, column].to(device))
             for column, probe in enumerate(probes.values())
         ]
         return torch.stack(losses).sum()
@@ -103,24 +100,25 @@ def _sight_loss(
 def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf, seed: int) -> LossOf:
     """The language model's loss on captions and answers."""
 
-    def loss(chosen: Tensor, step: int) -> Tensor:
+    def loss(step: int) -> Tensor:
         rng = random.Random(f"{seed}/{step}")
-        pairs = [pair for i in chosen.tolist() for pair in _texts_of(items[i], rng)]
+        numbers = chosen(PICTURES, BATCH, step)
+        pairs = [pair for i in numbers.tolist() for pair in texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
-        repeated = features(chosen, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
+        repeated = features(numbers, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
         batch = reader.training_batch(prompts, continuations)
         return reader.language_model(**reader.forward(batch, repeated)).loss
 
     return loss
 
 
-def _texts_of(item: Item, rng: random.Random) -> list[tuple[str, str]]:
+def texts_of(item: Item, rng: random.Random) -> list[tuple[str, str]]:
     """(prompt, continuation) pairs; a caption has the empty prompt."""
     captions = [("", texts.caption(item, rng)) for _ in range(CAPTIONS)]
     return captions + [texts.question_and_answer(item, rng) for _ in range(QUESTIONS)]
 
 
-def _drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:
+def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:
     """`count` random items and their pixels `[count, 3, H, W]` fp16, as the model's processor gives them."""
     items, rows = [], []
     with Pool() as pool:
@@ -135,53 +133,6 @@ def _draw(numbered: tuple[int, int]) -> tuple[Item, object]:
     rng = random.Random(f"{numbered[0]}/{numbered[1]}")
     item = texts.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)
-
-
-def _trained(
-    module: nn.Module,
-    stage: str,
-    steps: int,
-    peak: float,
-    loss_of: LossOf,
-    work: Path,
-) -> list[tuple[str, int, float]]:
-    """Minimise `loss_of(picture numbers [BATCH], step)`; returns the loss curve.
-
-    Each step's pictures depend on its number alone, so a run that was killed continues as it was.
-    """
-    optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.03, betas=(0.9, 0.98))
-    checkpoint, first_step = work / f"{stage}.pt", 0
-    curve: list[tuple[str, int, float]] = []
-    if checkpoint.exists():
-        state = torch.load(checkpoint)
-        module.load_state_dict(state["module"])
-        optimizer.load_state_dict(state["optimizer"])
-        first_step, curve = state["step"], state["curve"]
-    progress: Iterable[int] = tqdm(
-        range(first_step, steps), stage, total=steps, initial=first_step, mininterval=5
-    )
-    for step in progress:
-        generator = torch.Generator().manual_seed(step)
-        loss = loss_of(torch.randint(PICTURES, (BATCH,), generator=generator), step)
-        optimizer.param_groups[0]["lr"] = _learning_rate(step, steps, peak)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        optimizer.step()
-        if step % 20 == 0:
-            curve.append((stage, step, round(loss.item(), 4)))
-        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
-            state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state | {"step": step + 1, "curve": curve}, work / "writing.pt")
-            (work / "writing.pt").replace(checkpoint)
-    return curve
-
-
-def _learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up, then cosine to zero."""
-    if step < WARM_UP_STEPS:
-        return peak * (step + 1) / WARM_UP_STEPS
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - WARM_UP_STEPS) / (steps - WARM_UP_STEPS)))
 
 
 if __name__ == "__main__":

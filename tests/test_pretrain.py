@@ -6,15 +6,18 @@ import pytest
 import torch
 
 import pretrain
+from embedded import pretraining
 from vqa.blip2 import Checkpoint
 
 
 @pytest.fixture
 def tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Constants for a run of seconds; the folder it writes to."""
-    small = {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4, "WARM_UP_STEPS": 1}
-    for name, value in {**small, "CHECKPOINT_EVERY": 2}.items():
+    small = {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
+    for name, value in small.items():
         monkeypatch.setattr(pretrain, name, value)
+    monkeypatch.setattr(pretraining, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(pretraining, "CHECKPOINT_EVERY", 2)
     monkeypatch.setattr("sys.argv", ["pretrain.py", "--out", str(tmp_path / "model")])
     return tmp_path / "model"
 
@@ -27,7 +30,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     curve = (tiny_run / "loss.csv").read_text()
     (tiny_run / "model.safetensors").unlink()
 
-    learning_rate = pretrain._learning_rate
+    learning_rate = pretraining.learning_rate
     for stage_peak_step in (3, 2):  # in the first stage, then in the second
 
         def cut(step: int, steps: int, peak: float, at: int = stage_peak_step) -> float:
@@ -35,10 +38,10 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
                 raise KeyboardInterrupt
             return learning_rate(step, steps, peak)
 
-        monkeypatch.setattr(pretrain, "_learning_rate", cut)
+        monkeypatch.setattr(pretraining, "learning_rate", cut)
         with pytest.raises(KeyboardInterrupt):
             pretrain.main()
-    monkeypatch.setattr(pretrain, "_learning_rate", learning_rate)
+    monkeypatch.setattr(pretraining, "learning_rate", learning_rate)
     pretrain.main()
     resumed = Checkpoint(str(tiny_run)).load(torch.float32).state_dict()
     assert all(torch.equal(resumed[name], weights) for name, weights in undisturbed.items())

@@ -1,6 +1,6 @@
 """Build the small BLIP-2 from scratch: the published architecture at a few million parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import torch
 from tokenizers import Tokenizer
@@ -29,13 +29,13 @@ VOCABULARY_SIZE = 500
 _INITIAL_STD = 0.08
 
 
-def processor_for(texts: Iterator[str]) -> Blip2Processor:
+def processor_for(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Blip2Processor:
     """Byte-level BPE learnt from `texts`, with OPT's special tokens, and BLIP's image processor."""
     tokenizer = Tokenizer(BPE(unk_token=None))
     tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
     tokenizer.decoder = ByteLevelDecoder()
     trainer = BpeTrainer(
-        vocab_size=VOCABULARY_SIZE,
+        vocab_size=vocabulary_size,
         special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<image>"],
         initial_alphabet=ByteLevel.alphabet(),
         show_progress=False,

@@ -114,9 +114,13 @@ class ImageEncoder:
         self._query_tokens = model.query_tokens.to(device)
         self._dtype = next(model.vision_model.parameters()).dtype
 
-    def pixels(self, images: Sequence[Image.Image]) -> Tensor:
-        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the checkpoint asks."""
-        pixels: Tensor = self._image_processor(list(images), return_tensors="pt")["pixel_values"]
+    def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
+        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the checkpoint asks.
+
+        `side`: another height and width in pixels, for crops to be taken from.
+        """
+        size = {"size": {"height": side, "width": side}} if side else {}
+        pixels: Tensor = self._image_processor(list(images), return_tensors="pt", **size)["pixel_values"]
         return pixels
 
     def features(self, pixels: Tensor) -> Tensor:

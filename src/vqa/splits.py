@@ -65,7 +65,8 @@ def divided(
     links = _links(names, pictures, together, draw.near_copy_bits)
     groups = _groups(names, links)
     before = _remembered(memory, draw)
-    old = {name: before[_id(pictures[name])] for name in names if _id(pictures[name]) in before}
+    ids = {name: picture_id(pictures[name].sha256) for name in names}
+    old = {name: before[ids[name]] for name in names if ids[name] in before}
     split_of: dict[str, str] = dict(old)
     left_out: dict[str, str] = {}
     fresh: list[list[str]] = []
@@ -80,7 +81,7 @@ def divided(
             fresh.append(group)
     split_of.update(_dealt(fresh, types, draw, split_of))
     _check_no_leak(names, links, split_of, memory)
-    record = {_id(pictures[name]): split for name, split in split_of.items()}
+    record = {ids[name]: split for name, split in split_of.items()}
     write_json(memory, {"draw": vars(draw), "pictures": dict(sorted(record.items()))})
     return Division(split_of, left_out)
 
@@ -169,5 +170,6 @@ def _remembered(memory: Path, draw: Draw) -> dict[str, str]:
     return dict(record["pictures"]) if record.get("draw") == vars(draw) else {}
 
 
-def _id(picture: Picture) -> str:
-    return picture.sha256[:_ID_LENGTH]
+def picture_id(sha256: str) -> str:
+    """What splits.json knows a picture by."""
+    return sha256[:_ID_LENGTH]
