@@ -1,13 +1,15 @@
 """Run the frozen half of BLIP-2 once a picture: trusted pairs → cached features.
 
     python src/cache_features.py
+    torchrun --nproc-per-node 8 src/cache_features.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,val,test}.csv, the pictures at data.root, the model. Out: data/features and
-metrics/features.json. After this stage no picture is opened while training or answering.
+metrics/features.json. After this stage no picture is opened while training or answering. Only pictures
+whose bytes are new are computed; killed, the next run continues with the next shard.
 """
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -15,25 +17,34 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from vqa import abo
-from vqa.blip2 import DTYPES, Checkpoint, ImageEncoder, default_device, frozen_dtype
+from vqa import abo, features
+from vqa.blip2 import ImageEncoder
+from vqa.checkpoint import Checkpoint
+from vqa.devices import (
+    default_device,
+    join_processes,
+    leave_processes,
+    rank_and_world,
+    wait_for_all,
+)
 from vqa.errors import InputError, run_command
-from vqa.features import write_features
+from vqa.features import Plan, Recipe, Shard
 from vqa.files import write_json
-from vqa.images import ImageError, load_image
+from vqa.images import ImageError, content_hash, load_image
 from vqa.pairs import read_pairs
-from vqa.settings import load_settings
+from vqa.settings import Features, load_settings
 from vqa.splits import SPLITS
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
 METRICS = Path("metrics/features.json")
+_LIBRARIES = ("torch", "transformers", "pillow")
 
 
 class Pixels(Dataset[Tensor]):
     """Picture i as the model's input `[3, H, W]`; decoding runs in the loader's workers."""
 
-    def __init__(self, paths: list[Path], encoder: ImageEncoder) -> None:
+    def __init__(self, paths: Sequence[Path], encoder: ImageEncoder) -> None:
         self._paths, self._encoder = paths, encoder
 
     def __len__(self) -> int:
@@ -50,45 +61,85 @@ class Pixels(Dataset[Tensor]):
 
 def run() -> None:
     settings = load_settings()
-    device = default_device()
-    checkpoint = Checkpoint(settings.model.name, settings.model.revision)
+    rank, world = rank_and_world()
+    join_processes()
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
-    names = sorted({pair.image_name for pair in pairs})
+    paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
+    images = {name: _hash_of(path) for name, path in sorted(paths.items())}
+    path_of = {picture: paths[name] for name, picture in images.items()}
 
-    model = checkpoint.load(frozen_dtype(settings.model.dtype, device))
-    encoder = ImageEncoder(model, checkpoint.load_processor(), device)
-    paths = [abo.image_path(settings.data.root, name) for name in names]
-    loader = DataLoader(
-        Pixels(paths, encoder), settings.features.batch_size, num_workers=settings.features.workers
-    )
-    shutil.rmtree(OUT, ignore_errors=True)
-    manifest = write_features(
-        OUT,
-        zip(names, _features(loader, encoder, len(names)), strict=True),
-        settings.features.images_per_shard,
-        DTYPES[settings.features.dtype],
-        checkpoint.identity(),
-    )
-    write_json(
-        METRICS,
-        {
-            "images": len(names),
-            "shards": len(manifest["shards"]),
-            "dtype": manifest["dtype"],
-            "bytes": sum(path.stat().st_size for path in OUT.glob("*.safetensors")),
-            "model": manifest["model"],
-        },
-    )
-    print(f"cached the features of {len(names)} pictures in {OUT}")
+    checkpoint = Checkpoint.of(settings.model)
+    recipe = Recipe(checkpoint.identity(), settings.features.level, settings.features.dtype)
+    todo = features.plan(OUT, list(path_of), recipe, settings.features.images_per_shard)
+    wait_for_all()  # every process has planned from the same files before one writes the first
+    mine = todo.missing[rank::world]
+    if any(picture not in todo.reusable for shard in mine for picture in shard.pictures):
+        device = default_device()
+        model = checkpoint.load(device)
+        encoder = ImageEncoder(model, checkpoint.load_processor(), device, settings.features.level)
+        _make(mine, todo, path_of, encoder, recipe, settings.features)
+    else:
+        for shard in mine:
+            features.write_shard(OUT, shard, [_copied(todo, p) for p in shard.pictures], recipe)
+    wait_for_all()
+    if rank == 0:
+        versions = {library: version(library) for library in _LIBRARIES}
+        manifest = features.finish(OUT, todo, images, recipe, versions)
+        made = [picture for shard in todo.missing for picture in shard.pictures]
+        computed = sum(picture not in todo.reusable for picture in made)
+        sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
+        metrics = {"images": len(images), "pictures": len(path_of), "computed": computed}
+        metrics |= {"reused": len(path_of) - computed, "shards": len(sizes), "bytes": sum(sizes)}
+        write_json(METRICS, metrics | recipe.fields())
+        print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
+    leave_processes()
+
+
+def _hash_of(path: Path) -> str:
+    found = content_hash(path)
+    if not found:
+        raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
+    return found
+
+
+def _copied(todo: Plan, picture: str) -> Tensor:
+    return features.row_of(*todo.reusable[picture])
+
+
+def _make(
+    mine: Sequence[Shard],
+    todo: Plan,
+    path_of: dict[str, Path],
+    encoder: ImageEncoder,
+    recipe: Recipe,
+    limits: Features,
+) -> None:
+    """Compute and write shards one by one; a batch never crosses shards, so each can be made anywhere."""
+    new = [[picture for picture in shard.pictures if picture not in todo.reusable] for shard in mine]
+    computed = _features(new, path_of, encoder, limits)
+    for shard, pictures in zip(mine, new, strict=True):
+        rows = {picture: next(computed) for picture in pictures}
+        missing = [rows[p] if p in rows else _copied(todo, p) for p in shard.pictures]
+        features.write_shard(OUT, shard, missing, recipe)
 
 
 @torch.inference_mode()
-def _features(loader: DataLoader[Tensor], encoder: ImageEncoder, total: int) -> Iterator[Tensor]:
-    """Rows `[Q, D]` in the loader's order."""
-    with tqdm(total=total, unit="image", desc="features") as progress:
-        for pixels in loader:
-            yield from encoder.features(pixels).cpu()
-            progress.update(len(pixels))
+def _features(
+    groups: Sequence[Sequence[str]], path_of: dict[str, Path], encoder: ImageEncoder, limits: Features
+) -> Iterator[Tensor]:
+    """Rows `[queries, size]` of the groups' pictures, in their order."""
+    flat = [picture for group in groups for picture in group]
+    batches, start = [], 0
+    for group in groups:
+        numbers = range(start, start + len(group))
+        batches += [numbers[i : i + limits.batch_size] for i in range(0, len(group), limits.batch_size)]
+        start += len(group)
+    pixels = Pixels([path_of[picture] for picture in flat], encoder)
+    loader = DataLoader(pixels, batch_sampler=batches, num_workers=limits.workers)  # type: ignore[arg-type]
+    with tqdm(total=len(flat), unit="image", desc="features", disable=rank_and_world()[0] > 0) as progress:
+        for batch in loader:
+            yield from encoder.features(batch).cpu()
+            progress.update(len(batch))
 
 
 if __name__ == "__main__":

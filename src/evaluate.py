@@ -13,7 +13,9 @@ from pathlib import Path
 
 from vqa import bertscore, lora
 from vqa.bertscore import BertScorer, encoder_named
-from vqa.blip2 import AnswerModel, Checkpoint, ImageEncoder, default_device, frozen_dtype
+from vqa.blip2 import AnswerModel, ImageEncoder
+from vqa.checkpoint import Checkpoint
+from vqa.devices import default_device
 from vqa.errors import run_command
 from vqa.features import FeatureStore
 from vqa.files import write_json
@@ -34,19 +36,18 @@ METRICS = Path("metrics/evaluate.json")
 def run() -> None:
     settings = load_settings()
     device = default_device()
-    checkpoint = Checkpoint(settings.model.name, settings.model.revision)
+    checkpoint = Checkpoint.of(settings.model)
     decoding = Decoding(
         settings.evaluate.batch_size, settings.evaluate.max_new_tokens, settings.evaluate.num_beams
     )
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
-    store = FeatureStore(FEATURES, checkpoint.identity())
-    dtype = frozen_dtype(settings.model.dtype, device)
-    base = checkpoint.load(dtype)
+    store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
+    base = checkpoint.load(device)
     processor = checkpoint.load_processor()
-    model = AnswerModel(base, processor, settings.model.prompt, device)
+    model = AnswerModel(base, processor, settings.model.prompt, device, settings.features.level)
 
     texts = {"baseline": texts_for(test_pairs, store, model, decoding, "baseline")}
-    model.language_model = lora.merged(model.language_model, ADAPTER)
+    lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
     texts["lora"] = texts_for(test_pairs, store, model, decoding, "lora")
     texts["blind"] = texts_for(test_pairs, Blinded(store), model, decoding, "blind")
     for system, said in texts.items():
@@ -54,10 +55,14 @@ def run() -> None:
     texts["text_only"] = text_only_guesses(train_pairs, test_pairs)
     texts["majority"] = majority_guesses(train_pairs, test_pairs)
 
-    encoder = ImageEncoder(base, processor, device)  # on the device only now: answers never need it
+    encoder = ImageEncoder(
+        base, processor, device, settings.features.level
+    )  # on the device only now: answers never need it
     sample = _pairs_of_first_images(test_pairs, settings.evaluate.speed_images)
     speed = {"lora": speed_of(sample, settings.data.root, encoder, model, decoding)}
-    model.language_model = checkpoint.load(dtype).language_model.to(device)
+    model = AnswerModel(
+        checkpoint.load(device), processor, settings.model.prompt, device, settings.features.level
+    )
     speed["baseline"] = speed_of(sample, settings.data.root, encoder, model, decoding)
 
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)

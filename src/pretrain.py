@@ -29,7 +29,8 @@ from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item, picture
 from embedded.model import HIDDEN_SIZE, processor_for, untrained_model
 from embedded.pretraining import LossOf, chosen, trained
-from vqa.blip2 import AnswerModel, ImageEncoder, default_device
+from vqa.blip2 import AnswerModel, ImageEncoder
+from vqa.devices import default_device
 
 PICTURES = 24_000
 PICTURE_SIZE = 128  # pixels, as in the demo catalogue
@@ -107,7 +108,7 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
         prompts, continuations = zip(*pairs, strict=True)
         repeated = features(numbers, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
         batch = reader.training_batch(prompts, continuations)
-        return reader.language_model(**reader.forward(batch, repeated)).loss
+        return reader(**batch, features=repeated)["loss"]
 
     return loss
 

@@ -30,7 +30,9 @@ from embedded.drawing import Item
 from embedded.model import HIDDEN_SIZE, IMAGE_SIZE, processor_for, untrained_model
 from embedded.photographs import Photograph
 from embedded.pretraining import chosen, trained
-from vqa.blip2 import AnswerModel, Checkpoint, ImageEncoder, default_device
+from vqa.blip2 import AnswerModel, ImageEncoder
+from vqa.checkpoint import Checkpoint
+from vqa.devices import default_device
 from vqa.errors import InputError, run_command
 from vqa.files import read_json
 
@@ -88,7 +90,7 @@ def run(root: Path, splits: Path, start: str, out: Path, seed: int) -> None:
     rng = random.Random(seed)
     processor = processor_for((f"{p} {t}" for p, t in _corpus(shot, rng)), VOCABULARY_SIZE)
     model = untrained_model(processor)
-    _copy_eyes(Checkpoint(start).load(torch.float32), model)
+    _copy_eyes(Checkpoint(start, dtype="float32").load(device), model)
     model = model.to(device).train()
     encoder = ImageEncoder(model, processor, device)
     items, drawn_pixels = pretrain.drawn(DRAWN_PICTURES, seed, encoder)
@@ -142,7 +144,7 @@ def _language_loss(reader: AnswerModel, pictures: Pictures, encoder: ImageEncode
         prompts, continuations = zip(*pairs, strict=True)
         repeated = encoder.features(pixels).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
         batch = reader.training_batch(prompts, continuations)
-        return reader.language_model(**reader.forward(batch, repeated)).loss
+        return reader(**batch, features=repeated)["loss"]
 
     return loss
 

@@ -12,7 +12,7 @@ import random
 from dataclasses import replace
 
 from vqa.bertscore import BertScorer, encoder_named
-from vqa.blip2 import default_device
+from vqa.devices import default_device
 from vqa.files import whole_file
 
 PAIRS = 20_000

@@ -1,34 +1,42 @@
 """Adapt the language model to the pairs: trusted pairs + cached features → adapter.
 
     python src/train.py
+    torchrun --nproc-per-node 8 src/train.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,val}.csv, data/features, the model. Out: models/adapter/best (by validation
 BERTScore) and models/adapter/final in PEFT format, metrics/train.json, metrics/plots/train. No picture
-is opened and neither ViT nor Q-Former is on the device.
+is opened and the ViT is not on the device. Killed, the next run continues from its last checkpoint and ends
+with the same weights.
 """
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from dvclive import Live
 from transformers import set_seed
 
 from vqa import lora
 from vqa.bertscore import BertScorer, encoder_named
-from vqa.blip2 import AnswerModel, Checkpoint, default_device, frozen_dtype
+from vqa.blip2 import AnswerModel
+from vqa.checkpoint import Checkpoint
+from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.errors import run_command
-from vqa.features import FeatureStore
+from vqa.features import MANIFEST, FeatureStore
 from vqa.files import write_json
+from vqa.images import content_hash
 from vqa.pairs import read_pairs
-from vqa.predictions import Decoding, texts_for
+from vqa.predictions import Decoding, texts_of_all_processes
+from vqa.progress import LivePlots, PairsBar
 from vqa.scoring import scores_of
-from vqa.settings import load_settings
-from vqa.training import AdapterTrainer, CachedPairs, LivePlots, collate, trainer_arguments
+from vqa.settings import Settings, load_settings
+from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, trainer_arguments
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
 OUT = Path("models/adapter")
-WORK = Path("models/adapter.work")  # the Trainer's own checkpoints; gone when the stage ends
+WORK = Path(
+    "models/adapter.work"
+)  # checkpoints; outside OUT, which DVC empties, and gone when the stage ends
 METRICS = Path("metrics/train.json")
 PLOTS = Path("metrics/plots/train")
 
@@ -36,47 +44,62 @@ PLOTS = Path("metrics/plots/train")
 def run() -> None:
     settings = load_settings()
     device = default_device()
-    checkpoint = Checkpoint(settings.model.name, settings.model.revision)
+    checkpoint = Checkpoint.of(settings.model)
     train_pairs, val_pairs = read_pairs(TRAIN), read_pairs(VAL)
-    store = FeatureStore(FEATURES, checkpoint.identity())
+    store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
+    arguments = trainer_arguments(WORK, settings.train, device, frozen_dtype(settings.model.dtype, device))
 
     set_seed(settings.train.seed)
-    base = checkpoint.load(frozen_dtype(settings.model.dtype, device))
-    model = AnswerModel(base, checkpoint.load_processor(), settings.model.prompt, device)
-    model.language_model = lora.with_adapter(model.language_model, settings.lora, settings.model.name)
-    trainable, total = lora.trainable_share(model.language_model)
-    print(f"training {trainable:,} of {total:,} language-model parameters ({trainable / total:.2%})")
-
+    model = AnswerModel(
+        checkpoint.load(device),
+        checkpoint.load_processor(),
+        settings.model.prompt,
+        device,
+        settings.features.level,
+    )
+    lora.add_adapter(model, settings.lora, settings.model.name)
+    trainable, total = lora.trainable_share(model)
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
     decoding = Decoding(settings.train.eval_batch_size, settings.evaluate.max_new_tokens)
 
     def validation() -> dict[str, float]:
-        texts = texts_for(val_pairs, store, model, decoding, "validation")
+        texts = texts_of_all_processes(val_pairs, store, model, decoding, "validation")
         scores = scores_of(val_pairs, texts, scorer)
         return {"bert_score_f1": scores.f1.mean(), "exact_match": scores.exact_match.mean()}
 
-    for folder in (WORK, PLOTS, OUT):
-        shutil.rmtree(folder, ignore_errors=True)
+    is_first = rank_and_world()[0] == 0
+    if is_first:
+        last_checkpoint(WORK, _identity(settings))  # removes what another run or a kill left
     trainer = AdapterTrainer(
-        answer_model=model,
+        model=model,
         validation=validation,
-        model=model.language_model,
+        settings=settings.train,
         train_dataset=CachedPairs(train_pairs, store),
         eval_dataset=CachedPairs(val_pairs, store),
-        data_collator=collate(model),
-        callbacks=[LivePlots(Live(str(PLOTS), save_dvc_exp=False, dvcyaml=None, report=None))],
-        args=trainer_arguments(WORK, settings.train, use_cpu=device.type == "cpu"),
+        callbacks=[LivePlots(PLOTS), PairsBar(settings.train.batch_size)],
+        args=arguments,
     )
-    trainer.train()
-    trainer.save_adapter("final", OUT)
-    trainer.save_adapter("best", OUT)
-    shutil.rmtree(WORK)
-    write_json(METRICS, {"pairs": len(train_pairs), **trainer.metrics(), **_size(trainable, total)})
-    print(f"saved the adapters in {OUT}")
+    wait_for_all()
+    resumed = last_checkpoint(WORK, _identity(settings))
+    if is_first:
+        print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+        print(f"continuing from {resumed}" if resumed else "starting afresh")
+    trainer.train(resume_from_checkpoint=resumed)
+    if is_first:
+        shutil.rmtree(OUT, ignore_errors=True)
+        trainer.save_adapters(OUT)
+        metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
+        write_json(METRICS, metrics | {"trainable_share": round(trainable / total, 6)})
+        shutil.rmtree(WORK)
+        print(f"saved the adapters in {OUT}")
+    leave_processes()
 
 
-def _size(trainable: int, total: int) -> dict[str, float]:
-    return {"trainable_parameters": trainable, "trainable_share": round(trainable / total, 6)}
+def _identity(settings: Settings) -> dict[str, Any]:
+    """Whatever decides the weights: a checkpoint of another run is never continued."""
+    inputs = {str(path): content_hash(path) for path in (TRAIN, VAL, FEATURES / MANIFEST)}
+    blocks = (settings.lora, settings.train, settings.model, settings.evaluate.scorer)
+    return {"inputs": inputs, "settings": [str(block) for block in blocks], "world": rank_and_world()[1]}
 
 
 if __name__ == "__main__":

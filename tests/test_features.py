@@ -1,41 +1,135 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
 
 from vqa.errors import InputError
-from vqa.features import FeatureStore, write_features
+from vqa.features import FeatureStore, Plan, Recipe, finish, plan, row_of, write_shard
 
-MODEL = {"name": "toy", "fingerprint": "f" * 64}
-ROWS = [(f"{i}.jpg", torch.full((2, 3), float(i))) for i in range(5)]
+MODEL: dict[str, str | None] = {"name": "toy", "revision": None, "fingerprint": "f" * 64, "processor": "p"}
+RECIPE = Recipe(MODEL, "qformer", "float32")
+
+
+def sha(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def features_of(picture: str) -> torch.Tensor:
+    return torch.full((2, 3), float(int(picture[:4], 16)))
+
+
+def images(*numbers: int) -> dict[str, str]:
+    return {f"{number}.jpg": sha(number) for number in numbers}
+
+
+def build(
+    folder: Path, wanted: dict[str, str], size: int = 2, recipe: Recipe = RECIPE, most: int = 99
+) -> Plan:
+    """Do what is planned, of the missing shards at most `most`; the plan."""
+    todo = plan(folder, list(wanted.values()), recipe, size)
+    for shard in todo.missing[:most]:
+        copied = {p: row_of(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
+        write_shard(folder, shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
+    if most >= len(todo.missing):
+        finish(folder, todo, wanted, recipe, {"torch": "1"})
+    return todo
+
+
+def new(todo: Plan) -> int:
+    """Pictures that the encoder had to be run on."""
+    return sum(picture not in todo.reusable for shard in todo.missing for picture in shard.pictures)
+
+
+def check(folder: Path, wanted: dict[str, str], size: int = 2) -> None:
+    store = FeatureStore(folder, MODEL, "qformer")
+    for name, picture in wanted.items():
+        assert torch.equal(store[name], features_of(picture))
+    shards = list(folder.glob("*.safetensors"))
+    assert len(shards) == -(-len(set(wanted.values())) // size)  # packed, nothing stale
 
 
 def test_rows_are_found_by_name_across_shards(tmp_path: Path) -> None:
-    manifest = write_features(tmp_path, ROWS, 2, torch.float32, MODEL)
-    assert [shard["images"] for shard in manifest["shards"]] == [
-        ["0.jpg", "1.jpg"],
-        ["2.jpg", "3.jpg"],
-        ["4.jpg"],
-    ]
-    store = FeatureStore(tmp_path, MODEL)
-    rows = store.rows(["4.jpg", "0.jpg", "3.jpg"])
-    assert rows.shape == (3, 2, 3)
-    assert rows[:, 0, 0].tolist() == [4.0, 0.0, 3.0]
+    build(tmp_path, images(0, 1, 2, 3, 4))
+    check(tmp_path, images(0, 1, 2, 3, 4))
+    rows = FeatureStore(tmp_path, MODEL, "qformer").rows(["4.jpg", "0.jpg", "3.jpg"])
+    assert [float(row[0, 0]) for row in rows] == [float(features_of(sha(i))[0, 0]) for i in (4, 0, 3)]
 
 
-def test_half_precision_on_disk_is_read_as_fp32(tmp_path: Path) -> None:
-    write_features(tmp_path, ROWS, 10, torch.bfloat16, MODEL)
-    assert FeatureStore(tmp_path, MODEL)["3.jpg"].dtype == torch.float32
+def test_one_row_serves_two_names_of_the_same_bytes(tmp_path: Path) -> None:
+    wanted = images(0, 1) | {"copy.jpg": sha(0)}
+    assert new(build(tmp_path, wanted)) == 2
+    check(tmp_path, wanted)
 
 
-def test_a_store_of_another_model_an_unfinished_one_and_an_unknown_picture_are_refused(
-    tmp_path: Path,
-) -> None:
+def test_growth_computes_only_what_is_new_and_keeps_full_shards(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(5)))
+    full = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    todo = build(tmp_path, images(*range(8)))
+    assert new(todo) == 3
+    assert len(todo.kept) == 2
+    assert all((tmp_path / shard.file).stat().st_mtime_ns == full[shard.file] for shard in todo.kept)
+    check(tmp_path, images(*range(8)))
+
+
+def test_stale_rows_go_and_a_changed_picture_is_computed_again(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(6)))
+    wanted = images(0, 2, 5) | {"3.jpg": sha(33)}
+    assert new(build(tmp_path, wanted)) == 1
+    check(tmp_path, wanted)
+
+
+def test_growth_ends_with_the_rows_of_a_run_from_scratch(tmp_path: Path) -> None:
+    for count in (3, 4, 9, 7):
+        build(tmp_path / "grown", images(*range(count)))
+    build(tmp_path / "fresh", images(*range(7)))
+    grown, fresh = (FeatureStore(tmp_path / name, MODEL, "qformer") for name in ("grown", "fresh"))
+    assert all(torch.equal(grown[name], fresh[name]) for name in images(*range(7)))
+
+
+def test_a_killed_run_is_continued_whatever_was_done_first(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(9)), most=2)
+    (tmp_path / "features-0000.safetensors.tmp").write_bytes(b"torn")
+    (tmp_path / "features-0000000000000000.safetensors").write_bytes(b"no shard")
     with pytest.raises(InputError, match="holds no features; run the cache_features stage"):
-        FeatureStore(tmp_path, MODEL)
-    write_features(tmp_path, ROWS, 10, torch.float32, MODEL)
-    other = {"name": "other", "fingerprint": "0" * 64}
-    with pytest.raises(InputError, match=r"was made by toy .* but params.yaml's model.name is other"):
-        FeatureStore(tmp_path, other)
+        FeatureStore(tmp_path, MODEL, "qformer")
+    assert new(build(tmp_path, images(*range(9)))) == 5
+    check(tmp_path, images(*range(9)))
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(5)))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert build(tmp_path, images(*range(5))).missing == []
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_another_model_level_or_dtype_starts_afresh(tmp_path: Path) -> None:
+    for recipe in (
+        RECIPE,
+        Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32"),
+        Recipe(MODEL, "vit", "float32"),
+        Recipe(MODEL, "vit", "bfloat16"),
+    ):
+        assert new(build(tmp_path, images(*range(3)), recipe=recipe)) == 3
+    assert FeatureStore(tmp_path, MODEL, "vit")["0.jpg"].dtype == torch.float32
+
+
+def test_a_store_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    build(tmp_path, images(0))
+    for other in ({**MODEL, "fingerprint": "0"}, {**MODEL, "processor": "0"}):
+        with pytest.raises(InputError, match=r"was made by toy .* but params.yaml's model.name is toy"):
+            FeatureStore(tmp_path, other, "qformer")
+    with pytest.raises(InputError, match=r"holds qformer features, but params.yaml's features.level is vit"):
+        FeatureStore(tmp_path, MODEL, "vit")
     with pytest.raises(InputError, match=r"has no features of 9\.jpg; run dvc repro cache_features"):
-        FeatureStore(tmp_path, MODEL)["9.jpg"]
+        FeatureStore(tmp_path, MODEL, "qformer")["9.jpg"]
+
+
+def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    shard = plan(tmp_path, [sha(0)], RECIPE, 2).missing[0]
+    (tmp_path / shard.file).mkdir()  # where the file should go
+    with pytest.raises(InputError, match=r"cannot be written .* free space and run again"):
+        write_shard(tmp_path, shard, [features_of(sha(0))], RECIPE)
+    assert not list(tmp_path.glob("*.tmp"))

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,21 @@ def test_every_mode_becomes_upright_rgb(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn by 90° to view
     rotated.save(tmp_path / "rotated.jpg", exif=exif)
     assert load_image(tmp_path / "rotated.jpg").size == (50, 30)
+
+
+def test_sixteen_bits_are_scaled_and_transparency_is_white(tmp_path: Path) -> None:
+    gradient = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(gradient).save(tmp_path / "deep.png")
+    deep = np.asarray(load_image(tmp_path / "deep.png"))
+    assert (deep.min(), deep.max()) == (0, 255)
+    assert abs(deep.mean() - 127.5) < 1
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    clear.putpixel((0, 0), (255, 0, 0, 255))
+    for image in (clear, clear.quantize()):
+        image.save(tmp_path / "clear.png")
+        found = load_image(tmp_path / "clear.png")
+        assert found.getpixel((5, 5)) == (255, 255, 255)
+        assert found.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_missing_truncated_and_foreign_files_have_a_reason(tmp_path: Path) -> None:

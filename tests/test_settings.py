@@ -58,5 +58,5 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path: Path) 
     with pytest.raises(InputError, match="is not YAML"):
         load_settings(path)
     path.write_text("lora: {}")
-    with pytest.raises(InputError, match="demo is missing; add it"):
+    with pytest.raises(InputError, match="run is missing; add it"):
         load_settings(path)

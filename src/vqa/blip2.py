@@ -2,116 +2,56 @@
 
 The only file that knows BLIP-2. Q-Former output does not depend on the question, so `ImageEncoder`
 runs once a picture and `AnswerModel` never needs the ViT or the Q-Former. Together they are the full
-model: same logits, same tokens (tests/test_blip2.py), for a decoder-only (OPT) and an encoder-decoder
-(T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
+model: same logits, gradients and tokens (tests/test_exactness.py), for a decoder-only (OPT) and an
+encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image
-from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    Blip2ForConditionalGeneration,
-    Blip2Processor,
-    PretrainedConfig,
-)
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from vqa.errors import InputError
-
-IGNORED = -100  # label value that torch's cross-entropy leaves out of the loss
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+IGNORED = -100  # label of a position that the loss leaves out
+# What is cached: Q-Former output [32, 768] for opt-2.7b, or ViT output [257, 1408], 15 times the size, for
+# adapters that reach into the Q-Former.
+Level = Literal["qformer", "vit"]
 
 
-def default_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+class QueryTransformer(nn.Module):
+    """The Q-Former with its queries: ViT output → query output."""
 
+    def __init__(self, model: Blip2ForConditionalGeneration) -> None:
+        super().__init__()
+        self.qformer: Any = model.qformer  # also PEFT-wrapped
+        self.query_tokens = model.query_tokens
 
-def frozen_dtype(setting: str, device: torch.device) -> torch.dtype:
-    """dtype of the frozen weights for `model.dtype`.
-
-    `auto` is bf16 on a GPU that has it, else fp32: fp16 overflows in BLIP-2's language model (NaN
-    loss: transformers#30789, peft#376), and bf16 on a CPU is many times slower than fp32.
-    """
-    if setting != "auto":
-        return DTYPES[setting]
-    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if has_bf16 else torch.float32
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a BLIP-2 comes from: a local folder or a hub id with its revision."""
-
-    name: str
-    revision: str | None = None
-
-    def load(self, dtype: torch.dtype) -> Blip2ForConditionalGeneration:
-        """The whole model on the CPU, in evaluation mode.
-
-        Raises:
-            InputError: nothing by that name, or it is not a BLIP-2.
-        """
-        self._check()
-        model = Blip2ForConditionalGeneration.from_pretrained(self.name, revision=self.revision, dtype=dtype)
-        return model.eval()
-
-    def load_processor(self) -> Blip2Processor:
-        """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision."""
-        self._check()
-        processor = Blip2Processor.from_pretrained(self.name, revision=self.revision)
-        processor.image_processor = AutoImageProcessor.from_pretrained(
-            self.name, revision=self.revision, backend="pil"
-        )
-        return processor
-
-    def identity(self) -> dict[str, str]:
-        """`name` and `fingerprint`; the latter changes with the weights or with what pixels become.
-
-        A local folder's is a SHA-256 over its files; a hub model's is its commit.
-        """
-        folder = Path(self.name)
-        if not folder.is_dir():
-            return {"name": self.name, "fingerprint": str(self._check()._commit_hash)}
-        digest = hashlib.sha256()
-        for path in sorted(folder.glob("*")):
-            if path.suffix in {".safetensors", ".bin", ".json"}:
-                digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-        return {"name": self.name, "fingerprint": digest.hexdigest()}
-
-    def _check(self) -> PretrainedConfig:
-        try:
-            config = AutoConfig.from_pretrained(self.name, revision=self.revision)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"params.yaml: model.name is {self.name!r}, but no model can be read there; give a "
-                f"BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b ({_first_line(error)})"
-            ) from error
-        if config.model_type != "blip-2":
-            raise InputError(
-                f"params.yaml: model.name is {self.name!r}, which is a {config.model_type} model, "
-                "not BLIP-2; give a BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b"
-            )
-        return config
+    def forward(self, seen: Tensor) -> Tensor:
+        """`[B, P, Dv]` → `[B, num_query_tokens, qformer_hidden]`, in the dtype of `seen`."""
+        queries = self.query_tokens.expand(seen.shape[0], -1, -1)
+        mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device)
+        output = self.qformer(query_embeds=queries, encoder_hidden_states=seen, encoder_attention_mask=mask)
+        # The full model rounds the fp32 Q-Former output to the ViT's dtype; so do we, to be equal to it.
+        return output.last_hidden_state.to(seen.dtype)
 
 
 class ImageEncoder:
-    """The frozen half: ViT and Q-Former."""
+    """The frozen half: ViT and Q-Former, or the ViT alone."""
 
     def __init__(
-        self, model: Blip2ForConditionalGeneration, processor: Blip2Processor, device: torch.device
+        self,
+        model: Blip2ForConditionalGeneration,
+        processor: Blip2Processor,
+        device: torch.device,
+        level: Level = "qformer",
     ) -> None:
         self.device = device
         self._image_processor = processor.image_processor
         self._vision_model = model.vision_model.to(device)
-        self._qformer = model.qformer.to(device)
-        self._query_tokens = model.query_tokens.to(device)
+        self._queries = QueryTransformer(model).to(device) if level == "qformer" else None
         self._dtype = next(model.vision_model.parameters()).dtype
 
     def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
@@ -124,17 +64,15 @@ class ImageEncoder:
         return pixels
 
     def features(self, pixels: Tensor) -> Tensor:
-        """`[B, 3, H, W]` → Q-Former output `[B, num_query_tokens, qformer_hidden]`, fp32."""
+        """`[B, 3, H, W]` → features `[B, rows, size]`, fp32."""
         seen = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
-        queries = self._query_tokens.expand(seen.shape[0], -1, -1)
-        mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=self.device)
-        output = self._qformer(query_embeds=queries, encoder_hidden_states=seen, encoder_attention_mask=mask)
-        # The full model rounds the fp32 Q-Former output to the ViT's dtype; so do we, to be equal to it.
-        return output.last_hidden_state.to(self._dtype).float()
+        return seen.float() if self._queries is None else self._queries(seen).float()
 
 
-class AnswerModel:
+class AnswerModel(nn.Module):
     """The live half: `language_projection` and the language model, fed with features."""
+
+    accepts_loss_kwargs = True  # tells transformers' Trainer that forward takes num_items_in_batch
 
     def __init__(
         self,
@@ -142,13 +80,17 @@ class AnswerModel:
         processor: Blip2Processor,
         prompt: str,
         device: torch.device,
+        level: Level = "qformer",
     ) -> None:
+        super().__init__()
         self.device = device
         self.language_model: Any = model.language_model.to(device)  # also PEFT-wrapped or merged
+        self.projection = model.language_projection.to(device)
+        self.queries = QueryTransformer(model).to(device) if level == "vit" else None
         self.is_encoder_decoder: bool = not model.config.use_decoder_only_language_model
         self.num_query_tokens: int = model.config.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
-        self._projection = model.language_projection.to(device)
+        self._seen_dtype = next(model.vision_model.parameters()).dtype
         self._tokenizer = processor.tokenizer
         self._prompt = prompt
         self._image_token_id: int = model.config.image_token_id
@@ -157,9 +99,10 @@ class AnswerModel:
         self._pad_token_id: int = self._end_token_id if pad is None else pad
 
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
-        """Input embeddings `[B, T, D]` with the projected features `[B, Q, Dq]` at the image tokens."""
+        """Input embeddings `[B, T, D]` with the projected features `[B, rows, size]` at the image tokens."""
         embeds = self.language_model.get_input_embeddings()(input_ids)
-        projected = self._projection(features.to(self._projection.weight.dtype)).to(embeds.dtype)
+        queried = features if self.queries is None else self.queries(features.to(self._seen_dtype))
+        projected = self.projection(queried.to(self.projection.weight.dtype)).to(embeds.dtype)
         at_image = (input_ids == self._image_token_id).unsqueeze(-1)
         return embeds.masked_scatter(at_image, projected)
 
@@ -177,14 +120,37 @@ class AnswerModel:
         full = [p + a for p, a in zip(prompt_ids, answer_ids, strict=True)]
         return self._padded(full) | {"labels": _pad(labels, IGNORED, "right")}
 
-    def forward(self, batch: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
-        """Keyword arguments of the language model's forward for one training batch, on its device."""
-        input_ids = batch["input_ids"].to(self.device)
-        return {
-            "inputs_embeds": self.splice(input_ids, features.to(self.device)),
-            "attention_mask": batch["attention_mask"].to(self.device),
-            "labels": batch["labels"].to(self.device),
-        }
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor,
+        features: Tensor,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> dict[str, Tensor]:
+        """`loss`: cross-entropy over labelled positions, fp32; `logits` `[B, T, vocabulary]`.
+
+        `num_items_in_batch`: labelled positions of the whole optimiser step, over all its parts and
+        processes, to divide by; without it, those of this batch.
+        """
+        device = self.device
+        labels = labels.to(device)
+        # Labels make T5 shift them into its decoder's input; a decoder-only model needs none.
+        labelled = {"labels": labels} if self.is_encoder_decoder else {}
+        logits = self.language_model(
+            inputs_embeds=self.splice(input_ids.to(device), features.to(device)),
+            attention_mask=attention_mask.to(device),
+            **labelled,
+        ).logits
+        if self.is_encoder_decoder:
+            predicted, wanted = logits, labels
+        else:
+            predicted, wanted = logits[:, :-1], labels[:, 1:]
+        total = functional.cross_entropy(
+            predicted.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+        return {"loss": total / count, "logits": logits}
 
     @torch.inference_mode()
     def texts(
@@ -208,6 +174,11 @@ class AnswerModel:
         )
         decoded = self._tokenizer.batch_decode(generated, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+    def length_of(self, question: str, answer: str) -> int:
+        """Tokens of a pair, image tokens included: what batches are grouped by."""
+        ids = len(self._prompt_ids(self._prompt.format(question=question)))
+        return ids if self.is_encoder_decoder else ids + len(self._answer_ids(answer))
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         # BLIP-2 puts the image tokens before everything, the begin token included.
@@ -240,7 +211,3 @@ def _end_token_id(model: Blip2ForConditionalGeneration) -> int:
     if ends is None:
         ends = model.config.text_config.eos_token_id
     return int(ends[0] if isinstance(ends, list) else ends)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

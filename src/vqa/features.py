@@ -1,17 +1,22 @@
-"""The feature store: what the frozen half of BLIP-2 saw in each picture, one row a picture.
+"""The feature store: what the frozen half of BLIP-2 saw in each picture, one row a distinct picture.
 
-A folder of safetensors shards, each with one tensor `features` `[rows, num_query_tokens, size]`, and
-manifest.json, which is written last: a folder without it is not a store. Rows are found by picture
-name, never by position. 32×768 in bf16 is 49 KB a picture, so all of ABO is 19.6 GB.
+A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor
+`features` `[rows, queries, size]` and, in its header, which pictures its rows are (SHA-256 of their bytes)
+and what made them. Its name is a hash of both, so a shard that is there is whole and right: a run that was
+killed, or several processes at once, need nothing else to agree on what is left to do.
+
+32×768 in bf16 is 49 KB a picture, so all of ABO is 19.6 GB.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,66 +24,177 @@ from vqa.errors import InputError
 from vqa.files import read_json, write_json
 
 MANIFEST = "manifest.json"
+_HEADER = "rows"  # of a shard: its recipe and pictures
 
 
-def write_features(
-    folder: Path,
-    rows: Iterable[tuple[str, Tensor]],
-    images_per_shard: int,
-    dtype: torch.dtype,
-    model: dict[str, str],
-) -> dict[str, Any]:
-    """Write (image name, `[Q, D]`) rows as shards; `model` says what made them. Returns the manifest."""
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a row's numbers: the frozen half, the level it is cut at, the dtype on disk."""
+
+    model: Mapping[str, str | None]  # Checkpoint.identity()
+    level: str  # qformer or vit
+    dtype: str
+
+    def fields(self) -> dict[str, Any]:
+        return {"model": dict(self.model), "level": self.level, "dtype": self.dtype}
+
+    @property
+    def key(self) -> str:
+        """Equal for recipes that make equal rows, wherever the model lies."""
+        parts = self.model["fingerprint"], self.model["processor"], self.level, self.dtype
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that is there or is to be made: its file's name and its rows' pictures."""
+
+    file: str
+    pictures: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Shards to keep as they are, shards to make, files to delete at the end, rows that need no encoder."""
+
+    kept: list[Shard]
+    missing: list[Shard]
+    stale: list[Path]
+    reusable: dict[str, tuple[Path, int]]  # picture → row of a shard that will be deleted
+
+
+def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard: int) -> Plan:
+    """What is left to do so that the store holds exactly `pictures`; the same for every process.
+
+    A full shard of wanted pictures stays. What other shards of this recipe hold is copied into new ones,
+    so that growth by single pictures does not end in a thousand files.
+    """
+    wanted = set(pictures)
+    kept: list[Shard] = []
+    stale: list[Path] = []
+    reusable: dict[str, tuple[Path, int]] = {}
+    covered: set[str] = set()
+    for path in sorted(folder.glob("features-*.safetensors")):
+        rows = _pictures_in(path, recipe)
+        if len(rows) == images_per_shard and wanted.issuperset(rows) and covered.isdisjoint(rows):
+            kept.append(Shard(path.name, rows))
+            covered.update(rows)
+            continue
+        stale.append(path)
+        for row, picture in enumerate(rows):
+            reusable.setdefault(picture, (path, row))
+    left = sorted(wanted - covered)
+    missing = [
+        _shard(left[start : start + images_per_shard], recipe)
+        for start in range(0, len(left), images_per_shard)
+    ]
+    there = [shard for shard in missing if (folder / shard.file) in stale]
+    new = {shard.file for shard in missing}
+    return Plan(
+        kept + there,
+        [shard for shard in missing if shard not in there],
+        [path for path in stale if path.name not in new],
+        {picture: at for picture, at in reusable.items() if picture in wanted},
+    )
+
+
+def write_shard(folder: Path, shard: Shard, rows: Sequence[Tensor], recipe: Recipe) -> None:
+    """Write a shard whole.
+
+    Raises:
+        InputError: the disk is full or cannot be written; what was made before stays.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    shards: list[dict[str, Any]] = []
-    for shard in _chunks(rows, images_per_shard):
-        file = f"features-{len(shards):05d}.safetensors"
-        tensors = torch.stack([features for _, features in shard]).to(dtype)
-        save_file({"features": tensors}, folder / file)
-        shards.append({"file": file, "images": [name for name, _ in shard]})
-    manifest = {"model": model, "dtype": str(dtype).removeprefix("torch."), "shards": shards}
+    temporary = folder / f"{shard.file}.tmp"
+    tensors = {"features": torch.stack(list(rows)).to(getattr(torch, recipe.dtype)).contiguous()}
+    try:
+        # One entry: safetensors writes several in no fixed order, and equal shards should be equal bytes.
+        header = {"recipe": recipe.key, "pictures": shard.pictures}
+        save_file(tensors, temporary, {_HEADER: json.dumps(header)})
+        temporary.replace(folder / shard.file)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{folder / shard.file} cannot be written ({error}); free space and run again: the "
+            "shards that are there stay"
+        ) from error
+
+
+def finish(
+    folder: Path, done: Plan, images: Mapping[str, str], recipe: Recipe, versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """Write the manifest over `images` (name → picture) and delete what is stale; returns the manifest."""
+    shards = sorted([*done.kept, *done.missing], key=lambda shard: shard.file)
+    manifest = {
+        **recipe.fields(),
+        "versions": dict(versions),
+        "shards": [shard.file for shard in shards],
+        "images": dict(sorted(images.items())),
+    }
     write_json(folder / MANIFEST, manifest)
+    for path in [*done.stale, *folder.glob("*.tmp")]:
+        path.unlink(missing_ok=True)
     return manifest
 
 
-def _chunks(rows: Iterable[tuple[str, Tensor]], size: int) -> Iterator[list[tuple[str, Tensor]]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def row_of(path: Path, row: int) -> Tensor:
+    """One row `[queries, size]` of a shard, as it is on disk."""
+    with safe_open(path, framework="pt") as shard:
+        return shard.get_slice("features")[row]
+
+
+def _shard(pictures: list[str], recipe: Recipe) -> Shard:
+    name = hashlib.sha256(json.dumps([recipe.key, pictures]).encode()).hexdigest()
+    return Shard(f"features-{name[:16]}.safetensors", pictures)
+
+
+def _pictures_in(path: Path, recipe: Recipe) -> list[str]:
+    """The pictures of a shard made by this recipe; none of another's or of a file that is no shard."""
+    try:
+        with safe_open(path, framework="pt") as shard:
+            header = json.loads((shard.metadata() or {}).get(_HEADER, "{}"))
+    except (OSError, SafetensorError):
+        return []
+    return list(header["pictures"]) if header.get("recipe") == recipe.key else []
 
 
 class FeatureStore:
     """Reads rows by picture name, memory-mapped: nothing is held but what was asked for."""
 
-    def __init__(self, folder: Path, model: dict[str, str]) -> None:
-        """Open a store and check that `model` made it.
+    def __init__(self, folder: Path, model: Mapping[str, str | None], level: str) -> None:
+        """Open a store and check that `model` made it, at `level`.
 
         Raises:
-            InputError: no store there, or another model's.
+            InputError: no store there, another model's, or one at another level.
         """
         if not (folder / MANIFEST).is_file():
             raise InputError(f"{folder} holds no features; run the cache_features stage first")
         manifest = read_json(folder / MANIFEST)
-        if manifest["model"]["fingerprint"] != model["fingerprint"]:
+        made_by = manifest["model"]
+        if any(made_by[key] != model[key] for key in ("fingerprint", "processor")):
             raise InputError(
-                f"{folder} was made by {manifest['model']['name']} "
-                f"({manifest['model']['fingerprint'][:12]}), but params.yaml's model.name is "
-                f"{model['name']} ({model['fingerprint'][:12]}); run dvc repro cache_features"
+                f"{folder} was made by {made_by['name']} ({str(made_by['fingerprint'])[:12]}), but "
+                f"params.yaml's model.name is {model['name']} ({str(model['fingerprint'])[:12]}); run "
+                "dvc repro cache_features"
+            )
+        if manifest["level"] != level:
+            raise InputError(
+                f"{folder} holds {manifest['level']} features, but params.yaml's features.level is {level}; "
+                "run dvc repro cache_features"
             )
         self._folder = folder
-        self._files = {
-            shard["file"]: safe_open(folder / shard["file"], framework="pt") for shard in manifest["shards"]
-        }
+        self._images: dict[str, str] = manifest["images"]
+        self._files = {file: safe_open(folder / file, framework="pt") for file in manifest["shards"]}
         self._rows = {
-            name: (shard["file"], row)
-            for shard in manifest["shards"]
-            for row, name in enumerate(shard["images"])
+            picture: (file, row)
+            for file, shard in self._files.items()
+            for row, picture in enumerate(json.loads(shard.metadata()[_HEADER])["pictures"])
         }
 
     def __getitem__(self, image_name: str) -> Tensor:
-        """One picture's features `[Q, D]`, fp32."""
+        """One picture's features `[rows, size]`, fp32."""
         try:
-            file, row = self._rows[image_name]
+            file, row = self._rows[self._images[image_name]]
         except KeyError as error:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
@@ -86,5 +202,5 @@ class FeatureStore:
         return self._files[file].get_slice("features")[row].float()
 
     def rows(self, image_names: Sequence[str]) -> Tensor:
-        """Features of several pictures `[B, Q, D]`, fp32, in the order asked for."""
+        """Features of several pictures `[B, rows, size]`, fp32, in the order asked for."""
         return torch.stack([self[name] for name in image_names])

@@ -72,12 +72,23 @@ def _content(path: Path) -> bytes:
 def _decoded(content: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise ImageError("image_unreadable", "not a picture in a format that we know") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "image_truncated" if "truncated" in str(error) else "image_unreadable"
         raise ImageError(reason, str(error)) from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Transparent places white, as in a catalogue; 16 bits scaled to 8, where Pillow would clip them."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        white = Image.new("RGBA", clear.size, "white")
+        return Image.alpha_composite(white, clear).convert("RGB")
+    return image.convert("RGB")
 
 
 def _difference_hash(image: Image.Image) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from vqa.blip2 import AnswerModel
+from vqa.devices import rank_and_world
 from vqa.pairs import Pair, first_word
 from vqa.tables import write_rows
 
@@ -49,7 +51,7 @@ def texts_for(
     """
     order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
     texts = [""] * len(pairs)
-    with tqdm(total=len(pairs), unit="pair", desc=label) as progress:
+    with tqdm(total=len(pairs), unit="pair", desc=label, disable=rank_and_world()[0] > 0) as progress:
         for start in range(0, len(order), decoding.batch_size):
             batch = order[start : start + decoding.batch_size]
             rows = features.rows([pairs[i].image_name for i in batch])
@@ -59,6 +61,27 @@ def texts_for(
                 texts[i] = text
             progress.update(len(batch))
     return texts
+
+
+def texts_of_all_processes(
+    pairs: Sequence[Pair], features: Features, model: AnswerModel, decoding: Decoding, label: str
+) -> list[str]:
+    """`texts_for`, shared out among the processes that torchrun started; each gets all the texts."""
+    rank, world = rank_and_world()
+    mine = texts_for(pairs[rank::world], features, model, decoding, label)
+    texts = [""] * len(pairs)
+    for other, said in enumerate(_gathered(mine)):
+        texts[other::world] = said
+    return texts
+
+
+def _gathered(mine: list[str]) -> list[list[str]]:
+    """Every process's list, by rank."""
+    if not torch.distributed.is_initialized():
+        return [mine]
+    everyone: list[list[str]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
 
 
 def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -> None:

@@ -39,6 +39,11 @@ _CHECKED = ConfigDict(extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, config=_CHECKED)
+class Run:
+    launcher: str
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class Demo:
     images: Count
     seed: Index
@@ -99,11 +104,13 @@ class Model:
     name: str
     revision: str | None
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    quantization: Literal["none", "8bit", "4bit"]
     prompt: Prompt
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Features:
+    level: Literal["qformer", "vit"]
     batch_size: Count
     workers: Index
     images_per_shard: Count
@@ -117,17 +124,26 @@ class Lora:
     dropout: Dropout
     targets: Annotated[list[str], Field(min_length=1)]
     bias: Literal["none", "all", "lora_only"]
+    rslora: bool
+    dora: bool
+    train_projection: bool
+    qformer_targets: list[str]
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
     epochs: Count
     batch_size: Count
+    micro_batch_size: Count
+    group_by_length: bool
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
     max_grad_norm: Positive
+    eval_steps: Count | None
     eval_batch_size: Count
+    patience: Count | None
+    checkpoint_steps: Count
     seed: Index
 
 
@@ -144,6 +160,7 @@ class Evaluate:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Settings:
+    run: Run
     demo: Demo
     data: Data
     generate: Generate
