@@ -17,7 +17,6 @@ from transformers import set_seed
 
 from vqa import lora
 from vqa.bertscore import BertScorer, encoder_named
-from vqa.blip2 import AnswerModel
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.errors import run_command
@@ -50,13 +49,7 @@ def run() -> None:
     arguments = trainer_arguments(WORK, settings.train, device, frozen_dtype(settings.model.dtype, device))
 
     set_seed(settings.train.seed)
-    model = AnswerModel(
-        checkpoint.load(device),
-        checkpoint.load_processor(),
-        settings.model.prompt,
-        device,
-        settings.features.level,
-    )
+    model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
     lora.add_adapter(model, settings.lora, settings.model.name)
     trainable, total = lora.trainable_share(model)
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
@@ -65,7 +58,7 @@ def run() -> None:
     def validation() -> dict[str, float]:
         texts = texts_of_all_processes(val_pairs, store, model, decoding, "validation")
         scores = scores_of(val_pairs, texts, scorer)
-        return {"bert_score_f1": scores.f1.mean(), "exact_match": scores.exact_match.mean()}
+        return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
 
     is_first = rank_and_world()[0] == 0
     if is_first:

@@ -27,7 +27,16 @@ def paths_in(stage: str) -> set[str]:
 
 
 def test_the_stages_are_the_pipeline_in_order() -> None:
-    assert list(STAGES) == ["demo", "generate", "validate", "cache_features", "train", "evaluate"]
+    assert list(STAGES) == [
+        "demo",
+        "generate",
+        "validate",
+        "cache_features",
+        "train",
+        "answer_base",
+        "compare",
+        "evaluate",
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -66,7 +75,8 @@ def test_outs_and_data_deps_are_the_paths_of_the_code(stage: str) -> None:
         assert parents & known or inside, f"{path} is in dvc.yaml but not in src/{stage}.py"
     for constant in known - {"data/vqa", "models/adapter.work"}:
         covered = {constant, *(parent.as_posix() for parent in Path(constant).parents)}
-        assert covered & (written | read), f"{constant} is in src/{stage}.py but not in dvc.yaml"
+        inside = {path for path in written if path.startswith(constant + "/")}
+        assert covered & (written | read) or inside, f"{constant} is in src/{stage}.py but not in dvc.yaml"
 
 
 def test_metrics_are_kept_by_git_and_artifacts_are_outs() -> None:

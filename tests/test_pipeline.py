@@ -8,6 +8,7 @@ import pytest
 
 from clone import Clone
 
+ALL = {"demo", "generate", "validate", "cache_features", "train", "answer_base", "compare", "evaluate"}
 SMALL = {
     "demo.images": 60,
     "train.epochs": 1,
@@ -22,7 +23,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("clone"))
     for key, value in SMALL.items():
         clone.change(key, value)
-    assert clone.repro() == ["demo", "generate", "validate", "cache_features", "train", "evaluate"]
+    assert set(clone.repro()) == ALL
     subprocess.run(["git", "commit", "-qam", "small run"], cwd=clone.folder, check=True)
     return clone
 
@@ -35,13 +36,13 @@ def test_a_second_repro_does_nothing_and_says_so(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "changed", "ran"),
     [
-        ("evaluate.batch_size", 7, {"evaluate"}, ["evaluate"]),
+        ("evaluate.bootstrap_draws", 100, {"evaluate"}, ["evaluate"]),
         ("lora.r", 4, {"train"}, ["train", "evaluate"]),
         (
             "generate.questions_per_image",
             3,
             {"generate"},
-            ["generate", "validate", "cache_features", "train", "evaluate"],
+            sorted(ALL - {"demo"}),
         ),
     ],
 )
@@ -50,7 +51,7 @@ def test_a_changed_key_reruns_only_what_depends_on_it(
 ) -> None:
     clone.change(key, value)
     assert clone.changed() == changed
-    assert clone.repro() == ran
+    assert sorted(clone.repro()) == sorted(ran)  # stages side by side have no fixed order
     assert clone.changed() == set()
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import answer_base
 import cache_features
 import evaluate
 import generate
@@ -14,7 +15,7 @@ from vqa.tables import read_rows
 
 
 def run_pipeline() -> dict[str, dict[str, float]]:
-    for stage in (generate, validate, cache_features, train, evaluate):
+    for stage in (generate, validate, cache_features, train, answer_base, evaluate):
         stage.run()
     metrics: dict[str, dict[str, float]] = json.loads(Path("metrics/evaluate.json").read_text())
     return metrics

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.guesses import majority_guesses, text_only_guesses
 from vqa.pairs import Pair
-from vqa.scoring import differences, scores_of, summary
+from vqa.scoring import details, differences, judgement, scores_of, scores_of_systems, summary
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def test_scores_can_be_counted_by_hand(scorer: BertScorer) -> None:
     scores = scores_of(PAIRS, ["red.", "two", "it is blue", ""], scorer)
     assert scores.exact_match.tolist() == [1, 1, 0, 0]
     assert scores.contains.tolist() == [1, 1, 1, 0]
-    assert scores.f1[:2] == pytest.approx([1, 1], abs=1e-5)
-    assert scores.f1[3] == 0
+    assert scores.bert_score_f1[:2] == pytest.approx([1, 1], abs=1e-5)
+    assert scores.bert_score_f1[3] == 0
     table = summary(PAIRS, scores)
     assert (table["exact_match"], table["contains"], table["n"]) == (0.5, 0.75, 4)
     assert table["by_type"]["color"]["exact_match"] == 0.5
@@ -45,35 +46,6 @@ def test_a_difference_is_clustered_by_picture(scorer: BertScorer) -> None:
     assert same["ci95"] == [0.0, 0.0]
 
 
-def test_bertscore_equals_a_computation_from_hidden_states(scorer: BertScorer) -> None:
-    encoder = encoder_named("minilm")
-    tokenizer = AutoTokenizer.from_pretrained(encoder.path)
-    model = AutoModel.from_pretrained(encoder.path, dtype=torch.float32).eval()
-
-    def tokens(text: str) -> torch.Tensor:
-        with torch.no_grad():
-            hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
-        return torch.nn.functional.normalize(hidden, dim=-1)  # [CLS] … [SEP], all matched
-
-    plain = BertScorer(encoder, torch.device("cpu"), is_rescaled=False)
-    for answer, reference in [("crimson", "red"), ("hexagonal", "round"), ("wood-like", "wooden")]:
-        similarity = tokens(answer) @ tokens(reference).T
-        # The weights of [CLS] and [SEP] are 0, so only the words' own rows count.
-        precision = similarity.max(dim=1).values[1:-1].mean().item()
-        recall = similarity.max(dim=0).values[1:-1].mean().item()
-        f1 = 2 * precision * recall / (precision + recall)
-        np.testing.assert_allclose(plain.scores([answer], [reference])[0], [precision, recall, f1], atol=1e-5)
-
-
-def test_rescaling_puts_equal_words_at_one_and_unrelated_ones_near_zero(scorer: BertScorer) -> None:
-    words = scorer.word_list()
-    rng = np.random.default_rng(7)
-    answers, references = rng.choice(words, 400).tolist(), rng.choice(words, 400).tolist()
-    assert abs(scorer.scores(answers, references)[:, 2].mean()) < 0.02
-    assert scorer.scores(["lamp"], ["lamp"])[0] == pytest.approx([1, 1, 1], abs=1e-5)
-    assert scorer.scores(["", "lamp"], ["lamp", ""]).tolist() == [[0, 0, 0], [0, 0, 0]]
-
-
 def test_guesses_never_need_a_picture() -> None:
     train = [
         Pair("a", "What color is the lamp?", "Red", "color"),
@@ -88,3 +60,68 @@ def test_guesses_never_need_a_picture() -> None:
     ]
     assert text_only_guesses(train, test) == ["red", "blue", ""]
     assert majority_guesses(train, test) == ["red", "red", "red"]
+
+
+ANSWERS = st.sampled_from(["red", "2", "blue", "a lamp", "", "dark-blue", "größe", "error", "x" * 10_000])
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("ab"), ANSWERS, ANSWERS), min_size=1, max_size=6), data=st.data()
+)
+def test_scores_stay_in_range_and_the_order_or_repetition_of_rows_changes_nothing(
+    scorer: BertScorer, rows: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    def means(of: list[tuple[str, str, str]]) -> dict[str, float]:
+        pairs = [Pair(image, "What color?", answer, "color") for image, answer, _ in of]
+        scores = scores_of(pairs, [text for _, _, text in of], scorer)
+        assert set(scores.exact_match) | set(scores.contains) <= {0.0, 1.0}
+        assert (scores.exact_match <= scores.contains).all()
+        assert scores.bert_score_f1.max() <= 1 + 1e-5
+        return {key: value for key, value in summary(pairs, scores).items() if isinstance(value, float)}
+
+    assert means(data.draw(st.permutations(rows))) == pytest.approx(means(rows), abs=2e-4)
+    assert means(rows * 3) == pytest.approx(means(rows), abs=2e-4)
+
+
+def test_systems_scored_together_score_as_alone(scorer: BertScorer) -> None:
+    texts = {"baseline": ["red", "3", "", "x"], "lora": ["it is red", "2", "blue", "3"]}
+    together = scores_of_systems(PAIRS, texts, scorer)
+    for system, said in texts.items():
+        alone = scores_of(PAIRS, said, scorer)
+        for name, values in vars(alone).items():
+            np.testing.assert_allclose(vars(together[system])[name], values, atol=1e-5)
+
+
+def test_one_row_one_type_and_nothing_but_empty_answers_are_judged(scorer: BertScorer) -> None:
+    pair = [Pair("a", "What color?", "red", "color")]
+    texts = {"baseline": [""], "lora": ["red"], "blind": [""], "text_only": [""]}
+    scores = scores_of_systems(pair, texts, scorer)
+    assert judgement(pair, scores, 50, 0)["delta"]["exact_match"] == {
+        "value": 1.0,
+        "relative": None,
+        "ci95": [1.0, 1.0],
+    }
+    found = details(pair, scores, 50, 0)
+    assert found["differences"]["delta"]["color"] == {
+        "exact_match": 1.0,
+        "ci95": [1.0, 1.0],
+        "n": 1,
+        "sign": 1,
+    }
+    nothing = scores_of(PAIRS, [""] * 4, scorer)
+    assert summary(PAIRS, nothing)["bert_score_f1"] == summary(PAIRS, nothing)["exact_match"] == 0
+
+
+def test_each_type_s_change_has_its_sign_and_a_rare_type_its_interval(scorer: BertScorer) -> None:
+    pairs = [Pair(f"{i}", "Q?", "red", "color" if i else "rare") for i in range(30)]
+    scores = scores_of_systems(pairs, {"baseline": ["x"] * 30, "lora": ["red"] * 29 + ["x"]}, scorer)
+    found = details(pairs, scores, 400, 0)["differences"]["delta"]
+    assert found["color"]["sign"] == 1
+    assert found["color"]["ci95"][0] < found["color"]["exact_match"] < found["color"]["ci95"][1]
+    assert found["rare"] == {"exact_match": 1.0, "ci95": [1.0, 1.0], "n": 1, "sign": 1}
+
+
+def test_an_empty_answer_is_a_failure_whatever_was_asked(scorer: BertScorer) -> None:
+    pair = [Pair("a", "Q?", "", "color")]
+    assert scores_of(pair, [""], scorer).exact_match.tolist() == [0]

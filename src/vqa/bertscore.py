@@ -17,8 +17,9 @@ from typing import Any
 import bert_score
 import numpy as np
 import torch
-from bert_score.utils import bert_cos_score_idf
+from bert_score.utils import bert_cos_score_idf, get_idf_dict
 from numpy.typing import NDArray
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoModel, AutoTokenizer
 
 from vqa.errors import InputError
@@ -56,13 +57,16 @@ def encoder_named(name: str) -> Encoder:
 class BertScorer:
     """Scores answers against references; every distinct pair once."""
 
-    def __init__(self, encoder: Encoder, device: torch.device, is_rescaled: bool = True) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(encoder.path)
+    def __init__(
+        self, encoder: Encoder, device: torch.device, is_rescaled: bool = True, idf_of: Sequence[str] = ()
+    ) -> None:
+        """`idf_of`: texts whose rare words are to count more; none: every word counts the same."""
+        self._tokenizer = _tokenizer(encoder.path)
         self._tokenizer.model_max_length = min(self._tokenizer.model_max_length, _LONGEST)
         self._model = AutoModel.from_pretrained(encoder.path, dtype=torch.float32).eval().to(device)
         self._model.encoder.layer = self._model.encoder.layer[: encoder.num_layers]
         self._device = device
-        self._weights = defaultdict(lambda: 1.0)
+        self._weights = get_idf_dict(list(idf_of), self._tokenizer) if idf_of else defaultdict(lambda: 1.0)
         self._weights[self._tokenizer.cls_token_id] = 0.0
         self._weights[self._tokenizer.sep_token_id] = 0.0
         self._baseline = _baseline(encoder) if is_rescaled else np.zeros(3)
@@ -94,6 +98,18 @@ def description(name: str) -> dict[str, Any]:
     """What a metrics file records of the scorer; no path, so that it is the same on every machine."""
     encoder = encoder_named(name)
     return {"encoder": name, "layer": encoder.num_layers, "bert_score": bert_score.__version__}
+
+
+def _tokenizer(path: str) -> Any:
+    """As the encoder's own, but a one-word answer is always a word's beginning.
+
+    RoBERTa's byte-level BPE knows "red" inside a word and " red" by other tokens; transformers 5 no longer
+    heeds bert-score's wish for the space.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.tokenize("red") != tokenizer.tokenize(" red"):
+        tokenizer.backend_tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=True)
+    return tokenizer
 
 
 def _baseline(encoder: Encoder) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ model: same logits, gradients and tokens (tests/test_exactness.py), for a decode
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+from vqa.vocabulary import AnswerTree
 
 IGNORED = -100  # label of a position that the loss leaves out
 # What is cached: Q-Former output [32, 768] for opt-2.7b, or ViT output [257, 1408], 15 times the size, for
@@ -154,11 +156,18 @@ class AnswerModel(nn.Module):
 
     @torch.inference_mode()
     def texts(
-        self, questions: Sequence[str], features: Tensor, max_new_tokens: int, num_beams: int = 1
+        self,
+        questions: Sequence[str],
+        features: Tensor,
+        max_new_tokens: int,
+        num_beams: int = 1,
+        min_new_tokens: int = 0,
+        vocabulary: AnswerTree | None = None,
     ) -> list[str]:
         """Greedy (or beam) continuations for one batch: the text after the prompt, stripped.
 
-        Left-padded, so that the batch a question sits in does not change its answer.
+        Left-padded, so that the batch a question sits in does not change its answer. `min_new_tokens`
+        makes two models' work equal, to compare their speed; `vocabulary` is all that may be said.
         """
         prompts = [self._prompt_ids(self._prompt.format(question=q)) for q in questions]
         side = "right" if self.is_encoder_decoder else "left"
@@ -167,13 +176,24 @@ class AnswerModel(nn.Module):
             inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
             attention_mask=batch["attention_mask"].to(self.device),
             max_new_tokens=max_new_tokens,
+            min_new_tokens=min_new_tokens,
             num_beams=num_beams,
             do_sample=False,
             eos_token_id=self._end_token_id,
             pad_token_id=self._pad_token_id,
+            **({"prefix_allowed_tokens_fn": self._allowed(vocabulary)} if vocabulary else {}),
         )
         decoded = self._tokenizer.batch_decode(generated, skip_special_tokens=True)
         return [text.strip() for text in decoded]
+
+    def vocabulary_of(self, answers: Sequence[str]) -> AnswerTree:
+        """The tree of `answers` as this model spells them."""
+        return AnswerTree(self._answer_ids(answer) for answer in set(answers))
+
+    def _allowed(self, vocabulary: AnswerTree) -> Callable[[int, Tensor], list[int]]:
+        # An encoder-decoder's output begins with a start token; a decoder fed with embeddings begins empty.
+        skipped = 1 if self.is_encoder_decoder else 0
+        return lambda _, ids: vocabulary.after(ids[skipped:].tolist(), self._pad_token_id)
 
     def length_of(self, question: str, answer: str) -> int:
         """Tokens of a pair, image tokens included: what batches are grouped by."""

@@ -17,6 +17,7 @@ from transformers import (
     PretrainedConfig,
 )
 
+from vqa.blip2 import AnswerModel, Level
 from vqa.devices import frozen_dtype
 from vqa.errors import InputError
 from vqa.settings import Model
@@ -49,6 +50,10 @@ class Checkpoint:
             **self._quantized(device),
         )
         return model.eval()
+
+    def load_answer_model(self, prompt: str, device: torch.device, level: Level) -> AnswerModel:
+        """The live half alone, on `device`."""
+        return AnswerModel(self.load(device), self.load_processor(), prompt, device, level).eval()
 
     def load_processor(self) -> Blip2Processor:
         """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision."""

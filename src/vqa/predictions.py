@@ -11,8 +11,10 @@ from tqdm import tqdm
 
 from vqa.blip2 import AnswerModel
 from vqa.devices import rank_and_world
+from vqa.errors import InputError
 from vqa.pairs import Pair, first_word
-from vqa.tables import write_rows
+from vqa.question_types import question_type_of
+from vqa.tables import read_rows, write_rows
 
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
 
@@ -33,13 +35,34 @@ class Blinded:
         return self._features.rows(image_names).zero_()
 
 
+class Swapped:
+    """Features of another picture: what the model answers when it looks at the wrong one."""
+
+    def __init__(self, features: Features, image_names: Sequence[str]) -> None:
+        names = sorted(set(image_names))
+        self._features = features
+        self._other = dict(zip(names, names[1:] + names[:1], strict=True))
+
+    def rows(self, image_names: Sequence[str]) -> Tensor:
+        return self._features.rows([self._other[name] for name in image_names])
+
+
 @dataclass(frozen=True)
 class Decoding:
-    """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy)."""
+    """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy).
+
+    `answers`: all that may be said; none: anything.
+    """
 
     batch_size: int
     max_new_tokens: int
     num_beams: int = 1
+    answers: tuple[str, ...] = ()
+
+
+def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, ...]:
+    """The training answers when only they may be said; else none."""
+    return tuple(sorted({pair.answer for pair in train})) if is_constrained else ()
 
 
 def texts_for(
@@ -51,12 +74,15 @@ def texts_for(
     """
     order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
     texts = [""] * len(pairs)
+    vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
     with tqdm(total=len(pairs), unit="pair", desc=label, disable=rank_and_world()[0] > 0) as progress:
         for start in range(0, len(order), decoding.batch_size):
             batch = order[start : start + decoding.batch_size]
             rows = features.rows([pairs[i].image_name for i in batch])
             questions = [pairs[i].question for i in batch]
-            generated = model.texts(questions, rows, decoding.max_new_tokens, decoding.num_beams)
+            generated = model.texts(
+                questions, rows, decoding.max_new_tokens, decoding.num_beams, vocabulary=vocabulary
+            )
             for i, text in zip(batch, generated, strict=True):
                 texts[i] = text
             progress.update(len(batch))
@@ -97,3 +123,39 @@ def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -
         for pair, text in zip(pairs, texts, strict=True)
     )
     write_rows(path, COLUMNS, rows)
+
+
+def read_texts(path: Path, pairs: Sequence[Pair]) -> list[str]:
+    """The generated texts of a predictions file, in the order of `pairs`.
+
+    Raises:
+        InputError: the file is of other pairs.
+    """
+    rows = read_rows(path, COLUMNS)
+    texts = {(row["image_name"], row["question"]): row["generated_text"] for row in rows}
+    if set(texts) != {pair.key for pair in pairs}:
+        raise InputError(f"{path} answers other pairs than the test split; run dvc repro answer_base")
+    return [texts[pair.key] for pair in pairs]
+
+
+def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
+    """Pairs and answers of anyone's CSV with `answer` and `generated_answer`; other columns may be there.
+
+    The whole text is taken from `generated_text` where that is given. A missing question type is inferred.
+
+    Raises:
+        InputError: a column is missing, or there is no row.
+    """
+    rows = read_rows(path, ("answer", "generated_answer"))
+    if not rows:
+        raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
+    pairs = [
+        Pair(
+            row.get("image_name") or str(number),
+            row.get("question", ""),
+            row["answer"],
+            row.get("question_type") or question_type_of(row.get("question", "")),
+        )
+        for number, row in enumerate(rows)
+    ]
+    return pairs, [row.get("generated_text") or row["generated_answer"] for row in rows]

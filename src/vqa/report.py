@@ -2,16 +2,18 @@
 
 from typing import Any
 
-_SYSTEMS = {
+SYSTEMS = {
     "baseline": "base model",
     "lora": "with LoRA adapter",
     "blind": "adapter, features zeroed",
+    "wrong_image": "adapter, another picture",
     "text_only": "text-only neighbours",
     "majority": "majority per type",
 }
-_DIFFERENCES = {
+DIFFERENCES = {
     "delta": "LoRA − base",
     "delta_to_blind": "LoRA − blind",
+    "delta_to_wrong_image": "LoRA − another picture",
     "delta_to_text_only": "LoRA − text-only",
 }
 
@@ -23,13 +25,13 @@ def results_table(metrics: dict[str, Any]) -> str:
     (0: unrelated words, 1: equal).
     """
     lines = ["| | exact match | contains | BERTScore F1 |", "|---|---|---|---|"]
-    for name, title in _SYSTEMS.items():
+    for name, title in SYSTEMS.items():
         scores = metrics[name]
         lines.append(
             f"| {title} | {scores['exact_match']:.1%} | {scores['contains']:.1%} "
             f"| {scores['bert_score_f1']:.3f} |"
         )
-    for name, title in _DIFFERENCES.items():
+    for name, title in DIFFERENCES.items():
         delta = metrics[name]
         lines.append(
             f"| **{title}** | {_points(delta['exact_match'])} | {_points(delta['contains'])} "

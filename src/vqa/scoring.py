@@ -1,17 +1,25 @@
 """Answers → scores: exact match, contains, BERTScore, per question type; intervals on differences."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqa.bertscore import BertScorer
+from vqa.intervals import Columns
 from vqa.pairs import Pair, first_word, normal_form
 
 Floats = NDArray[np.float64]
-_DRAWS_AT_ONCE = 1000  # bounds the bootstrap's memory at draws × images × 8 bytes
+# What the adapter is compared with, by the key under which the difference stands.
+AGAINST = {
+    "delta": "baseline",
+    "delta_to_blind": "blind",
+    "delta_to_wrong_image": "wrong_image",
+    "delta_to_text_only": "text_only",
+}
+_COMPARED = ("bert_score_f1", "exact_match", "contains")
 
 
 @dataclass(frozen=True)
@@ -20,9 +28,22 @@ class Scores:
 
     exact_match: Floats  # 0 or 1, on the normal form
     contains: Floats  # 0 or 1: the right word anywhere in the whole generated text
-    precision: Floats  # BERTScore, rescaled
-    recall: Floats
-    f1: Floats
+    bert_score_precision: Floats  # rescaled: 0 for unrelated words, 1 for equal ones
+    bert_score_recall: Floats
+    bert_score_f1: Floats
+
+
+def scores_of_systems(
+    pairs: Sequence[Pair], texts: Mapping[str, Sequence[str]], scorer: BertScorer
+) -> dict[str, Scores]:
+    """Each system's scores; the systems are scored together, so that no string is embedded twice."""
+    repeated = [pair for _ in texts for pair in pairs]
+    together = vars(scores_of(repeated, [text for said in texts.values() for text in said], scorer))
+    count = len(pairs)
+    return {
+        system: Scores(**{name: values[i * count : (i + 1) * count] for name, values in together.items()})
+        for i, system in enumerate(texts)
+    }
 
 
 def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -> Scores:
@@ -34,26 +55,22 @@ def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -
     answers = [normal_form(first_word(text)) for text in texts]
     words = [normal_form(text).split() for text in texts]
     bert = scorer.scores(answers, references)  # [pairs, 3]
+    # An empty answer is a failure, also where nothing is left of the reference.
+    exact = [a == r != "" for a, r in zip(answers, references, strict=True)]
+    contains = [e or r in w for e, r, w in zip(exact, references, words, strict=True)]
     return Scores(
-        exact_match=np.array([a == r for a, r in zip(answers, references, strict=True)], dtype=float),
-        contains=np.array([r in w for w, r in zip(words, references, strict=True)], dtype=float),
-        precision=bert[:, 0],
-        recall=bert[:, 1],
-        f1=bert[:, 2],
+        np.array(exact, dtype=float), np.array(contains, dtype=float), bert[:, 0], bert[:, 1], bert[:, 2]
     )
 
 
-def judgement(pairs: Sequence[Pair], scores: dict[str, Scores], draws: int, seed: int) -> dict[str, Any]:
-    """Every system's summary, and what the adapter adds to the base, to itself blind and to text alone.
-
-    `scores`: by system; `baseline`, `lora`, `blind` and `text_only` must be among them.
-    """
-    against = {"delta": "baseline", "delta_to_blind": "blind", "delta_to_text_only": "text_only"}
+def judgement(pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, seed: int) -> dict[str, Any]:
+    """Every system's summary, and what the adapter adds to each of AGAINST that is among the systems."""
+    compared = {key: other for key, other in AGAINST.items() if other in scores}
     return {
         **{system: summary(pairs, of_system) for system, of_system in scores.items()},
         **{
             key: differences(pairs, scores["lora"], scores[other], draws, seed)
-            for key, other in against.items()
+            for key, other in compared.items()
         },
         "data": {"test_pairs": len(pairs), "test_images": len({pair.image_name for pair in pairs})},
     }
@@ -61,21 +78,16 @@ def judgement(pairs: Sequence[Pair], scores: dict[str, Scores], draws: int, seed
 
 def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
     """Means over all pairs and per question type."""
-    types = np.array([pair.question_type for pair in pairs])
     return {
-        "bert_score_f1": _mean(scores.f1),
-        "bert_score_precision": _mean(scores.precision),
-        "bert_score_recall": _mean(scores.recall),
-        "exact_match": _mean(scores.exact_match),
-        "contains": _mean(scores.contains),
+        **{field.name: _mean(getattr(scores, field.name)) for field in fields(Scores)},
         "n": len(pairs),
         "by_type": {
-            str(name): {
-                "bert_score_f1": _mean(scores.f1[types == name]),
-                "exact_match": _mean(scores.exact_match[types == name]),
-                "n": int((types == name).sum()),
+            kind: {
+                "bert_score_f1": _mean(scores.bert_score_f1[chosen]),
+                "exact_match": _mean(scores.exact_match[chosen]),
+                "n": int(chosen.sum()),
             }
-            for name in np.unique(types)
+            for kind, chosen in types_of(pairs).items()
         },
     }
 
@@ -84,36 +96,48 @@ def differences(
     pairs: Sequence[Pair], ours: Scores, theirs: Scores, draws: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """`ours - theirs` in each headline score, with 95 % intervals."""
-    compared = {
-        "bert_score_f1": (ours.f1, theirs.f1),
-        "exact_match": (ours.exact_match, theirs.exact_match),
-        "contains": (ours.contains, theirs.contains),
-    }
-    return {name: _difference(pairs, a, b, draws, seed) for name, (a, b) in compared.items()}
+    columns = Columns(pairs)
+    found: dict[str, dict[str, Any]] = {}
+    for name in _COMPARED:
+        a, b = getattr(ours, name), getattr(theirs, name)
+        columns.add(a - b)
+        base = float(b.mean())
+        value = float((a - b).mean())
+        found[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
+    for name, bounds in zip(_COMPARED, columns.bounds(draws, seed), strict=True):
+        found[name]["ci95"] = bounds
+    return found
 
 
-def _difference(pairs: Sequence[Pair], ours: Floats, theirs: Floats, draws: int, seed: int) -> dict[str, Any]:
-    """Mean of `ours - theirs` with a 95 % paired bootstrap interval, clustered by picture.
+def details(pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, seed: int) -> dict[str, Any]:
+    """Exact match with intervals: each system's, over all and by type, and each difference's by type.
 
-    Pictures are drawn, not pairs: questions about one picture share its luck.
+    What the report page shows and `dvc metrics diff` should not list.
     """
-    images, cluster = np.unique([pair.image_name for pair in pairs], return_inverse=True)
-    sums = np.bincount(cluster, weights=ours - theirs)  # [images]
-    sizes = np.bincount(cluster)
-    rng = np.random.default_rng(seed)
-    means = []
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        count = min(_DRAWS_AT_ONCE, draws - start)
-        weights = rng.multinomial(len(images), np.full(len(images), 1 / len(images)), size=count)
-        means.append((weights @ sums) / (weights @ sizes))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    base = float(theirs.mean())
-    value = float((ours - theirs).mean())
-    return {
-        "value": round(value, 4),
-        "relative": round(value / base, 4) if base else None,
-        "ci95": [round(float(low), 4), round(float(high), 4)],
-    }
+    types = {"all": np.ones(len(pairs), dtype=bool)} | types_of(pairs)
+    columns = Columns(pairs)
+    rows: list[tuple[str, str, str, float, int]] = []
+    series = {("systems", name): of_system.exact_match for name, of_system in scores.items()}
+    for key, other in AGAINST.items():
+        if other in scores:
+            series["differences", key] = scores["lora"].exact_match - scores[other].exact_match
+    for (group, name), values in series.items():
+        for kind, chosen in types.items():
+            columns.add(values, chosen)
+            rows.append((group, name, kind, float(values[chosen].mean()), int(chosen.sum())))
+    found: dict[str, Any] = {"systems": {}, "differences": {}}
+    for (group, name, kind, value, n), bounds in zip(rows, columns.bounds(draws, seed), strict=True):
+        entry: dict[str, Any] = {"exact_match": round(value, 4), "ci95": bounds, "n": n}
+        if group == "differences":
+            entry["sign"] = (bounds[0] > 0) - (bounds[1] < 0)  # 0: the interval holds zero
+        found[group].setdefault(name, {})[kind] = entry
+    return found
+
+
+def types_of(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
+    """Question type → which pairs have it `[pairs]`."""
+    types = np.array([pair.question_type for pair in pairs])
+    return {str(kind): types == kind for kind in np.unique(types)}
 
 
 def _mean(values: Floats) -> float:

@@ -152,6 +152,8 @@ class Evaluate:
     batch_size: Count
     max_new_tokens: Count
     num_beams: Count
+    constrained: bool
+    compare: list[str]
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
     speed_images: Count

@@ -1,0 +1,73 @@
+"""The script that showed photographs to the small model, at a few steps, and what it left."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import generate
+import pretrain_photos
+import validate
+from conftest import ROOT
+from embedded import photographs, pretraining
+from vqa.checkpoint import Checkpoint
+from vqa.errors import InputError
+from vqa.files import read_json
+
+CPU = torch.device("cpu")
+SPLITS = Path("data/vqa/splits.json")
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> None:
+    """A project with splits, and constants for a run of seconds."""
+    project()
+    generate.run()
+    validate.run()
+    small = {"DRAWN_PICTURES": 8, "PHOTOGRAPHS": 2, "DRAWINGS": 1, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
+    for name, value in small.items():
+        monkeypatch.setattr(pretrain_photos, name, value)
+    monkeypatch.setattr(photographs, "LEAST_USES", 2)
+    monkeypatch.setattr(pretraining, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(pretraining, "CHECKPOINT_EVERY", 2)
+
+
+def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
+    few_steps: None, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = str(ROOT / "models/blip2-tiny")
+    pretrain_photos.run(catalogue, SPLITS, start, Path("once"), seed=0)
+    seen = Path("once/photographs.txt").read_text().split()
+    split_of = read_json(SPLITS)["pictures"]
+    assert seen
+    assert {split_of[picture] for picture in seen} == {"train"}
+
+    learning_rate = pretraining.learning_rate
+
+    def cut(step: int, steps: int, peak: float) -> float:
+        if step == 3:
+            raise KeyboardInterrupt
+        return learning_rate(step, steps, peak)
+
+    monkeypatch.setattr(pretraining, "learning_rate", cut)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_photos.run(catalogue, SPLITS, start, Path("twice"), seed=0)
+    monkeypatch.setattr(pretraining, "learning_rate", learning_rate)
+    pretrain_photos.run(catalogue, SPLITS, start, Path("twice"), seed=0)
+    once, twice = (Checkpoint(folder).load(CPU).state_dict() for folder in ("once", "twice"))
+    assert all(torch.equal(twice[name], weights) for name, weights in once.items())
+
+
+def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) -> None:
+    Path("other.json").write_text('{"pictures": {"0": "train"}}')
+    with pytest.raises(InputError, match=r"holds none of the train pictures of other\.json"):
+        pretrain_photos.run(catalogue, Path("other.json"), "unused", Path("out"), seed=0)
+
+
+def test_the_committed_weights_are_a_blip2_under_twenty_megabytes() -> None:
+    folder = ROOT / "models/blip2-small"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 20e6
+    model = Checkpoint(str(folder)).load(CPU)
+    assert model.config.vision_config.image_size == 96
+    assert len((folder / "photographs.txt").read_text().split()) == 4500
