@@ -39,7 +39,7 @@ def test_every_command_names_things_that_exist(command: str) -> None:
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for key in re.findall(r"-S (\S+)=", command):
+    for key in re.findall(r"-S '?(\S+?)=", command):
         block, name = key.split(".")
         assert name in params[block]
     for path in re.findall(r"(?:src|data)/\S+\.(?:py|csv)", command):
