@@ -60,11 +60,11 @@ def run() -> None:
     by_split = {
         name: [pair for pair in kept if division.split_of[pair.image_name] == name] for name in SPLITS
     }
+    _write_rejected(rejected)  # also when nothing is left: it says why
     _check_not_empty(by_split, rejected)
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    _write_rejected(rejected)
     _write_review_page(kept, rejected, settings)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": counts_by_reason(rejected)}
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
@@ -86,7 +86,7 @@ def _check_not_empty(by_split: dict[str, list[Pair]], rejected: list[Rejected]) 
             reasons = dict(list(counts_by_reason(rejected).items())[:3])
             raise InputError(
                 f"{GENERATED}: no pair is left for the {name} split (rejected: {reasons or 'none'}); "
-                "give more pictures, or mend what is rejected"
+                f"give more pictures, or mend what is in {REJECTED}"
             )
 
 
