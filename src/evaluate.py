@@ -23,6 +23,8 @@ from vqa.errors import InputError, run_command
 from vqa.features import FeatureStore
 from vqa.files import whole_file, write_json
 from vqa.guesses import majority_guesses, text_only_guesses
+from vqa.images import content_hash
+from vqa.lora import WEIGHTS
 from vqa.pairs import read_pairs
 from vqa.predictions import Decoding, read_predictions, read_texts, texts_for, write_predictions
 from vqa.report_page import report_page
@@ -63,6 +65,7 @@ def run() -> None:
     metrics["speed"] = _speed(settings)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     intervals = details(test_pairs, scores, draws, seed)
+    intervals["judged"] = {str(path): content_hash(path) for path in (ADAPTER / WEIGHTS, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
     page = report_page(

@@ -28,7 +28,7 @@ from vqa.predictions import Decoding, texts_of_all_processes
 from vqa.progress import LivePlots, PairsBar
 from vqa.scoring import scores_of
 from vqa.settings import Settings, load_settings
-from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, trainer_arguments
+from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, pairs_of_images, trainer_arguments
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
@@ -44,7 +44,8 @@ def run() -> None:
     settings = load_settings()
     device = default_device()
     checkpoint = Checkpoint.of(settings.model)
-    train_pairs, val_pairs = read_pairs(TRAIN), read_pairs(VAL)
+    train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
+    val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
     arguments = trainer_arguments(WORK, settings.train, device, frozen_dtype(settings.model.dtype, device))
 
@@ -63,13 +64,14 @@ def run() -> None:
     is_first = rank_and_world()[0] == 0
     if is_first:
         last_checkpoint(WORK, _identity(settings))  # removes what another run or a kill left
+    bar = PairsBar(settings.train.batch_size)
     trainer = AdapterTrainer(
         model=model,
         validation=validation,
         settings=settings.train,
         train_dataset=CachedPairs(train_pairs, store),
         eval_dataset=CachedPairs(val_pairs, store),
-        callbacks=[LivePlots(PLOTS), PairsBar(settings.train.batch_size)],
+        callbacks=[LivePlots(PLOTS), bar],
         args=arguments,
     )
     wait_for_all()
@@ -82,7 +84,8 @@ def run() -> None:
         shutil.rmtree(OUT, ignore_errors=True)
         trainer.save_adapters(OUT)
         metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
-        write_json(METRICS, metrics | {"trainable_share": round(trainable / total, 6)})
+        metrics |= {"trainable_share": round(trainable / total, 6)}
+        write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
         shutil.rmtree(WORK)
         print(f"saved the adapters in {OUT}")
     leave_processes()

@@ -5,8 +5,10 @@ import torch
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from conftest import ROOT
 from toy import PROMPT
-from vqa.blip2 import AnswerModel, ImageEncoder
+from vqa.blip2 import IGNORED, AnswerModel, ImageEncoder
+from vqa.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
@@ -80,3 +82,36 @@ def test_the_loss_of_a_divided_batch_is_that_of_the_whole(
         for i in range(3)
     ]
     torch.testing.assert_close(sum(parts), answers(**whole, features=features)["loss"])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_probabilities_of_one_token_are_the_softmax_of_its_logits(
+    halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image], count: int
+) -> None:
+    encoder, answers = halves
+    features = encoder.features(encoder.pixels(drawings[:3]))
+    found = answers.likeliest_texts(QUESTIONS, features, max_new_tokens=1, count=count)
+    batch = answers.training_batch(QUESTIONS, ["x"] * 3)
+    logits = answers(**batch, features=features)["logits"]
+    for row, labels, said in zip(logits, batch["labels"], found, strict=True):
+        first = int((labels != IGNORED).nonzero()[0]) - (not answers.is_encoder_decoder)
+        expected = row[first].softmax(dim=0).topk(count).values
+        torch.testing.assert_close(torch.tensor([p for _, p in said]), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_probabilities_of_words_are_those_the_loss_gives_them(drawings: list[Image.Image]) -> None:
+    checkpoint = Checkpoint(str(ROOT / "models/blip2-tiny"))
+    model, processor = checkpoint.load(CPU), checkpoint.load_processor()
+    encoder, answers = ImageEncoder(model, processor, CPU), AnswerModel(model, processor, PROMPT, CPU)
+    features = encoder.features(encoder.pixels(drawings[:1]))
+    question = ["What color is it?"]
+    ranked = answers.likeliest_texts(question, features, max_new_tokens=10, count=4)[0]
+    assert [p for _, p in ranked] == sorted((p for _, p in ranked), reverse=True)
+    for text, probability in ranked:
+        batch = answers.training_batch(question, [text])
+        tokens = int((batch["labels"] != IGNORED).sum())
+        with torch.inference_mode():
+            loss = answers(**batch, features=features)["loss"]
+        assert probability == pytest.approx(float((-loss * tokens).exp()), rel=1e-3)
+    greedy = answers.likeliest_texts(question, features, max_new_tokens=10)[0]
+    assert [greedy[0][0]] == answers.texts(question, features, max_new_tokens=10)

@@ -10,7 +10,7 @@ import generate
 import pretrain_photos
 import validate
 from conftest import ROOT
-from embedded import photographs, pretraining
+from embedded import lessons, photographs, pretraining
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError
 from vqa.files import read_json
@@ -25,9 +25,10 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> 
     project()
     generate.run()
     validate.run()
-    small = {"DRAWN_PICTURES": 8, "PHOTOGRAPHS": 2, "DRAWINGS": 1, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
-    for name, value in small.items():
+    for name, value in {"DRAWN_PICTURES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}.items():
         monkeypatch.setattr(pretrain_photos, name, value)
+    monkeypatch.setattr(lessons, "PHOTOGRAPHS", 2)
+    monkeypatch.setattr(lessons, "DRAWINGS", 1)
     monkeypatch.setattr(photographs, "LEAST_USES", 2)
     monkeypatch.setattr(pretraining, "WARM_UP_STEPS", 1)
     monkeypatch.setattr(pretraining, "CHECKPOINT_EVERY", 2)
@@ -57,6 +58,15 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
     pretrain_photos.run(catalogue, SPLITS, start, Path("twice"), seed=0)
     once, twice = (Checkpoint(folder).load(CPU).state_dict() for folder in ("once", "twice"))
     assert all(torch.equal(twice[name], weights) for name, weights in once.items())
+
+
+def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Path) -> None:
+    start = str(ROOT / "models/blip2-tiny")
+    pretrain_photos.run(catalogue, SPLITS, start, Path("small"), seed=0, image_size=64, share=0.5)
+    config = Checkpoint("small").load(CPU).config.vision_config
+    assert (config.image_size, config.patch_size) == (64, 8)
+    steps = Path("small/loss.csv").read_text().splitlines()
+    assert steps[1].startswith("sight,0,")
 
 
 def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) -> None:

@@ -16,7 +16,8 @@ import train
 import validate
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
 from vqa.errors import InputError
-from vqa.training import Shuffled, is_out_of_memory, last_checkpoint
+from vqa.pairs import read_pairs
+from vqa.training import Shuffled, is_out_of_memory, last_checkpoint, pairs_of_images
 
 Project = Callable[..., Path]
 BEST = Path("models/adapter/best/adapter_model.safetensors")
@@ -37,6 +38,13 @@ def plotted() -> dict[str, list[list[str]]]:
     }
 
 
+def trained_metrics() -> dict[str, float]:
+    """All but the speed, which no two runs share."""
+    metrics: dict[str, float] = json.loads(Path("metrics/train.json").read_text())
+    assert metrics.pop("pairs_per_second") > 0
+    return metrics
+
+
 def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
     return load_file(path)
 
@@ -47,7 +55,7 @@ def test_a_run_killed_twice_ends_with_the_weights_metrics_and_plots_of_one_that_
     cached(project)
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
-    metrics, plots = Path("metrics/train.json").read_text(), plotted()
+    metrics, plots = trained_metrics(), plotted()
     Path("models/adapter").rename("models/undisturbed")
 
     killed_at("train", r"training: .* [4-9]\d/\d+ ")  # in the first epoch
@@ -55,7 +63,7 @@ def test_a_run_killed_twice_ends_with_the_weights_metrics_and_plots_of_one_that_
     printed = run("train")
     assert re.search(r"continuing from models/adapter\.work/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
-    assert Path("metrics/train.json").read_text() == metrics
+    assert trained_metrics() == metrics
     assert plotted() == plots
     assert len({row[0] for row in plots["loss.tsv"]}) == len(plots["loss.tsv"])
     assert not Path("models/adapter.work").exists()
@@ -134,6 +142,17 @@ def test_accumulated_parts_train_as_the_whole_batch_does(project: Project) -> No
     train.run()
     for name, weight in whole.items():
         close(weights()[name], weight)
+
+
+def test_fewer_train_pictures_are_among_more(project: Project) -> None:
+    cached(project, train={"images": 5, "epochs": 1})
+    train.run()
+    metrics = trained_metrics()
+    assert metrics["pairs"] == 25
+    pairs = read_pairs(Path("data/vqa/train.csv"))
+    few, more = (pairs_of_images(pairs, count, seed=0) for count in (5, 8))
+    assert {pair.image_name for pair in few} < {pair.image_name for pair in more}
+    assert pairs_of_images(pairs, None, seed=0) == pairs
 
 
 def test_early_stopping_and_validation_every_n_steps(project: Project) -> None:

@@ -20,7 +20,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-IMAGE_SIZE = 96  # pixels; with patches of 12 the ViT sees 8 × 8 of them
+IMAGE_SIZE = 96  # pixels
+_PATCHES = 8  # a side, whatever the size
 HIDDEN_SIZE = 160  # of the ViT and the Q-Former
 NUM_QUERY_TOKENS = 12
 VOCABULARY_SIZE = 500
@@ -29,7 +30,9 @@ VOCABULARY_SIZE = 500
 _INITIAL_STD = 0.08
 
 
-def processor_for(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Blip2Processor:
+def processor_for(
+    texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE, image_size: int = IMAGE_SIZE
+) -> Blip2Processor:
     """Byte-level BPE learnt from `texts`, with OPT's special tokens, and BLIP's image processor."""
     tokenizer = Tokenizer(BPE(unk_token=None))
     tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
@@ -52,7 +55,7 @@ def processor_for(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) 
         additional_special_tokens=["<image>"],
         model_max_length=512,
     )
-    image_processor = BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    image_processor = BlipImageProcessorPil(size={"height": image_size, "width": image_size})
     return Blip2Processor(image_processor, fast, num_query_tokens=NUM_QUERY_TOKENS)
 
 
@@ -61,7 +64,7 @@ def untrained_model(processor: Blip2Processor) -> Blip2ForConditionalGeneration:
     tokenizer = processor.tokenizer
     end_of_answer = tokenizer.convert_tokens_to_ids("Ċ")  # "\n", as in the published BLIP-2 OPT
     config = Blip2Config(
-        vision_config=_vision_config(),
+        vision_config=_vision_config(processor.image_processor.size["height"]),
         qformer_config=_qformer_config(),
         text_config=_text_config(processor, end_of_answer),
         num_query_tokens=NUM_QUERY_TOKENS,
@@ -76,14 +79,14 @@ def untrained_model(processor: Blip2Processor) -> Blip2ForConditionalGeneration:
     return model
 
 
-def _vision_config() -> Blip2VisionConfig:
+def _vision_config(image_size: int) -> Blip2VisionConfig:
     return Blip2VisionConfig(
         hidden_size=HIDDEN_SIZE,
         intermediate_size=640,
         num_hidden_layers=4,
         num_attention_heads=5,
-        image_size=IMAGE_SIZE,
-        patch_size=12,
+        image_size=image_size,
+        patch_size=image_size // _PATCHES,
         initializer_range=_INITIAL_STD,
     )
 

@@ -20,8 +20,7 @@ from vqa.images import content_hash, load_image
 from vqa.splits import picture_id
 
 LEAST_USES = 15  # listings that a word must be in to be learnt by sight
-SIDE = 112  # pixels at which photographs are held; crops of 72 to 112 are seen
-_SMALLEST_CROP = 72
+_HELD, _SMALLEST_CROP = 7 / 6, 3 / 4  # of the side the model sees: crops between them are seen
 _BRAND = re.compile(r"^(?:amazon brand\W+)?[\w&. ]{2,20}\W+(?=\w)")
 _NOT_SEEN = frozenset("a an and by for from in of on or the to us with uk eu size inch cm pack set x".split())
 
@@ -70,20 +69,21 @@ def question_and_answer(product: Product, rng: random.Random) -> tuple[str, str]
     return SENTENCE_PROMPT.format(question=pair.question), f"it is {pair.answer}"
 
 
-def pixels_of(photographs: Sequence[Photograph], root: Path, encoder: ImageEncoder) -> Tensor:
-    """`[photographs, 3, SIDE, SIDE]` fp16, normalised as the model asks."""
+def pixels_of(photographs: Sequence[Photograph], root: Path, encoder: ImageEncoder, side: int) -> Tensor:
+    """`[photographs, 3, H, W]` fp16, normalised; somewhat larger than the `side` the model sees."""
     rows = []
     for photograph in tqdm(photographs, unit="image", desc="decoding", mininterval=5):
         image = load_image(image_path(root, photograph.product.image_name))
-        rows.append(encoder.pixels([image], side=SIDE)[0].half())
+        rows.append(encoder.pixels([image], side=round(_HELD * side))[0].half())
     return torch.stack(rows)
 
 
 def seen(pixels: Tensor, side: int, step: int) -> Tensor:
-    """A crop of the batch `[B, 3, SIDE, SIDE]`, mirrored every other step, at `side` pixels; colours stay."""
+    """A crop of the batch `[B, 3, H, W]`, mirrored every other step, at `side` pixels; colours stay."""
     rng = random.Random(step)
-    size = rng.randint(_SMALLEST_CROP, SIDE)
-    top, left = rng.randint(0, SIDE - size), rng.randint(0, SIDE - size)
+    held = pixels.shape[-1]
+    size = rng.randint(round(_SMALLEST_CROP * side), held)
+    top, left = rng.randint(0, held - size), rng.randint(0, held - size)
     crop = pixels[:, :, top : top + size, left : left + size].float()
     crop = interpolate(crop, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
     return crop.flip(3) if step % 2 else crop

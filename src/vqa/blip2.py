@@ -169,22 +169,54 @@ class AnswerModel(nn.Module):
         Left-padded, so that the batch a question sits in does not change its answer. `min_new_tokens`
         makes two models' work equal, to compare their speed; `vocabulary` is all that may be said.
         """
+        options: dict[str, Any] = {"min_new_tokens": min_new_tokens, "num_beams": num_beams}
+        if vocabulary:
+            options["prefix_allowed_tokens_fn"] = self._allowed(vocabulary)
+        return self._decoded(self._generated(questions, features, max_new_tokens, options))
+
+    @torch.inference_mode()
+    def likeliest_texts(
+        self, questions: Sequence[str], features: Tensor, max_new_tokens: int, count: int = 1
+    ) -> list[list[tuple[str, float]]]:
+        """For each question the `count` best continuations with their probabilities, the best first.
+
+        With 1 the greedy one, as `texts`; with more those of a beam search of that width. A probability
+        is the product over a continuation's tokens, its end included.
+        """
+        options = {"num_beams": count, "num_return_sequences": count, "length_penalty": 0.0}
+        found = self._generated(
+            questions,
+            features,
+            max_new_tokens,
+            options | {"output_scores": True, "return_dict_in_generate": True},
+        )
+        scores = self.language_model.compute_transition_scores(
+            found.sequences, found.scores, found.get("beam_indices"), normalize_logits=count == 1
+        )  # [B × count, T], log
+        said = found.sequences[:, -scores.shape[1] :]
+        is_end = said == self._end_token_id
+        is_after_end = is_end.cumsum(dim=1) > is_end
+        probabilities = scores.masked_fill(is_after_end, 0.0).sum(dim=1).exp().tolist()
+        both = list(zip(self._decoded(found.sequences), probabilities, strict=True))
+        return [both[start : start + count] for start in range(0, len(both), count)]
+
+    def _generated(
+        self, questions: Sequence[str], features: Tensor, max_new_tokens: int, options: dict[str, Any]
+    ) -> Any:
         prompts = [self._prompt_ids(self._prompt.format(question=q)) for q in questions]
-        side = "right" if self.is_encoder_decoder else "left"
-        batch = self._padded(prompts, side)
-        generated = self.language_model.generate(
+        batch = self._padded(prompts, "right" if self.is_encoder_decoder else "left")
+        return self.language_model.generate(
             inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
             attention_mask=batch["attention_mask"].to(self.device),
             max_new_tokens=max_new_tokens,
-            min_new_tokens=min_new_tokens,
-            num_beams=num_beams,
             do_sample=False,
             eos_token_id=self._end_token_id,
             pad_token_id=self._pad_token_id,
-            **({"prefix_allowed_tokens_fn": self._allowed(vocabulary)} if vocabulary else {}),
+            **options,
         )
-        decoded = self._tokenizer.batch_decode(generated, skip_special_tokens=True)
-        return [text.strip() for text in decoded]
+
+    def _decoded(self, sequences: Tensor) -> list[str]:
+        return [text.strip() for text in self._tokenizer.batch_decode(sequences, skip_special_tokens=True)]
 
     def vocabulary_of(self, answers: Sequence[str]) -> AnswerTree:
         """The tree of `answers` as this model spells them."""

@@ -34,6 +34,7 @@ ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
         "mlp": {"up": ["intermediate_query.dense"], "down": ["output_query.dense"]},
     },
 }
+WEIGHTS = "adapter_model.safetensors"
 _QFORMER = "qformer"  # subfolder of an adapter
 _PROJECTION = "language_projection.safetensors"
 

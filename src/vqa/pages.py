@@ -16,9 +16,12 @@ def page(template: str, data: Any) -> str:
     """`template` (a file of templates/) with the shared style and `data` as JSON in a script element."""
     # "<" as an escape: no cell of a CSV can close the script element or open another.
     content = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    text = (_FOLDER / template).read_text(encoding="utf-8")
-    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    return text.replace("{{style}}", style).replace("{{data}}", content)
+    return text_of(template).replace("{{style}}", text_of("page.css")).replace("{{data}}", content)
+
+
+def text_of(template: str) -> str:
+    """A file of templates/ as it is."""
+    return (_FOLDER / template).read_text(encoding="utf-8")
 
 
 def picture_url(path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """What is seen of training while it runs: a bar that counts pairs, and plots through DVCLive."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ class PairsBar(TrainerCallback):
     def __init__(self, pairs_per_step: int) -> None:
         self._pairs_per_step = pairs_per_step
         self._bar: Any = None
+        self._steps, self._seconds, self._began = 0, 0.0, 0.0
+
+    @property
+    def pairs_per_second(self) -> float:
+        """While training, validation left out; of this process, also when it continued another's run."""
+        return self._steps * self._pairs_per_step / self._seconds if self._steps else 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -23,9 +30,15 @@ class PairsBar(TrainerCallback):
             total, done = (steps * self._pairs_per_step for steps in (state.max_steps, state.global_step))
             self._bar = tqdm(total=total, initial=done, unit="pair", desc="training")
 
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._began = time.perf_counter()
+
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self._steps, self._seconds = self._steps + 1, self._seconds + time.perf_counter() - self._began
         if self._bar is not None:
             self._bar.update(self._pairs_per_step)
 

@@ -132,6 +132,7 @@ class Lora:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
+    images: Count | None
     epochs: Count
     batch_size: Count
     micro_batch_size: Count

@@ -249,6 +249,13 @@ class AdapterTrainer(Trainer):
         }
 
 
+def pairs_of_images(pairs: Sequence[Pair], count: int | None, seed: int) -> list[Pair]:
+    """The pairs of `count` pictures (None: of all), in their order; a larger count keeps the smaller's."""
+    drawn = {pair.image_name: hashlib.sha256(f"{seed}/{pair.image_name}".encode()).digest() for pair in pairs}
+    chosen = set(sorted(drawn, key=drawn.__getitem__)[:count])
+    return [pair for pair in pairs if pair.image_name in chosen]
+
+
 def last_checkpoint(work: Path, run: Mapping[str, Any]) -> str | None:
     """The last whole checkpoint in `work` of the same `run`; of another run everything is removed.
 

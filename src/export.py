@@ -1,0 +1,99 @@
+"""Write the adapted model in the formats that others load, each with a model card.
+
+    python src/export.py --out models/export
+
+In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
+merged/, a plain BLIP-2 folder for transformers, and adapter/, PEFT format. Refuses when the metrics judge
+another adapter than the one at hand.
+"""
+
+import argparse
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from vqa import lora
+from vqa.answering import check_fits
+from vqa.blip2 import AnswerModel
+from vqa.checkpoint import Checkpoint
+from vqa.errors import InputError, run_command
+from vqa.files import read_json
+from vqa.images import content_hash
+from vqa.model_card import Provenance, model_card
+from vqa.settings import Settings, load_settings
+
+ADAPTER = Path("models/adapter/best")
+METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
+_LIBRARIES = ("torch", "transformers", "peft")
+
+
+def run(out: Path) -> None:
+    settings = load_settings()
+    check_fits(ADAPTER, settings.model.name)
+    judged = _judged()
+    writing = out.with_name(out.name + ".writing")
+    shutil.rmtree(writing, ignore_errors=True)
+
+    shutil.copytree(ADAPTER, writing / "adapter")
+    _write_merged(settings, writing / "merged")
+    metrics, details = read_json(METRICS), read_json(DETAILS)
+    provenance = Provenance(_commit(), judged, {name: version(name) for name in _LIBRARIES})
+    for kind in ("adapter", "merged"):
+        card = model_card(kind, settings, metrics, details, provenance)
+        (writing / kind / "README.md").write_text(card, encoding="utf-8")
+
+    shutil.rmtree(out, ignore_errors=True)
+    writing.rename(out)
+    print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
+
+
+def _judged() -> dict[str, str]:
+    """The files that the metrics were made from, by SHA-256, which are those at hand.
+
+    Raises:
+        InputError: there are no metrics, or they are of other files.
+    """
+    if not (METRICS.is_file() and DETAILS.is_file()):
+        raise InputError(f"{METRICS} or {DETAILS} is missing; run dvc repro evaluate")
+    judged: dict[str, str] = read_json(DETAILS)["judged"]
+    for name, digest in judged.items():
+        if content_hash(Path(name)) != digest:
+            raise InputError(f"{METRICS} judges another {name} than the one at hand; run dvc repro evaluate")
+    return judged
+
+
+def _write_merged(settings: Settings, folder: Path) -> None:
+    """The sum is made in fp32 (see `lora.merge`) and saved in the dtype that answers are made in."""
+    if settings.model.quantization != "none":
+        raise InputError(
+            "params.yaml: model.quantization must be none for a merged model; quantised weights cannot take "
+            "an adapter in"
+        )
+    checkpoint = Checkpoint.of(settings.model)
+    device = torch.device("cpu")
+    whole, processor = checkpoint.load(device), checkpoint.load_processor()
+    live = AnswerModel(whole, processor, settings.model.prompt, device, settings.features.level)
+    lora.merge(live, ADAPTER)  # into the modules that `whole` holds
+    whole.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("models/export"), metavar="FOLDER")
+    given = parser.parse_args()
+    run_command(lambda: run(given.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What is asked about which picture: from arguments, folders or a CSV; and the answers written beside it."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from vqa.abo import image_path
+from vqa.answering import Reply
+from vqa.errors import InputError
+from vqa.pairs import image_name_of
+from vqa.tables import read_rows, write_rows
+
+Asked = list[tuple[Path, str]]  # picture file and question
+_COLUMNS = ("image_name", "question", "generated_answer", "probability", "alternatives", "problem")
+
+
+def questions_about(paths: Sequence[Path], questions: Sequence[str]) -> tuple[Asked, list[dict[str, str]]]:
+    """Every question about every picture, folders searched, and the rows of a file that would ask them.
+
+    Raises:
+        InputError: a folder without a picture.
+    """
+    pictures = [picture for path in paths for picture in _pictures(path)]
+    asked = list(itertools.product(pictures, questions))
+    return asked, [{"image_name": str(path), "question": question} for path, question in asked]
+
+
+def questions_of_csv(file: Path, folder: Path) -> tuple[Asked, list[dict[str, str]]]:
+    """The rows of a CSV, their pictures below `folder`: a plain one or a tree in ABO's layout.
+
+    Raises:
+        InputError: as `read_rows`; the file needs image_name and question.
+    """
+    rows = read_rows(file, ("image_name", "question"))
+    return [(_file_of(row["image_name"], folder), row["question"]) for row in rows], rows
+
+
+def write_answers(out: Path, rows: Sequence[dict[str, str]], replies: Sequence[Reply]) -> None:
+    """The rows with all their columns, the best answer, its probability, the others, or the problem."""
+    answered = []
+    for row, reply in zip(rows, replies, strict=True):
+        best, others = reply.answers[:1], reply.answers[1:]
+        said = {
+            "generated_answer": "".join(answer.word for answer in best),
+            "probability": "".join(f"{answer.probability:.4f}" for answer in best),
+            "alternatives": " ".join(f"{answer.word}:{answer.probability:.4f}" for answer in others),
+            "problem": reply.problem,
+        }
+        answered.append(row | said)
+    write_rows(out, list(dict.fromkeys([*(rows[0] if rows else ()), *_COLUMNS])), answered)
+
+
+def _pictures(path: Path) -> list[Path]:
+    """The file itself, or the pictures of a folder, by name."""
+    if not path.is_dir():
+        return [path]
+    endings = Image.registered_extensions()
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings)
+    if not found:
+        raise InputError(f"{path} holds no picture; give a file or a folder with pictures")
+    return found
+
+
+def _file_of(image_name: str, folder: Path) -> Path:
+    name = image_name_of(image_name)
+    if ".." in name or Path(name).is_absolute():
+        return folder / "outside" / Path(name).name  # never a way out of the folder; reported as missing
+    plain = folder / image_name.replace("\\", "/").lstrip("/")
+    return plain if plain.is_file() else image_path(folder, name)
