@@ -31,6 +31,10 @@ METRICS = Path("metrics/generate.json")
 def run(preview: int | None = None) -> None:
     """Make the pairs; with `preview` only show those of that many pictures, and the bill."""
     settings = load_settings()
+    if preview is not None and settings.generate.annotator != "gemini":
+        raise InputError(
+            "--preview shows what Gemini would write; params.yaml: generate.annotator is not gemini"
+        )
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
     if settings.generate.annotator == "csv":
         pairs = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
@@ -80,9 +84,14 @@ def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[l
     client = client_for(settings.generate, api_key())
     ledger = Ledger(LEDGER)
     requests = questioning.requests_for(products, settings.data.root, settings.generate)
+    jobs = Jobs(LEDGER.with_name("jobs.jsonl"))
     if settings.generate.mode == "batch":
-        jobs = Jobs(LEDGER.with_name("jobs.jsonl"))
         questioning.ask_in_batches(requests, ledger, jobs, batch_client(client), settings.generate)
+    elif jobs.open():
+        raise InputError(
+            f"{len(jobs.open())} batch jobs are under way and paid for; set generate.mode to batch in "
+            "params.yaml and run again to collect them"
+        )
     else:
         questioning.ask_missing(requests, ledger, client.send, settings.generate)
     pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
@@ -103,6 +112,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preview", type=int, metavar="N", help="ask about N pictures and project the bill")
     preview = parser.parse_args().preview
+    if preview is not None and preview < 1:
+        parser.error("--preview needs a number of pictures, 1 or more")
     run_command(lambda: run(preview))
 
 

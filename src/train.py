@@ -47,7 +47,8 @@ def run() -> None:
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
-    arguments = trainer_arguments(WORK, settings.train, device, frozen_dtype(settings.model.dtype, device))
+    dtype = frozen_dtype(settings.model.dtype, device)
+    arguments = trainer_arguments(WORK, settings.train, len(train_pairs), device, dtype)
 
     set_seed(settings.train.seed)
     model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
@@ -80,6 +81,7 @@ def run() -> None:
         print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
         print(f"continuing from {resumed}" if resumed else "starting afresh")
     trainer.train(resume_from_checkpoint=resumed)
+    trainer.finish()
     if is_first:
         shutil.rmtree(OUT, ignore_errors=True)
         trainer.save_adapters(OUT)
@@ -94,7 +96,13 @@ def run() -> None:
 def _identity(settings: Settings) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
     inputs = {str(path): content_hash(path) for path in (TRAIN, VAL, FEATURES / MANIFEST)}
-    blocks = (settings.lora, settings.train, settings.model, settings.evaluate.scorer)
+    blocks = (
+        settings.lora,
+        settings.train,
+        settings.model,
+        settings.evaluate.scorer,
+        settings.evaluate.max_new_tokens,
+    )
     return {"inputs": inputs, "settings": [str(block) for block in blocks], "world": rank_and_world()[1]}
 
 

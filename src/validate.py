@@ -32,6 +32,7 @@ REVIEW = OUT / "review.html"
 PICTURES = OUT / "pictures.jsonl"
 MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
+PICTURES_SEEN = "photographs.txt"  # of a model's folder
 
 
 def run() -> None:
@@ -62,6 +63,7 @@ def run() -> None:
     }
     _write_rejected(rejected)  # also when nothing is left: it says why
     _check_not_empty(by_split, rejected)
+    write_json(MEMORY, division.record)
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
@@ -77,7 +79,10 @@ def _division(usable: Mapping[str, Picture], settings: Settings) -> Division:
     limits = settings.validate
     types, together = abo.pictures_of_listings(settings.data.root, settings.generate.max_listings_per_image)
     draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
-    return divided(usable, types, together, draw, MEMORY)
+    # The small model that looked at photographs lists them; no published one does.
+    made_with = Path(settings.model.name) / PICTURES_SEEN
+    seen = frozenset(made_with.read_text().split()) if made_with.is_file() else frozenset()
+    return divided(usable, types, together, draw, MEMORY, seen)
 
 
 def _check_not_empty(by_split: dict[str, list[Pair]], rejected: list[Rejected]) -> None:

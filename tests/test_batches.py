@@ -116,6 +116,56 @@ def test_the_budget_holds_in_batch_mode_too(
         assert len(server.jobs["batches/0"].requests) == 3
 
 
+def test_answers_are_kept_also_of_what_is_not_asked_for_any_more(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        hand_over(server, images=2)
+        hand_over(server)
+        assert len(server.jobs) == 1
+    entries = [json.loads(line) for line in generate.LEDGER.read_text().splitlines()]
+    assert len(entries) == 10
+    assert all(entry["image_name"].endswith(".jpg") for entry in entries)
+
+
+def test_nothing_is_asked_online_while_jobs_are_under_way(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        with pytest.raises(
+            InputError, match=r"batch jobs are under way and paid for; set generate\.mode to batch"
+        ):
+            hand_over(server, mode="online")
+
+
+def test_the_budget_is_that_of_all_runs_together(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server, max_cost_usd=0.0012)
+        bought = len(server.jobs["batches/0"].requests)
+        assert 0 < bought < 10
+        for _ in range(4):
+            try:
+                hand_over(server, max_cost_usd=0.0012)
+            except InputError as error:
+                assert "under way" in str(error)
+    spent = [json.loads(line)["usd"] for line in generate.LEDGER.read_text().splitlines()]
+    assert sum(spent) <= 0.0012
+
+
+def test_a_request_that_a_batch_could_not_serve_is_asked_again(hand_over: Callable[..., None]) -> None:
+    def busy(number: int, body: dict[str, Any]) -> Response:
+        return error(503, "overloaded") if number == 3 else well(number, body)
+
+    with GeminiServer(busy) as server:
+        for _ in range(2):
+            with pytest.raises(InputError, match="under way"):
+                hand_over(server)
+        hand_over(server)
+        assert [len(job.requests) for job in server.jobs.values()] == [10, 1]
+    assert outcomes() == {"answered": 10}
+
+
 def test_the_default_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
     with (
         GeminiServer() as server,

@@ -7,7 +7,13 @@ import torch
 from vqa.errors import InputError
 from vqa.features import FeatureStore, Plan, Recipe, finish, plan, row_of, write_shard
 
-MODEL: dict[str, str | None] = {"name": "toy", "revision": None, "fingerprint": "f" * 64, "processor": "p"}
+MODEL: dict[str, str | None] = {
+    "name": "toy",
+    "revision": None,
+    "dtype": "auto",
+    "fingerprint": "f" * 64,
+    "processor": "p",
+}
 RECIPE = Recipe(MODEL, "qformer", "float32")
 
 
@@ -109,6 +115,7 @@ def test_another_model_level_or_dtype_starts_afresh(tmp_path: Path) -> None:
     for recipe in (
         RECIPE,
         Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32"),
+        Recipe({**MODEL, "dtype": "float16"}, "qformer", "float32"),
         Recipe(MODEL, "vit", "float32"),
         Recipe(MODEL, "vit", "bfloat16"),
     ):

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,26 @@ def test_missing_truncated_and_foreign_files_have_a_reason(tmp_path: Path) -> No
         with pytest.raises(ImageError) as unreadable:
             load_image(tmp_path / "bad.jpg")
         assert unreadable.value.reason == ("image_truncated" if len(content) > 20 else "image_unreadable")
+
+
+def test_any_damage_is_a_reason_and_never_a_crash(tmp_path: Path) -> None:
+    image = Image.new("RGB", (40, 30), "red")
+    exif = image.getexif()
+    exif[0x0112], exif[0x010F] = 6, "maker" * 20
+    image.save(tmp_path / "whole.jpg", exif=exif)
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    rng = random.Random(0)
+    for _ in range(3000):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 6)):
+            damaged[rng.randrange(min(400, len(damaged)))] = rng.randrange(256)
+        (tmp_path / "damaged.jpg").write_bytes(damaged)
+        try:
+            assert load_image(tmp_path / "damaged.jpg").mode == "RGB"
+        except ImageError as error:
+            assert error.reason in ("image_truncated", "image_unreadable")
+    with pytest.raises(ImageError, match="image_unreadable"):
+        load_image(tmp_path / "a\0.jpg")
 
 
 def test_equal_bytes_have_equal_hashes(tmp_path: Path) -> None:

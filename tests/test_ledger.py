@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,3 +42,17 @@ def test_a_broken_line_before_the_last_is_named_and_nothing_is_lost(tmp_path: Pa
     with pytest.raises(InputError, match=r"ledger\.jsonl, line 1 is no ledger entry"):
         Ledger(path)
     assert path.read_text() == '{"key": "half"}\n'
+
+
+def test_two_writers_never_touch_one_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    one, other = Ledger(path), Ledger(path)
+    one.append(ENTRY)
+    with pytest.raises(InputError, match="another run is writing"):
+        other.append(replace(ENTRY, key="k2"))
+    del one
+    gc.collect()
+    with pytest.raises(InputError, match=r"another run wrote .* since this one began"):
+        other.append(replace(ENTRY, key="k2"))
+    Ledger(path).append(replace(ENTRY, key="k2"))
+    assert len(Ledger(path)) == 2

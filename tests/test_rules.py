@@ -1,14 +1,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ROOT
+from vqa.errors import InputError
 from vqa.images import Picture
 from vqa.judging import Rejected, judge
 from vqa.pairs import UNREADABLE, Pair
-from vqa.review import Decision, Key, key_of
+from vqa.review import Decision, Key, acceptance, key_of, read_decisions
 from vqa.rules import RULES
 from vqa.settings import load_settings
 
@@ -101,7 +103,6 @@ def test_every_rule_has_its_own_reason_and_a_row_only_its_first() -> None:
 
 
 def test_parameters_turn_rules_off() -> None:
-    assert reasons(ask("What color?", "dark blue"), max_answer_words=2) == []
     assert reasons(ask("Welche Farbe hat es?", "rot"), english_only=False) == []
     assert reasons(ask("What shape is the heart?", "heart"), allow_answer_in_question=True) == []
     assert reasons(ask("What is the brand?", "Solimo"), not_visible=["price"]) == []
@@ -176,6 +177,28 @@ def test_a_person_s_word_beats_the_rules() -> None:
     assert reasons(color, decisions=decisions(color, "reject")) == ["rejected_by_review"]
     kept, _ = judged(color, decisions=decisions(color, "correct", "Dark-Red"))
     assert kept[0].answer == "dark-red"
+
+
+def test_a_corrected_answer_may_be_reviewed_again() -> None:
+    color = ask("What color?", "red")
+    corrected = decisions(color, "correct", "blue")
+    blue = ask("What color?", "blue")
+    assert reasons(color, decisions=corrected | decisions(blue, "reject")) == ["rejected_by_review"]
+    kept, _ = judged(color, decisions=corrected | decisions(blue, "correct", "red"))
+    assert [pair.answer for pair in kept] == ["red"]  # back and forth ends
+    assert acceptance(corrected | decisions(blue, "reject"), [color])["decisions_on_absent_pairs"] == 0
+
+
+def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: Path) -> None:
+    head = "image_name,question,answer,decision,corrected_answer,decided_at"
+    early, late = "2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"
+    (tmp_path / "review.csv").write_text(f"{head}\na.jpg,What color?,red,accept,,{early}\n")
+    (tmp_path / "review (1).csv").write_text(f"{head}\na.jpg,What color?,red,reject,,{late}\n")
+    (found,) = read_decisions(tmp_path).values()
+    assert found.verdict == "reject"
+    (tmp_path / "more.csv").write_text(f"{head}\na.jpg,What color?,red,correct,dark red,{late}\n")
+    with pytest.raises(InputError, match=r"more\.csv, row 1: corrected_answer is 'dark red'; give one word"):
+        read_decisions(tmp_path)
 
 
 def test_a_person_s_word_settles_a_conflict_but_cannot_mend_a_picture() -> None:

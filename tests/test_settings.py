@@ -36,6 +36,12 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ("lora", {"targets": []}, "lora.targets is"),
         ("model", {"prompt": "Answer:"}, "model.prompt is 'Answer:': it must contain {question}"),
         ("generate", {"annotator": "oracle"}, "generate.annotator is 'oracle': input should be 'metadata'"),
+        (
+            "model",
+            {"prompt": '{"q": "{question}"}'},
+            'model.prompt is \'{"q": "{question}"}\': only {question} may',
+        ),
+        ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from vqa.abo import image_path, pictures_of_listings
 from vqa.errors import InputError
+from vqa.files import write_json
 from vqa.images import Picture, inspect
 from vqa.splits import Division, Draw, divided, near_copies
 
@@ -25,9 +26,14 @@ def picture(number: int, flipped_bits: int = 0) -> Picture:
 
 
 def split(tmp_path: Path, found: dict[str, Picture], draw: Draw = DRAW, **options: object) -> Division:
+    """As the validate stage does: divide and remember."""
     types = options.get("types", {})
     together = options.get("together", [])
-    return divided(found, types, together, draw, tmp_path / "splits.json")  # type: ignore[arg-type]
+    seen = options.get("seen", set())
+    memory = tmp_path / "splits.json"
+    division = divided(found, types, together, draw, memory, seen)  # type: ignore[arg-type]
+    write_json(memory, division.record)
+    return division
 
 
 def test_shares_hold_over_all_and_within_each_type(tmp_path: Path) -> None:
@@ -39,6 +45,24 @@ def test_shares_hold_over_all_and_within_each_type(tmp_path: Path) -> None:
         counts = Counter(split_of[name] for name in found if types[name] == kind)
         assert abs(counts["test"] - 0.2 * counts.total()) <= 2
         assert abs(counts["val"] - 0.1 * counts.total()) <= 2
+
+
+def test_pictures_that_are_away_for_a_while_keep_their_splits(tmp_path: Path) -> None:
+    everything = pictures(200)
+    before = split(tmp_path, everything).split_of
+    split(tmp_path, pictures(20, first=50))
+    assert split(tmp_path, everything).split_of == before
+
+
+def test_pictures_that_the_model_was_made_with_are_trained_on(tmp_path: Path) -> None:
+    found = pictures(40)
+    seen = {picture.sha256[:16] for picture in list(found.values())[:30]}
+    split_of = split(tmp_path, found, seen=seen).split_of
+    assert all(split_of[name] == "train" for name in list(found)[:30])
+    assert {"val", "test"} <= set(split_of.values())
+    held_out = next(name for name, of in split_of.items() if of == "test")
+    with pytest.raises(InputError, match=rf"made with the picture {held_out}, which .* holds out for test"):
+        split(tmp_path, found, seen={found[held_out].sha256[:16]})
 
 
 def test_types_of_one_picture_reach_every_split(tmp_path: Path) -> None:

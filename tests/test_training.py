@@ -49,7 +49,7 @@ def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_a_run_killed_twice_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
+def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
     project: Project,
 ) -> None:
     cached(project)
@@ -60,6 +60,7 @@ def test_a_run_killed_twice_ends_with_the_weights_metrics_and_plots_of_one_that_
 
     killed_at("train", r"training: .* [4-9]\d/\d+ ")  # in the first epoch
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
+    killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
     printed = run("train")
     assert re.search(r"continuing from models/adapter\.work/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
@@ -142,6 +143,13 @@ def test_accumulated_parts_train_as_the_whole_batch_does(project: Project) -> No
     train.run()
     for name, weight in whole.items():
         close(weights()[name], weight)
+
+
+def test_the_last_step_is_validated_whatever_the_interval(project: Project) -> None:
+    cached(project, train={"epochs": 1, "eval_steps": 1000})
+    train.run()
+    assert len(plotted()["bert_score_f1.tsv"]) == 2
+    assert trained_metrics()["best_epoch"] == 1
 
 
 def test_fewer_train_pictures_are_among_more(project: Project) -> None:

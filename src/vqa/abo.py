@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import html
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def image_names(root: Path) -> dict[str, str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             return {row["image_id"]: row["path"].rsplit("/", 1)[-1] for row in csv.DictReader(file)}
-    except (OSError, EOFError, UnicodeDecodeError, KeyError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, KeyError) as error:
         raise InputError(f"{path} is not ABO's images.csv ({error}); fetch it again") from error
 
 
@@ -161,7 +162,7 @@ def _listings(root: Path) -> Iterator[dict[str, Any]]:
                 for line in lines:
                     yield json.loads(line)
                     lines_read += 1
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, zlib.error, ValueError) as error:
             raise InputError(
                 f"{shard}, line {lines_read + 1}: not readable ({error}); fetch the file again"
             ) from error

@@ -63,7 +63,7 @@ class Checkpoint:
         return processor
 
     def identity(self) -> dict[str, str | None]:
-        """`name`, `revision`, `fingerprint` of the weights and `processor`, of what pixels become.
+        """`name`, `revision`, `dtype` as configured, `fingerprint` of the weights, `processor` of pixels.
 
         A local folder's fingerprint is a SHA-256 over its files; a hub model's is its commit.
         """
@@ -71,6 +71,7 @@ class Checkpoint:
         return {
             "name": self.name,
             "revision": self.revision,
+            "dtype": self.dtype,
             "fingerprint": self._fingerprint(),
             "processor": hashlib.sha256(image_settings.encode()).hexdigest(),
         }

@@ -24,6 +24,7 @@ from vqa.errors import InputError
 from vqa.files import read_json, write_json
 
 MANIFEST = "manifest.json"
+_DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
 _HEADER = "rows"  # of a shard: its recipe and pictures
 
 
@@ -41,7 +42,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """Equal for recipes that make equal rows, wherever the model lies."""
-        parts = self.model["fingerprint"], self.model["processor"], self.level, self.dtype
+        parts = *(self.model[key] for key in _DECISIVE), self.level, self.dtype
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -171,11 +172,14 @@ class FeatureStore:
             raise InputError(f"{folder} holds no features; run the cache_features stage first")
         manifest = read_json(folder / MANIFEST)
         made_by = manifest["model"]
-        if any(made_by[key] != model[key] for key in ("fingerprint", "processor")):
+        if any(made_by.get(key) != model[key] for key in _DECISIVE):
+            made, wanted = (
+                f"{m['name']} ({str(m['fingerprint'])[:12]}, dtype {m.get('dtype')})"
+                for m in (made_by, model)
+            )
             raise InputError(
-                f"{folder} was made by {made_by['name']} ({str(made_by['fingerprint'])[:12]}), but "
-                f"params.yaml's model.name is {model['name']} ({str(model['fingerprint'])[:12]}); run "
-                "dvc repro cache_features"
+                f"{folder} was made by {made}, but params.yaml's model.name is {wanted}; run dvc repro "
+                "cache_features"
             )
         if manifest["level"] != level:
             raise InputError(

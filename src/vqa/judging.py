@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from vqa.images import Picture
 from vqa.pairs import Pair, normal_form
 from vqa.question_types import question_type_of
-from vqa.review import Decision, Key, key_of
+from vqa.review import Decision, Key, decision_on
 from vqa.rules import RULES, Candidate, Context
 from vqa.settings import Validate
 
@@ -42,7 +42,7 @@ def judge(
     standing: list[Candidate] = []
     rejected: list[Rejected] = []
     for row, pair in enumerate(pairs):
-        decision = decisions.get(key_of(pair.image_name, pair.question, pair.answer))
+        decision = decision_on(pair, decisions)
         if decision and decision.verdict == "reject":
             rejected.append(Rejected(pair, "rejected_by_review", "a person rejected it"))
             continue

@@ -3,6 +3,7 @@
 An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
 """
 
+import fcntl
 import json
 import os
 import threading
@@ -42,6 +43,8 @@ class Job:
     keys: tuple[str, ...]
     name: str | None  # the service's
     state: str  # "submitting", "submitted", "collected" or "failed"
+    image_names: tuple[str, ...] = ()  # of the keys
+    model: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -89,12 +92,13 @@ class Jobs:
 
 
 class _Lines:
-    """An append-only file of JSON objects, one a line."""
+    """An append-only file of JSON objects, one a line; one process at a time writes to it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._lock = path, threading.Lock()
         content = path.read_bytes() if path.exists() else b""
+        self._length = len(content)
         self._whole = content[: content.rfind(b"\n") + 1]
         self._file: BinaryIO | None = None
 
@@ -115,9 +119,19 @@ class _Lines:
         line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             if self._file is None:  # only now, so that merely looking changes nothing
-                self._file = self._path.open("r+b" if self._path.exists() else "w+b")
-                self._file.truncate(len(self._whole))
-                self._file.seek(0, os.SEEK_END)
+                self._file = self._opened()
             self._file.write(line)
             self._file.flush()
             os.fsync(self._file.fileno())
+
+    def _opened(self) -> BinaryIO:
+        """The file, ours alone until this process ends, with a torn last line cut off."""
+        file = self._path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"another run is writing {self._path}; wait for it to end") from error
+        if os.fstat(file.fileno()).st_size != self._length:
+            raise InputError(f"another run wrote {self._path} since this one began; start again")
+        file.truncate(len(self._whole))
+        return file

@@ -1,5 +1,6 @@
 """Pairs → what a model says to them, from cached features only; and the predictions file."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from vqa.blip2 import AnswerModel
 from vqa.devices import rank_and_world
 from vqa.errors import InputError
-from vqa.pairs import Pair, first_word
+from vqa.pairs import IMAGE_COLUMNS, Pair, first_word, image_name_of
 from vqa.question_types import question_type_of
 from vqa.tables import read_rows, write_rows
 
@@ -141,7 +142,8 @@ def read_texts(path: Path, pairs: Sequence[Pair]) -> list[str]:
 def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
     """Pairs and answers of anyone's CSV with `answer` and `generated_answer`; other columns may be there.
 
-    The whole text is taken from `generated_text` where that is given. A missing question type is inferred.
+    The whole text is taken from `generated_text` where that is given.
+    Rows without a picture's name count as one picture each. A missing question type is inferred.
 
     Raises:
         InputError: a column is missing, or there is no row.
@@ -149,9 +151,12 @@ def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
     rows = read_rows(path, ("answer", "generated_answer"))
     if not rows:
         raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
+    image_column = next((name for name in IMAGE_COLUMNS if name in rows[0]), None)
+    if image_column is None:
+        print(f"{path} names no picture: intervals take every row for one of its own", file=sys.stderr)
     pairs = [
         Pair(
-            row.get("image_name") or str(number),
+            image_name_of(row[image_column]) if image_column else str(number),
             row.get("question", ""),
             row["answer"],
             row.get("question_type") or question_type_of(row.get("question", "")),

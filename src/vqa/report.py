@@ -46,8 +46,8 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     known = 100 * metrics["delta"]["contains"]["value"]
     share = max(0.0, 1 - known / gain) if gain > 0 else 0.0
     return (
-        f"Of the {gain:+.1f} points, {known:+.1f} are right words that the base model's whole text did not "
-        f"contain; the rest, {share:.0%} of the gain, is answer format."
+        f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "
+        f"the rest, {share:.0%} of the gain, is answer format."
     )
 
 

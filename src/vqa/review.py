@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,12 +37,12 @@ def key_of(image_name: str, question: str, answer: str) -> Key:
 
 
 def read_decisions(folder: Path) -> dict[Key, Decision]:
-    """Every decision in the folder's CSV files; of two on one pair, the later file's holds.
+    """Every decision in the folder's CSV files; of two on one pair the one made later holds.
 
     Raises:
         InputError: a file that the review page did not write, or a decision it does not know.
     """
-    decisions = {}
+    found: list[tuple[str, Key, Decision]] = []
     for path in sorted(folder.glob("*.csv")):
         for number, row in enumerate(read_rows(path, COLUMNS), start=1):
             verdict, corrected = row["decision"], row["corrected_answer"]
@@ -50,12 +50,27 @@ def read_decisions(folder: Path) -> dict[Key, Decision]:
                 raise InputError(
                     f"{path}, row {number}: decision is {verdict!r}; it must be {', '.join(VERDICTS)}"
                 )
-            if verdict == "correct" and not normal_form(corrected):
-                raise InputError(f"{path}, row {number}: a correction needs its corrected_answer")
+            if verdict == "correct" and len(normal_form(corrected).split()) != 1:
+                raise InputError(f"{path}, row {number}: corrected_answer is {corrected!r}; give one word")
             answer = corrected if verdict == "correct" else row["answer"]
             key = key_of(image_name_of(row["image_name"]), row["question"], row["answer"])
-            decisions[key] = Decision(verdict, answer, row.get("list", "kept") == "kept")
-    return decisions
+            decision = Decision(verdict, answer, row.get("list", "kept") == "kept")
+            found.append((row.get("decided_at", ""), key, decision))
+    found.sort(key=lambda entry: entry[0])
+    return {key: decision for _, key, decision in found}
+
+
+def decision_on(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
+    """The last word on a pair: a corrected answer may have been reviewed again."""
+    decision = decisions.get(key_of(pair.image_name, pair.question, pair.answer))
+    met = {normal_form(pair.answer)}
+    while decision and decision.verdict == "correct" and normal_form(decision.answer) not in met:
+        met.add(normal_form(decision.answer))
+        again = decisions.get(key_of(pair.image_name, pair.question, decision.answer))
+        if again is None:
+            break
+        decision = replace(again, was_kept=decision.was_kept)
+    return decision
 
 
 def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict[str, Any]:
@@ -64,6 +79,11 @@ def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict
     Source: E. B. Wilson 1927; the sample is proportional to the question types, so it needs no weights.
     """
     present = {key_of(pair.image_name, pair.question, pair.answer) for pair in pairs}
+    present |= {
+        key_of(image, question, decision.answer)
+        for (image, question, _), decision in decisions.items()
+        if decision.verdict == "correct"
+    }
     sampled = [decision for decision in decisions.values() if decision.was_kept]
     accepted = sum(decision.verdict == "accept" for decision in sampled)
     result: dict[str, Any] = {
@@ -112,7 +132,7 @@ def review_page(
     refused = stratified(rejected, lambda row: row[1], lambda row: _identity(row[0]), count, seed)
     shown = {pair.image_name for pair in sample} | {row[0].image_name for row in refused}
     urls = {name: picture_url(path_of(name)) for name in sorted(shown) if name and "/" not in name}
-    listed = "".join(_identity(pair) for pair in sample)
+    listed = "".join(_identity(pair) for pair in [*sample, *(row[0] for row in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
         "kept": [_shown(pair, pair.question_type) for pair in sample],

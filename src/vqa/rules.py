@@ -97,7 +97,7 @@ def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
 
 def _not_one_word(candidate: Candidate, limits: Validate) -> str | None:
     words = len(candidate.answer.split())
-    return None if words <= limits.max_answer_words else f"{candidate.pair.answer!r} has {words} words"
+    return None if words == 1 else f"{candidate.pair.answer!r} has {words} words"
 
 
 def _answer_is_fragment(candidate: Candidate, limits: Validate) -> str | None:

@@ -7,10 +7,10 @@ import json
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from vqa.errors import InputError
@@ -19,8 +19,11 @@ PARAMS = Path("params.yaml")
 
 
 def _with_question(prompt: str) -> str:
-    if "{question}" not in prompt:
-        raise ValueError("it must contain {question}")
+    try:
+        if prompt.format(question="Q") == prompt.format(question=""):
+            raise ValueError("it must contain {question}")
+    except (LookupError, AttributeError) as error:
+        raise ValueError("only {question} may stand in braces") from error
     return prompt
 
 
@@ -82,7 +85,6 @@ class Generate:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Validate:
-    max_answer_words: Count
     no_answers: list[str]
     english_only: bool
     allow_answer_in_question: bool
@@ -97,6 +99,12 @@ class Validate:
     near_copy_bits: Annotated[int, Field(ge=0, le=32)]
     review_pairs: Count
     seed: Index
+
+    @model_validator(mode="after")
+    def _leaves_some_to_train_on(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError("val_share and test_share together must be below 1")
+        return self
 
 
 @dataclass(frozen=True, config=_CHECKED)

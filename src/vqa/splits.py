@@ -7,10 +7,11 @@ dealt is kept in splits.json, which git versions: more pictures never move one t
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from vqa.errors import InputError
-from vqa.files import read_json, write_json
+from vqa.files import read_json
 from vqa.images import HASH_BITS, Picture
 
 SPLITS = ("train", "val", "test")
@@ -38,10 +39,14 @@ class Draw:
 
 @dataclass(frozen=True)
 class Division:
-    """Picture name → split, and the new pictures that would have joined two splits, with the reason."""
+    """Picture name → split; new pictures that would have joined two splits, with the reason; the record.
+
+    `record` goes into splits.json once all is well.
+    """
 
     split_of: dict[str, str]
     left_out: dict[str, str]
+    record: dict[str, Any]
 
 
 def divided(
@@ -50,16 +55,19 @@ def divided(
     together: Iterable[Sequence[str]],
     draw: Draw,
     memory: Path,
+    seen: Container[str] = frozenset(),
 ) -> Division:
-    """Deal the pictures out, as `memory` (splits.json) says where it knows one; then update it.
+    """Deal the pictures out, as `memory` (splits.json) says where it knows one.
 
     Args:
         pictures: usable pictures by name.
         types: product type by picture name; "" is assumed where there is none.
         together: picture names that share a listing.
+        seen: ids of pictures that the model was made with, which go to train.
 
     Raises:
-        InputError: two pictures that belong together are in two splits of `memory`.
+        InputError: two pictures that belong together are in two splits of `memory`, or a picture that the
+            model has seen is to be held out.
     """
     names = sorted(pictures)
     links = _links(names, pictures, together, draw.near_copy_bits)
@@ -67,6 +75,7 @@ def divided(
     before = _remembered(memory, draw)
     ids = {name: picture_id(pictures[name].sha256) for name in names}
     old = {name: before[ids[name]] for name in names if ids[name] in before}
+    old = {name: "train" for name in names if ids[name] in seen} | old
     split_of: dict[str, str] = dict(old)
     left_out: dict[str, str] = {}
     fresh: list[list[str]] = []
@@ -81,9 +90,10 @@ def divided(
             fresh.append(group)
     split_of.update(_dealt(fresh, types, draw, split_of))
     _check_no_leak(names, links, split_of, memory)
-    record = {ids[name]: split for name, split in split_of.items()}
-    write_json(memory, {"draw": vars(draw), "pictures": dict(sorted(record.items()))})
-    return Division(split_of, left_out)
+    _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
+    # What is not asked about now keeps its split: it may come back.
+    record = before | {ids[name]: split for name, split in split_of.items()}
+    return Division(split_of, left_out, {"draw": vars(draw), "pictures": dict(sorted(record.items()))})
 
 
 def _dealt(
@@ -161,6 +171,15 @@ def _check_no_leak(
             raise InputError(
                 f"{one} ({split_of[one]}) and {other} ({split_of[other]}) are copies or share a listing, but "
                 f"are in two splits of {memory}; delete that file to draw all splits afresh"
+            )
+
+
+def _check_unseen(split_of: Mapping[str, str], memory: Path) -> None:
+    for name, split in split_of.items():
+        if split != "train":
+            raise InputError(
+                f"params.yaml's model.name was made with the picture {name}, which {memory} holds out for "
+                f"{split}; name another model, or delete that file to draw all splits afresh"
             )
 
 

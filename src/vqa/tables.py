@@ -91,7 +91,7 @@ def read_rows(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]]) -> None:
     with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(map(_escaped, columns))
         writer.writerows([_escaped(row.get(name, "")) for name in columns] for row in rows)
 
 
@@ -108,7 +108,7 @@ def _text(path: Path) -> str:
 
 
 def _columns(path: Path, cells: list[str]) -> list[str]:
-    names = [name.strip() for name in cells]
+    names = [_unescaped(name.strip()) for name in cells]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: column {twice!r} is there twice; rename one of them")

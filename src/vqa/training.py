@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -75,9 +76,9 @@ class Shuffled(Sampler[int]):
 
 
 def trainer_arguments(
-    work: Path, settings: Train, device: torch.device, dtype: torch.dtype
+    work: Path, settings: Train, pairs: int, device: torch.device, dtype: torch.dtype
 ) -> TrainingArguments:
-    """Our settings in transformers' words; `dtype` is that of the frozen weights.
+    """Our settings in transformers' words; `pairs` an epoch, `dtype` of the frozen weights.
 
     Raises:
         InputError: the batch cannot be divided among the processes.
@@ -86,8 +87,7 @@ def trainer_arguments(
     if settings.batch_size % at_once:
         raise InputError(
             f"params.yaml: train.batch_size is {settings.batch_size}, but {rank_and_world()[1]} process(es) "
-            f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}, "
-            "or micro_batch_size smaller"
+            f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
         )
     is_cpu = device.type == "cpu"
     return TrainingArguments(
@@ -96,15 +96,17 @@ def trainer_arguments(
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=settings.batch_size // at_once,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
         use_cpu=is_cpu,
         bf16=dtype == torch.bfloat16 and not is_cpu,
         fp16=dtype == torch.float16 and not is_cpu,
-        eval_strategy="steps" if settings.eval_steps else "epoch",
-        eval_steps=settings.eval_steps,
+        # Not by epoch: Trainer validates before it saves a checkpoint of the same step, but an epoch's end
+        # comes after, and a run killed in between would never validate it.
+        eval_strategy="steps",
+        eval_steps=settings.eval_steps or math.ceil(pairs / settings.batch_size),
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
@@ -234,6 +236,12 @@ class AdapterTrainer(Trainer):
         (out / "final").mkdir(parents=True)
         lora.save_adapter(self._answer_model, out / "final")
         shutil.copytree(self._work / _BEST, out / "best")
+
+    def finish(self) -> None:
+        """Validate the last step too, where eval_steps passed it over; on every process."""
+        logs = self.state.log_history
+        if not any("eval_bert_score_f1" in e and e["step"] == self.state.global_step for e in logs):
+            self.evaluate()
 
     def metrics(self) -> dict[str, float]:
         """What a finished run is remembered by."""

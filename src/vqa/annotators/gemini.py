@@ -199,7 +199,8 @@ class GenAi:
             if job.state.name != "JOB_STATE_SUCCEEDED":
                 return {}
             content = self._client.files.download(file=job.dest.file_name).decode()
-        return dict(self._batched(json.loads(line)) for line in content.splitlines() if line.strip())
+        lines = [json.loads(line) for line in content.splitlines() if line.strip()]
+        return dict(self._batched(line) for line in lines if not _may_yet_pass(line))
 
     def _batched(self, line: dict[str, Any]) -> tuple[str, Reply]:
         """One line of a batch's result file."""
@@ -255,6 +256,8 @@ class _Faults:
             429: "today's quota is used up, so run the same command again tomorrow",
         }
         sentence = sentences.get(code)
+        if "FAILED_PRECONDITION" in text or "location is not supported" in said:
+            sentence = "the API cannot be used from here or with this account"
         if "api key" in said.lower() or "API_KEY" in text:
             sentence = "the key is not valid"
         if sentence:
@@ -264,6 +267,11 @@ class _Faults:
 
     def _clean(self, text: str) -> str:
         return " ".join(text.replace(self._key, "[key]").split())
+
+
+def _may_yet_pass(line: dict[str, Any]) -> bool:
+    """A request of a batch that failed for another reason than itself (HTTP 400, gRPC 3)."""
+    return "response" not in line and line.get("error", {}).get("code") not in (None, 3, 400)
 
 
 def _mime_type(request: Request) -> str:

@@ -58,7 +58,8 @@ def ask_missing(requests: Sequence[Request], ledger: Ledger, send: Send, setting
 
         def settle(request: Request, reply: Reply, seconds: float, attempts: int) -> float:
             nonlocal spent
-            entry = _entry(request, reply, seconds, attempts, settings)
+            key, image_name = request.key, request.image_name
+            entry = _entry(key, image_name, settings.model, reply, seconds, attempts, settings)
             ledger.append(entry)
             spent += entry.usd
             bar.set_postfix(usd=f"{spent:.4f}", refresh=False)
@@ -88,13 +89,14 @@ def ask_in_batches(
         InputError: jobs are still under way; the next run collects them.
     """
 
-    def settle(request: Request, reply: Reply) -> None:
-        if ledger.get(request.key) is None:
-            ledger.append(_entry(request, reply, 0.0, 1, settings))
+    def settle(key: str, image_name: str, model: str, reply: Reply) -> None:
+        if ledger.get(key) is None:
+            ledger.append(_entry(key, image_name, model or settings.model, reply, 0.0, 1, settings))
 
     try:
-        collect_finished(jobs, requests, client, settle)
-        left_out = submit_missing(jobs, requests, ledger, client, _limits(requests, settings))
+        collect_finished(jobs, client, settle)
+        limits = _limits(requests, settings)
+        left_out = submit_missing(jobs, requests, ledger, client, limits, settings.model)
     except TryAgain as error:
         raise InputError(
             f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
@@ -130,7 +132,8 @@ def pairs_answered(
 
 def bill(requests: Sequence[Request], ledger: Ledger) -> dict[str, Any]:
     """What the settled ones among `requests` took: requests, attempts, tokens and USD, by model."""
-    entries = [entry for request in requests if (entry := ledger.get(request.key))]
+    found = {request.key: ledger.get(request.key) for request in requests}  # two products may share a key
+    entries = [entry for entry in found.values() if entry]
     return {
         "requests": len(entries),
         "retries": sum(entry.attempts - 1 for entry in entries),
@@ -141,14 +144,16 @@ def bill(requests: Sequence[Request], ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _entry(request: Request, reply: Reply, seconds: float, attempts: int, settings: Generate) -> Entry:
+def _entry(
+    key: str, image_name: str, model: str, reply: Reply, seconds: float, attempts: int, settings: Generate
+) -> Entry:
     return Entry(
-        key=request.key,
-        image_name=request.image_name,
+        key=key,
+        image_name=image_name,
         outcome=reply.outcome,
         text=reply.text[: LONGEST_TEXT + 1],  # one more than is ever read, so that it stays too long
         finish_reason=reply.finish_reason,
-        model_asked=settings.model,
+        model_asked=model,
         model_answered=reply.model,
         prompt_tokens=reply.prompt_tokens,
         output_tokens=reply.output_tokens,

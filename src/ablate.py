@@ -1,0 +1,124 @@
+"""Run a study as DVC experiments, and write what it says.
+
+    python src/ablate.py run experiments/rank.yaml       # queue what is missing, run it, wait
+    python src/ablate.py report experiments/*.yaml       # reports/ablation.md, .html and curves
+
+In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
+queue; data and features are not made again, and what ran already is not run again. `report`: from the
+experiments of HEAD, or of --rev.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vqa import experiments
+from vqa.ablation import Grid, Result, Study, exact_matches, markdown, read_grid, shown
+from vqa.curves import curve
+from vqa.errors import InputError, run_command
+from vqa.files import whole_file
+from vqa.intervals import Columns
+from vqa.pages import page
+from vqa.settings import PARAMS, load_settings
+
+REPORTS = Path("reports")
+PREDICTIONS = "data/predictions/lora.csv"
+_LOOK_EVERY = 5  # seconds
+
+
+def run(files: list[Path], jobs: int) -> None:
+    """Every combination of the grids, unless it ran from this commit already.
+
+    Raises:
+        InputError: a grid is wrong, the project is not committed, or experiments failed.
+    """
+    wanted = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
+    experiments.check_committed()
+    there = experiments.names("HEAD")
+    missing = {name: changes for name, changes in wanted.items() if name not in there}
+    print(f"{len(wanted)} experiments; {len(wanted) - len(missing)} ran already")
+    experiments.queue(missing)
+    failed = experiments.run_queue(set(missing), jobs, lambda: time.sleep(_LOOK_EVERY))
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
+            "first; mend it and run this again: what succeeded is kept"
+        )
+
+
+def report(files: list[Path], rev: str) -> None:
+    """The grids' experiments that ran from the commit `rev`, in reports/."""
+    there = experiments.names(rev)
+    studies = []
+    for grid in _grids(files):
+        found = {name: changes for name, changes in grid.experiments().items() if name in there}
+        if not found:
+            raise InputError(
+                f"no experiment of the grid {grid.name} ran from {rev}; python src/ablate.py run "
+                f"experiments/{grid.name}.yaml runs them"
+            )
+        results = [_result(there[name], rev, changes) for name, changes in found.items()]
+        studies.append(Study(grid, results, curve(results, grid.name.replace("_", " "))))
+    for study in studies:
+        with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
+            file.write(study.curve)
+    with whole_file(REPORTS / "ablation.md") as file:
+        file.write(markdown(studies, experiments.commit(rev)))
+    with whole_file(REPORTS / "ablation.html") as file:
+        file.write(page("ablation.html", shown(studies)))
+    print(f"wrote {REPORTS}/ablation.md and ablation.html")
+
+
+def _grids(files: list[Path]) -> list[Grid]:
+    load_settings()
+    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    return [read_grid(file, params) for file in files]
+
+
+def _result(sha: str, rev: str, changes: dict[str, Any]) -> Result:
+    """What experiment `sha` came to, beside the settings as committed in `rev`."""
+    judged = experiments.committed("metrics/details.json", sha)["systems"]["lora"]["all"]
+    trained = experiments.committed("metrics/train.json", sha)
+    pairs, ours = exact_matches(experiments.kept(PREDICTIONS, sha))
+    reference, theirs = exact_matches(experiments.kept(PREDICTIONS, rev))
+    if [pair.key for pair in pairs] != [pair.key for pair in reference]:
+        raise InputError(
+            f"experiment {sha} answers other test pairs than {rev}; run it again from that commit"
+        )
+    settings = load_settings().evaluate
+    columns = Columns(pairs)
+    columns.add(ours - theirs)
+    (difference,) = columns.bounds(settings.bootstrap_draws, settings.seed)
+    return Result(
+        changes=changes,
+        exact_match=judged["exact_match"],
+        ci95=judged["ci95"],
+        difference=float((ours - theirs).mean()),
+        difference_ci95=difference,
+        validation=trained["best_val_exact_match"],
+        parameters=trained["trainable_parameters"],
+        pairs_per_second=trained["pairs_per_second"],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("run", help="queue and run what is missing")
+    running.add_argument("--jobs", type=int, default=1, help="experiments at a time (default 1)")
+    reporting = commands.add_parser("report", help="write reports/ablation.md and .html")
+    reporting.add_argument("--rev", default="HEAD", help="the commit that the experiments ran from")
+    for command in (running, reporting):
+        command.add_argument("grids", type=Path, nargs="+", metavar="GRID")
+    given = parser.parse_args()
+    if given.command == "run":
+        run_command(lambda: run(given.grids, given.jobs))
+    else:
+        run_command(lambda: report(given.grids, given.rev))
+
+
+if __name__ == "__main__":
+    main()

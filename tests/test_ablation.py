@@ -1,0 +1,117 @@
+"""Grids, and what is written of their results."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from browser import chromium_page
+from conftest import ROOT
+from vqa.ablation import Grid, Result, Study, Value, best_under, exact_matches, markdown, read_grid, shown
+from vqa.curves import curve
+from vqa.errors import InputError
+from vqa.pages import page
+
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+GRID = Grid("rank", "What does rank give?", {"lora.r": [2, 8], "lora.targets": [["attention"], ["mlp"]]})
+
+
+def result(r: int, targets: list[str], exact: float, validation: float) -> Result:
+    changes: dict[str, Value] = {"lora.r": r, "lora.targets": targets}
+    return Result(
+        changes, exact, (exact - 0.03, exact + 0.03), -0.02, (-0.04, 0.0), validation, 1000 * r, 99.5
+    )
+
+
+RESULTS = [
+    result(2, ["attention"], 0.61, 0.62),
+    result(2, ["attention", "mlp"], 0.66, 0.60),
+    result(8, ["attention"], 0.64, 0.70),
+    result(8, ["attention", "mlp"], 0.70, 0.65),
+]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_committed_grids_vary_what_there_is(file: Path) -> None:
+    grid = read_grid(file, PARAMS)
+    names = list(grid.experiments())
+    assert len(set(names)) == len(names)
+    assert grid.why
+    for name in names:
+        assert re.fullmatch(r"[\w-]+", name)
+
+
+def test_a_grid_is_every_combination_with_a_name_that_git_takes() -> None:
+    assert list(GRID.experiments()) == [
+        "rank-r2-attention",
+        "rank-r2-mlp",
+        "rank-r8-attention",
+        "rank-r8-mlp",
+    ]
+    assert GRID.experiments()["rank-r8-mlp"] == {"lora.r": 8, "lora.targets": ["mlp"]}
+    rates = Grid("rate", "", {"train.learning_rate": [2.5e-4], "train.images": [None]})
+    assert list(rates.experiments()) == ["rate-rate0-00025-imagesall"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("lora.rank: [2]", r"lora.rank is no key of params.yaml"),
+        ("lora.r: 2", r"lora.r is 2; give a list of values"),
+        ("lora.r: [", r"is not YAML"),
+        ("- 2", r"must map settings to lists of values"),
+    ],
+)
+def test_a_wrong_grid_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        read_grid(tmp_path / "mine.yaml", PARAMS)
+    with pytest.raises(InputError, match=r"other.yaml is missing; there are .*mine.yaml"):
+        read_grid(tmp_path / "other.yaml", PARAMS)
+
+
+def test_exponents_are_numbers_although_yaml_reads_text(tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("train.learning_rate: [1e-3, 0.5]")
+    assert read_grid(tmp_path / "rates.yaml", PARAMS).values == {"train.learning_rate": [1e-3, 0.5]}
+
+
+def test_the_best_is_chosen_by_validation_and_costs_no_more_than_it_must() -> None:
+    best = [(budget, row.changes["lora.r"], row.exact_match) for budget, row in best_under(RESULTS)]
+    assert best == [(2000, 2, 0.61), (8000, 8, 0.64)]  # the test pairs would have chosen others
+
+
+def test_exact_matches_are_of_normal_forms() -> None:
+    text = "image_name,question,answer,generated_answer\na.jpg,How many?,2,Two\nb.jpg,What?,lamp,\n"
+    pairs, right = exact_matches(text)
+    assert [pair.key for pair in pairs] == [("a.jpg", "How many?"), ("b.jpg", "What?")]
+    assert right.tolist() == [1, 0]
+
+
+def test_a_curve_has_a_line_for_each_series_and_a_bar_for_each_interval() -> None:
+    drawn = ElementTree.fromstring(curve(RESULTS, "rank"))
+    tags = [element.tag.rsplit("}", 1)[-1] for element in drawn]
+    assert tags.count("polyline") == 2
+    assert tags.count("circle") == 4
+    heights = {float(element.attrib["cy"]) for element in drawn if element.tag.endswith("circle")}
+    assert len(heights) == 4
+    words = [RESULTS[0].__class__({"model.name": "a"}, 0, (0, 0), 0, (0, 0), 0, 0, 0)]
+    with pytest.raises(InputError, match="a curve needs numbers"):
+        curve(words, "names")
+
+
+def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
+    study = Study(GRID, RESULTS, curve(RESULTS, "rank"))
+    text = markdown([study], "abc1234")
+    assert "| 8 | attention+mlp | 70.0% [67.0, 73.0] | -2.0 [-4.0, +0.0] | 65.0% | 8,000 | 100 |" in text
+    (tmp_path / "ablation.html").write_text(page("ablation.html", shown([study])))
+    with chromium_page() as browser:
+        browser.goto((tmp_path / "ablation.html").as_uri())
+        rows = browser.locator("tbody tr")
+        assert rows.count() == 4
+        assert browser.locator("img").evaluate("image => image.naturalWidth") > 0
+        browser.get_by_role("button", name="exact match").click()
+        assert rows.first.inner_text().split("\t")[2].startswith("70.0%")
+        browser.get_by_role("button", name="exact match").click()
+        assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
