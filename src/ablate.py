@@ -26,7 +26,7 @@ from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
 PREDICTIONS = "data/predictions/lora.csv"
-_LOOK_EVERY = 5  # seconds
+_LOOK_EVERY = 20  # seconds; a look takes one or two
 
 
 def run(files: list[Path], jobs: int) -> None:

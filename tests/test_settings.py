@@ -1,8 +1,12 @@
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+import switch
 from conftest import ROOT
 from vqa.errors import InputError
 from vqa.settings import load_settings
@@ -66,3 +70,99 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path: Path) 
     path.write_text("lora: {}")
     with pytest.raises(InputError, match="run is missing; add it"):
         load_settings(path)
+
+
+PUBLISHED = {
+    "data.root": "data/abo",
+    "generate.annotator": "gemini",
+    "generate.images": 1000,
+    "features.batch_size": 64,
+    "features.workers": 4,
+    "features.dtype": "bfloat16",
+    "train.learning_rate": "1e-4",
+    "evaluate.max_new_tokens": 4,
+    "evaluate.scorer": "roberta-large",
+}
+DIFFERENT = {
+    **{
+        name: {**PUBLISHED, "model.name": f"Salesforce/{name}"}
+        for name in ("blip2-opt-2.7b", "blip2-opt-6.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl")
+    },
+    "ci": {
+        "demo.images": 200,
+        "train.epochs": 1,
+        "evaluate.bootstrap_draws": 1000,
+        "evaluate.speed_images": 16,
+    },
+    "photos": {
+        "data.root": "data/photos",
+        "generate.annotator": "csv",
+        "generate.csv": "data/pairs/photos.csv",
+        "validate.val_share": 0.05,
+        "validate.test_share": 0.2,
+        "model.name": "models/blip2-small",
+        "lora.r": 64,
+        "lora.alpha": 64,
+        "lora.dropout": 0.1,
+        "train.epochs": 10,
+        "train.batch_size": 16,
+        "train.micro_batch_size": 16,
+        "train.learning_rate": "7e-4",
+    },
+}
+
+
+def keys_of(path: Path) -> dict[str, object]:
+    blocks = yaml.safe_load(path.read_text())
+    return {f"{block}.{key}": value for block, values in blocks.items() for key, value in values.items()}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*.yaml")), ids=lambda file: file.stem)
+def test_ready_made_settings_are_valid_and_differ_only_where_they_mean_to(file: Path) -> None:
+    load_settings(file)
+    default, ready_made = keys_of(ROOT / "params.yaml"), keys_of(file)
+    assert list(ready_made) == list(default)
+    assert {k: v for k, v in ready_made.items() if v != default[k]} == DIFFERENT[file.stem]
+
+
+def test_every_key_has_a_comment_or_a_name_that_needs_none() -> None:
+    bare = re.findall(r"^  (\w+): [^#\n]*$", (ROOT / "params.yaml").read_text(), re.MULTILINE)
+    assert set(bare) <= {
+        *(
+            "seed",
+            "prompt",
+            "english_only",
+            "dropout",
+            "temperature",
+            "epochs",
+            "max_grad_norm",
+            "bootstrap_draws",
+        ),
+        *("usd_per_million_output_tokens", "tokens_per_minute"),
+    }
+
+
+def test_switching_is_seen_in_git_and_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    os.system("git init -q . && git add -A && git commit -q -m start")
+    switch.run("blip2-opt-2.7b")
+    assert load_settings().model.name == "Salesforce/blip2-opt-2.7b"
+    assert "params.yaml" in os.popen("git diff --name-only").read()
+    switch.run("ci")  # from one ready-made file to another
+    with Path("params.yaml").open("a") as file:
+        file.write("# mine\n")
+    with pytest.raises(InputError, match=r"params\.yaml has changes that are not committed"):
+        switch.run("photos")
+    assert Path("params.yaml").read_text().endswith("# mine\n")
+    with pytest.raises(
+        InputError, match=r"params/nothing\.yaml is missing; there are blip2-flan-t5-xl, .*photos"
+    ):
+        switch.run("nothing")
+    Path("params/photos.yaml").write_text("lora: {}")
+    os.system("git checkout -q params.yaml")
+    with pytest.raises(InputError, match="run is missing"):
+        switch.run("photos")

@@ -52,7 +52,7 @@ def load_image(path: Path) -> Image.Image:
     Raises:
         ImageError: `image_missing`, `image_truncated` or `image_unreadable`.
     """
-    return _decoded(_content(path))
+    return decoded(_content(path))
 
 
 def inspect(path: Path) -> Picture:
@@ -61,7 +61,7 @@ def inspect(path: Path) -> Picture:
     try:
         content = _content(path)
         sha256 = hashlib.sha256(content).hexdigest()
-        image = _decoded(content)
+        image = decoded(content)
     except ImageError as error:
         return Picture(sha256, problem=error.reason, detail=error.detail)
     return Picture(sha256, image.width, image.height, _difference_hash(image))
@@ -84,9 +84,10 @@ def _content(path: Path) -> bytes:
         raise ImageError("image_unreadable", f"{str(path)!r}: {error}") from error
 
 
-def _decoded(content: bytes) -> Image.Image:
+def decoded(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
+    """A file's bytes as a picture, as `load_image`; `formats`: those that are let in (Pillow's names)."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise ImageError("image_unreadable", "not a picture in a format that we know") from error
