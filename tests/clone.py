@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from contract import ROOT
 
 
 class Clone:
@@ -17,6 +17,22 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         copy_project(folder)
         self.folder = folder
+
+    @classmethod
+    def copy(cls, other: "Clone", folder: Path) -> "Clone":
+        """Another copy with all that ran in it: data, cache, commits."""
+        shutil.copytree(other.folder, folder, dirs_exist_ok=True)
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
+
+    @classmethod
+    def of(cls, other: "Clone", folder: Path) -> "Clone":
+        """A git clone of another copy: what a colleague has."""
+        os.system(f"git clone -q {other.folder} {folder}")
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy, with this environment's programs on its path."""
@@ -44,6 +60,9 @@ class Clone:
         text, count = re.subn(pattern, rf"\g<1>{value}", path.read_text())
         assert count == 1, key
         path.write_text(text)
+
+    def commit(self, message: str) -> None:
+        os.system(f"git -C {self.folder} commit -qam '{message}'")
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran."""

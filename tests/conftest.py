@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from clone import Clone
 from embedded.catalogue import draw_items, write_catalogue
 from embedded.drawing import picture
 from toy import toy_model, toy_processor
@@ -80,6 +81,25 @@ def project(
         return tmp_path
 
     return make
+
+
+SMALL_RUN = {
+    "demo.images": 60,
+    "train.epochs": 1,
+    "evaluate.speed_images": 4,
+    "evaluate.bootstrap_draws": 200,
+}
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which the whole pipeline has run on a small catalogue; copy it, never change it."""
+    clone = Clone(tmp_path_factory.mktemp("small"))
+    for key, value in SMALL_RUN.items():
+        clone.change(key, value)
+    assert len(clone.repro()) == 8
+    clone.commit("small run")
+    return clone
 
 
 @pytest.fixture(scope="session")

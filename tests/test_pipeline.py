@@ -2,30 +2,17 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
 from clone import Clone
 
 ALL = {"demo", "generate", "validate", "cache_features", "train", "answer_base", "compare", "evaluate"}
-SMALL = {
-    "demo.images": 60,
-    "train.epochs": 1,
-    "evaluate.speed_images": 4,
-    "evaluate.bootstrap_draws": 200,
-}
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which the whole pipeline has run on a small catalogue."""
-    clone = Clone(tmp_path_factory.mktemp("clone"))
-    for key, value in SMALL.items():
-        clone.change(key, value)
-    assert set(clone.repro()) == ALL
-    subprocess.run(["git", "commit", "-qam", "small run"], cwd=clone.folder, check=True)
-    return clone
+def clone(small_run: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return Clone.copy(small_run, tmp_path_factory.mktemp("clone"))
 
 
 def test_a_second_repro_does_nothing_and_says_so(clone: Clone) -> None:

@@ -1,0 +1,137 @@
+"""A team on one storage: push from one clone, pull into another, experiments there and back, damage named."""
+
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from clone import Clone
+
+SECRET = uuid.uuid4().hex
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIA-team",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+WEIGHTS = "models/adapter/best/adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The URL of a server that speaks S3, with the bucket team."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client(f"http://{host}:{port}").create_bucket(Bucket="team")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def client(url: str):  # type: ignore[no-untyped-def]
+    assert urlparse(url).hostname == "127.0.0.1"
+    keys = {"aws_access_key_id": "AKIA-team", "aws_secret_access_key": SECRET}
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+
+
+@pytest.fixture(scope="module")
+def first(small_run: Clone, tmp_path_factory: pytest.TempPathFactory, s3: str) -> Clone:
+    """A clone in which the pipeline ran on a small catalogue, pushed to S3 as the README says."""
+    first = Clone.copy(small_run, tmp_path_factory.mktemp("first"))
+    first.dvc("remote", "add", "-d", "storage", "s3://team/abo-vqa")
+    first.dvc("remote", "modify", "storage", "endpointurl", s3)
+    first.commit("shared")
+    first.dvc("push", **CREDENTIALS)
+    return first
+
+
+@pytest.fixture
+def second(first: Clone, tmp_path: Path) -> Clone:
+    return Clone.of(first, tmp_path / "second")
+
+
+def test_a_colleague_pulls_and_has_nothing_left_to_run(first: Clone, second: Clone) -> None:
+    second.dvc("pull", **CREDENTIALS)
+    assert second.repro() == []
+    assert "Data and pipelines are up to date." in second.dvc("repro")
+    assert (second.folder / WEIGHTS).read_bytes() == (first.folder / WEIGHTS).read_bytes()
+
+
+def test_an_experiment_goes_to_a_colleague_and_runs_nothing_there(first: Clone, second: Clone) -> None:
+    second.dvc("pull", **CREDENTIALS)
+    second.dvc("exp", "run", "--name", "rank-two", "-S", "lora.r=2", **CREDENTIALS)
+    second.dvc("exp", "push", "origin", "rank-two", **CREDENTIALS)
+    os.system(f"git -C {second.folder} checkout -q .")
+
+    third = Clone.of(first, second.folder.parent / "third")
+    third.dvc("pull", **CREDENTIALS)
+    assert "rank-two" in third.dvc("exp", "list", "origin")
+    third.dvc("exp", "pull", "origin", "rank-two", **CREDENTIALS)
+    third.dvc("exp", "apply", "rank-two", **CREDENTIALS)
+    assert third.repro() == []
+    config = (third.folder / "models/adapter/best/adapter_config.json").read_text()
+    assert '"r": 2,' in config
+
+
+def test_a_missing_object_is_named_and_the_rest_arrives(first: Clone, second: Clone, s3: str) -> None:
+    weights = weights_object(first)
+    content = client(s3).get_object(**weights)["Body"].read()
+    client(s3).delete_object(**weights)
+    pulled = second.run("dvc", "pull", **CREDENTIALS)
+    client(s3).put_object(**weights, Body=content)
+    assert pulled.returncode != 0
+    assert re.search(r"failed to transfer '[0-9a-f]{32}' - The specified key does not exist", pulled.stderr)
+    second.dvc("pull", **CREDENTIALS)
+    assert second.repro() == []
+
+
+def test_a_corrupted_object_is_not_taken_for_the_adapter(first: Clone, second: Clone, s3: str) -> None:
+    weights = weights_object(first)
+    content = client(s3).get_object(**weights)["Body"].read()
+    client(s3).put_object(**weights, Body=content[:-100] + bytes(100))
+    second.dvc("remote", "modify", "storage", "verify", "true")
+    pulled = second.run("dvc", "pull", **CREDENTIALS)
+    client(s3).put_object(**weights, Body=content)
+    assert pulled.returncode != 0
+    assert not (second.folder / WEIGHTS).exists()
+    second.dvc("pull", **CREDENTIALS)
+    assert second.repro() == []
+
+
+def test_wrong_credentials_and_no_network_lose_nothing(second: Clone) -> None:
+    second.dvc("remote", "modify", "--local", "storage", "endpointurl", "http://127.0.0.1:9")
+    pulled = second.run("dvc", "pull", **CREDENTIALS, AWS_MAX_ATTEMPTS="1")
+    assert pulled.returncode != 0
+    assert "ERROR" in pulled.stderr
+    assert os.popen(f"git -C {second.folder} status --porcelain").read() == ""
+
+
+def test_credentials_are_nowhere_in_git(first: Clone, second: Clone) -> None:
+    second.dvc("remote", "modify", "--local", "storage", "secret_access_key", SECRET)
+    os.system(f"git -C {second.folder} add -A && git -C {second.folder} commit -q --allow-empty -m all")
+    for clone in (first, second):
+        assert SECRET not in os.popen(f"git -C {clone.folder} log -p --all").read()
+    assert SECRET in (second.folder / ".dvc/config.local").read_text()
+
+
+def test_a_shared_disk_is_a_storage_too(first: Clone, tmp_path: Path) -> None:
+    first.dvc("remote", "add", "--force", "disk", str(tmp_path / "disk"))
+    first.dvc("push", "-r", "disk")
+    other = Clone.of(first, tmp_path / "other")
+    shutil.copy(first.folder / ".dvc/config", other.folder / ".dvc/config")
+    other.dvc("pull", "-r", "disk")
+    assert other.repro() == []
+    os.system(f"git -C {first.folder} checkout -q .")
+
+
+def weights_object(clone: Clone) -> dict[str, str]:
+    """Bucket and key of the adapter's weights: DVC names an object by its MD5."""
+    digest = hashlib.md5((clone.folder / WEIGHTS).read_bytes()).hexdigest()
+    return {"Bucket": "team", "Key": f"abo-vqa/files/md5/{digest[:2]}/{digest[2:]}"}
