@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test abo
+.PHONY: run test demo photos abo
 
 run: .venv/run
 	dvc repro
@@ -18,6 +18,16 @@ run: .venv/run
 test: .venv/test
 	ruff check . && ruff format --check . && mypy
 	HF_HUB_OFFLINE=1 python -m pytest
+
+# Base against adapted on your own pictures: http://127.0.0.1:8010
+demo: .venv/run
+	python src/serve.py
+
+# Real photographs in data/photos with pairs in data/pairs/photos.csv (docs/photos.md); back: git checkout params.yaml
+photos: .venv/run
+	python src/switch.py photos
+	dvc repro
+	python src/results.py
 
 # Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control.
 abo: .venv/run
