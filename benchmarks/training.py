@@ -1,6 +1,7 @@
 """What caching is worth: cached against on-the-fly training, against what a cost model allows.
 
     python benchmarks/training.py                                    # the embedded model, this CPU
+    python benchmarks/training.py --params params/photos.yaml        # photographs at its data.root, its model
     python benchmarks/training.py --device cuda --config blip2-opt-2.7b --random-weights
 
 Every figure comes from one run, both ways on the same batches, pictures decoded from JPEG in both. With
@@ -35,7 +36,7 @@ from vqa.images import load_image
 from vqa.settings import load_settings
 from vqa.sizing import PUBLISHED, TEXT_TOKENS, published_config, without_weights
 
-PICTURES, QUESTIONS, EPOCHS, BATCH = 120, 5, 3, 4
+PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time
 
 
@@ -52,11 +53,14 @@ def fastest(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
 class Bench:
     """The embedded model with an adapter, its pictures, and batches of pairs about them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = load_settings(ROOT / "params.yaml")
-        write_catalogue(folder / "catalogue", draw_items(PICTURES, seed=0), seed=0)
-        self.paths = sorted((folder / "catalogue/images/small").glob("*/*"))
-        self.checkpoint = Checkpoint(str(ROOT / "models/blip2-tiny"))
+    def __init__(self, folder: Path, params: Path | None) -> None:
+        self.settings = load_settings(params or ROOT / "params.yaml")
+        root = self.settings.data.root if params else folder / "catalogue"
+        if not params:
+            write_catalogue(root, draw_items(PICTURES, seed=0), seed=0)
+        self.paths = sorted((root / "images/small").glob("*/*"))[:PICTURES]
+        self.batch = self.settings.train.batch_size
+        self.checkpoint = Checkpoint(str(ROOT / self.settings.model.name))
         cpu = torch.device("cpu")
         self.base, processor = self.checkpoint.load(cpu), self.checkpoint.load_processor()
         self.encoder = ImageEncoder(self.base, processor, cpu)
@@ -66,10 +70,13 @@ class Bench:
         self.store = folder / "features"
 
     def batches(self) -> list[tuple[list[Path], dict[str, Tensor]]]:
-        """One epoch: pictures and texts of BATCH pairs each, in an order where neighbours differ."""
+        """One epoch: pictures and texts of a batch each, in an order where neighbours differ."""
         pairs = [path for _ in range(QUESTIONS) for path in self.paths]
-        texts = self.model.training_batch(["What color is the lamp?"] * BATCH, ["dark-blue"] * BATCH)
-        return [(pairs[start : start + BATCH], texts) for start in range(0, len(pairs), BATCH)]
+        starts = range(0, len(pairs) - self.batch + 1, self.batch)
+        texts = self.model.training_batch(
+            ["What color is the lamp?"] * self.batch, ["dark-blue"] * self.batch
+        )
+        return [(pairs[start : start + self.batch], texts) for start in starts]
 
     def cache(self, workers: int = 0) -> None:
         """What the cache_features stage does: decode, encode, write."""
@@ -104,9 +111,9 @@ class Bench:
             self.step(texts, store.rows([path.name for path in paths]))
 
 
-def on_the_cpu() -> None:
+def on_the_cpu(params: Path | None) -> None:
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(Path(name))
+        bench = Bench(Path(name), params)
         base = bench.base
         (paths, texts), pairs = bench.batches()[0], PICTURES * QUESTIONS
         images = [load_image(path) for path in paths]
@@ -117,9 +124,9 @@ def on_the_cpu() -> None:
             with torch.no_grad():
                 return bench.encoder.features(pixels)
 
-        decode = fastest(lambda: [bench.encoder.pixels([load_image(p)]) for p in paths], 20) / BATCH
-        encoder = fastest(encode, 20) / BATCH
-        language = fastest(lambda: bench.step(texts, seen), 20) / BATCH
+        decode = fastest(lambda: [bench.encoder.pixels([load_image(p)]) for p in paths], 20) / bench.batch
+        encoder = fastest(encode, 20) / bench.batch
+        language = fastest(lambda: bench.step(texts, seen), 20) / bench.batch
         ms = [f"{1e3 * seconds:.2f}" for seconds in (decode, encoder, language)]
         print(f"alone, ms a pair: decode {ms[0]}, encode {ms[1]}, language step {ms[2]}")
         allowed = EPOCHS * QUESTIONS * (decode + encoder + language)
@@ -274,11 +281,12 @@ def main() -> None:
     parser.add_argument("--config", choices=[*PUBLISHED, "tiny"])
     parser.add_argument("--random-weights", action="store_true", help="the only way that --config can run")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--params", type=Path, help="settings whose pictures, model and adapter are measured")
     arguments = parser.parse_args()
     if arguments.config:
         with_random_weights(arguments.config, torch.device(arguments.device), arguments.batches)
     else:
-        on_the_cpu()
+        on_the_cpu(arguments.params)
 
 
 if __name__ == "__main__":
