@@ -121,6 +121,15 @@ def test_credentials_are_nowhere_in_git(first: Clone, second: Clone) -> None:
     assert SECRET in (second.folder / ".dvc/config.local").read_text()
 
 
+def test_a_registered_adapter_is_fetched_by_its_version(first: Clone, tmp_path: Path) -> None:
+    os.system(f"git -C {first.folder} tag -a adapter-best@v1.0.0 -m 'first registered'")
+    first.dvc("artifacts", "get", str(first.folder), "adapter-best", "--out", str(tmp_path / "adapter"))
+    first.dvc("get", str(first.folder), "models/adapter/best", "--out", str(tmp_path / "plain"))
+    for folder in ("adapter", "plain"):
+        fetched = (tmp_path / folder / "adapter_model.safetensors").read_bytes()
+        assert fetched == (first.folder / WEIGHTS).read_bytes()
+
+
 def test_a_shared_disk_is_a_storage_too(first: Clone, tmp_path: Path) -> None:
     first.dvc("remote", "add", "--force", "disk", str(tmp_path / "disk"))
     first.dvc("push", "-r", "disk")

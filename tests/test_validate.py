@@ -1,5 +1,7 @@
 """The validate stage on files as people have them, and the review page as people use it."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +123,23 @@ def test_any_csv_validates_or_fails_with_one_sentence(generated: Path, text: str
     except InputError as error:
         assert len(str(error).splitlines()) == 1
         assert str(GENERATED) in str(error)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(st.text(), st.text(), st.text()), min_size=1, max_size=6))
+def test_whatever_rows_stand_below_good_ones_each_is_kept_or_has_a_reason(
+    generated: Path, rows: list[tuple[str, str, str]]
+) -> None:
+    good = generated / "good.csv"
+    if not good.exists():
+        good.write_bytes(GENERATED.read_bytes())
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows((*row, "", "", "") for row in rows)
+    GENERATED.write_text(good.read_text() + text.getvalue(), encoding="utf-8", newline="")
+    validate.run()
+    metrics = read_json(METRICS)
+    assert metrics["kept"] >= 140
+    assert metrics["kept"] + sum(metrics["rejected"].values()) == metrics["pairs"]
 
 
 def test_the_review_page_cannot_be_broken_out_of(generated: Path) -> None:
