@@ -35,7 +35,6 @@ from vqa.devices import default_device
 PICTURES = 24_000
 PICTURE_SIZE = 128  # pixels, as in the demo catalogue
 BATCH = 32  # pictures a step
-CAPTIONS, QUESTIONS = 2, 2  # texts a picture and step
 SIGHT_STEPS, SIGHT_LEARNING_RATE = 3000, 1e-3
 LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 1000, 1e-3
 
@@ -53,7 +52,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     rng = random.Random(arguments.seed)
-    corpus = (f"{p} {t}" for _ in range(4000) for p, t in texts_of(texts.random_item(rng), rng))
+    corpus = (f"{p} {t}" for _ in range(4000) for p, t in texts.texts_of(texts.random_item(rng), rng))
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
     encoder = ImageEncoder(model, processor, device)
@@ -104,19 +103,13 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
     def loss(step: int) -> Tensor:
         rng = random.Random(f"{seed}/{step}")
         numbers = chosen(PICTURES, BATCH, step)
-        pairs = [pair for i in numbers.tolist() for pair in texts_of(items[i], rng)]
+        pairs = [pair for i in numbers.tolist() for pair in texts.texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
-        repeated = features(numbers, step).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
+        repeated = features(numbers, step).repeat_interleave(texts.TEXTS, dim=0)
         batch = reader.training_batch(prompts, continuations)
         return reader(**batch, features=repeated)["loss"]
 
     return loss
-
-
-def texts_of(item: Item, rng: random.Random) -> list[tuple[str, str]]:
-    """(prompt, continuation) pairs; a caption has the empty prompt."""
-    captions = [("", texts.caption(item, rng)) for _ in range(CAPTIONS)]
-    return captions + [texts.question_and_answer(item, rng) for _ in range(QUESTIONS)]
 
 
 def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:

@@ -84,7 +84,7 @@ def run(
 
 def _corpus(shot: list[Photograph], rng: random.Random) -> list[tuple[str, str]]:
     pairs = [pair for photograph in shot for pair in texts_of(photograph, rng)]
-    return pairs + [pair for _ in range(1000) for pair in pretrain.texts_of(texts.random_item(rng), rng)]
+    return pairs + [pair for _ in range(1000) for pair in texts.texts_of(texts.random_item(rng), rng)]
 
 
 def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None:

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import pretrain
-from embedded import photographs
+from embedded import photographs, texts
 from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item
 from embedded.model import HIDDEN_SIZE
@@ -17,7 +16,6 @@ from embedded.pretraining import LossOf, chosen
 from vqa.blip2 import AnswerModel, ImageEncoder
 
 PHOTOGRAPHS, DRAWINGS = 28, 8  # of each a step
-CAPTIONS, QUESTIONS = 2, 2  # texts a picture and step
 _GRID = 4  # colours of 4×4 places are learnt too
 
 
@@ -91,9 +89,9 @@ def language_loss(
         rng = random.Random(f"{seed}/{step}")
         shot, items, pixels = pictures.at(first + step)
         pairs = [pair for photograph in shot for pair in texts_of(photograph, rng)]
-        pairs += [pair for item in items for pair in pretrain.texts_of(item, rng)]
+        pairs += [pair for item in items for pair in texts.texts_of(item, rng)]
         prompts, continuations = zip(*pairs, strict=True)
-        repeated = encoder.features(pixels).repeat_interleave(CAPTIONS + QUESTIONS, dim=0)
+        repeated = encoder.features(pixels).repeat_interleave(texts.TEXTS, dim=0)
         batch = reader.training_batch(prompts, continuations)
         return reader(**batch, features=repeated)["loss"]
 
@@ -101,5 +99,7 @@ def language_loss(
 
 
 def texts_of(photograph: Photograph, rng: random.Random) -> list[tuple[str, str]]:
-    captions = [("", photographs.caption(photograph.product, rng)) for _ in range(CAPTIONS)]
-    return captions + [photographs.question_and_answer(photograph.product, rng) for _ in range(QUESTIONS)]
+    captions = [("", photographs.caption(photograph.product, rng)) for _ in range(texts.CAPTIONS)]
+    return captions + [
+        photographs.question_and_answer(photograph.product, rng) for _ in range(texts.QUESTIONS)
+    ]

@@ -8,6 +8,8 @@ import random
 from embedded.concepts import ATTRIBUTES
 from embedded.drawing import Item
 
+CAPTIONS, QUESTIONS = 2, 2  # of a picture in a step of pre-training
+TEXTS = CAPTIONS + QUESTIONS
 ONE_WORD_PROMPT = "Question: {question} Answer in one word:"
 SENTENCE_PROMPT = "Question: {question} Answer:"
 
@@ -70,3 +72,9 @@ def question_and_answer(item: Item, rng: random.Random) -> tuple[str, str]:
 
 def random_item(rng: random.Random) -> Item:
     return Item(**{name: rng.choice(list(table)) for name, table in ATTRIBUTES.items()})
+
+
+def texts_of(item: Item, rng: random.Random) -> list[tuple[str, str]]:
+    """(prompt, continuation) pairs; a caption has the empty prompt."""
+    captions = [("", caption(item, rng)) for _ in range(CAPTIONS)]
+    return captions + [question_and_answer(item, rng) for _ in range(QUESTIONS)]
