@@ -29,7 +29,7 @@ class Clone:
     @classmethod
     def of(cls, other: "Clone", folder: Path) -> "Clone":
         """A git clone of another copy: what a colleague has."""
-        os.system(f"git clone -q {other.folder} {folder}")
+        git(folder.parent, "clone", "-q", str(other.folder), str(folder))
         clone = cls.__new__(cls)
         clone.folder = folder
         return clone
@@ -62,7 +62,7 @@ class Clone:
         path.write_text(text)
 
     def commit(self, message: str) -> None:
-        os.system(f"git -C {self.folder} commit -qam '{message}'")
+        git(self.folder, "commit", "-qam", message)
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran."""
@@ -75,9 +75,17 @@ class Clone:
 
 def copy_project(to: Path) -> None:
     """The committed and the uncommitted files of this checkout as a fresh git repository with one commit."""
-    files = os.popen(f"git -C {ROOT} ls-files --cached --others --exclude-standard").read().split("\n")
-    for name in filter(None, files):
+    for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
-    os.system(f"git init -q {to} && git -C {to} add -A && git -C {to} commit -q -m copy")
+    git(to, "init", "-q")
+    git(to, "add", "-A")
+    git(to, "commit", "-q", "-m", "copy")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, which must succeed; return what it prints."""
+    result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout

@@ -9,13 +9,16 @@ import yaml
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from clone import Clone
+from clone import Clone, git
 from embedded.catalogue import draw_items, write_catalogue
 from embedded.drawing import picture
 from toy import toy_model, toy_processor
 from vqa.files import write_json
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
+for _who in ("AUTHOR", "COMMITTER"):  # a fresh machine has no identity, and git commits nothing without
+    os.environ.setdefault(f"GIT_{_who}_NAME", "tests")
+    os.environ.setdefault(f"GIT_{_who}_EMAIL", "tests@localhost")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -76,7 +79,8 @@ def project(
             params.setdefault(block, {}).update(values)
         write_json(tmp_path / "params.yaml", params)  # JSON is YAML
         # DVCLive wants a repository with a commit.
-        os.system(f"git init -q {tmp_path} && git -C {tmp_path} commit -q --allow-empty -m start")
+        git(tmp_path, "init", "-q")
+        git(tmp_path, "commit", "-q", "--allow-empty", "-m", "start")
         monkeypatch.chdir(tmp_path)
         return tmp_path
 

@@ -48,6 +48,7 @@ def test_missing_truncated_and_foreign_files_have_a_reason(tmp_path: Path) -> No
         assert unreadable.value.reason == ("image_truncated" if len(content) > 20 else "image_unreadable")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of the EXIF data it meets on its way
 def test_any_damage_is_a_reason_and_never_a_crash(tmp_path: Path) -> None:
     image = Image.new("RGB", (40, 30), "red")
     exif = image.getexif()

@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +6,7 @@ import pytest
 import yaml
 
 import switch
+from clone import git
 from conftest import ROOT
 from vqa.errors import InputError
 from vqa.settings import load_settings
@@ -148,10 +148,12 @@ def test_switching_is_seen_in_git_and_overwrites_nothing(
     shutil.copytree(ROOT / "params", tmp_path / "params")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    os.system("git init -q . && git add -A && git commit -q -m start")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "start")
     switch.run("blip2-opt-2.7b")
     assert load_settings().model.name == "Salesforce/blip2-opt-2.7b"
-    assert "params.yaml" in os.popen("git diff --name-only").read()
+    assert "params.yaml" in git(tmp_path, "diff", "--name-only")
     switch.run("ci")  # from one ready-made file to another
     with Path("params.yaml").open("a") as file:
         file.write("# mine\n")
@@ -163,6 +165,6 @@ def test_switching_is_seen_in_git_and_overwrites_nothing(
     ):
         switch.run("nothing")
     Path("params/photos.yaml").write_text("lora: {}")
-    os.system("git checkout -q params.yaml")
+    git(tmp_path, "checkout", "-q", "params.yaml")
     with pytest.raises(InputError, match="run is missing"):
         switch.run("photos")

@@ -1,7 +1,6 @@
 """A team on one storage: push from one clone, pull into another, experiments there and back, damage named."""
 
 import hashlib
-import os
 import re
 import shutil
 import uuid
@@ -13,7 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from clone import Clone
+from clone import Clone, git
 
 SECRET = uuid.uuid4().hex
 CREDENTIALS = {
@@ -68,7 +67,7 @@ def test_an_experiment_goes_to_a_colleague_and_runs_nothing_there(first: Clone, 
     second.dvc("pull", **CREDENTIALS)
     second.dvc("exp", "run", "--name", "rank-two", "-S", "lora.r=2", **CREDENTIALS)
     second.dvc("exp", "push", "origin", "rank-two", **CREDENTIALS)
-    os.system(f"git -C {second.folder} checkout -q .")
+    git(second.folder, "checkout", "-q", ".")
 
     third = Clone.of(first, second.folder.parent / "third")
     third.dvc("pull", **CREDENTIALS)
@@ -110,19 +109,20 @@ def test_wrong_credentials_and_no_network_lose_nothing(second: Clone) -> None:
     pulled = second.run("dvc", "pull", **CREDENTIALS, AWS_MAX_ATTEMPTS="1")
     assert pulled.returncode != 0
     assert "ERROR" in pulled.stderr
-    assert os.popen(f"git -C {second.folder} status --porcelain").read() == ""
+    assert git(second.folder, "status", "--porcelain") == ""
 
 
 def test_credentials_are_nowhere_in_git(first: Clone, second: Clone) -> None:
     second.dvc("remote", "modify", "--local", "storage", "secret_access_key", SECRET)
-    os.system(f"git -C {second.folder} add -A && git -C {second.folder} commit -q --allow-empty -m all")
+    git(second.folder, "add", "-A")
+    git(second.folder, "commit", "-q", "--allow-empty", "-m", "all")
     for clone in (first, second):
-        assert SECRET not in os.popen(f"git -C {clone.folder} log -p --all").read()
+        assert SECRET not in git(clone.folder, "log", "-p", "--all")
     assert SECRET in (second.folder / ".dvc/config.local").read_text()
 
 
 def test_a_registered_adapter_is_fetched_by_its_version(first: Clone, tmp_path: Path) -> None:
-    os.system(f"git -C {first.folder} tag -a adapter-best@v1.0.0 -m 'first registered'")
+    git(first.folder, "tag", "-a", "adapter-best@v1.0.0", "-m", "first registered")
     first.dvc("artifacts", "get", str(first.folder), "adapter-best", "--out", str(tmp_path / "adapter"))
     first.dvc("get", str(first.folder), "models/adapter/best", "--out", str(tmp_path / "plain"))
     for folder in ("adapter", "plain"):
@@ -137,7 +137,7 @@ def test_a_shared_disk_is_a_storage_too(first: Clone, tmp_path: Path) -> None:
     shutil.copy(first.folder / ".dvc/config", other.folder / ".dvc/config")
     other.dvc("pull", "-r", "disk")
     assert other.repro() == []
-    os.system(f"git -C {first.folder} checkout -q .")
+    git(first.folder, "checkout", "-q", ".")
 
 
 def weights_object(clone: Clone) -> dict[str, str]:
