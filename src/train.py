@@ -24,7 +24,7 @@ from vqa.features import MANIFEST, FeatureStore
 from vqa.files import write_json
 from vqa.images import content_hash
 from vqa.pairs import read_pairs
-from vqa.predictions import Decoding, texts_of_all_processes
+from vqa.predictions import Blinded, Decoding, texts_of_all_processes
 from vqa.progress import LivePlots, PairsBar
 from vqa.scoring import scores_of
 from vqa.settings import Settings, load_settings
@@ -47,6 +47,7 @@ def run() -> None:
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
+    features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
     arguments = trainer_arguments(WORK, settings.train, len(train_pairs), device, dtype)
 
@@ -58,7 +59,7 @@ def run() -> None:
     decoding = Decoding(settings.train.eval_batch_size, settings.evaluate.max_new_tokens)
 
     def validation() -> dict[str, float]:
-        texts = texts_of_all_processes(val_pairs, store, model, decoding, "validation")
+        texts = texts_of_all_processes(val_pairs, features, model, decoding, "validation")
         scores = scores_of(val_pairs, texts, scorer)
         return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
 
@@ -70,8 +71,8 @@ def run() -> None:
         model=model,
         validation=validation,
         settings=settings.train,
-        train_dataset=CachedPairs(train_pairs, store),
-        eval_dataset=CachedPairs(val_pairs, store),
+        train_dataset=CachedPairs(train_pairs, features),
+        eval_dataset=CachedPairs(val_pairs, features),
         callbacks=[LivePlots(PLOTS), bar],
         args=arguments,
     )

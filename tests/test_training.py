@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import cache_features
 import generate
@@ -161,6 +162,19 @@ def test_fewer_train_pictures_are_among_more(project: Project) -> None:
     few, more = (pairs_of_images(pairs, count, seed=0) for count in (5, 8))
     assert {pair.image_name for pair in few} < {pair.image_name for pair in more}
     assert pairs_of_images(pairs, None, seed=0) == pairs
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_trained_blind_nothing_of_the_pictures_is_learnt(project: Project, blind: bool) -> None:
+    cached(project, train={"epochs": 1, "blind": blind})
+    train.run()
+    first = contents(BEST.parent)
+    for shard in Path("data/features").glob("*.safetensors"):
+        with safe_open(shard, "pt") as file:
+            others, metadata = file.get_tensor("features").flip(0), file.metadata()
+        save_file({"features": others.contiguous()}, shard, metadata)
+    train.run()
+    assert (contents(BEST.parent) == first) is blind
 
 
 def test_early_stopping_and_validation_every_n_steps(project: Project) -> None:

@@ -141,6 +141,7 @@ class Lora:
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
     images: Count | None
+    blind: bool
     epochs: Count
     batch_size: Count
     micro_batch_size: Count

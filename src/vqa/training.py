@@ -18,8 +18,8 @@ from vqa import lora
 from vqa.blip2 import AnswerModel
 from vqa.devices import rank_and_world
 from vqa.errors import InputError
-from vqa.features import FeatureStore
 from vqa.pairs import Pair
+from vqa.predictions import Features
 from vqa.settings import Train
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
@@ -29,15 +29,15 @@ _BEST = "best"
 class CachedPairs(Dataset[tuple[int, Pair, Tensor]]):
     """Its number, pair i and its picture's features `[rows, size]`."""
 
-    def __init__(self, pairs: Sequence[Pair], store: FeatureStore) -> None:
-        self.pairs, self._store = pairs, store
+    def __init__(self, pairs: Sequence[Pair], features: Features) -> None:
+        self.pairs, self._features = pairs, features
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> tuple[int, Pair, Tensor]:
         pair = self.pairs[index]
-        return index, pair, self._store[pair.image_name]
+        return index, pair, self._features.rows([pair.image_name])[0]
 
 
 def collate(model: AnswerModel) -> Callable[[Sequence[tuple[int, Pair, Tensor]]], dict[str, Tensor]]:
