@@ -1,9 +1,13 @@
 """Grids, the experiments queued from them, and what is written of their results."""
 
+import contextlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 import yaml
 
@@ -118,6 +122,14 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
 
 
+def kill_all_in(folder: Path) -> None:
+    """SIGKILL to every process that works in the folder, as when the machine goes down."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                process.kill()
+
+
 def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report(
     small_run: Clone, tmp_path: Path
 ) -> None:
@@ -125,6 +137,14 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     (clone.folder / "experiments/mine.yaml").write_text("# Is a little enough?\nlora.r: [2, 4]\n")
     clone.run("git", "add", "-A")
     clone.commit("a grid")
+    running = subprocess.Popen(
+        [sys.executable, "src/ablate.py", "run", "experiments/mine.yaml"], cwd=clone.folder
+    )
+    while "Running" not in clone.dvc("queue", "status"):
+        assert running.poll() is None
+    kill_all_in(clone.folder)
+    running.wait()
+
     ran = clone.run("python", "src/ablate.py", "run", "experiments/mine.yaml")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for name in ("mine-r2", "mine-r4"):

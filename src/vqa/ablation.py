@@ -144,8 +144,8 @@ def markdown(studies: Sequence[Study], commit: str) -> str:
         "",
         f"Written by `python src/ablate.py report`, from the experiments of commit `{commit}`: held-out",
         "pictures, exact match with 95 % intervals (paired bootstrap, clustered by picture). One seed a",
-        "while training, whatever else the machine did. As a page: [ablation.html](ablation.html).",
-        "while training, whatever else the machine did. The same as a page: [ablation.html](ablation.html).",
+        "setting, so a point or two may be luck. Pairs a second are wall-clock while training,",
+        "whatever else the machine did meanwhile. As a page: [ablation.html](ablation.html).",
     ]
     for study in studies:
         titles = titles_of(study.results)

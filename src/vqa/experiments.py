@@ -8,6 +8,8 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import dvc.api
+import psutil
+from dvc.repo import Repo
 from tqdm import tqdm
 
 from vqa.errors import InputError
@@ -29,12 +31,13 @@ def commit(rev: str) -> str:
 
 
 def check_committed() -> None:
-    """An experiment is made of what is committed, so that its name says what ran.
+    """An experiment is made of what is committed, so that its name says what ran; reports decide nothing.
 
     Raises:
         InputError: tracked files were changed.
     """
-    changed = _output("git", "status", "--porcelain", "--untracked-files=no").splitlines()
+    status = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+    changed = status.splitlines()
     if changed:
         raise InputError(
             f"{changed[0][3:]} and {len(changed) - 1} more files have changes; commit them first"
@@ -43,8 +46,12 @@ def check_committed() -> None:
 
 def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Put experiments into DVC's queue: name → settings to change. One that waits there is not put twice."""
-    waiting = {name for name, state in states().items() if state in ("Queued", "Running")}
-    todo = {name: changes for name, changes in wanted.items() if name not in waiting}
+    _end_orphans()
+    found = states()
+    todo = {name: wanted[name] for name in wanted if found.get(name) not in ("Queued", "Running")}
+    ended = [name for name in todo if name in found]
+    if ended:  # an earlier try, whose end would be taken for this one's
+        _dvc("queue", "remove", *ended)
     for name, changes in tqdm(todo.items(), unit="experiment", desc="queueing", disable=not todo):
         settings = [part for key, value in changes.items() for part in ("-S", f"{key}={_override(value)}")]
         _dvc("exp", "run", "--queue", "--name", name, *settings)
@@ -57,25 +64,44 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
     """
     if not wanted:
         return []
-    _dvc("queue", "start", "--jobs", str(jobs))
     with tqdm(total=len(wanted), unit="experiment", desc="running") as progress:
         while True:
-            found = {name: state for name, state in states().items() if name in wanted}
-            ended = [name for name, state in found.items() if state in ("Success", "Failed")]
+            found = states()
+            ended = [name for name in found if name in wanted and found[name] in ("Success", "Failed")]
             progress.update(len(ended) - progress.n)
             if len(ended) == len(wanted):
                 return [name for name in ended if found[name] == "Failed"]
+            if "Running" not in found.values():  # not begun, or the worker left while tasks were waiting
+                _dvc("queue", "start", "--jobs", str(jobs))
             wait()
 
 
 def states() -> dict[str, str]:
-    """Of every task in the queue: name → Queued, Running, Success or Failed; of several the newest."""
+    """Of every task in the queue: name → Queued, Running, Success or Failed."""
     lines = _dvc("queue", "status").splitlines()
     matches = filter(None, (_STATUS.match(line.strip()) for line in lines))
-    found: dict[str, str] = {}
-    for match in matches:
-        found.setdefault(match["name"], match["state"])
-    return found
+    return {match["name"]: match["state"] for match in matches}
+
+
+def _end_orphans() -> None:
+    """To DVC, a task whose process was killed runs for ever: call it failed, so that it is put again.
+
+    What `dvc queue status` says of its workers is no help: a busy one counts as none.
+    """
+    with Repo() as repo:
+        tasks = repo.experiments.celery_queue
+        processes = {entry.name: tasks.proc.get(entry.stash_rev) for entry in tasks.iter_active()}
+    orphans = [name for name, process in processes.items() if process and not _is_at_work(process.pid)]
+    if orphans:
+        _dvc("queue", "kill", "--force", *orphans)
+
+
+def _is_at_work(pid: int) -> bool:
+    """Whether the process lives and is an experiment's: after a restart its number may be another's."""
+    try:
+        return "exec-run" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
 
 
 def committed(path: str, rev: str) -> Any:
