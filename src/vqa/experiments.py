@@ -1,9 +1,11 @@
 """DVC experiments: queued, run and read back. The only file that knows DVC's command line."""
 
+import hashlib
 import json
 import re
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -17,6 +19,7 @@ from vqa.errors import InputError
 _STATUS = re.compile(
     r"^(?P<task>[0-9a-f]{7,})\s+(?P<name>\S+)\s+.*\s(?P<state>Queued|Running|Success|Failed)$"
 )
+_STARTS = 5  # in a row that change nothing; a worker takes seconds to take up its first task
 
 
 def names(rev: str) -> dict[str, str]:
@@ -64,15 +67,25 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
     """
     if not wanted:
         return []
+    before: dict[str, str] = {}
+    starts = 0
     with tqdm(total=len(wanted), unit="experiment", desc="running") as progress:
         while True:
+            _end_orphans()
             found = states()
             ended = [name for name in found if name in wanted and found[name] in ("Success", "Failed")]
             progress.update(len(ended) - progress.n)
             if len(ended) == len(wanted):
                 return [name for name in ended if found[name] == "Failed"]
             if "Running" not in found.values():  # not begun, or the worker left while tasks were waiting
+                starts = starts + 1 if found == before else 1
+                if starts > _STARTS:
+                    raise InputError(
+                        f"DVC's worker takes up no experiment in {_STARTS} starts; its log, "
+                        ".dvc/tmp/exps/celery/dvc-exp-worker-1.out, says why"
+                    )
                 _dvc("queue", "start", "--jobs", str(jobs))
+            before = found
             wait()
 
 
@@ -84,24 +97,37 @@ def states() -> dict[str, str]:
 
 
 def _end_orphans() -> None:
-    """To DVC, a task whose process was killed runs for ever: call it failed, so that it is put again.
+    """Call failed what no worker is left to finish: to DVC, a task whose worker was killed runs for ever.
 
-    What `dvc queue status` says of its workers is no help: a busy one counts as none.
+    `dvc queue kill` cannot: it raises for a task killed before its process began, and after a restart it
+    would kill whatever has the process's number now.
     """
     with Repo() as repo:
         tasks = repo.experiments.celery_queue
-        processes = {entry.name: tasks.proc.get(entry.stash_rev) for entry in tasks.iter_active()}
-    orphans = [name for name, process in processes.items() if process and not _is_at_work(process.pid)]
-    if orphans:
-        _dvc("queue", "kill", "--force", *orphans)
+        if _is_worked(tasks):
+            return
+        for result, entry in tasks._iter_active_tasks():
+            _end(tasks.proc.get(entry.stash_rev))
+            tasks.celery.backend.mark_as_failure(result.id, None)
 
 
-def _is_at_work(pid: int) -> bool:
-    """Whether the process lives and is an experiment's: after a restart its number may be another's."""
-    try:
-        return "exec-run" in psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
+def _is_worked(tasks: Any) -> bool:
+    """Whether a worker of this project's queue lives; `dvc queue status` counts a busy one as none."""
+    node = f"dvc-exp-{hashlib.sha256(tasks.wdir.encode()).hexdigest()[:6]}-"  # as celery.py of DVC names it
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if "queue-worker" in command and any(part.startswith(node) for part in command):
+                return True
+    return False
+
+
+def _end(process: Any) -> None:
+    """Kill an experiment that outlived its worker, and the stage it runs."""
+    with suppress(psutil.Error):
+        if process and "exec-run" in (alive := psutil.Process(process.pid)).cmdline():
+            for child in [*alive.children(recursive=True), alive]:
+                child.kill()
 
 
 def committed(path: str, rev: str) -> Any:
