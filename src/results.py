@@ -1,17 +1,38 @@
-"""Print the results table of the last evaluation.
+"""Print the results table of the last evaluation, or write all results into the pages that show them.
 
     python src/results.py
+    python src/results.py --write     # into README.md and docs/, between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json. Out: the table on standard output, and how much of the gain is format.
+In: metrics/evaluate.json; --write: also metrics/photos. Out: the table on standard output, and how much of
+the gain is format.
 """
 
+import argparse
+import re
 from pathlib import Path
+from typing import Any
 
 from vqa.errors import InputError, run_command
-from vqa.files import read_json
-from vqa.report import format_sentence, results_table
+from vqa.files import read_json, whole_file
+from vqa.report import (
+    blind_sentence,
+    catalogues_table,
+    format_sentence,
+    replacement_sentence,
+    results_table,
+    settings_table,
+    types_table,
+)
 
 METRICS = Path("metrics/evaluate.json")
+PHOTOS = Path("metrics/photos")
+PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
+    "drawings": "drawings only (`models/blip2-tiny`), 96 px",
+    "quarter-64px": "a quarter of the steps on photographs, 64 px",
+    "quarter-96px": "a quarter of the steps, 96 px",
+    "full-96px": "all steps, 96 px (`models/blip2-small`)",
+}
+PAGES = (Path("README.md"), Path("docs/photos.md"))
 
 
 def run() -> None:
@@ -22,5 +43,39 @@ def run() -> None:
     print(format_sentence(metrics))
 
 
+def write() -> None:
+    """Bring every marked section up to date."""
+    texts = sections()
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        for name, text in texts.items():
+            page = re.sub(rf"(?s)(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>{text}\n\g<2>", page)
+        with whole_file(path) as file:
+            file.write(page)
+    print(f"wrote {', '.join(map(str, PAGES))}")
+
+
+def sections() -> dict[str, str]:
+    """What stands between the marks of each name."""
+    drawings, photographs = read_json(METRICS), _photos("evaluate")
+    return {
+        "results": results_table(drawings),
+        "format": format_sentence(drawings),
+        "catalogues": catalogues_table({"drawn catalogue": drawings, "real photographs": photographs}),
+        "pretraining": settings_table({PRETRAINED[name]: _photos(name) for name in PRETRAINED}),
+        "trained-blind": blind_sentence(_photos("against-trained-blind")),
+        "replaces": replacement_sentence(_photos("on-drawings"), drawings),
+        "photos": results_table(photographs),
+        "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
+    }
+
+
+def _photos(name: str) -> dict[str, Any]:
+    metrics: dict[str, Any] = read_json(PHOTOS / f"{name}.json")
+    return metrics
+
+
 if __name__ == "__main__":
-    run_command(run)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into README.md and docs/ instead")
+    run_command(write if parser.parse_args().write else run)

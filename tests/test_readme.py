@@ -5,23 +5,32 @@ import re
 import pytest
 import yaml
 
+import results
 from conftest import ROOT
 from vqa.files import read_json
-from vqa.report import format_sentence, results_table
 
 README = (ROOT / "README.md").read_text()
 METRICS = read_json(ROOT / "metrics/evaluate.json")
+PHOTOS = read_json(ROOT / "metrics/photos/evaluate.json")
 
 
-def section(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
-    assert found, name
-    return found[1]
+def test_every_marked_section_is_what_the_committed_metrics_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found: dict[str, str] = {}
+    for page in results.PAGES:
+        found |= dict(re.findall(r"(?s)<!-- (\S+) -->\n(.*?)\n<!-- /\1 -->", page.read_text()))
+    assert found == results.sections()
 
 
-def test_the_results_table_is_the_committed_metrics_file_s() -> None:
-    assert section("results") == results_table(METRICS)
-    assert section("format") == format_sentence(METRICS)
+def test_photographs_are_judged_on_enough_and_won_by_looking() -> None:
+    assert PHOTOS["data"]["test_images"] >= 1000
+    assert PHOTOS["data"]["test_pairs"] >= 5000
+    for reference in ("blind", "text_only"):
+        difference = PHOTOS[f"delta_to_{reference}"]["exact_match"]
+        assert difference["value"] >= 0.05
+        assert difference["ci95"][0] > 0
+    colour = {name: PHOTOS[name]["by_type"]["color"]["exact_match"] for name in ("lora", "blind")}
+    assert colour["lora"] - colour["blind"] >= 0.15
 
 
 def test_the_committed_result_is_what_the_project_promises() -> None:
