@@ -50,8 +50,8 @@ def run(given: argparse.Namespace) -> None:
     problems = [reply.problem for reply in found if reply.problem]
     if problems:
         raise InputError(
-            f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); all others are "
-            "answered; give the pictures and ask again"
+            f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); give the "
+            "pictures and ask those again"
         )
 
 

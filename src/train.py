@@ -10,6 +10,7 @@ with the same weights.
 """
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def run() -> None:
     if is_first:
         print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
         print(f"continuing from {resumed}" if resumed else "starting afresh")
-    trainer.train(resume_from_checkpoint=resumed)
+    with closing(bar):
+        trainer.train(resume_from_checkpoint=resumed)
     trainer.finish()
     if is_first:
         shutil.rmtree(OUT, ignore_errors=True)

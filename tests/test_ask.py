@@ -131,6 +131,29 @@ def test_an_adapter_of_another_model_or_none_is_refused(asking: Asking, adapted:
         Answerer(settings, CPU, {"lora": adapted / "models/adapter/best"})
 
 
+def test_a_damaged_adapter_is_named(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = adapted / "models/adapter/best/adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(SystemExit):
+        asking("--image", "x.jpg", "--question", "What?")
+    assert re.search(r"error: models/adapter/best is missing or damaged .*; run dvc", capsys.readouterr().err)
+
+
+def test_an_empty_question_is_named(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (adapted / "mine.csv").write_text("image_name,question\na.jpg,What?\na.jpg,  \n")
+    for given, sentence in (
+        (("--csv", "mine.csv"), "mine.csv, row 2: the question is empty"),
+        (("--image", "a.jpg", "--question", ""), "--question is empty"),
+    ):
+        with pytest.raises(SystemExit):
+            asking(*given)
+        assert sentence in capsys.readouterr().err
+
+
 def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
     class Twice(Answerer):
         def __init__(self) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,18 @@ def test_a_missing_model_and_a_model_that_is_not_blip2_are_named(tmp_path: Path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match="a bert model, not BLIP-2"):
         Checkpoint(str(tmp_path)).load(CPU)
+
+
+def test_damaged_weights_are_named(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(toy_folder, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"model, params.yaml's model.name, is missing or damaged"):
+        Checkpoint(str(folder)).load(CPU)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"model, params.yaml's model.name, is missing or damaged"):
+        Checkpoint(str(folder)).load(CPU)
 
 
 def test_the_fingerprint_changes_with_the_weights(toy_folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,20 @@ def test_a_killed_run_is_continued_whatever_was_done_first(tmp_path: Path) -> No
     assert new(build(tmp_path, images(*range(9)))) == 5
     check(tmp_path, images(*range(9)))
     assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"no shard", lambda data: data[:-1], None])
+def test_a_damaged_shard_is_named_and_made_again(
+    tmp_path: Path, damage: Callable[[bytes], bytes] | None
+) -> None:
+    build(tmp_path, images(*range(5)))
+    whole = {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
+    for path, data in whole.items():
+        path.write_bytes(damage(data)) if damage else path.unlink()
+    with pytest.raises(InputError, match=r"features-.* is missing or damaged .*; run dvc repro cache_feat"):
+        FeatureStore(tmp_path, MODEL, "qformer")
+    assert new(build(tmp_path, images(*range(5)))) == 5
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")} == whole
 
 
 def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def fails(stage: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> str:
     return sentence
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def stage() -> None:
+        Path("/dev/full").write_text("a")
+
+    sentence = fails(stage, capsys)
+    assert "No space left on device; mend that and run this again" in sentence
+
+
 def test_a_missing_data_root_is_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     folder = project(data={"root": "nowhere"})
     assert "data.root is 'nowhere', but there is no such folder" in fails(generate.run, capsys)

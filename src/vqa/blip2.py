@@ -183,13 +183,11 @@ class AnswerModel(nn.Module):
         With 1 the greedy one, as `texts`; with more those of a beam search of that width. A probability
         is the product over a continuation's tokens, its end included.
         """
-        options = {"num_beams": count, "num_return_sequences": count, "length_penalty": 0.0}
-        found = self._generated(
-            questions,
-            features,
-            max_new_tokens,
-            options | {"output_scores": True, "return_dict_in_generate": True},
-        )
+        options: dict[str, Any] = {"num_beams": count, "num_return_sequences": count}
+        options |= {"output_scores": True, "return_dict_in_generate": True}
+        if count > 1:
+            options["length_penalty"] = 0.0
+        found = self._generated(questions, features, max_new_tokens, options)
         scores = self.language_model.compute_transition_scores(
             found.sequences, found.scores, found.get("beam_indices"), normalize_logits=count == 1
         )  # [B × count, T], log

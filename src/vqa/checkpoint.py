@@ -19,7 +19,8 @@ from transformers import (
 
 from vqa.blip2 import AnswerModel, Level
 from vqa.devices import frozen_dtype
-from vqa.errors import InputError
+from vqa.errors import InputError, first_line
+from vqa.files import undamaged
 from vqa.settings import Model
 
 
@@ -40,15 +41,14 @@ class Checkpoint:
         """The whole model in evaluation mode, in the dtype for `device`; on the CPU unless it is quantised.
 
         Raises:
-            InputError: nothing by that name, it is not a BLIP-2, or it cannot be quantised here.
+            InputError: nothing by that name, damaged, no BLIP-2, or it cannot be quantised here.
         """
         self._check()
-        model = Blip2ForConditionalGeneration.from_pretrained(
-            self.name,
-            revision=self.revision,
-            dtype=frozen_dtype(self.dtype, device),
-            **self._quantized(device),
-        )
+        quantized = self._quantized(device)
+        with undamaged(f"{self.name}, params.yaml's model.name,", "restore the folder or its download"):
+            model = Blip2ForConditionalGeneration.from_pretrained(
+                self.name, revision=self.revision, dtype=frozen_dtype(self.dtype, device), **quantized
+            )
         return model.eval()
 
     def load_answer_model(self, prompt: str, device: torch.device, level: Level) -> AnswerModel:
@@ -114,7 +114,7 @@ class Checkpoint:
         except (OSError, ValueError) as error:
             raise InputError(
                 f"params.yaml: model.name is {self.name!r}, but no model can be read there; give a "
-                f"BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b ({_first_line(error)})"
+                f"BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b ({first_line(error)})"
             ) from error
         if config.model_type != "blip-2":
             raise InputError(
@@ -122,7 +122,3 @@ class Checkpoint:
                 "not BLIP-2; give a BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b"
             )
         return config
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,8 +1,12 @@
 """What a user can mend: one sentence that names the file, key or row and the remedy."""
 
+import errno
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
 
 
 class InputError(Exception):
@@ -13,11 +17,27 @@ class InputError(Exception):
 
 
 def run_command(command: Callable[[], None]) -> None:
-    """Run a stage or command; bad input ends it with one sentence on stderr and exit code 1."""
+    """Run a stage or command; bad input, a full disk or one that may not be written end it with one
+    sentence on stderr and exit code 1.
+    """
     # Versions are pinned: what a library plans to change is no news for whoever runs this.
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         command()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror}; mend that and run this again: what was finished is kept")
+
+
+def first_line(error: Exception) -> str:
+    """What a library says of the reason, short."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _end(sentence: str) -> NoReturn:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(1)

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vqa.errors import InputError
-from vqa.files import read_json, write_json
+from vqa.files import read_json, undamaged, write_json
 
 MANIFEST = "manifest.json"
 _DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
@@ -72,7 +72,7 @@ def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard
     """
     wanted = set(pictures)
     kept: list[Shard] = []
-    stale: list[Path] = []
+    stale: dict[Path, list[str]] = {}
     reusable: dict[str, tuple[Path, int]] = {}
     covered: set[str] = set()
     for path in sorted(folder.glob("features-*.safetensors")):
@@ -81,7 +81,7 @@ def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard
             kept.append(Shard(path.name, rows))
             covered.update(rows)
             continue
-        stale.append(path)
+        stale[path] = rows
         for row, picture in enumerate(rows):
             reusable.setdefault(picture, (path, row))
     left = sorted(wanted - covered)
@@ -89,7 +89,7 @@ def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard
         _shard(left[start : start + images_per_shard], recipe)
         for start in range(0, len(left), images_per_shard)
     ]
-    there = [shard for shard in missing if (folder / shard.file) in stale]
+    there = [shard for shard in missing if stale.get(folder / shard.file) == shard.pictures]
     new = {shard.file for shard in missing}
     return Plan(
         kept + there,
@@ -159,6 +159,11 @@ def _pictures_in(path: Path, recipe: Recipe) -> list[str]:
     return list(header["pictures"]) if header.get("recipe") == recipe.key else []
 
 
+def _opened(path: Path) -> Any:
+    with undamaged(path, "run dvc repro cache_features, which makes it again"):
+        return safe_open(path, framework="pt")
+
+
 class FeatureStore:
     """Reads rows by picture name, memory-mapped: nothing is held but what was asked for."""
 
@@ -188,7 +193,7 @@ class FeatureStore:
             )
         self._folder = folder
         self._images: dict[str, str] = manifest["images"]
-        self._files = {file: safe_open(folder / file, framework="pt") for file in manifest["shards"]}
+        self._files = {file: _opened(folder / file) for file in manifest["shards"]}
         self._rows = {
             picture: (file, row)
             for file, shard in self._files.items()

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from vqa.errors import InputError
+from safetensors import SafetensorError
+
+from vqa.errors import InputError, first_line
 
 
 @contextmanager
@@ -20,6 +22,19 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
+    """Weights or features are read in the block.
+
+    Raises:
+        InputError: they cannot be.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{what} is missing or damaged ({first_line(error)}); {remedy}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

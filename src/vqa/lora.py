@@ -17,7 +17,7 @@ from torch import nn
 
 from vqa.blip2 import AnswerModel
 from vqa.errors import InputError
-from vqa.files import read_json, write_json
+from vqa.files import read_json, undamaged, write_json
 from vqa.settings import Lora
 
 ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
@@ -163,10 +163,17 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
     the adapter beside the weights, which quantised ones need.
 
     Raises:
-        InputError: no adapter there.
+        InputError: no adapter there, or a damaged one.
     """
     if not (folder / "adapter_config.json").is_file():
         raise InputError(f"{folder} holds no adapter; run the train stage (dvc repro train)")
+    read_json(folder / "adapter_config.json")
+    with undamaged(folder, "run dvc checkout --force models/adapter, or dvc repro train"):
+        _put_in(model, folder, is_merged)
+    model.eval()
+
+
+def _put_in(model: AnswerModel, folder: Path, is_merged: bool) -> None:
     beside = PeftModel.from_pretrained(model.language_model, str(folder))
     model.language_model = _merged(beside) if is_merged else beside
     if (folder / _PROJECTION).is_file():
@@ -175,7 +182,6 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
         model.queries.qformer = _merged(
             PeftModel.from_pretrained(model.queries.qformer, str(folder / _QFORMER))
         )
-    model.eval()
 
 
 def _merged(wrapped: PeftModel) -> Any:

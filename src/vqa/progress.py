@@ -56,6 +56,10 @@ class PairsBar(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the bar's line, so that what is said next, an error above all, has its own."""
         if self._bar is not None:
             self._bar.close()
 

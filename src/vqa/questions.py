@@ -20,8 +20,10 @@ def questions_about(paths: Sequence[Path], questions: Sequence[str]) -> tuple[As
     """Every question about every picture, folders searched, and the rows of a file that would ask them.
 
     Raises:
-        InputError: a folder without a picture.
+        InputError: a folder without a picture, an empty question.
     """
+    if not all(question.strip() for question in questions):
+        raise InputError("--question is empty; say what to ask")
     pictures = [picture for path in paths for picture in _pictures(path)]
     asked = list(itertools.product(pictures, questions))
     return asked, [{"image_name": str(path), "question": question} for path, question in asked]
@@ -31,9 +33,12 @@ def questions_of_csv(file: Path, folder: Path) -> tuple[Asked, list[dict[str, st
     """The rows of a CSV, their pictures below `folder`: a plain one or a tree in ABO's layout.
 
     Raises:
-        InputError: as `read_rows`; the file needs image_name and question.
+        InputError: as `read_rows`; the file needs image_name and, in every row, a question.
     """
     rows = read_rows(file, ("image_name", "question"))
+    empty = [number for number, row in enumerate(rows, start=1) if not row["question"].strip()]
+    if empty:
+        raise InputError(f"{file}, row {empty[0]}: the question is empty; fill it in or remove the row")
     return [(_file_of(row["image_name"], folder), row["question"]) for row in rows], rows
 
 
