@@ -105,6 +105,15 @@ def test_a_killed_run_is_continued_whatever_was_done_first(tmp_path: Path) -> No
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_a_flipped_bit_is_made_right_by_the_next_run(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(4)))
+    whole = {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
+    damaged = sorted(whole)[1]
+    damaged.write_bytes(whole[damaged][:-1] + bytes([whole[damaged][-1] ^ 1]))
+    assert new(build(tmp_path, images(*range(4)))) == 2
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")} == whole
+
+
 @pytest.mark.parametrize("damage", [lambda data: b"no shard", lambda data: data[:-1], None])
 def test_a_damaged_shard_is_named_and_made_again(
     tmp_path: Path, damage: Callable[[bytes], bytes] | None

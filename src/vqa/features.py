@@ -1,9 +1,10 @@
 """The feature store: what the frozen half of BLIP-2 saw in each picture, one row a distinct picture.
 
 A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor
-`features` `[rows, queries, size]` and, in its header, which pictures its rows are (SHA-256 of their bytes)
-and what made them. Its name is a hash of both, so a shard that is there is whole and right: a run that was
-killed, or several processes at once, need nothing else to agree on what is left to do.
+`features` `[rows, queries, size]` and, in its header, its SHA-256, which pictures its rows are (SHA-256 of
+their bytes) and what made them. Its name is a hash of these two, so a shard that has its name and its SHA-256
+is right: a run that was killed, or several processes at once, need nothing else to agree on what is left to
+do.
 
 32×768 in bf16 is 49 KB a picture, so all of ABO is 19.6 GB.
 """
@@ -25,7 +26,7 @@ from vqa.files import read_json, undamaged, write_json
 
 MANIFEST = "manifest.json"
 _DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
-_HEADER = "rows"  # of a shard: its recipe and pictures
+_HEADER = "rows"  # of a shard: recipe, pictures, SHA-256 of the features
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def write_shard(folder: Path, shard: Shard, rows: Sequence[Tensor], recipe: Reci
     tensors = {"features": torch.stack(list(rows)).to(getattr(torch, recipe.dtype)).contiguous()}
     try:
         # One entry: safetensors writes several in no fixed order, and equal shards should be equal bytes.
-        header = {"recipe": recipe.key, "pictures": shard.pictures}
+        header = {"recipe": recipe.key, "pictures": shard.pictures, "sha256": _digest(tensors["features"])}
         save_file(tensors, temporary, {_HEADER: json.dumps(header)})
         temporary.replace(folder / shard.file)
     except (OSError, SafetensorError) as error:
@@ -150,13 +151,18 @@ def _shard(pictures: list[str], recipe: Recipe) -> Shard:
 
 
 def _pictures_in(path: Path, recipe: Recipe) -> list[str]:
-    """The pictures of a shard made by this recipe; none of another's or of a file that is no shard."""
+    """The pictures of a shard made by this recipe; none of another's, of a damaged one or of no shard."""
     try:
         with safe_open(path, framework="pt") as shard:
             header = json.loads((shard.metadata() or {}).get(_HEADER, "{}"))
-    except (OSError, SafetensorError):
+            digest = _digest(shard.get_tensor("features")) if header.get("recipe") == recipe.key else ""
+    except (OSError, SafetensorError, ValueError):
         return []
-    return list(header["pictures"]) if header.get("recipe") == recipe.key else []
+    return list(header["pictures"]) if digest and header.get("sha256") == digest else []
+
+
+def _digest(rows: Tensor) -> str:
+    return hashlib.sha256(rows.view(torch.uint8).numpy().data).hexdigest()
 
 
 def _opened(path: Path) -> Any:
