@@ -48,7 +48,7 @@ class Tokens:
 
     def too_long(self, question: str, max_new_tokens: int) -> str:
         """Why there is no room for a question and `max_new_tokens` of its answer; "" when there is."""
-        if self._positions is None or len(question.encode()) <= _SHORT:
+        if self._positions is None:
             return ""
         needed = len(self.prompt_ids(question)) + max_new_tokens
         if needed <= self._positions:
