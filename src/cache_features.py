@@ -30,7 +30,7 @@ from vqa.devices import (
 from vqa.errors import InputError, run_command
 from vqa.features import Plan, Recipe, Shard
 from vqa.files import write_json
-from vqa.images import ImageError, content_hash, load_image
+from vqa.images import DECODER, ImageError, content_hash, load_image
 from vqa.pairs import read_pairs
 from vqa.settings import Features, load_settings
 from vqa.splits import SPLITS
@@ -69,14 +69,15 @@ def run() -> None:
     path_of = {picture: paths[name] for name, picture in images.items()}
 
     checkpoint = Checkpoint.of(settings.model)
-    recipe = Recipe(checkpoint.identity(), settings.features.level, settings.features.dtype)
+    level, dtype = settings.features.level, settings.features.dtype
+    recipe = Recipe(checkpoint.identity(), level, dtype, DECODER)
     todo = features.plan(OUT, list(path_of), recipe, settings.features.images_per_shard)
     wait_for_all()  # every process has planned from the same files before one writes the first
     mine = todo.missing[rank::world]
     if any(picture not in todo.reusable for shard in mine for picture in shard.pictures):
         device = default_device()
         model = checkpoint.load(device)
-        encoder = ImageEncoder(model, checkpoint.load_processor(), device, settings.features.level)
+        encoder = ImageEncoder(model, checkpoint.load_processor(), device, level)
         _make(mine, todo, path_of, encoder, recipe, settings.features)
     else:
         for shard in mine:
