@@ -68,9 +68,9 @@ def run() -> None:
     _write_review_page(kept, rejected, settings)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": counts_by_reason(rejected)}
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
-    metrics["leak_protection"] = leak_protection(division, usable, listings, seen)
-    write_json(METRICS, metrics | {"review": acceptance(decisions, pairs)})
-    _say_what_is_missing(metrics["leak_protection"]["listings"])
+    protection = leak_protection(division, usable, listings, seen)
+    write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
+    _say_what_is_missing(protection["listings"])
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
 

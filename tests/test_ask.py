@@ -28,10 +28,12 @@ from conftest import ROOT
 from vqa.abo import image_path
 from vqa.answering import Answerer
 from vqa.errors import InputError
+from vqa.files import read_json
 from vqa.images import load_image
 from vqa.pairs import first_word, read_pairs
 from vqa.questions import questions_about, questions_of_csv
 from vqa.settings import load_settings
+from vqa.splits import PICTURES_SEEN, pictures_seen
 from vqa.tables import read_rows
 
 Project = Callable[..., Path]
@@ -194,9 +196,19 @@ def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
     assert said[0].probability == pytest.approx(0.6)
 
 
-def test_the_export_answers_as_the_pipeline_does(adapted: Path) -> None:
-    export.run(adapted / "export")
+def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_made_with(
+    adapted: Path,
+) -> None:
     settings = load_settings()
+    listed = Path(settings.model.name) / PICTURES_SEEN
+    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    try:
+        export.run(adapted / "export")
+    finally:
+        listed.unlink()  # other tests share the toy
+    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
+    trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
+    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:016x}", f"{2:016x}"}
     merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
     processor = Blip2Processor.from_pretrained(adapted / "export/merged")
     beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()

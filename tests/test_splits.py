@@ -154,7 +154,7 @@ def test_a_model_that_lists_no_pictures_says_nothing_and_a_broken_list_is_named(
     assert pictures_seen(tmp_path) is None
     listed = tmp_path / "photographs.txt"
     listed.write_text(f"{1:016x}\n{2:016x}\n")
-    assert pictures_seen(tmp_path) == {f"{1:016x}", f"{2:016x}"}
+    assert pictures_seen(tmp_path) == frozenset({f"{1:016x}", f"{2:016x}"})
     listed.write_text("")
     with pytest.raises(InputError, match=r"photographs\.txt is empty; restore it"):
         pictures_seen(tmp_path)

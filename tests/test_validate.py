@@ -290,9 +290,9 @@ def test_pictures_with_names_of_their_owners_are_learnt_from(
         file = root / "images/small" / name[:2] / name
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, file)
-    with (tmp_path / "mine.csv").open("w", newline="") as file:
+    with (tmp_path / "mine.csv").open("w", newline="") as table:
         rows = [(unicodedata.normalize("NFD", name), "What is it?", f"c{i}") for i, name in enumerate(given)]
-        csv.writer(file).writerows([("image_name", "question", "answer"), *rows])
+        csv.writer(table).writerows([("image_name", "question", "answer"), *rows])
     project(
         data={"root": str(root)},
         generate={"annotator": "csv", "csv": "mine.csv"},
