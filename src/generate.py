@@ -19,6 +19,7 @@ from vqa.annotators import csv, metadata, questioning
 from vqa.annotators.gemini import api_key, batch_client, client_for
 from vqa.errors import InputError, run_command
 from vqa.files import write_json
+from vqa.inspection import unusable
 from vqa.ledger import Jobs, Ledger
 from vqa.pairs import Pair, write_pairs
 from vqa.settings import Settings, load_settings
@@ -84,6 +85,9 @@ def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[l
     client = client_for(settings.generate, api_key())
     ledger = Ledger(LEDGER)
     requests = questioning.requests_for(products, settings.data.root, settings.generate)
+    unpaid = [request.image_name for request in requests if ledger.get(request.key) is None]
+    refused = unusable(settings.data.root, unpaid)
+    requests = [request for request in requests if request.image_name not in refused]
     jobs = Jobs(LEDGER.with_name("jobs.jsonl"))
     if settings.generate.mode == "batch":
         questioning.ask_in_batches(requests, ledger, jobs, batch_client(client), settings.generate)
@@ -95,6 +99,7 @@ def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[l
     else:
         questioning.ask_missing(requests, ledger, client.send, settings.generate)
     pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
+    outcomes |= Counter(picture.problem for picture in refused.values())
     return pairs, {"outcomes": outcomes, "bill": questioning.bill(requests, ledger)}
 
 

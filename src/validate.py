@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vqa import abo
-from vqa.census import census, label_noise, type_agreement
+from vqa.census import census, label_noise, leak_protection, type_agreement
 from vqa.errors import InputError, run_command
 from vqa.files import whole_file, write_json
 from vqa.images import Picture
@@ -20,8 +20,8 @@ from vqa.inspection import inspected
 from vqa.judging import Rejected, counts_by_reason, judge
 from vqa.pairs import Pair, columns_of, read_pairs, row_of, write_pairs
 from vqa.review import acceptance, read_decisions, review_page
-from vqa.settings import Settings, load_settings
-from vqa.splits import SPLITS, Division, Draw, divided
+from vqa.settings import Settings, Validate, load_settings
+from vqa.splits import SPLITS, Division, Draw, divided, pictures_seen
 from vqa.tables import write_rows
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -32,7 +32,6 @@ REVIEW = OUT / "review.html"
 PICTURES = OUT / "pictures.jsonl"
 MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
-PICTURES_SEEN = "photographs.txt"  # of a model's folder
 
 
 def run() -> None:
@@ -51,12 +50,11 @@ def run() -> None:
 
     kept, rejected = judge(pairs, decisions, inspect, settings.validate)
     usable = {pair.image_name: pictures[pair.image_name] for pair in kept}
-    division = _division(usable, settings)
-    rejected += [
-        Rejected(pair, "links_two_splits", division.left_out[pair.image_name])
-        for pair in kept
-        if pair.image_name in division.left_out
-    ]
+    listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
+    seen = pictures_seen(Path(settings.model.name))
+    division = _division(usable, listings, seen, settings.validate)
+    left_out = [(pair, division.left_out.get(pair.image_name)) for pair in kept]
+    rejected += [Rejected(pair, "links_two_splits", detail) for pair, detail in left_out if detail]
     kept = [pair for pair in kept if pair.image_name in division.split_of]
     by_split = {
         name: [pair for pair in kept if division.split_of[pair.image_name] == name] for name in SPLITS
@@ -70,19 +68,30 @@ def run() -> None:
     _write_review_page(kept, rejected, settings)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": counts_by_reason(rejected)}
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
-    write_json(METRICS, metrics | {"review": acceptance(decisions, pairs)})
+    protection = leak_protection(division, usable, listings, seen)
+    write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
+    _say_what_is_missing(protection["listings"])
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
 
 
-def _division(usable: Mapping[str, Picture], settings: Settings) -> Division:
-    limits = settings.validate
-    types, together = abo.pictures_of_listings(settings.data.root, settings.generate.max_listings_per_image)
+def _division(
+    usable: Mapping[str, Picture],
+    listings: abo.Listings | None,
+    seen: frozenset[str] | None,
+    limits: Validate,
+) -> Division:
     draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
-    # The small model that looked at photographs lists them; no published one does.
-    made_with = Path(settings.model.name) / PICTURES_SEEN
-    seen = frozenset(made_with.read_text().split()) if made_with.is_file() else frozenset()
-    return divided(usable, types, together, draw, MEMORY, seen)
+    types, together = (listings.types, listings.together) if listings else ({}, [])
+    return divided(usable, types, together, draw, MEMORY, seen or frozenset())
+
+
+def _say_what_is_missing(listings: Mapping[str, int] | None) -> None:
+    if listings and listings["pictures_on_none"]:
+        print(
+            f"{listings['pictures_on_none']} pictures are on none of the {listings['read']} listings found: "
+            "only their looks keep them with others of their product"
+        )
 
 
 def _check_not_empty(by_split: dict[str, list[Pair]], rejected: list[Rejected]) -> None:

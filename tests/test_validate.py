@@ -1,8 +1,11 @@
 """The validate stage on files as people have them, and the review page as people use it."""
 
 import csv
+import gzip
 import io
 import json
+import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -211,6 +214,98 @@ def test_the_review_page_serves_phones_filters_and_assistive_tools(generated: Pa
         assert page.get_by_role("progressbar", name="Progress").count() == 1
         page.get_by_role("button", name="Reject").click()
         assert page.locator("#count").inner_text() == "1 of 1 reviewed"
+
+
+def test_data_json_says_what_splits_rest_on(
+    project: Project, catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(catalogue, tmp_path / "mine"))
+    project(data={"root": str(root)})
+    generate.run()
+    validate.run()
+    protection = read_json(METRICS)["leak_protection"]
+    nothing = {"with_unknown_images": 0, "tying_pictures": 0, "pictures_on_none": 0}
+    assert protection["listings"] == {"read": 30} | nothing  # one picture a drawn product
+    assert protection["pictures_model_was_made_with"] is None  # the toy does not say
+
+    shards = sorted((root / "listings/metadata").iterdir())
+    lines = [line for path in shards for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    first, second, third, *_ = (json.loads(line)["main_image_id"] for line in lines)
+    for path in shards:
+        path.unlink()
+    tie = {"main_image_id": first, "other_image_id": [second, "lost"]}
+    (root / "listings/metadata/listings_0.json").write_text(
+        f"{json.dumps(tie)}\n{json.dumps({'main_image_id': third})}\n"
+    )
+    Path("data/vqa/splits.json").unlink()
+    capsys.readouterr()
+    validate.run()
+    protection = read_json(METRICS)["leak_protection"]
+    found = {"read": 2, "with_unknown_images": 1, "tying_pictures": 1, "pictures_on_none": 27}
+    assert protection["listings"] == found
+    assert "27 pictures are on none of the 2 listings found" in capsys.readouterr().out
+
+    shutil.rmtree(root / "listings")
+    validate.run()
+    assert read_json(METRICS)["leak_protection"]["listings"] is None
+
+
+def test_splits_that_would_rest_on_no_listing_at_all_are_not_made(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(catalogue, tmp_path / "mine"))
+    project(data={"root": str(root)})
+    generate.run()
+    for path in (root / "listings/metadata").iterdir():
+        path.rename(path.with_name(f"products{path.name[-9:]}"))
+    with pytest.raises(InputError, match=r"listings holds no listings_\*\.json\.gz"):
+        validate.run()
+    (root / "listings/metadata/listings_0.json").write_text('{"main_image_id": "lost"}\n')
+    with pytest.raises(
+        InputError, match=r"none of its 1 listings names one of the 30 pictures in use \(1 have"
+    ):
+        validate.run()
+    assert not Path("data/vqa/splits.json").exists()
+
+
+def test_a_file_of_decisions_that_would_be_passed_over_is_named(generated: Path) -> None:
+    Path("data/review").mkdir()
+    for name in ("README.md", ".gitkeep"):
+        Path("data/review", name).touch()
+    decided = "image_name,question,answer,decision,corrected_answer\ngone.jpg,q,a,accept,\n"
+    Path("data/review/REVIEW.CSV").write_text(decided)
+    validate.run()
+    assert read_json(METRICS)["review"]["decisions"] == {"accept": 1}
+    Path("data/review/review.csv.txt").write_text(decided)
+    with pytest.raises(InputError, match=r"review\.csv\.txt would not be read; name it \.csv"):
+        validate.run()
+
+
+def test_pictures_with_names_of_their_owners_are_learnt_from(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    given = "lamp (1).jpg|men's shoe.jpg|a & b.jpg|x@2x.jpg|#1.jpg|=x.jfif|cafe\u0301.jpg|élan.jpg".split("|")
+    root = tmp_path / "mine"
+    for name, path in zip(given, sorted((catalogue / "images/small").glob("*/*")), strict=False):
+        file = root / "images/small" / name[:2] / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, file)
+    with (tmp_path / "mine.csv").open("w", newline="") as table:
+        rows = [(unicodedata.normalize("NFD", name), "What is it?", f"c{i}") for i, name in enumerate(given)]
+        csv.writer(table).writerows([("image_name", "question", "answer"), *rows])
+    project(
+        data={"root": str(root)},
+        generate={"annotator": "csv", "csv": "mine.csv"},
+        validate={"val_share": 0.2},
+    )
+    generate.run()
+    validate.run()
+    kept = [
+        pair.image_name
+        for split in ("train", "val", "test")
+        for pair in read_pairs(Path(f"data/vqa/{split}.csv"))
+    ]
+    assert sorted(kept) == sorted(unicodedata.normalize("NFC", name) for name in given)
 
 
 def test_a_decision_that_is_none_is_named(generated: Path) -> None:

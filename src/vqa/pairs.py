@@ -1,6 +1,7 @@
 """The question-answer pair: its file, its normal form, its question type."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +73,13 @@ def first_word(text: str) -> str:
 def image_name_of(text: str) -> str:
     """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
 
+    Its accents are composed (NFC), so that one picture has one name; see `files.as_on_disk`.
     A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
     it by name, and it never becomes a path.
     """
-    parts = text.strip().replace("\\", "/").split("/")
-    return text.strip() if ".." in parts else parts[-1]
+    named = unicodedata.normalize("NFC", text.strip())
+    parts = named.replace("\\", "/").split("/")
+    return named if ".." in parts else parts[-1]
 
 
 def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None) -> list[Pair]:

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from vqa.abo import image_path
+from vqa.abo import paths_of_image
 from vqa.answering import Reply
 from vqa.errors import InputError
+from vqa.files import as_on_disk
+from vqa.images import ENDINGS
 from vqa.pairs import image_name_of
 from vqa.tables import read_rows, write_rows
 
@@ -61,10 +61,11 @@ def _pictures(path: Path) -> list[Path]:
     """The file itself, or the pictures of a folder, by name."""
     if not path.is_dir():
         return [path]
-    endings = Image.registered_extensions()
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings)
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
     if not found:
-        raise InputError(f"{path} holds no picture; give a file or a folder with pictures")
+        raise InputError(
+            f"{path} holds no picture ({' '.join(sorted(ENDINGS))}); give a file or a folder with pictures"
+        )
     return found
 
 
@@ -72,5 +73,4 @@ def _file_of(image_name: str, folder: Path) -> Path:
     name = image_name_of(image_name)
     if ".." in name or Path(name).is_absolute():
         return folder / "outside" / Path(name).name  # never a way out of the folder; reported as missing
-    plain = folder / image_name.replace("\\", "/").lstrip("/")
-    return plain if plain.is_file() else image_path(folder, name)
+    return as_on_disk(folder, image_name.replace("\\", "/").lstrip("/"), *paths_of_image(name))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vqa.images import Picture
+from vqa.images import Picture, problem_of_name
 from vqa.pairs import UNREADABLE, Pair
 from vqa.question_types import hidden_topic_of
 from vqa.settings import Validate
@@ -23,7 +23,6 @@ _FUNCTION_WORDS = frozenset(
 _CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
 _FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 _OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
-_FILE_NAME = re.compile(r"[\w+-][\w+. -]*\.(?:jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE)
 _YES_NO = frozenset({"yes", "no"})
 _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
 
@@ -83,8 +82,7 @@ def _unreadable_row(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _bad_image_name(candidate: Candidate, limits: Validate) -> str | None:
-    name = candidate.pair.image_name
-    return None if _FILE_NAME.fullmatch(name) else f"{name!r} is not the name of a picture file"
+    return problem_of_name(candidate.pair.image_name) or None
 
 
 def _empty_question(candidate: Candidate, limits: Validate) -> str | None:
@@ -242,6 +240,7 @@ RULES = (
     Rule("image_missing", _image("image_missing"), is_hard=True),
     Rule("image_truncated", _image("image_truncated"), is_hard=True),
     Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
+    Rule("image_too_large", _image("image_too_large"), is_hard=True),
     Rule("image_too_small", _image_too_small, is_hard=True),
     Rule("conflicting_answers", _conflicting_answers, is_hard=True),
     Rule("duplicate", _duplicate, is_hard=True),
