@@ -23,6 +23,7 @@ from vqa.review import acceptance, read_decisions, review_page
 from vqa.settings import Settings, Validate, load_settings
 from vqa.splits import SPLITS, Division, Draw, divided, pictures_seen
 from vqa.tables import write_rows
+from vqa.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
 DECISIONS = Path("data/review")
@@ -48,7 +49,9 @@ def run() -> None:
         pictures.update(inspected(root, image_names, PICTURES))
         return pictures
 
-    kept, rejected = judge(pairs, decisions, inspect, settings.validate)
+    room = settings.evaluate.max_new_tokens
+    too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
+    kept, rejected = judge(pairs, decisions, inspect, settings.validate, too_long)
     usable = {pair.image_name: pictures[pair.image_name] for pair in kept}
     listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
     seen = pictures_seen(Path(settings.model.name))

@@ -12,7 +12,7 @@ import generate
 import train
 import validate
 from commands import run
-from vqa import devices
+from vqa import devices, training
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError
 
@@ -108,7 +108,7 @@ def test_training_where_two_gpus_are_seen_is_not_spread_over_them(
     project(train={"images": 4})
     for stage in (generate, validate, cache_features):
         stage.run()
-    arguments_of = train.trainer_arguments
+    arguments_of = training.trainer_arguments
 
     def of_a_machine_with_two(*given: object) -> object:
         arguments = arguments_of(*given)  # type: ignore[arg-type]

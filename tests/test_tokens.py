@@ -18,6 +18,7 @@ from vqa.blip2 import AnswerModel
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError
 from vqa.settings import load_settings
+from vqa.tables import read_rows
 from vqa.tokens import Tokens, tokens_of
 
 Project = Callable[..., Path]
@@ -65,6 +66,21 @@ def test_a_csv_with_one_image_token_trains(project: Project, shared: Path) -> No
     assert "<image>" in "".join(
         Path(f"data/vqa/{split}.csv").read_text() for split in ("train", "val", "test")
     )
+
+
+def test_too_long_a_question_is_rejected_by_name_and_the_rest_trains(project: Project) -> None:
+    folder = project(train={"images": 4})
+    generate.run()
+    rows = Path("data/vqa/generated.csv").read_text().splitlines(keepends=True)
+    long = f"{rows[1].split(',')[0]},How {'very ' * 60}red is it?,dark\n"
+    (folder / "mine.csv").write_text("".join([*rows, long]))
+    project(train={"images": 4}, generate={"annotator": "csv", "csv": "mine.csv"})
+    for stage in (generate, validate, cache_features, train):
+        stage.run()
+    (reject,) = read_rows(Path("data/vqa/rejected.csv"), ("question", "reason", "detail"))
+    assert reject["reason"] == "question_too_long"
+    assert "very very" in reject["question"]
+    assert reject["detail"].endswith("the model has room for 128")
 
 
 def test_a_question_longer_than_the_model_s_positions_is_named(
