@@ -19,14 +19,21 @@ from vqa.abo import image_path
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device
-from vqa.errors import InputError, run_command
+from vqa.errors import run_command
 from vqa.features import FeatureStore
 from vqa.files import whole_file, write_json
 from vqa.guesses import majority_guesses, text_only_guesses
 from vqa.images import content_hash
 from vqa.lora import WEIGHTS
 from vqa.pairs import read_pairs
-from vqa.predictions import Decoding, read_predictions, read_texts, texts_for, write_predictions
+from vqa.predictions import (
+    Decoding,
+    check_same_rows,
+    read_predictions,
+    read_texts,
+    texts_for,
+    write_predictions,
+)
 from vqa.report_page import report_page
 from vqa.scoring import details, differences, judgement, scores_of, scores_of_systems, summary
 from vqa.settings import Settings, load_settings
@@ -127,10 +134,7 @@ def score_file(path: Path, other: Path | None) -> None:
     found = summary(pairs, scores)
     if other is not None:
         other_pairs, other_texts = read_predictions(other)
-        if [pair.key for pair in other_pairs] != [pair.key for pair in pairs]:
-            raise InputError(
-                f"{other} has other rows than {path}; both must answer the same questions in order"
-            )
+        check_same_rows(path, pairs, other, other_pairs)
         theirs = scores_of(other_pairs, other_texts, scorer)
         delta = differences(pairs, scores, theirs, evaluate.bootstrap_draws, evaluate.seed)
         found = {"predictions": found, "against": summary(other_pairs, theirs), "delta": delta}
