@@ -61,6 +61,7 @@ def test_a_cell_that_holds_whole_rows_gives_them_back(swallowing: str) -> None:
         "How many\nlegs?",
         "Is it red, blue\nor green, at last?",
         "One of:\n- red, or\n- blue\n\n?",
+        "How many,\nin all?",
         "Look, at\nthis, and say\nwhat, in one word, it is",
         "",
         "\n",
@@ -121,8 +122,8 @@ def test_every_line_belongs_to_one_record_and_rows_outside_the_damage_survive(
 ) -> None:
     rows = list(ROWS)
     for number, place, stray in damage:
-        place = min(place, len(rows[number].rstrip("\r\n")))
-        rows[number] = rows[number][:place] + stray + rows[number][place:]
+        row = rows[number].rstrip("\r\n")
+        rows[number] = row[:place] + stray + row[place:] + rows[number][len(row) :]
     text = HEADER + "".join(rows)
     found = read(text)
     lines = io.StringIO(text, newline="").readlines()

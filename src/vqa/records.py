@@ -94,7 +94,7 @@ class _Style:
         """Whether lines that were read as one record rather are several, the first with a stray quote.
 
         A line inside a cell that is a whole row by itself is one. The last line also holds what follows
-        the cell, so it tells only together with the first. Prose is no row: its commas have a blank behind.
+        the cell, so it tells only together with the first. Prose is no row: a blank follows its commas.
         """
         if self._width == 1:
             return False
@@ -114,7 +114,7 @@ class _Style:
         return self._are_whole([*cells, *opened.split(self._delimiter)])
 
     def _are_whole(self, cells: Sequence[str]) -> bool:
-        is_prose = not self._is_spaced and any(cell.startswith(" ") for cell in cells)
+        is_prose = not self._is_spaced and any(cell[:1].isspace() for cell in cells)
         return len(cells) == self._width and not is_prose
 
     def _reader(self, line: str, is_strict: bool) -> Iterator[list[str]]:

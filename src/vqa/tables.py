@@ -170,7 +170,7 @@ def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
             if problem:
                 kind = "unreadable"
                 if columns is None:
-                    raise InputError(f"{path}, {_where(record)}: {problem}")
+                    raise InputError(f"{path}, line {record.line}: {problem}")
                 malformed.append(Malformed(record.line, f"{_where(record)}: {problem}"))
             elif not any(cells):
                 kind = "blank"
