@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-UNCLOSED = "a quote opens here and never closes in this row; close it"
+_UNCLOSED = "a quote opens here and never closes in this row; close it"
 
 
 class Record(NamedTuple):
@@ -69,7 +69,7 @@ def records(lines: Iterable[str], delimiter: str, first_line: int, is_trusted: b
             style.learn(taken[0], cells)
         elif problem or (not is_trusted and style.are_several(taken)):
             again.put_back_all_but_first()
-            problem, cells = UNCLOSED, []
+            problem, cells = _UNCLOSED, []
         if problem:
             problem = f"{problem}: {shown(taken[0])}"
         yield Record(line, len(taken), cells, problem)
@@ -130,7 +130,7 @@ def shown(text: str) -> str:
 
 def _problem(error: csv.Error) -> str:
     if "unexpected end of data" in str(error):
-        return UNCLOSED
+        return _UNCLOSED
     if "field limit" in str(error):
         return f"a cell is longer than {csv.field_size_limit():,} letters; shorten it"
     return f"its quotes do not pair up ({error})"
