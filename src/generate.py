@@ -11,6 +11,7 @@ sent again. The metadata and csv annotators cost nothing; Gemini about 0.0003 US
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def run(preview: int | None = None) -> None:
         )
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
     if settings.generate.annotator == "csv":
-        pairs = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
+        pairs, lines = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
+        metrics["lines"] = asdict(lines)
     else:
         products, metrics["listings_left_out"] = _products(settings)
         if settings.generate.annotator == "metadata":

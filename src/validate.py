@@ -2,23 +2,26 @@
 
     python src/validate.py
 
-In: data/vqa/generated.csv, the pictures at data.root, and what people decided in data/review/*.csv. Out:
-data/vqa/{train,val,test,rejected}.csv, review.html to look at a sample, metrics/data.json, and two files
-that the next run builds on: pictures.jsonl (each file is decoded once) and splits.json (in git: no
-picture ever moves to another split). Costs about 1 ms a new picture and 60 µs a pair.
+In: data/vqa/generated.csv, the pictures at data.root, what people decided in data/review/*.csv, and from
+metrics/generate.json what became of the lines of generate.csv. Out: data/vqa/{train,val,test,rejected}.csv,
+review.html to look at a sample, metrics/data.json, and two files that the next run builds on: pictures.jsonl
+(each file is decoded once) and splits.json (in git: no picture ever moves to another split). Costs about
+1 ms a new picture and 60 µs a pair.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vqa import abo
 from vqa.census import census, label_noise, leak_protection, type_agreement
 from vqa.errors import InputError, run_command
-from vqa.files import whole_file, write_json
+from vqa.files import read_json, whole_file, write_json
 from vqa.images import Picture
 from vqa.inspection import inspected
 from vqa.judging import Rejected, counts_by_reason, judge
-from vqa.pairs import Pair, columns_of, read_pairs, row_of, write_pairs
+from vqa.pairs import Pair, columns_of, pairs_and_lines, row_of, write_pairs
 from vqa.review import acceptance, read_decisions, review_page
 from vqa.settings import Settings, Validate, load_settings
 from vqa.splits import SPLITS, Division, Draw, divided, pictures_seen
@@ -26,6 +29,7 @@ from vqa.tables import write_rows
 from vqa.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
+GENERATION = Path("metrics/generate.json")
 DECISIONS = Path("data/review")
 OUT = Path("data/vqa")
 REJECTED = OUT / "rejected.csv"
@@ -40,7 +44,7 @@ def run() -> None:
     root = settings.data.root
     if not root.is_dir():
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
-    pairs = read_pairs(GENERATED, lambda: abo.image_names(root))
+    pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     decisions = read_decisions(DECISIONS)
 
     pictures: dict[str, Picture] = {}
@@ -70,12 +74,19 @@ def run() -> None:
         write_pairs(OUT / f"{name}.csv", of_split)
     _write_review_page(kept, rejected, settings)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": counts_by_reason(rejected)}
+    metrics["lines"] = _lines_of_csv() | {"generated": asdict(lines)}
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
     protection = leak_protection(division, usable, listings, seen)
     write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
     _say_what_is_missing(protection["listings"])
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
+
+
+def _lines_of_csv() -> dict[str, Any]:
+    """What became of each line of generate.csv, where the pairs come from there."""
+    generation = read_json(GENERATION) if GENERATION.is_file() else {}
+    return {"csv": generation["lines"]} if "lines" in generation else {}
 
 
 def _division(

@@ -1,6 +1,7 @@
 """Asking an adapted model: arguments, folders, CSVs, kills, bad pictures; and exporting it."""
 
 import csv
+import gzip
 import json
 import re
 import sys
@@ -27,12 +28,12 @@ import validate
 from commands import killed_at
 from conftest import ROOT
 from vqa.abo import image_path
-from vqa.answering import Answerer
+from vqa.answering import Answerer, Reply
 from vqa.errors import InputError
 from vqa.files import read_json
 from vqa.images import load_image
 from vqa.pairs import first_word, read_pairs
-from vqa.questions import questions_about, questions_of_csv
+from vqa.questions import questions_about, questions_of_csv, write_answers
 from vqa.settings import load_settings
 from vqa.splits import PICTURES_SEEN, pictures_seen
 from vqa.tables import read_rows
@@ -170,6 +171,40 @@ def test_a_damaged_adapter_is_named(
     with pytest.raises(SystemExit):
         asking("--image", "x.jpg", "--question", "What?")
     assert re.search(r"error: models/adapter/best is missing or damaged .*; run dvc", capsys.readouterr().err)
+
+
+def test_a_csv_is_read_however_programs_write_it(tmp_path: Path, catalogue: Path) -> None:
+    good = next(catalogue.glob("images/small/*/*.jpg"))
+    with gzip.open(catalogue / "images/metadata/images.csv.gz", "rt") as file:
+        image_id = next(row["image_id"] for row in csv.DictReader(file) if row["path"].endswith(good.name))
+    for text in (
+        f",Image Path,Question,,\n0,{good.parent.name}/{good.name},What?,,\n",
+        f"sep=;\nimage_name;question;note\n{good.name};What?;a\n",
+        f"image_id\tquestion\n{image_id}\tWhat?\n",
+    ):
+        (tmp_path / "mine.csv").write_text(text)
+        asked, rows = questions_of_csv(tmp_path / "mine.csv", catalogue)
+        assert asked == [(good, "What?")]
+        assert "" not in rows[0]
+        write_answers(tmp_path / "answers.csv", rows, [Reply()])
+        (answered,) = read_rows(tmp_path / "answers.csv", ("image_name", "generated_answer"))
+        assert answered["image_name"].endswith(good.name)
+        assert answered["question"] == "What?"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("picture,question\na.jpg,What?\n", "column image_name is missing; its header must have image_name"),
+        ("image_path\na.jpg\n", "column question is missing"),
+        ("image_name,question\n", "has no rows; it needs at least one question"),
+        ('image_name,question\na.jpg,"What?\nb.jpg,Who?\n', "line 2: a quote opens here"),
+    ],
+)
+def test_a_csv_that_asks_nothing_says_why(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"mine\.csv.* {sentence}"):
+        questions_of_csv(tmp_path / "mine.csv", tmp_path)
 
 
 def test_an_empty_question_is_named(

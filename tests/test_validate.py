@@ -44,6 +44,9 @@ def test_data_json_says_what_a_data_scientist_asks(generated: Path) -> None:
     assert metrics["pairs_per_image"]["max"] <= 5
     assert metrics["types"] == {"pairs": metrics["pairs"], "agreement": 1.0}  # our own wordings
     assert metrics["labels"]["questions_asked_twice"] == 0
+    lines = metrics["lines"]
+    assert lines["generated"]["judged"] == metrics["pairs"] == lines["generated"]["total"] - 1
+    assert "csv" not in lines
 
 
 def test_label_noise_is_estimated_from_questions_asked_twice(generated: Path) -> None:
@@ -110,6 +113,31 @@ def test_malformed_rows_are_counted_with_their_line_from_csv_to_rejects(
     }
 
 
+def test_each_line_of_a_csv_is_judged_or_rejected_though_a_quote_swallows_rows(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))
+    rows = [f"{name},What color is it?,c{name[:8]}\n" for name in names]
+    rows[3] = f'{names[3]},"What color is it?,red\n'
+    rows[4] = f'{names[4]},"What color\nis it?",c{names[4][:8]}\n'
+    rows[20] = f'{names[20]},How long is the 12",lamp\n'
+    text = "sep=,\nimage_name,question,answer\n\n" + "".join(rows)
+    (tmp_path / "mine.csv").write_text(text)
+    project(generate={"annotator": "csv", "csv": "mine.csv"})
+    generate.run()
+    validate.run()
+    metrics = read_json(METRICS)
+    lines = {"total": 34, "header": 2, "blank": 1, "judged": 30, "unreadable": 1}
+    assert metrics["lines"]["csv"] == lines
+    assert metrics["lines"]["generated"] == lines | {"total": 32, "header": 1, "blank": 0}
+    assert metrics["pairs"] == metrics["kept"] + sum(metrics["rejected"].values()) == 30
+    assert metrics["rejected"]["unreadable_row"] == 1
+    (unreadable,) = [r for r in read_rows(Path("data/vqa/rejected.csv"), []) if r["unreadable_row"]]
+    assert unreadable["detail"].startswith(
+        "line 7: a quote opens here and never closes in this row; close it"
+    )
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.one_of(
@@ -143,6 +171,9 @@ def test_whatever_rows_stand_below_good_ones_each_is_kept_or_has_a_reason(
     metrics = read_json(METRICS)
     assert metrics["kept"] >= 140
     assert metrics["kept"] + sum(metrics["rejected"].values()) == metrics["pairs"]
+    total, *parts = metrics["lines"]["generated"].values()
+    with GENERATED.open(encoding="utf-8", newline="") as file:
+        assert total == sum(parts) == sum(1 for _ in file)
 
 
 def test_the_review_page_cannot_be_broken_out_of(generated: Path) -> None:
