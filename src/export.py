@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from vqa import lora
+from vqa.base_model import check_fits
 from vqa.blip2 import AnswerModel
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError, run_command
@@ -33,7 +34,7 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 def run(out: Path) -> None:
     settings = load_settings()
-    lora.check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
+    check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
     writing = out.with_name(out.name + ".writing")
     shutil.rmtree(writing, ignore_errors=True)
