@@ -26,11 +26,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Blip2ForConditionalGeneration
 
-from cache_features import Pixels
 from embedded.catalogue import draw_items, write_catalogue
 from vqa import features, lora
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.checkpoint import Checkpoint
+from vqa.encoding import Pixels
 from vqa.features import FeatureStore, Recipe
 from vqa.images import load_image
 from vqa.settings import load_settings

@@ -14,6 +14,7 @@ from vqa import lora
 from vqa.base_model import check_fits
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.durable import durable_folder
 from vqa.errors import run_command
 from vqa.features import MANIFEST, FeatureStore
 from vqa.files import sha256_of
@@ -36,7 +37,6 @@ ADAPTER = Path("models/adapter/best")
 LORA = Path("data/predictions/lora.csv")
 BLIND = Path("data/predictions/blind.csv")
 WRONG_IMAGE = Path("data/predictions/wrong_image.csv")
-WORK = Path("data/predictions.work")
 
 
 def run() -> None:
@@ -64,7 +64,7 @@ def run() -> None:
 
     model = checkpoint.load_answer_model(settings.model.prompt, device, level)
     lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
-    kept = {system: Unfinished(WORK, run_of | {"system": system}) for system in views}
+    kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
     texts = {
         system: texts_for(pairs, features, model, decoding, system, kept[system])
         for system, (_, features) in views.items()

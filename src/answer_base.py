@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.durable import durable_folder
 from vqa.errors import run_command
 from vqa.features import MANIFEST, FeatureStore
 from vqa.files import sha256_of
@@ -22,7 +23,6 @@ from vqa.unfinished import Unfinished
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
 OUT = Path("data/predictions/baseline.csv")
-WORK = Path("data/predictions.work")
 
 
 def run() -> None:
@@ -40,9 +40,8 @@ def run() -> None:
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
     inputs = [sha256_of(path) for path in (TEST, FEATURES / MANIFEST)]
-    unfinished = Unfinished(
-        WORK, {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
-    )
+    run_of = {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
+    unfinished = Unfinished(durable_folder("answers"), run_of)
 
     model = checkpoint.load_answer_model(settings.model.prompt, device, level)
     texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.durable import durable_folder
 from vqa.errors import run_command
 from vqa.files import sha256_of
 from vqa.others import texts_of_other
@@ -23,7 +24,6 @@ from vqa.unfinished import Unfinished
 
 TEST = Path("data/vqa/test.csv")
 OUT = Path("data/predictions/others")
-WORK = Path("data/predictions.work")
 
 
 def run() -> None:
@@ -35,7 +35,7 @@ def run() -> None:
     texts, kept = {}, []
     for name in settings.evaluate.compare:
         run_of = {"other": name, "pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
-        kept.append(Unfinished(WORK, run_of))
+        kept.append(Unfinished(durable_folder("answers"), run_of))
         texts[name] = texts_of_other(name, pairs, root, max_new_tokens, device, kept[-1])
     if rank_and_world()[0] == 0:
         shutil.rmtree(OUT, ignore_errors=True)

@@ -22,6 +22,7 @@ from vqa.base_model import write_base
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
+from vqa.durable import durable_folder
 from vqa.errors import run_command
 from vqa.features import MANIFEST, FeatureStore
 from vqa.files import sha256_of, write_json
@@ -36,7 +37,6 @@ from vqa.unfinished import folder_of_run, remove_run, say_what_else_is_kept
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
 OUT = Path("models/adapter")
-WORK = Path("models/adapter.work")  # checkpoints, a folder a run; outside OUT, which DVC empties
 METRICS = Path("metrics/train.json")
 PLOTS = Path("metrics/plots/train")
 
@@ -51,7 +51,7 @@ def run() -> None:
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
-    work = folder_of_run(WORK, _run(settings, identity))
+    work = folder_of_run(durable_folder("training"), _run(settings, identity))
     arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
 
     set_seed(settings.train.seed)

@@ -1,4 +1,6 @@
 import hashlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,16 +32,21 @@ def images(*numbers: int) -> dict[str, str]:
     return {f"{number}.jpg": sha(number) for number in numbers}
 
 
+def work_of(folder: Path) -> Path:
+    """Where shards are made."""
+    return folder.with_name(folder.name + ".work")
+
+
 def build(
     folder: Path, wanted: dict[str, str], size: int = 2, recipe: Recipe = RECIPE, most: int = 99
 ) -> Plan:
     """Do what is planned, of the missing shards at most `most`; the plan."""
-    todo = plan(folder, list(wanted.values()), recipe, size)
+    todo = plan(folder, work_of(folder), list(wanted.values()), recipe, size)
     for shard in todo.missing[:most]:
         copied = {p: row_of(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
-        write_shard(folder, shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
+        write_shard(work_of(folder), shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
     if most >= len(todo.missing):
-        finish(folder, todo, wanted, recipe, {"torch": "1"})
+        finish(folder, work_of(folder), todo, wanted, recipe, {"torch": "1"})
     return todo
 
 
@@ -96,13 +103,40 @@ def test_growth_ends_with_the_rows_of_a_run_from_scratch(tmp_path: Path) -> None
 
 def test_a_killed_run_is_continued_whatever_was_done_first(tmp_path: Path) -> None:
     build(tmp_path, images(*range(9)), most=2)
-    (tmp_path / "features-0000.safetensors.tmp").write_bytes(b"torn")
+    (work_of(tmp_path) / "features-0000.safetensors.tmp").write_bytes(b"torn")
     (tmp_path / "features-0000000000000000.safetensors").write_bytes(b"no shard")
     with pytest.raises(InputError, match="holds no features; run the cache_features stage"):
         FeatureStore(tmp_path, MODEL, "qformer")
     assert new(build(tmp_path, images(*range(9)))) == 5
     check(tmp_path, images(*range(9)))
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(work_of(tmp_path).iterdir())
+
+
+def test_a_checkout_of_the_store_costs_no_shard_that_was_made(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(9)), most=2)
+    shutil.rmtree(tmp_path)  # as DVC's forced checkout does to what was never committed
+    assert new(build(tmp_path, images(*range(9)))) == 5
+    check(tmp_path, images(*range(9)))
+
+
+def test_what_other_settings_began_stays(tmp_path: Path) -> None:
+    other = Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32", 0)
+    build(tmp_path, images(*range(9)), recipe=other, most=2)
+    build(tmp_path, images(*range(9)))
+    assert new(build(tmp_path, images(*range(9)), recipe=other)) == 5
+
+
+def test_a_damaged_shard_that_dvc_linked_to_its_cache_is_replaced_not_written_into(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(2)))
+    (shard,) = tmp_path.glob("*.safetensors")
+    whole = shard.read_bytes()
+    in_cache = tmp_path.with_name("cached")
+    shard.unlink()
+    in_cache.write_bytes(b"damaged")
+    os.link(in_cache, shard)
+    build(tmp_path, images(*range(2)))
+    assert shard.read_bytes() == whole
+    assert in_cache.read_bytes() == b"damaged"
 
 
 def test_a_flipped_bit_is_made_right_by_the_next_run(tmp_path: Path) -> None:
@@ -160,7 +194,7 @@ def test_a_store_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
-    shard = plan(tmp_path, [sha(0)], RECIPE, 2).missing[0]
+    shard = plan(tmp_path, work_of(tmp_path), [sha(0)], RECIPE, 2).missing[0]
     (tmp_path / shard.file).mkdir()  # where the file should go
     with pytest.raises(InputError, match=r"cannot be written .* free space and run again"):
         write_shard(tmp_path, shard, [features_of(sha(0))], RECIPE)

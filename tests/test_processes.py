@@ -23,10 +23,11 @@ from conftest import ROOT
 from test_others import vilt
 from toy import toy_processor
 from vqa.blip2 import PixelReader
+from vqa.encoding import Pixels
 from vqa.pairs import read_pairs
 
 Project = Callable[..., Path]
-PREDICTIONS = Path("data/predictions")
+PREDICTIONS, WORK = Path("data/predictions"), Path(".durable/answers")
 
 
 @pytest.fixture
@@ -47,18 +48,18 @@ def predicted() -> dict[str, bytes]:
 
 def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None:
     stages = ("answer_base", "answer_adapted", "compare")
-    for stage in (answer_base, answer_adapted, compare):
-        stage.run()
+    for module in (answer_base, answer_adapted, compare):
+        module.run()
     alone = predicted()
     assert len(alone) == 5
     for path in PREDICTIONS.rglob("*.csv"):
         path.unlink()
     for stage, bar in zip(stages, ("baseline", "blind", "vilt"), strict=True):
         killed_at(stage, rf"{bar}: +\d+%.* [1-9]\d?/35")
-        assert any(PREDICTIONS.with_name("predictions.work").glob("*/*.jsonl"))
+        assert any(WORK.glob("*/*.jsonl"))
         run(stage, TWO_PROCESSES)
     assert predicted() == alone
-    assert not PREDICTIONS.with_name("predictions.work").exists()
+    assert not WORK.exists()
 
 
 def test_questions_are_shared_out_by_picture(trained: Path) -> None:
@@ -84,7 +85,7 @@ def paths(catalogue: Path) -> Iterator[list[Path]]:
 def test_workers_that_decode_are_started_by_any_method_and_are_handed_no_weights(
     paths: list[Path], method: str
 ) -> None:
-    pixels = cache_features.Pixels(paths, PixelReader(toy_processor().image_processor))
+    pixels = Pixels(paths, PixelReader(toy_processor().image_processor))
     assert len(pickle.dumps(pixels)) < 10_000
     here = torch.stack([pixels[i] for i in range(len(pixels))])
     loader = DataLoader(pixels, batch_size=3, num_workers=1, multiprocessing_context=method)

@@ -52,7 +52,7 @@ def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_ca
     assert speed["lora"]["cached_pairs_per_second"] > 0
     for which in ("best", "final"):
         assert (folder / "models/adapter" / which / "adapter_model.safetensors").is_file()
-    assert not (folder / "models/adapter.work").exists()
+    assert not (folder / ".durable/training").exists()
     plot = (folder / "metrics/plots/train/plots/metrics/loss.tsv").read_text().splitlines()
     assert plot[0] == "step\tloss"
 

@@ -22,6 +22,7 @@ from vqa.training import Shuffled, last_checkpoint, pairs_of_images
 from vqa.unfinished import folder_of_run
 
 Project = Callable[..., Path]
+WORK = Path(".durable/training")
 BEST = Path("models/adapter/best/adapter_model.safetensors")
 
 
@@ -64,12 +65,12 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
     killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
     printed = run("train")
-    assert re.search(r"continuing from models/adapter\.work/\w+/checkpoint-\d+", printed)
+    assert re.search(r"continuing from \.durable/training/\w+/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
     assert trained_metrics() == metrics
     assert plotted() == plots
     assert len({row[0] for row in plots["loss.tsv"]}) == len(plots["loss.tsv"])
-    assert not Path("models/adapter.work").exists()
+    assert not WORK.exists()
 
 
 def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: Path) -> None:
@@ -89,13 +90,13 @@ def test_settings_changed_and_changed_back_continue_where_they_were(
 ) -> None:
     cached(project)
     killed_at("train", r"training: .* [4-9]\d/\d+ ")
-    begun = set(Path("models/adapter.work").iterdir())
+    begun = set(WORK.iterdir())
     project(train={"epochs": 1, "checkpoint_steps": 7}, lora={"r": 8})
-    assert "models/adapter.work keeps 1 unfinished run(s) of other settings" in run("train")
-    assert set(Path("models/adapter.work").iterdir()) == begun
+    assert f"{WORK} keeps 1 unfinished run(s) of other settings" in run("train")
+    assert set(WORK.iterdir()) == begun
     project(train={"epochs": 4, "checkpoint_steps": 7}, lora={"r": 4})
-    assert re.search(r"continuing from models/adapter\.work/\w+/checkpoint-\d+", run("train"))
-    assert not Path("models/adapter.work").exists()
+    assert re.search(r"continuing from \.durable/training/\w+/checkpoint-\d+", run("train"))
+    assert not WORK.exists()
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:

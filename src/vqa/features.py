@@ -11,6 +11,7 @@ do.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from vqa.files import read_json, undamaged, write_json
 
 MANIFEST = "manifest.json"
 _DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
+_SHARDS = "features-*.safetensors"
 _HEADER = "rows"  # of a shard: recipe, pictures, SHA-256 of the features
 
 
@@ -66,8 +68,10 @@ class Plan:
     reusable: dict[str, tuple[Path, int]]  # picture → row of a shard that will be deleted
 
 
-def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard: int) -> Plan:
-    """What is left to do so that the store holds exactly `pictures`; the same for every process.
+def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard: int) -> Plan:
+    """What is left to do so that the store in `folder` holds exactly `pictures`; the same for every process.
+
+    `work` is where shards are made: what an earlier run left there is taken over.
 
     A full shard of wanted pictures stays. What other shards of this recipe hold is copied into new ones,
     so that growth by single pictures does not end in a thousand files.
@@ -77,7 +81,7 @@ def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard
     stale: dict[Path, list[str]] = {}
     reusable: dict[str, tuple[Path, int]] = {}
     covered: set[str] = set()
-    for path in sorted(folder.glob("features-*.safetensors")):
+    for path in [*sorted(folder.glob(_SHARDS)), *sorted(work.glob(_SHARDS))]:
         rows = _pictures_in(path, recipe)
         if len(rows) == images_per_shard and wanted.issuperset(rows) and covered.isdisjoint(rows):
             kept.append(Shard(path.name, rows))
@@ -91,12 +95,13 @@ def plan(folder: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard
         _shard(left[start : start + images_per_shard], recipe)
         for start in range(0, len(left), images_per_shard)
     ]
-    there = [shard for shard in missing if stale.get(folder / shard.file) == shard.pictures]
+    places = (folder, work)
+    there = [s for s in missing if any(stale.get(place / s.file) == s.pictures for place in places)]
     new = {shard.file for shard in missing}
     return Plan(
         kept + there,
         [shard for shard in missing if shard not in there],
-        [path for path in stale if path.name not in new],
+        [path for path in stale if path.parent == folder and path.name not in new],
         {picture: at for picture, at in reusable.items() if picture in wanted},
     )
 
@@ -124,10 +129,22 @@ def write_shard(folder: Path, shard: Shard, rows: Sequence[Tensor], recipe: Reci
 
 
 def finish(
-    folder: Path, done: Plan, images: Mapping[str, str], recipe: Recipe, versions: Mapping[str, str]
+    folder: Path,
+    work: Path,
+    done: Plan,
+    images: Mapping[str, str],
+    recipe: Recipe,
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Write the manifest over `images` (name → picture) and delete what is stale; returns the manifest."""
+    """Move what was made in `work` into the store, write its manifest over `images` (name → picture) and
+    delete what is stale; returns the manifest. Shards in `work` that other settings began stay.
+    """
     shards = sorted([*done.kept, *done.missing], key=lambda shard: shard.file)
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in shards:
+        if (work / shard.file).is_file():  # also where the store has one: that may be damaged
+            (folder / shard.file).unlink(missing_ok=True)  # perhaps a link to DVC's cache: never written into
+            shutil.move(work / shard.file, folder / shard.file)
     manifest = {
         **recipe.fields(),
         "versions": dict(versions),
@@ -135,7 +152,7 @@ def finish(
         "images": dict(sorted(images.items())),
     }
     write_json(folder / MANIFEST, manifest)
-    for path in [*done.stale, *folder.glob("*.tmp")]:
+    for path in [*done.stale, *folder.glob("*.tmp"), *work.glob("*.tmp")]:
         path.unlink(missing_ok=True)
     return manifest
 
