@@ -1,6 +1,7 @@
 """Batch mode: the successor package against a local server that speaks uploads and batch jobs."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from vqa.errors import InputError
 from vqa.ledger import Job, Jobs
 from vqa.pairs import read_pairs
 
-JOBS = generate.LEDGER.with_name("jobs.jsonl")
+DURABLE = Path(".durable/ledger")
+JOBS = DURABLE / "jobs.jsonl"
 
 
 @pytest.fixture
@@ -62,6 +64,7 @@ def test_batch_answers_equal_online_answers(hand_over: Callable[..., None]) -> N
         hand_over(server)
         handed_over = generate.GENERATED.read_bytes()
         generate.LEDGER.unlink()
+        shutil.rmtree(DURABLE)
         hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
     assert generate.GENERATED.read_bytes() == handed_over
 
@@ -123,7 +126,7 @@ def test_answers_are_kept_also_of_what_is_not_asked_for_any_more(hand_over: Call
         hand_over(server, images=2)
         hand_over(server)
         assert len(server.jobs) == 1
-    entries = [json.loads(line) for line in generate.LEDGER.read_text().splitlines()]
+    entries = [json.loads(line) for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert len(entries) == 10
     assert all(entry["image_name"].endswith(".jpg") for entry in entries)
 
@@ -149,7 +152,7 @@ def test_the_budget_is_that_of_all_runs_together(hand_over: Callable[..., None])
                 hand_over(server, max_cost_usd=0.0012)
             except InputError as error:
                 assert "under way" in str(error)
-    spent = [json.loads(line)["usd"] for line in generate.LEDGER.read_text().splitlines()]
+    spent = [json.loads(line)["usd"] for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert sum(spent) <= 0.0012
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,7 +258,7 @@ def test_an_answer_of_two_megabytes_is_a_reason_and_does_not_fill_the_ledger(
     with GeminiServer(huge) as server:
         asked(server, images=3, concurrency=1)
     assert metrics()["outcomes"] == {"answered": 2, "text_too_long": 1}
-    assert generate.LEDGER.stat().st_size < 150_000
+    assert Path(".durable/ledger/ledger.jsonl").stat().st_size < 150_000
 
 
 def test_limits_stop_before_the_line_is_crossed(
@@ -327,7 +328,7 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) != 0
         assert len(server.received) <= 6 + 2 * 4 < 30
-        assert generate.LEDGER.read_text().count("\n") == len(server.received)
+        assert Path(".durable/ledger/ledger.jsonl").read_text().count("\n") == len(server.received)
 
 
 def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
@@ -354,7 +355,8 @@ def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert len(server.received) <= 500 + 10 * concurrency
         disturbed = Path("data/vqa/generated.csv").read_bytes()
-        Path("data/ledger/ledger.jsonl").unlink()
+        generate.LEDGER.unlink()
+        shutil.rmtree(".durable")
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert Path("data/vqa/generated.csv").read_bytes() == disturbed
         assert disturbed.count(b"\n") == 1001

@@ -103,7 +103,7 @@ def ask_in_batches(
         ) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    under_way = jobs.open()
+    under_way = jobs.holding([request.key for request in requests if request.key not in ledger])
     if under_way:
         raise InputError(
             f"{sum(len(job.keys) for job in under_way)} requests are under way in {len(under_way)} batch "
@@ -132,16 +132,16 @@ def pairs_answered(
 
 def bill(requests: Sequence[Request], ledger: Ledger) -> dict[str, Any]:
     """What the settled ones among `requests` took: requests, attempts, tokens and USD, by model."""
-    found = {request.key: ledger.get(request.key) for request in requests}  # two products may share a key
-    entries = [entry for entry in found.values() if entry]
-    return {
-        "requests": len(entries),
-        "retries": sum(entry.attempts - 1 for entry in entries),
-        "prompt_tokens": sum(entry.prompt_tokens for entry in entries),
-        "output_tokens": sum(entry.output_tokens for entry in entries),
-        "usd": round(sum(entry.usd for entry in entries), 6),
-        "by_model": dict(Counter(entry.model_answered for entry in entries).most_common()),
-    }
+    total, by_model, usd = Counter[str](), Counter[str](), 0.0
+    for key in dict.fromkeys(request.key for request in requests):  # two products may share a key
+        if entry := ledger.get(key):
+            total.update(requests=1, retries=entry.attempts - 1)
+            total.update(prompt_tokens=entry.prompt_tokens, output_tokens=entry.output_tokens)
+            by_model[entry.model_answered] += 1
+            usd += entry.usd
+    names = ("requests", "retries", "prompt_tokens", "output_tokens")
+    counts: dict[str, Any] = {name: total[name] for name in names}
+    return counts | {"usd": round(usd, 6), "by_model": dict(by_model.most_common())}
 
 
 def _entry(
