@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vqa.files import make_own, whole_file
+from vqa.inspection import inspected
 
 LINKS = [os.link, os.symlink]
 Link = Callable[[Path, Path], None]
@@ -47,3 +48,13 @@ def test_a_file_that_is_our_own_stays_the_same_file(tmp_path: Path) -> None:
     number = out.stat().st_ino
     make_own(out)
     assert out.stat().st_ino == number
+
+
+def test_pictures_seen_are_remembered_in_an_own_copy(catalogue: Path, tmp_path: Path) -> None:
+    cached, memory = tmp_path / "cached", tmp_path / "pictures.jsonl"
+    cached.touch()  # and with it every other empty file that DVC keeps
+    os.link(cached, memory)
+    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))[:3]
+    assert len(inspected(catalogue, names, memory)) == 3
+    assert cached.read_bytes() == b""
+    assert memory.read_bytes().count(b"\n") == 3

@@ -118,6 +118,13 @@ def test_a_ledger_that_was_cut_by_hand_while_a_run_has_it_open_is_not_written_to
     assert path.read_text() == ""
 
 
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_paid_for(tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
+    ledger = Ledger(tmp_path / "a-file/ledger/ledger.jsonl")
+    with pytest.raises(InputError, match=r"cannot be written \(Not a directory\); .* in VQA_DURABLE"):
+        ledger.claim()
+
+
 @contextmanager
 def files_end_at(size: int) -> Iterator[None]:
     """A disk that is full, as the system sees it: no file may grow beyond this size."""

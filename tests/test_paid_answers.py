@@ -109,11 +109,11 @@ def started(clone: Clone, *command: str) -> subprocess.Popen[bytes]:
     )
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
+def wait_until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120  # seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
+        time.sleep(0.01)
 
 
 def killed_when(happened: Callable[[], bool], clone: Clone, *command: str) -> None:
@@ -127,10 +127,13 @@ def killed_when(happened: Callable[[], bool], clone: Clone, *command: str) -> No
 
 
 def killed_after(shop: Shop, clone: Clone, count: int, *command: str) -> None:
-    """Run a command and kill it once it has bought and written `count` answers."""
-    enough = answers(clone) + count
+    """Run a command and kill it once it has bought and written `count` answers.
+
+    It has when as many more requests wait as it sends at once: each follows an answer that was written.
+    """
+    enough = len(shop.received) + count + CONCURRENCY
     shop.refill(count)
-    killed_when(lambda: answers(clone) == enough, clone, *command)
+    killed_when(partial(arrived, shop, enough), clone, *command)
     shop.refill()
 
 
@@ -173,7 +176,7 @@ def test_a_second_run_in_a_copy_of_the_project_asks_nothing_while_the_first_one_
 ) -> None:
     shop.refill(3)
     first = started(customer, "python", "src/generate.py")
-    wait_until(lambda: answers(customer) == 3 and len(shop.received) == 3 + CONCURRENCY)
+    wait_until(partial(arrived, shop, 3 + CONCURRENCY))
     second = customer.run("dvc", "exp", "run", "--temp", "generate")
     assert "another run is writing" in second.stderr
     assert len(shop.received) == 3 + CONCURRENCY

@@ -171,8 +171,13 @@ def _line(values: Values) -> bytes:
 
 def _locked(path: Path) -> BinaryIO:
     """The file for appending, this process's alone; the lock goes with the process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("ab", buffering=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab", buffering=0)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); mend that or name another folder in {VARIABLE}"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
