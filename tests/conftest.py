@@ -102,7 +102,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("small"))
     for key, value in SMALL_RUN.items():
         clone.change(key, value)
-    assert len(clone.repro()) == 8
+    assert len(clone.repro()) == 10
     clone.commit("small run")
     return clone
 

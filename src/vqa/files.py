@@ -1,5 +1,6 @@
 """Files are written whole: under a temporary name, then renamed, so that none is ever half there."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -57,10 +58,24 @@ def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
         raise InputError(f"{what} is missing or damaged ({first_line(error)}); {remedy}") from error
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_json(path: Path, value: Any) -> None:
     with whole_file(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """The values of a file of JSON lines; a torn last line, which a kill leaves, is passed over."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
 
 
 def read_json(path: Path) -> Any:
