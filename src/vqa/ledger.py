@@ -23,13 +23,13 @@ class Entry:
     key: str  # hash of picture bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
-    text: str  # as the model wrote it
+    text: str  # as the model wrote it; all that came back where no text was found in it
     finish_reason: str
     model_asked: str
     model_answered: str
     prompt_tokens: int
     output_tokens: int
-    usd: float
+    usd: float  # of all attempts; one whose answer got lost counts at its most
     seconds: float
     attempts: int
     time: str  # ISO 8601, UTC
@@ -61,6 +61,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._lines = _Lines(path)
         self._entries = {entry.key: entry for entry in self._lines.read(Entry)}
+        self.usd = sum(entry.usd for entry in self._entries.values())  # of all requests together
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -71,6 +72,8 @@ class Ledger:
     def append(self, entry: Entry) -> None:
         """Write one entry; when this returns it is on disk."""
         self._lines.append(asdict(entry))
+        before = self._entries.get(entry.key)
+        self.usd += entry.usd - (before.usd if before else 0.0)
         self._entries[entry.key] = entry
 
 

@@ -3,6 +3,7 @@
 A multi-word answer is kept as it came: rejecting it is the validate stage's work, cutting it nobody's.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -33,13 +34,18 @@ class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failu
 def prompt_for(product: Product, questions: int) -> str:
     """The template filled with what the listing says; unknown attributes are said to be unknown."""
     description = product.description or " ".join(product.bullets[:3])
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    return _template().substitute(
         name=product.name or "unknown",
         color=product.color or "unknown",
         material=product.material or "unknown",
         description=description[:600] or "unknown",
         count=questions,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    return Template(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
