@@ -95,7 +95,8 @@ class Batch:
         is_done = self.looks > self.server.looks_until_done
         state = self.server.final_state if is_done else self.server.running_state
         output = {"responsesFile": f"files/out-{self.name.partition('/')[2]}"}
-        return {"displayName": self.label, "state": state, "output": output if is_done else {}}
+        has_output = is_done and self.server.has_output
+        return {"displayName": self.label, "state": state, **({"output": output} if has_output else {})}
 
     def answers(self) -> bytes:
         """The result file: a line a request, in another order than asked."""
@@ -127,6 +128,7 @@ class GeminiServer(ThreadingHTTPServer):
         self.jobs: dict[str, Batch] = {}
         self.looks_until_done, self.final_state = 0, "BATCH_STATE_SUCCEEDED"
         self.running_state: Any = "BATCH_STATE_RUNNING"
+        self.has_output = True
         self.left_out_of_results = 0  # the last requests of each job
         self.most_at_once = 0
         self._at_once = 0

@@ -1,4 +1,4 @@
-"""Batch mode: the successor package against a local server that speaks uploads and batch jobs."""
+"""Batch mode: google-genai against a local server that speaks uploads and batch jobs."""
 
 import json
 from collections.abc import Callable
@@ -83,13 +83,13 @@ def test_requests_of_a_failed_or_never_submitted_job_are_submitted_again(
     hand_over: Callable[..., None],
 ) -> None:
     with GeminiServer() as server:
-        server.final_state = "BATCH_STATE_FAILED"
+        server.final_state, server.has_output = "BATCH_STATE_FAILED", False
         with pytest.raises(InputError, match="under way"):
             hand_over(server)
         with pytest.raises(InputError, match="under way"):  # the first failed, its requests go out again
             hand_over(server)
         Jobs(JOBS).record(Job("never-sent", ("x",), None, "submitting"))
-        server.final_state = "BATCH_STATE_SUCCEEDED"
+        server.final_state, server.has_output = "BATCH_STATE_SUCCEEDED", True
         hand_over(server)
         assert len(server.jobs) == 2
     assert outcomes() == {"answered": 10}
@@ -141,16 +141,17 @@ def test_nothing_is_asked_online_while_jobs_are_under_way(hand_over: Callable[..
 def test_the_budget_is_that_of_all_runs_together(hand_over: Callable[..., None]) -> None:
     with GeminiServer() as server:
         with pytest.raises(InputError, match="under way"):
-            hand_over(server, max_cost_usd=0.0012)
+            hand_over(server, max_cost_usd=0.008)
         bought = len(server.jobs["batches/0"].requests)
         assert 0 < bought < 10
         for _ in range(4):
             try:
-                hand_over(server, max_cost_usd=0.0012)
+                hand_over(server, max_cost_usd=0.008)
             except InputError as error:
                 assert "under way" in str(error)
     spent = [json.loads(line)["usd"] for line in generate.LEDGER.read_text().splitlines()]
-    assert sum(spent) <= 0.0012
+    assert sum(spent) <= 0.008
+    assert spent[0] == pytest.approx((500 * 0.25 + 100 * 1.50) / 1e6 / 2)
 
 
 def test_a_request_that_a_batch_could_not_serve_is_asked_again(hand_over: Callable[..., None]) -> None:
@@ -166,9 +167,11 @@ def test_a_request_that_a_batch_could_not_serve_is_asked_again(hand_over: Callab
     assert outcomes() == {"answered": 10}
 
 
-def test_the_default_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
+def test_the_old_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
     with (
         GeminiServer() as server,
-        pytest.raises(InputError, match="mode is batch, which only google-genai has"),
+        pytest.raises(
+            InputError, match=r"cannot send generate\.mode \(is batch\); set generate\.sdk to google-genai"
+        ),
     ):
-        hand_over(server, sdk="google-generativeai")
+        hand_over(server, sdk="google-generativeai", thinking=None, media_resolution=None)

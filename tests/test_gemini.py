@@ -19,7 +19,8 @@ from clone import Clone
 from conftest import ROOT
 from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
 from vqa.annotators import questioning
-from vqa.annotators.gemini import GenAi, api_key, client_for
+from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
 from vqa.ledger import Jobs, Ledger
@@ -30,12 +31,16 @@ KEY = "K-very-secret"
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 Project = Callable[..., Path]
+SENDABLE: dict[str, dict[str, Any]] = {
+    "google-generativeai": {"thinking": None, "media_resolution": None},
+    "google-genai": {},
+}
 
 
 @pytest.fixture(params=["google-generativeai", "google-genai"])
 def settings(request: pytest.FixtureRequest) -> Generate:
-    """The committed settings, once for each package."""
-    return replace(load_settings(ROOT / "params.yaml").generate, sdk=request.param)
+    """The committed settings, once for each package, as far as it can send them."""
+    return replace(load_settings(ROOT / "params.yaml").generate, sdk=request.param, **SENDABLE[request.param])
 
 
 @pytest.fixture
@@ -96,7 +101,10 @@ def test_a_slow_answer_and_a_refused_connection_are_tried_again(
     [
         (error(400, f"API key not valid: {KEY}"), "the key is not valid"),
         (error(403, "denied"), "may not use this API or model"),
-        (error(404, "gone"), "generate.model is 'gemini-2.5-flash-lite', which is unknown or retired"),
+        (
+            error(404, "gone"),
+            "generate.model is 'gemini-3.1-flash-lite', which is unknown, retired or closed",
+        ),
         (error(429, "quota", [PER_DAY]), "today's quota is used up"),
     ],
 )
@@ -135,7 +143,7 @@ def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
     with GeminiServer() as server:
         reply = client_for(replace(settings, api_endpoint=server.url), KEY).send(request_)
     ((path, headers, body),) = server.received
-    assert path.startswith("/v1beta/models/gemini-2.5-flash-lite:generateContent")
+    assert path.startswith("/v1beta/models/gemini-3.1-flash-lite:generateContent")
     assert [name.lower() for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
     assert KEY not in path + json.dumps(body)
     picture, prompt = body["contents"][0]["parts"]
@@ -143,7 +151,7 @@ def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
     assert prompt["text"] == "Ask."
     assert body["generationConfig"]["responseMimeType"] == "application/json"
     assert "difficulty" in json.dumps(body["generationConfig"]["responseSchema"])
-    assert (reply.model, reply.prompt_tokens, reply.output_tokens) == ("gemini-test-001", 500, 100)
+    assert (reply.model, reply.prompt_tokens, reply.output_tokens) == ("gemini-3.1-flash-lite", 500, 100)
 
 
 def test_the_key_comes_from_the_environment_only() -> None:
@@ -158,10 +166,11 @@ def asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Run the generate stage against a server; keyword arguments change generate.*."""
     monkeypatch.setenv("GOOGLE_API_KEY", KEY)
 
-    def run(server: GeminiServer, preview: int | None = None, **changes: Any) -> None:
+    def run(server: GeminiServer, preview: int | None = None, retry: bool = False, **changes: Any) -> None:
         gemini = {"annotator": "gemini", "api_endpoint": server.url, "requests_per_minute": 1e6}
-        project(generate={**gemini, "tokens_per_minute": 1e9, **changes})
-        generate.run(preview)
+        sdk = SENDABLE[changes.get("sdk", "google-genai")]
+        project(generate={**gemini, "tokens_per_minute": 1e9, **sdk, **changes})
+        generate.run(preview, retry)
 
     return run
 
@@ -191,8 +200,8 @@ def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[.
     assert len(first) == 40
     bill = metrics()["bill"]
     assert (bill["requests"], bill["prompt_tokens"], bill["output_tokens"]) == (30, 15000, 3000)
-    assert bill["usd"] == pytest.approx(30 * (500 * 0.10 + 100 * 0.40) / 1e6)
-    assert bill["by_model"] == {"gemini-test-001": 30}
+    assert bill["usd"] == pytest.approx(30 * (500 * 0.25 + 100 * 1.50) / 1e6)
+    assert bill["by_model"] == {"gemini-3.1-flash-lite": 30}
 
 
 @pytest.mark.parametrize("mode", ["online", "batch"])
@@ -203,11 +212,11 @@ def test_the_same_picture_and_listing_under_two_names_is_bought_once(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with GeminiServer() as server:
         settings = replace(settings, sdk="google-genai", api_endpoint=server.url)
-        client = GenAi(settings, KEY)
         if mode == "online":
-            questioning.ask_missing([request_, twin], ledger, client.send, settings)
+            questioning.ask_missing([request_, twin], ledger, client_for(settings, KEY).send, settings)
             assert len(server.received) == 1
         else:
+            client = GeminiJobs(settings, KEY)
             jobs = Jobs(tmp_path / "jobs.jsonl")
             with pytest.raises(InputError, match="1 requests are under way"):
                 questioning.ask_in_batches([request_, twin], ledger, jobs, client, settings)
@@ -268,11 +277,19 @@ def test_limits_stop_before_the_line_is_crossed(
         assert len(server.received) == 7
         assert "stopped by generate.max_requests: 23 of 30 pictures" in capsys.readouterr().out
         assert metrics()["outcomes"] == {"not_asked": 23, "answered": 7}
-        asked(server, images=30, max_cost_usd=0.0012)
-        assert "stopped by generate.max_cost_usd" in capsys.readouterr().out
-    spent_in_run = (len(server.received) - 7) * (500 * 0.10 + 100 * 0.40) / 1e6
-    assert 0 < spent_in_run < 0.0012
-    assert metrics()["outcomes"]["not_asked"] > 0
+
+
+def test_the_budget_is_that_of_all_runs_together(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        for _ in range(3):
+            asked(server, images=30, max_cost_usd=0.008)
+            assert "stopped by generate.max_cost_usd" in capsys.readouterr().out
+    # The dearest answer costs 0.0033: another is bought while 0.008 - 0.0033 are not yet spent.
+    assert len(server.received) == 18
+    assert metrics()["bill"]["usd"] == pytest.approx(18 * (500 * 0.25 + 100 * 1.50) / 1e6)
+    assert metrics()["outcomes"] == {"answered": 18, "not_asked": 12}
 
 
 def test_requests_that_stay_unanswered_end_the_run_and_are_asked_again(
@@ -303,8 +320,8 @@ def test_a_preview_shows_pairs_and_the_bill_and_is_not_paid_again(
         asked(server, preview=5, images=30)
         printed = capsys.readouterr().out
         assert printed.count("What color is the body?") == 5
-        assert "spent 0.000450 USD on 5 pictures" in printed
-        assert "all 30 pictures would cost about 0.0027 USD" in printed
+        assert "spent 0.001375 USD on 5 pictures" in printed
+        assert "billed 0.000275; all 30 pictures would cost about 0.0082 USD" in printed
         assert not generate.GENERATED.exists()
         asked(server, images=30)
         assert len(server.received) == 30

@@ -181,13 +181,17 @@ def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
     Raises:
         TryAgain: nothing came.
     """
+    # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
     try:
         ask()
+        reason = TryAgain("the package sent nothing")
     except Arrived as arrived:
+        arrived.__traceback__ = None
         return arrived.answer
     except (httpx2.RequestError, requests.RequestException) as error:
-        raise TryAgain(type(error).__name__, may_be_paid=_may_have_arrived(error)) from None
-    raise AssertionError("the package sent nothing")
+        error.__traceback__ = None
+        reason = TryAgain(type(error).__name__, may_be_paid=_may_have_arrived(error))
+    raise reason
 
 
 def _may_have_arrived(error: Exception) -> bool:

@@ -31,8 +31,10 @@ class GeminiJobs:
         self._settings, self._key = settings, key
         self._types, self._errors = types, errors
         # What is said of jobs is read here, as replies are; up- and downloads take the package's own ways.
-        self._batches = genai_client(settings, key, [lift_from_httpx]).batches
-        self._files = genai_client(settings, key, []).files
+        self._jobs, self._files = (
+            genai_client(settings, key, [lift_from_httpx]),
+            genai_client(settings, key, []),
+        )
         self._generation = genai_config(settings).model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def line(self, request: Request) -> bytes:
@@ -56,9 +58,9 @@ class GeminiJobs:
         """
         upload = self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label)
         with self._translated():
-            file = self._files.upload(file=io.BytesIO(lines), config=upload)
+            file = self._files.files.upload(file=io.BytesIO(lines), config=upload)
         config = self._types.CreateBatchJobConfig(display_name=label)
-        model, create = self._settings.model, self._batches.create
+        model, create = self._settings.model, self._jobs.batches.create
         name = self._said(lambda: create(model=model, src=file.name, config=config)).get("name")
         if not isinstance(name, str):
             raise TryAgain("a batch job without a name")
@@ -69,7 +71,7 @@ class GeminiJobs:
         token = None
         while True:
             config = self._types.ListBatchJobsConfig(page_token=token)
-            listed = self._said(lambda: self._batches.list(config=config))  # noqa: B023  # called at once
+            listed = self._said(lambda: self._jobs.batches.list(config=config))  # noqa: B023  # called at once
             for job in map(dict_in, list_in(listed.get("operations"))):
                 if dict_in(job.get("metadata")).get("displayName") == label:
                     return str(job.get("name"))
@@ -82,7 +84,7 @@ class GeminiJobs:
 
         A request that the service failed to serve has the outcome `unanswered`. Raises as `submit`.
         """
-        job = dict_in(self._said(lambda: self._batches.get(name=name)).get("metadata"))
+        job = dict_in(self._said(lambda: self._jobs.batches.get(name=name)).get("metadata"))
         state = re.sub(r"^(BATCH|JOB)_STATE_", "", str(job.get("state")))
         file = dict_in(job.get("output")).get("responsesFile")
         if state not in _OVER or (state.endswith("SUCCEEDED") and not file):
@@ -90,7 +92,7 @@ class GeminiJobs:
         if not file:
             return {}
         with self._translated():
-            content = self._files.download(file=str(file)).decode(errors="replace")
+            content = self._files.files.download(file=str(file)).decode(errors="replace")
         replies = (self._batched(line) for line in content.split("\n") if line.strip())
         return {key: reply for key, reply in replies if key}
 
