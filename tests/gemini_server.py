@@ -61,8 +61,9 @@ def as_sent(body: Any, path: str) -> Any:
     if body.get("modelVersion") == "":
         body["modelVersion"] = path.rpartition("/models/")[2].partition(":")[0]
     if "enum-encoding=int" in path or "enum-encoding%3Dint" in path:
-        for candidate in body.get("candidates") or []:
-            if candidate.get("finishReason") in FINISH:
+        candidates = body.get("candidates")
+        for candidate in candidates if isinstance(candidates, list) else []:
+            if isinstance(candidate, dict) and candidate.get("finishReason") in FINISH:
                 candidate["finishReason"] = FINISH.index(candidate["finishReason"])
         feedback = body.get("promptFeedback", {})
         if feedback.get("blockReason") in BLOCK:

@@ -128,7 +128,10 @@ class Asker:
             while taken := self._take():
                 pool.submit(self._ask_once, *taken)
         if self._error:
-            raise self._error
+            try:
+                raise self._error
+            finally:  # its traceback leads back here: a circle that would keep what we hold open
+                self._error = None
         return self.progress
 
     def _ask_once(self, order: int, attempts: int, request: Request) -> None:

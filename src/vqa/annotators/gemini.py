@@ -203,7 +203,8 @@ def _may_have_arrived(error: Exception) -> bool:
 
 
 def _lift_from_requests(response: requests.Response, **_: Any) -> None:
-    content, is_whole = read_whole(response.iter_content(65536))
+    # read1: what has come, where iter_content would drop the half of a body that broke off.
+    content, is_whole = read_whole(iter(lambda: response.raw.read1(65536, decode_content=True), b""))
     raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import requests
+import urllib3
 
 from vqa.asking import ANSWERED, NOT_UNDERSTOOD, REFUSED, Reply, TryAgain
 from vqa.errors import InputError
@@ -62,7 +62,7 @@ def read_whole(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
     try:
         for chunk in chunks:
             content += chunk
-    except (httpx2.RequestError, requests.RequestException):
+    except (httpx2.RequestError, urllib3.exceptions.HTTPError):
         return bytes(content), False
     return bytes(content), True
 
