@@ -105,14 +105,14 @@ class Batch:
         for number, request in enumerate(self.requests):
             response = self.server.behaviour(number, request["request"])
             if response.status != 200:
-                lines.append(json.dumps({"key": request["key"], **response.body}))
+                lines.append(json.dumps({"key": request["key"], **response.body}).encode())
             elif isinstance(response.body, bytes):
-                lines.append(f'{{"key": "{request["key"]}", "response": ' + response.body.decode())
+                lines.append(f'{{"key": "{request["key"]}", "response": '.encode() + response.body)
             else:
                 sent = as_sent(response.body, self.path)
-                lines.append(json.dumps({"key": request["key"], "response": sent}))
+                lines.append(json.dumps({"key": request["key"], "response": sent}).encode())
         left_out = self.server.left_out_of_results
-        return "\n".join(reversed(lines[: len(lines) - left_out])).encode()
+        return b"\n".join(reversed(lines[: len(lines) - left_out]))
 
 
 class GeminiServer(ThreadingHTTPServer):

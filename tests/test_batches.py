@@ -1,6 +1,8 @@
 """Batch mode: google-genai against a local server that speaks uploads and batch jobs."""
 
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,8 @@ from typing import Any
 import pytest
 
 import generate
-from gemini_server import GeminiServer, Response, error, well
+from gemini_faults import FAULTS
+from gemini_server import GeminiServer, Response, answer, error, well
 from vqa.annotators import batches
 from vqa.errors import InputError
 from vqa.ledger import Job, Jobs
@@ -22,9 +25,10 @@ def hand_over(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> 
     """Run the generate stage in batch mode against a server."""
     monkeypatch.setenv("GEMINI_API_KEY", "K-very-secret")
 
-    def run(server: GeminiServer, **changes: Any) -> None:
+    def run(server: GeminiServer, root: Path | None = None, **changes: Any) -> None:
         gemini = {"annotator": "gemini", "sdk": "google-genai", "mode": "batch", "images": 10}
-        project(generate={**gemini, "api_endpoint": server.url, **changes})
+        data = {"root": str(root)} if root else {}
+        project(data=data, generate={**gemini, "api_endpoint": server.url, **changes})
         generate.run()
 
     return run
@@ -175,3 +179,97 @@ def test_the_old_package_says_that_it_has_no_batch_mode(hand_over: Callable[...,
         ),
     ):
         hand_over(server, sdk="google-generativeai", thinking=None, media_resolution=None)
+
+
+@pytest.mark.parametrize("state", ["BATCH_STATE_PAUSED", "JOB_STATE_NEW", 12, None])
+def test_an_unknown_state_is_under_way(hand_over: Callable[..., None], state: object) -> None:
+    with GeminiServer() as server:
+        server.looks_until_done, server.running_state = 1, state
+        for _ in range(2):
+            with pytest.raises(InputError, match="10 requests are under way"):
+                hand_over(server)
+        hand_over(server)
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+
+
+@pytest.mark.parametrize("state", ["PARTIALLY_SUCCEEDED", "CANCELLED"])
+def test_what_a_job_did_answer_is_collected_and_the_rest_is_asked_once_more(
+    hand_over: Callable[..., None], state: str
+) -> None:
+    with GeminiServer() as server:
+        server.final_state, server.left_out_of_results = f"BATCH_STATE_{state}", 2
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        with pytest.raises(InputError, match="2 requests are under way"):
+            hand_over(server)
+        server.left_out_of_results = 1
+        hand_over(server)
+        assert [len(job.requests) for job in server.jobs.values()] == [10, 2]
+    assert outcomes() == {"answered": 9, "unanswered": 1}
+
+
+def test_whatever_a_batch_brings_back_is_in_the_ledger_and_is_bought_once(
+    hand_over: Callable[..., None],
+) -> None:
+    faults = list(FAULTS.values())
+
+    def odd(number: int, body: dict[str, Any]) -> Response:
+        return faults[number].response if number < len(faults) else well(number, body)
+
+    with GeminiServer(odd) as server:
+        with pytest.raises(InputError, match="30 requests are under way"):
+            hand_over(server, images=30)
+        hand_over(server, images=30)
+        assert len(server.jobs) == 1
+    good = ["answered"] * (30 - len(faults))
+    assert outcomes() == Counter([*good, *(fault.outcome for fault in faults)])
+    kept = [json.loads(line)["text"] for line in generate.LEDGER.read_text().splitlines()]
+    assert len(kept) == 30
+    assert all(any(fault.kept in text for text in kept) for fault in faults if fault.kept)
+
+
+def test_a_job_is_split_by_the_bytes_of_its_file_too(
+    hand_over: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="in 1 batch jobs"):
+            hand_over(server)
+        (file,) = server.files.values()
+        monkeypatch.setattr(batches, "MOST_BYTES", len(file) // 2)
+        with pytest.raises(InputError, match=r"in \d batch jobs"):
+            hand_over(server, questions_per_image=4)  # other requests
+        sizes = [len(content) for content in list(server.files.values())[1:]]
+    assert len(sizes) >= 2
+    assert max(sizes) <= len(file) // 2
+    assert sum(sizes) > 0.9 * len(file)
+
+
+def test_a_picture_that_cannot_be_decoded_is_not_submitted(
+    hand_over: Callable[..., None], catalogue: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "broken"
+    shutil.copytree(catalogue, root)
+    for picture in sorted((root / "images/small").glob("*/*"))[:15]:
+        picture.write_bytes(picture.read_bytes()[:100])
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server, root, images=30)
+        assert len(server.jobs["batches/0"].requests) == 15
+        hand_over(server, root, images=30)
+    assert outcomes()["answered"] == 15
+    assert sum(number for name, number in outcomes().items() if name.startswith("image_")) == 15
+
+
+def test_another_model_stops_before_the_next_job(hand_over: Callable[..., None]) -> None:
+    def rerouted(number: int, body: dict[str, Any]) -> Response:
+        return answer("[]", model="gemini-3.8-flash")
+
+    with GeminiServer(rerouted) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"gemini-3\.8-flash answers"):
+                hand_over(server, images=20)
+        assert len(server.jobs) == 1
+    assert generate.LEDGER.read_text().count("\n") == 10

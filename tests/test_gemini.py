@@ -407,7 +407,7 @@ def test_the_quota_is_the_limit_and_not_the_client(
         return well(number, body)
 
     with GeminiServer(patient) as server:
-        fast = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 40}
+        fast: dict[str, Any] = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 40}
         settings = replace(settings, api_endpoint=server.url, **fast)
         send = client_for(settings, KEY).send
         progress = questioning.ask_missing(several, Ledger(tmp_path / "ledger.jsonl"), send, settings)
