@@ -23,13 +23,13 @@ class Entry:
     key: str  # hash of picture bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
-    text: str  # as the model wrote it
+    text: str  # as the model wrote it; all that came back where no text was found in it
     finish_reason: str
     model_asked: str
     model_answered: str
     prompt_tokens: int
     output_tokens: int
-    usd: float
+    usd: float  # of all attempts; one whose answer got lost counts at its most
     seconds: float
     attempts: int
     time: str  # ISO 8601, UTC
@@ -62,21 +62,29 @@ class Ledger:
     """
 
     def __init__(self, path: Path, copy: Path | None = None) -> None:
-        self._at = at = dict[str, int]()  # key → where its line begins; the last one holds
-        self._copy, self._copied = copy, set[str]()  # the keys in the copy
-        self._lines = JsonLines(path, Entry, lambda values, where: at.update({values["key"]: where}))
+        found = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
+
+        def note(values: Values, at: int) -> None:
+            found[values["key"]] = at, values["usd"]
+
+        self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
+        self._lines = JsonLines(path, Entry, note)
         if copy is not None:
             self._lines.take_in(copy, self._is_news, self._is_held)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._found)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._at
+        return key in self._found
+
+    @property
+    def usd(self) -> float:
+        """What all requests together took."""
+        return sum(usd for _, usd in list(self._found.values()))
 
     def get(self, key: str) -> Entry | None:
-        at = self._at.get(key)
-        return None if at is None else Entry(**json.loads(self._lines.line(at)))
+        return Entry(**json.loads(self._line(key))) if key in self._found else None
 
     def claim(self) -> None:
         """Be the one run that may write, until this process ends. Called before anything is paid for.
@@ -98,15 +106,18 @@ class Ledger:
         assert self._copy is not None
         with whole_file(self._copy) as file:
             for key in sorted({*keys, *self._copied}):
-                if key in self._at:
-                    file.write(self._lines.line(self._at[key]).decode())
+                if key in self._found:
+                    file.write(self._line(key).decode())
+
+    def _line(self, key: str) -> bytes:
+        return self._lines.line(self._found[key][0])
 
     def _is_held(self, line: bytes) -> bool:
         """Whether this very line is here; looked for by its key as we write it, to parse none in vain."""
         if not line.startswith(_START):
             return False
         key = line[len(_START) : line.find(b'"', len(_START))].decode(errors="replace")
-        if key not in self._at or self._lines.line(self._at[key]) != line:
+        if key not in self._found or self._line(key) != line:
             return False
         self._copied.add(key)
         return True
@@ -114,9 +125,9 @@ class Ledger:
     def _is_news(self, values: Values, line: bytes) -> bool:
         key = values["key"]
         self._copied.add(key)
-        if key not in self._at:
+        if key not in self._found:
             return True
-        held = self._lines.line(self._at[key])
+        held = self._line(key)
         return _rank(values, line) > _rank(json.loads(held), held)
 
 
