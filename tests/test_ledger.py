@@ -58,6 +58,14 @@ def test_the_last_line_of_a_key_holds(path: Path) -> None:
     assert (ledger.get("k1"), Ledger(path).get("k1")) == (ENTRY, ENTRY)
 
 
+def test_what_was_spent_is_that_of_the_entries_that_hold(path: Path, copy: Path) -> None:
+    write(copy, replace(ENTRY, key="k2", usd=0.5))
+    ledger = Ledger(path, copy)
+    ledger.append(replace(REFUSED, usd=0.25))
+    ledger.append(replace(ENTRY, usd=0.75))  # an attempt more, in whose entry the costs add up
+    assert (ledger.usd, Ledger(path).usd) == (1.25, 1.25)
+
+
 def test_a_long_line_is_read_whole(path: Path) -> None:
     Ledger(path).append(replace(ENTRY, text="x" * 100_001))
     Ledger(path).append(replace(ENTRY, key="k2"))

@@ -16,7 +16,7 @@ from vqa.errors import InputError
 Values = dict[str, Any]  # of one line
 IsHeld = Callable[[bytes], bool]
 
-_PIECE = 8192  # bytes; most lines are shorter
+_PIECE = 2048  # bytes; most lines are shorter
 
 
 class JsonLines:
