@@ -1,41 +1,56 @@
 """Answer the held-out questions with the model as it came: pairs + cached features → predictions.
 
     python src/answer_base.py
+    torchrun --nproc-per-node 8 src/answer_base.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,test}.csv, data/features, the model. Out: data/predictions/baseline.csv. A stage of its
-own, so that another adapter never answers with the base model again.
+own, so that another adapter never answers with the base model again. Killed, the next run continues.
 """
 
 from pathlib import Path
 
 from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device
+from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.errors import run_command
-from vqa.features import FeatureStore
+from vqa.features import MANIFEST, FeatureStore
+from vqa.files import sha256_of
 from vqa.pairs import read_pairs
 from vqa.predictions import Decoding, allowed_answers, texts_for, write_predictions
 from vqa.settings import load_settings
+from vqa.unfinished import Unfinished
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
 OUT = Path("data/predictions/baseline.csv")
+WORK = Path("data/predictions.work")
 
 
 def run() -> None:
     settings = load_settings()
-    checkpoint = Checkpoint.of(settings.model)
+    device, level = default_device(), settings.features.level
+    join_processes()
     pairs = read_pairs(TEST)
-    store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
-    model = checkpoint.load_answer_model(settings.model.prompt, default_device(), settings.features.level)
+    checkpoint = Checkpoint.of(settings.model)
+    identity = checkpoint.identity(device)
+    store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
         settings.evaluate.batch_size,
         settings.evaluate.max_new_tokens,
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
-    texts = texts_for(pairs, store, model, decoding, "baseline")
-    write_predictions(OUT, pairs, texts)
-    print(f"wrote the base model's {len(texts)} answers to {OUT}")
+    inputs = [sha256_of(path) for path in (TEST, FEATURES / MANIFEST)]
+    unfinished = Unfinished(
+        WORK, {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
+    )
+
+    model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+    texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
+    if rank_and_world()[0] == 0:
+        write_predictions(OUT, pairs, texts)
+        unfinished.remove()
+        print(f"wrote the base model's {len(texts)} answers to {OUT}")
+    leave_processes()
 
 
 if __name__ == "__main__":

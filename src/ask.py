@@ -3,6 +3,7 @@
     python src/ask.py --image lamp.jpg --question "What color is the shade?"
     python src/ask.py --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
     python src/ask.py --csv questions.csv --images photos --out answers.csv
+    torchrun --nproc-per-node 8 src/ask.py --csv questions.csv --images photos --out answers.csv
 
 In: params.yaml (the model), models/adapter/best; pictures or folders of them, or a CSV with image_name and
 question, its pictures below --images. Out: a line for each question, or a CSV with generated_answer,
@@ -10,76 +11,99 @@ probability, alternatives and problem. Killed, a run with --out goes on where it
 """
 
 import argparse
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 from vqa.answering import Answer, Answerer, Reply
-from vqa.devices import default_device
+from vqa.devices import (
+    default_device,
+    gathered,
+    join_processes,
+    leave_processes,
+    rank_and_world,
+    wait_for_all,
+)
 from vqa.errors import InputError, run_command
+from vqa.files import sha256_of
+from vqa.lora import WEIGHTS
 from vqa.questions import Asked, questions_about, questions_of_csv, write_answers
 from vqa.settings import load_settings
+from vqa.terminal import progress_bar
+from vqa.unfinished import Unfinished
 
 ADAPTER = Path("models/adapter/best")
 
 
 def run(given: argparse.Namespace) -> None:
+    device = default_device()
+    join_processes()
     if given.csv:
         asked, rows = questions_of_csv(given.csv, given.images or given.csv.parent)
     else:
         asked, rows = questions_about(given.image, given.question)
     settings = load_settings()
     adapter = None if given.base else given.adapter
-    answerer = Answerer(settings, default_device(), {"asked": adapter})
+    work = Path(f"{given.out or 'answers'}.work")
+    unfinished = Unfinished(
+        work, {"model": settings.model, "adapter": _version_of(adapter), "top": given.top, "asked": asked}
+    )
+    answerer = Answerer(settings, device, adapter)
 
     def replies(todo: Asked) -> Iterator[Reply]:
-        return answerer.replies("asked", todo, given.top, settings.evaluate.batch_size)
+        return answerer.replies(todo, given.top, settings.evaluate.batch_size)
 
-    if given.out is None:
-        found = _printed(asked, replies(asked))
-    else:
-        work = given.out.with_name(given.out.name + ".work")
-        run_id = json.dumps([str(settings.model), str(adapter), given.top, asked], default=str)
-        found = _kept(asked, replies, work, hashlib.sha256(run_id.encode()).hexdigest())
+    is_shown = given.out is None
+    found = _all_replies(asked, replies, None if is_shown else unfinished, is_shown)
+    if rank_and_world()[0] == 0 and not is_shown:
         write_answers(given.out, rows, found)
-        work.unlink()
+        unfinished.remove()
         print(f"wrote {len(found)} rows to {given.out}")
+    leave_processes()
     problems = [reply.problem for reply in found if reply.problem]
-    if problems:
+    if problems and rank_and_world()[0] == 0:
         raise InputError(
             f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); give the "
             "pictures and ask those again"
         )
 
 
-def _printed(asked: Asked, replies: Iterator[Reply]) -> list[Reply]:
-    found = []
-    for (path, question), reply in zip(asked, replies, strict=True):
-        answers = ", ".join(f"{answer.word} {answer.probability:.2f}" for answer in reply.answers)
-        print(f"{path}  {question}  {answers or 'no answer: ' + reply.problem}", flush=True)
-        found.append(reply)
-    return found
+def _version_of(adapter: Path | None) -> str | None:
+    weights = adapter and adapter / WEIGHTS
+    return sha256_of(weights) if weights and weights.is_file() else None
 
 
-def _kept(asked: Asked, replies: Callable[[Asked], Iterator[Reply]], work: Path, run_id: str) -> list[Reply]:
-    """All replies; those that a killed run of the same questions left in `work` are not asked again."""
-    lines = work.read_text().split("\n")[:-1] if work.is_file() else []  # the last may be cut short
-    if lines[:1] != [run_id]:
-        lines = [run_id]
-    found = [_reply(json.loads(line)) for line in lines[1:]]
-    work.parent.mkdir(parents=True, exist_ok=True)
-    work.write_text("".join(f"{line}\n" for line in lines))
-    with work.open("a") as file, tqdm(total=len(asked), initial=len(found), unit="question") as progress:
-        for reply in replies(asked[len(found) :]):
-            found.append(reply)
-            answers = [[answer.word, answer.probability] for answer in reply.answers]
-            file.write(json.dumps([answers, reply.problem]) + "\n")
-            file.flush()
+def _all_replies(
+    asked: Asked,
+    replies: Callable[[Asked], Iterator[Reply]],
+    unfinished: Unfinished | None,
+    is_printed: bool,
+) -> list[Reply]:
+    """Every reply, shared out by picture among the processes that torchrun started; each gets all. Those that
+    `unfinished` has are not asked for again.
+    """
+    rank, world = rank_and_world()
+    pictures = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in asked))}
+    done = {i: _reply(kept) for i, kept in (unfinished.read() if unfinished else {}).items()}
+    wait_for_all()  # every process has read the same before one adds to it
+    mine = [i for i, (path, _) in enumerate(asked) if i not in done and pictures[path] % world == rank]
+    said: dict[int, Reply] = {}
+    is_shown = rank == 0 and not is_printed
+    with progress_bar(len(done) + len(mine), "question", "asking", len(done), is_shown) as progress:
+        for i, reply in zip(mine, replies([asked[i] for i in mine]), strict=True):
+            said[i] = reply
+            if is_printed:
+                _print(asked[i], reply)
+            if unfinished:
+                answers = [[answer.word, answer.probability] for answer in reply.answers]
+                unfinished.add(i, [answers, reply.problem])
             progress.update()
-    return found
+    found = done | {i: reply for of_one in gathered(said) for i, reply in of_one.items()}
+    return [found[i] for i in range(len(asked))]
+
+
+def _print(asked: tuple[Path, str], reply: Reply) -> None:
+    answers = ", ".join(f"{answer.word} {answer.probability:.2f}" for answer in reply.answers)
+    print(f"{asked[0]}  {asked[1]}  {answers or 'no answer: ' + reply.problem}", flush=True)
 
 
 def _reply(kept: tuple[list[tuple[str, float]], str]) -> Reply:

@@ -15,10 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from vqa import abo, features
-from vqa.blip2 import ImageEncoder
+from vqa.blip2 import ImageEncoder, PixelReader
 from vqa.checkpoint import Checkpoint
 from vqa.devices import (
     default_device,
@@ -31,9 +30,11 @@ from vqa.errors import InputError, run_command
 from vqa.features import Plan, Recipe, Shard
 from vqa.files import write_json
 from vqa.images import ImageError, content_hash, load_image
+from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import read_pairs
 from vqa.settings import Features, load_settings
 from vqa.splits import SPLITS
+from vqa.terminal import progress_bar
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
@@ -44,15 +45,15 @@ _LIBRARIES = ("torch", "transformers", "pillow")
 class Pixels(Dataset[Tensor]):
     """Picture i as the model's input `[3, H, W]`; decoding runs in the loader's workers."""
 
-    def __init__(self, paths: Sequence[Path], encoder: ImageEncoder) -> None:
-        self._paths, self._encoder = paths, encoder
+    def __init__(self, paths: Sequence[Path], reader: PixelReader) -> None:
+        self._paths, self._reader = paths, reader
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Tensor:
         try:
-            return self._encoder.pixels([load_image(self._paths[index])])[0]
+            return self._reader.pixels([load_image(self._paths[index])])[0]
         except ImageError as error:
             raise InputError(
                 f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
@@ -68,15 +69,15 @@ def run() -> None:
     images = {name: _hash_of(path) for name, path in sorted(paths.items())}
     path_of = {picture: paths[name] for name, picture in images.items()}
 
+    device = default_device()
     checkpoint = Checkpoint.of(settings.model)
-    recipe = Recipe(checkpoint.identity(), settings.features.level, settings.features.dtype)
+    checkpoint.check()
+    recipe = Recipe(checkpoint.identity(device), settings.features.level, settings.features.dtype)
     todo = features.plan(OUT, list(path_of), recipe, settings.features.images_per_shard)
     wait_for_all()  # every process has planned from the same files before one writes the first
     mine = todo.missing[rank::world]
     if any(picture not in todo.reusable for shard in mine for picture in shard.pictures):
-        device = default_device()
-        model = checkpoint.load(device)
-        encoder = ImageEncoder(model, checkpoint.load_processor(), device, settings.features.level)
+        encoder = checkpoint.load_encoder(device, settings.features.level)
         _make(mine, todo, path_of, encoder, recipe, settings.features)
     else:
         for shard in mine:
@@ -134,11 +135,15 @@ def _features(
         numbers = range(start, start + len(group))
         batches += [numbers[i : i + limits.batch_size] for i in range(0, len(group), limits.batch_size)]
         start += len(group)
-    pixels = Pixels([path_of[picture] for picture in flat], encoder)
+    pixels = Pixels([path_of[picture] for picture in flat], encoder.reader)
     loader = DataLoader(pixels, batch_sampler=batches, num_workers=limits.workers)  # type: ignore[arg-type]
-    with tqdm(total=len(flat), unit="image", desc="features", disable=rank_and_world()[0] > 0) as progress:
+    with progress_bar(len(flat), "image", "features", is_shown=rank_and_world()[0] == 0) as progress:
         for batch in loader:
-            yield from encoder.features(batch).cpu()
+
+            def look(count: int, batch: Tensor = batch) -> Tensor:
+                return encoder.features(batch[:count]).cpu()
+
+            yield from in_batches_that_fit(look, len(batch), "pictures", "features.batch_size", TOO_LARGE)
             progress.update(len(batch))
 
 

@@ -1,39 +1,51 @@
 """Let other models answer the held-out questions, zero-shot: pairs → predictions.
 
     python src/compare.py
+    torchrun --nproc-per-node 8 src/compare.py      # or params.yaml: run.launcher
 
 In: data/vqa/test.csv, the pictures at data.root, the models that params.yaml names in evaluate.compare. Out:
-data/predictions/others/<model>.csv, one a model, in the schema of the others; evaluate scores them.
+data/predictions/others/<model>.csv, one a model, in the schema of the others; evaluate scores them. Killed,
+the next run continues.
 """
 
 import re
 import shutil
 from pathlib import Path
 
-from vqa.devices import default_device
+from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.errors import run_command
+from vqa.files import sha256_of
 from vqa.others import texts_of_other
 from vqa.pairs import read_pairs
 from vqa.predictions import write_predictions
 from vqa.settings import load_settings
+from vqa.unfinished import Unfinished
 
 TEST = Path("data/vqa/test.csv")
 OUT = Path("data/predictions/others")
+WORK = Path("data/predictions.work")
 
 
 def run() -> None:
     settings = load_settings()
     pairs = read_pairs(TEST)
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    root, max_new_tokens = settings.data.root, settings.evaluate.max_new_tokens
+    device = default_device()
+    join_processes()
+    texts, kept = {}, []
     for name in settings.evaluate.compare:
-        texts = texts_of_other(
-            name, pairs, settings.data.root, settings.evaluate.max_new_tokens, default_device()
-        )
-        write_predictions(OUT / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv", pairs, texts)
-    print(
-        f"{len(settings.evaluate.compare)} other models answered; evaluate.compare in params.yaml names them"
-    )
+        run_of = {"other": name, "pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
+        kept.append(Unfinished(WORK, run_of))
+        texts[name] = texts_of_other(name, pairs, root, max_new_tokens, device, kept[-1])
+    if rank_and_world()[0] == 0:
+        shutil.rmtree(OUT, ignore_errors=True)
+        OUT.mkdir(parents=True)
+        for name, said in texts.items():
+            write_predictions(OUT / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv", pairs, said)
+        for unfinished in kept:
+            unfinished.remove()
+        print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
+    leave_processes()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from vqa import lora
-from vqa.answering import check_fits
 from vqa.blip2 import AnswerModel
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError, run_command
@@ -32,7 +31,7 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 def run(out: Path) -> None:
     settings = load_settings()
-    check_fits(ADAPTER, settings.model.name)
+    lora.check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
     writing = out.with_name(out.name + ".writing")
     shutil.rmtree(writing, ignore_errors=True)

@@ -3,8 +3,8 @@
     python src/results.py
     python src/results.py --write     # into README.md and docs/, between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json; --write: also metrics/photos. Out: the table on standard output, and how much of
-the gain is format.
+In: metrics/evaluate.json and speed.json; --write: also metrics/photos. Out: the table on standard output,
+and how much of the gain is format.
 """
 
 import argparse
@@ -21,10 +21,11 @@ from vqa.report import (
     replacement_sentence,
     results_table,
     settings_table,
+    speed_sentence,
     types_table,
 )
 
-METRICS = Path("metrics/evaluate.json")
+METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 PHOTOS = Path("metrics/photos")
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
@@ -41,6 +42,8 @@ def run() -> None:
     metrics = read_json(METRICS)
     print(results_table(metrics))
     print(format_sentence(metrics))
+    if SPEED.is_file():
+        print(speed_sentence(read_json(SPEED)))
 
 
 def write() -> None:

@@ -35,7 +35,7 @@ Reply = Callable[[bytes, str], dict[str, Any]]  # picture and question → what 
 
 def run(port: int) -> None:
     settings = load_settings()
-    answerer = Answerer(settings, default_device(), {"base": None, "adapted": ADAPTER})
+    answerer = Answerer(settings, default_device(), ADAPTER, is_switched=True)
     lock = threading.Lock()  # one device, one question at a time
 
     def reply(picture: bytes, question: str) -> dict[str, Any]:
@@ -43,7 +43,8 @@ def run(port: int) -> None:
         with lock:
             features = answerer.features([image])
             said = {
-                name: answerer.answers(name, features, [question], _SHOWN)[0] for name in ("base", "adapted")
+                name: answerer.answers(features, [question], _SHOWN, is_adapted=name == "adapted")[0]
+                for name in ("base", "adapted")
             }
         return {name: [vars(answer) for answer in answers] for name, answers in said.items()}
 

@@ -10,6 +10,7 @@ with the same weights.
 """
 
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,19 @@ from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.errors import run_command
 from vqa.features import MANIFEST, FeatureStore
-from vqa.files import write_json
-from vqa.images import content_hash
+from vqa.files import sha256_of, write_json
 from vqa.pairs import read_pairs
-from vqa.predictions import Blinded, Decoding, texts_of_all_processes
+from vqa.predictions import Blinded, Decoding, texts_for
 from vqa.progress import LivePlots, PairsBar
 from vqa.scoring import scores_of
 from vqa.settings import Settings, load_settings
 from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, pairs_of_images, trainer_arguments
+from vqa.unfinished import folder_of_run, remove_run, say_what_else_is_kept
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
 OUT = Path("models/adapter")
-WORK = Path(
-    "models/adapter.work"
-)  # checkpoints; outside OUT, which DVC empties, and gone when the stage ends
+WORK = Path("models/adapter.work")  # checkpoints, a folder a run; outside OUT, which DVC empties
 METRICS = Path("metrics/train.json")
 PLOTS = Path("metrics/plots/train")
 
@@ -47,26 +46,32 @@ def run() -> None:
     checkpoint = Checkpoint.of(settings.model)
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
-    store = FeatureStore(FEATURES, checkpoint.identity(), settings.features.level)
+    identity = checkpoint.identity(device)
+    store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
-    arguments = trainer_arguments(WORK, settings.train, len(train_pairs), device, dtype)
+    work = folder_of_run(WORK, _run(settings, identity))
+    arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
 
     set_seed(settings.train.seed)
     model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
     lora.add_adapter(model, settings.lora, settings.model.name)
     trainable, total = lora.trainable_share(model)
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
-    decoding = Decoding(settings.train.eval_batch_size, settings.evaluate.max_new_tokens)
+    decoding = Decoding(
+        settings.train.eval_batch_size, settings.evaluate.max_new_tokens, batch_key="train.eval_batch_size"
+    )
 
     def validation() -> dict[str, float]:
-        texts = texts_of_all_processes(val_pairs, features, model, decoding, "validation")
+        texts = texts_for(val_pairs, features, model, decoding, "validation")
         scores = scores_of(val_pairs, texts, scorer)
         return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
 
     is_first = rank_and_world()[0] == 0
     if is_first:
-        last_checkpoint(WORK, _identity(settings))  # removes what another run or a kill left
+        work.mkdir(parents=True, exist_ok=True)
+        last_checkpoint(work)  # removes what a kill left
+        say_what_else_is_kept(work)
     bar = PairsBar(settings.train.batch_size)
     trainer = AdapterTrainer(
         model=model,
@@ -78,7 +83,7 @@ def run() -> None:
         args=arguments,
     )
     wait_for_all()
-    resumed = last_checkpoint(WORK, _identity(settings))
+    resumed = last_checkpoint(work)
     if is_first:
         print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
         print(f"continuing from {resumed}" if resumed else "starting afresh")
@@ -88,17 +93,19 @@ def run() -> None:
     if is_first:
         shutil.rmtree(OUT, ignore_errors=True)
         trainer.save_adapters(OUT)
+        for folder in OUT.iterdir():
+            lora.write_base(folder, identity)
         metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
         metrics |= {"trainable_share": round(trainable / total, 6)}
         write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
-        shutil.rmtree(WORK)
+        remove_run(work)
         print(f"saved the adapters in {OUT}")
     leave_processes()
 
 
-def _identity(settings: Settings) -> dict[str, Any]:
+def _run(settings: Settings, identity: Mapping[str, str | None]) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
-    inputs = {str(path): content_hash(path) for path in (TRAIN, VAL, FEATURES / MANIFEST)}
+    inputs = {str(path): sha256_of(path) for path in (TRAIN, VAL, FEATURES / MANIFEST)}
     blocks = (
         settings.lora,
         settings.train,
@@ -106,7 +113,12 @@ def _identity(settings: Settings) -> dict[str, Any]:
         settings.evaluate.scorer,
         settings.evaluate.max_new_tokens,
     )
-    return {"inputs": inputs, "settings": [str(block) for block in blocks], "world": rank_and_world()[1]}
+    return {
+        "inputs": inputs,
+        "model": identity,
+        "settings": [str(block) for block in blocks],
+        "world": rank_and_world()[1],
+    }
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from vqa.errors import InputError
 from vqa.ledger import Job, Jobs
 from vqa.pairs import read_pairs
 
-JOBS = generate.LEDGER.with_name("jobs.jsonl")
+DURABLE = Path(".durable/ledger")
+JOBS = DURABLE / "jobs.jsonl"
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def test_batch_answers_equal_online_answers(hand_over: Callable[..., None]) -> N
         hand_over(server)
         handed_over = generate.GENERATED.read_bytes()
         generate.LEDGER.unlink()
+        shutil.rmtree(DURABLE)
         hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
     assert generate.GENERATED.read_bytes() == handed_over
 
@@ -127,7 +129,7 @@ def test_answers_are_kept_also_of_what_is_not_asked_for_any_more(hand_over: Call
         hand_over(server, images=2)
         hand_over(server)
         assert len(server.jobs) == 1
-    entries = [json.loads(line) for line in generate.LEDGER.read_text().splitlines()]
+    entries = [json.loads(line) for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert len(entries) == 10
     assert all(entry["image_name"].endswith(".jpg") for entry in entries)
 
@@ -153,7 +155,7 @@ def test_the_budget_is_that_of_all_runs_together(hand_over: Callable[..., None])
                 hand_over(server, max_cost_usd=0.008)
             except InputError as error:
                 assert "under way" in str(error)
-    spent = [json.loads(line)["usd"] for line in generate.LEDGER.read_text().splitlines()]
+    spent = [json.loads(line)["usd"] for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert sum(spent) <= 0.008
     assert spent[0] == pytest.approx((500 * 0.25 + 100 * 1.50) / 1e6 / 2)
 
@@ -224,7 +226,7 @@ def test_whatever_a_batch_brings_back_is_in_the_ledger_and_is_bought_once(
         assert len(server.jobs) == 1
     good = ["answered"] * (30 - len(faults))
     assert outcomes() == Counter([*good, *(fault.outcome for fault in faults)])
-    kept = [json.loads(line)["text"] for line in generate.LEDGER.read_text().splitlines()]
+    kept = [json.loads(line)["text"] for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert len(kept) == 30
     assert all(any(fault.kept in text for text in kept) for fault in faults if fault.kept)
 
@@ -272,4 +274,4 @@ def test_another_model_stops_before_the_next_job(hand_over: Callable[..., None])
             with pytest.raises(InputError, match=r"gemini-3\.8-flash answers"):
                 hand_over(server, images=20)
         assert len(server.jobs) == 1
-    assert generate.LEDGER.read_text().count("\n") == 10
+    assert (DURABLE / "ledger.jsonl").read_text().count("\n") == 10

@@ -31,21 +31,21 @@ def test_damaged_weights_are_named(toy_folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_changes_with_the_weights(toy_folder: Path, tmp_path: Path) -> None:
-    first = Checkpoint(str(toy_folder)).identity()
+    first = Checkpoint(str(toy_folder)).identity(CPU)
     for path in toy_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert Checkpoint(str(tmp_path)).identity()["fingerprint"] == first["fingerprint"]
+    assert Checkpoint(str(tmp_path)).identity(CPU)["fingerprint"] == first["fingerprint"]
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    assert Checkpoint(str(tmp_path)).identity()["fingerprint"] != first["fingerprint"]
+    assert Checkpoint(str(tmp_path)).identity(CPU)["fingerprint"] != first["fingerprint"]
 
 
 def test_the_processor_is_part_of_the_identity(toy_folder: Path, tmp_path: Path) -> None:
-    first = Checkpoint(str(toy_folder)).identity()
+    first = Checkpoint(str(toy_folder)).identity(CPU)
     for path in toy_folder.iterdir():
         text = path.read_bytes().replace(b"0.48145466", b"0.5")
         (tmp_path / path.name).write_bytes(text)
-    assert Checkpoint(str(tmp_path)).identity()["processor"] != first["processor"]
+    assert Checkpoint(str(tmp_path)).identity(CPU)["processor"] != first["processor"]
 
 
 def test_quantisation_without_a_gpu_is_refused_by_name(toy_folder: Path) -> None:

@@ -13,6 +13,7 @@ from vqa.settings import load_settings
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, dict[str, Any]] = DVC["stages"]
+SHARED_OUT = ("cache_features", "train", "answer_base", "answer_adapted", "compare")  # among processes
 
 
 def outs(stage: dict[str, Any]) -> set[str]:
@@ -21,9 +22,11 @@ def outs(stage: dict[str, Any]) -> set[str]:
 
 
 def paths_in(stage: str) -> set[str]:
-    """The Path constants of the stage's module."""
-    constants = vars(importlib.import_module(stage)).values()
-    return {value.as_posix() for value in constants if isinstance(value, Path)}
+    """The Path constants of the stage's module, also those in tables."""
+    constants = vars(importlib.import_module(stage))
+    tables = [value for name, value in constants.items() if name.isupper() and isinstance(value, dict)]
+    found = [*constants.values(), *(value for table in tables for value in table.values())]
+    return {value.as_posix() for value in found if isinstance(value, Path)}
 
 
 def test_the_stages_are_the_pipeline_in_order() -> None:
@@ -34,7 +37,9 @@ def test_the_stages_are_the_pipeline_in_order() -> None:
         "cache_features",
         "train",
         "answer_base",
+        "answer_adapted",
         "compare",
+        "measure_speed",
         "evaluate",
     ]
 
@@ -43,7 +48,7 @@ def test_the_stages_are_the_pipeline_in_order() -> None:
 def test_deps_are_the_modules_the_stage_imports(stage: str) -> None:
     listed = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
     assert listed == local_modules(SRC / f"{stage}.py")
-    launcher = "${run.launcher}" if stage in ("cache_features", "train") else "python"
+    launcher = "${run.launcher}" if stage in SHARED_OUT else "python"
     assert STAGES[stage]["cmd"] == f"{launcher} src/{stage}.py"
 
 
@@ -73,7 +78,7 @@ def test_outs_and_data_deps_are_the_paths_of_the_code(stage: str) -> None:
         parents = {path, *(parent.as_posix() for parent in Path(path).parents)}
         inside = {constant for constant in known if constant.startswith(path + "/")}
         assert parents & known or inside, f"{path} is in dvc.yaml but not in src/{stage}.py"
-    for constant in known - {"data/vqa", "models/adapter.work"}:
+    for constant in known - {"data/vqa", "models/adapter.work", "data/predictions.work"}:
         covered = {constant, *(parent.as_posix() for parent in Path(constant).parents)}
         inside = {path for path in written if path.startswith(constant + "/")}
         assert covered & (written | read) or inside, f"{constant} is in src/{stage}.py but not in dvc.yaml"
@@ -91,7 +96,13 @@ def test_metrics_are_kept_by_git_and_artifacts_are_outs() -> None:
 def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
     for stage in ("train", "evaluate"):
         assert "src/vqa/bertscore_minilm_baseline.csv" in STAGES[stage]["deps"]
-    for stage in ("cache_features", "train", "answer_base", "evaluate"):  # whatever model.name says
+    for stage in (
+        "cache_features",
+        "train",
+        "answer_base",
+        "answer_adapted",
+        "measure_speed",
+    ):  # whatever model.name says
         assert {"models/blip2-tiny", "models/blip2-small"} <= set(STAGES[stage]["deps"])
     assert "src/vqa/annotators/prompt.txt" in STAGES["generate"]["deps"]
     assert "${generate.csv}" in STAGES["generate"]["deps"]

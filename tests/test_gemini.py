@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from vqa.pairs import read_pairs
 from vqa.settings import Generate, load_settings
 
 KEY = "K-very-secret"
+LEDGER = Path(".durable/ledger/ledger.jsonl")
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 Project = Callable[..., Path]
@@ -216,7 +218,7 @@ def test_whatever_comes_back_is_in_the_ledger_and_is_bought_once(
         assert len(server.received) == 30
     good = ["answered"] * (30 - len(faults))
     assert metrics()["outcomes"] == Counter([*good, *(fault.outcome for fault in faults)])
-    kept = [json.loads(line)["text"] for line in generate.LEDGER.read_text().splitlines()]
+    kept = [json.loads(line)["text"] for line in LEDGER.read_text().splitlines()]
     assert len(kept) == 30
     assert all(any(fault.kept in text for text in kept) for fault in faults)
 
@@ -233,7 +235,7 @@ def test_an_answer_that_got_lost_is_counted_as_paid_and_asked_for_again(
 
     with GeminiServer(lost_once) as server:
         asked(server, images=1, sdk=sdk, timeout_s=0.2, max_output_tokens=2000)
-    first, last = [json.loads(line) for line in generate.LEDGER.read_text().splitlines()]
+    first, last = [json.loads(line) for line in LEDGER.read_text().splitlines()]
     assert (first["outcome"], last["outcome"]) == ("lost", "answered")
     assert first["usd"] > 2000 * 1.50 / 1e6  # the most it can have cost
     assert last["usd"] == pytest.approx(first["usd"] + (500 * 0.25 + 100 * 1.50) / 1e6)
@@ -295,7 +297,7 @@ def test_another_model_stops_before_the_next_request(asked: Callable[..., None])
             ):
                 asked(server, images=5)
             assert len(server.received) == 1
-    assert generate.LEDGER.read_text().count("\n") == 1
+    assert LEDGER.read_text().count("\n") == 1
 
 
 def test_a_model_that_retires_is_announced_once(
@@ -497,7 +499,7 @@ def test_an_answer_of_two_megabytes_is_a_reason_and_does_not_fill_the_ledger(
     with GeminiServer(huge) as server:
         asked(server, images=3, concurrency=1)
     assert metrics()["outcomes"] == {"answered": 2, "text_too_long": 1}
-    assert generate.LEDGER.stat().st_size < 150_000
+    assert LEDGER.stat().st_size < 150_000
 
 
 def test_limits_stop_before_the_line_is_crossed(
@@ -575,7 +577,7 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) != 0
         assert len(server.received) <= 6 + 2 * 4 < 30
-        assert generate.LEDGER.read_text().count("\n") == len(server.received)
+        assert LEDGER.read_text().count("\n") == len(server.received)
 
 
 def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
@@ -602,7 +604,8 @@ def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert len(server.received) <= 500 + 10 * concurrency
         disturbed = Path("data/vqa/generated.csv").read_bytes()
-        Path("data/ledger/ledger.jsonl").unlink()
+        generate.LEDGER.unlink()
+        shutil.rmtree(".durable")
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert Path("data/vqa/generated.csv").read_bytes() == disturbed
         assert disturbed.count(b"\n") == 1001

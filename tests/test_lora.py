@@ -10,6 +10,7 @@ from toy import PROMPT
 from vqa import lora
 from vqa.blip2 import AnswerModel, Level
 from vqa.errors import InputError
+from vqa.lora_targets import module_names
 from vqa.settings import Lora
 
 NAMES = {
@@ -31,12 +32,12 @@ SETTINGS = Lora(
 
 def test_roles_become_this_family_s_names(model: Blip2ForConditionalGeneration) -> None:
     names = NAMES[model.language_model.config.model_type]
-    assert lora.module_names(model.language_model, ["attention"]) == names["attention"]
-    assert lora.module_names(model.language_model, ["mlp", "attention.query"]) == [
+    assert module_names(model.language_model, ["attention"]) == names["attention"]
+    assert module_names(model.language_model, ["mlp", "attention.query"]) == [
         *names["mlp"],
         names["attention"][0],
     ]
-    assert lora.module_names(model.language_model, [names["mlp"][0]]) == [names["mlp"][0]]
+    assert module_names(model.language_model, [names["mlp"][0]]) == [names["mlp"][0]]
 
 
 @pytest.mark.parametrize("target", ["gate_proj", "attention.gate", "lm_head", "cross"])
@@ -44,7 +45,7 @@ def test_a_target_that_matches_nothing_stops_and_lists_what_exists(
     model: Blip2ForConditionalGeneration, target: str
 ) -> None:
     with pytest.raises(InputError, match=f"lora.targets has '{target}', which matches nothing") as caught:
-        lora.module_names(model.language_model, ["attention", target])
+        module_names(model.language_model, ["attention", target])
     assert "attention.query" in str(caught.value)
     assert NAMES[model.language_model.config.model_type]["mlp"][0] in str(caught.value)
 

@@ -33,6 +33,7 @@ from vqa.errors import InputError
 from vqa.others import OtherModel, texts_of_other
 from vqa.pairs import Pair
 from vqa.tables import read_rows
+from vqa.unfinished import Unfinished
 
 CPU = torch.device("cpu")
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] [DEC] what color is the lamp ? red blue wood how many".split()
@@ -127,7 +128,7 @@ def test_other_models_answer_the_test_split_in_our_schema(
 def test_what_is_no_such_model_is_named(tmp_path: Path, catalogue: Path) -> None:
     pairs = [Pair("a.jpg", "Q?", "a")]
     with pytest.raises(InputError, match=r"evaluate\.compare has .*nowhere.* no model can be read there"):
-        texts_of_other(str(tmp_path / "nowhere"), pairs, catalogue, 3, CPU)
+        texts_of_other(str(tmp_path / "nowhere"), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match=r"a bert model, which does not answer questions about pictures"):
-        texts_of_other(str(tmp_path), pairs, catalogue, 3, CPU)
+        texts_of_other(str(tmp_path), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))

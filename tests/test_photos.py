@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import answer_adapted
 import answer_base
 import cache_features
 import compare
@@ -54,7 +55,7 @@ def test_the_settings_are_valid() -> None:
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
     photos(50)
-    for stage in (generate, validate, cache_features, train, answer_base, compare, evaluate):
+    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, compare, evaluate):
         stage.run()
     metrics = read_json(Path("metrics/evaluate.json"))
     assert metrics["data"]["test_images"] == 8

@@ -7,7 +7,10 @@ import pytest
 
 from clone import Clone
 
-ALL = {"demo", "generate", "validate", "cache_features", "train", "answer_base", "compare", "evaluate"}
+ALL = {
+    *("demo", "generate", "validate", "cache_features", "train"),
+    *("answer_base", "answer_adapted", "compare", "measure_speed", "evaluate"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def test_a_second_repro_does_nothing_and_says_so(clone: Clone) -> None:
     ("key", "value", "changed", "ran"),
     [
         ("evaluate.bootstrap_draws", 100, {"evaluate"}, ["evaluate"]),
-        ("lora.r", 4, {"train"}, ["train", "evaluate"]),
+        ("lora.r", 4, {"train"}, ["train", "answer_adapted", "measure_speed", "evaluate"]),
         (
             "generate.questions_per_image",
             3,
@@ -44,7 +47,9 @@ def test_a_changed_key_reruns_only_what_depends_on_it(
 
 def test_an_experiment_reuses_the_cached_features_and_shows_its_difference(clone: Clone) -> None:
     printed = clone.dvc("exp", "run", "-S", "lora.r=2")
-    assert re.findall(r"Running stage '(\w+)'", printed) == ["train", "evaluate"]
+    ran = re.findall(r"Running stage '(\w+)'", printed)
+    assert ran[0] == "train"
+    assert sorted(ran[1:]) == ["answer_adapted", "evaluate", "measure_speed"]
     rows = clone.dvc("metrics", "diff", "HEAD", "--md").splitlines()
     assert any("trainable_parameters" in row for row in rows)
     assert re.search(r"^  r: 2 ", (clone.folder / "params.yaml").read_text(), re.MULTILINE)
@@ -53,7 +58,7 @@ def test_an_experiment_reuses_the_cached_features_and_shows_its_difference(clone
 def test_metrics_plots_and_artifacts_are_declared(clone: Clone) -> None:
     metrics = json.loads(clone.dvc("metrics", "show", "--json"))[""]["data"]
     assert set(metrics) == {
-        f"metrics/{n}.json" for n in ("generate", "data", "features", "train", "evaluate")
+        f"metrics/{n}.json" for n in ("generate", "data", "features", "train", "speed", "evaluate")
     }
     clone.dvc("plots", "show", "--out", "plots")
     page = (clone.folder / "plots/index.html").read_text()

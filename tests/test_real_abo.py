@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import answer_adapted
 import answer_base
 import cache_features
 import evaluate
@@ -15,7 +16,7 @@ from vqa.tables import read_rows
 
 
 def run_pipeline() -> dict[str, dict[str, float]]:
-    for stage in (generate, validate, cache_features, train, answer_base, evaluate):
+    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     metrics: dict[str, dict[str, float]] = json.loads(Path("metrics/evaluate.json").read_text())
     return metrics

@@ -9,6 +9,7 @@ import yaml
 import sizes
 from conftest import ROOT
 from vqa import lora
+from vqa.lora_targets import ROLES, module_names
 from vqa.settings import load_settings
 from vqa.sizing import PUBLISHED, published_config, without_weights
 
@@ -49,12 +50,12 @@ def test_every_role_resolves_inside_the_language_model_alone(name: str) -> None:
     model = without_weights(name)
     family = model.language_model.config.model_type
     roles = [
-        role for role, parts in lora.ROLES[family].items() for role in (role, *(f"{role}.{p}" for p in parts))
+        role for role, parts in ROLES[family].items() for role in (role, *(f"{role}.{p}" for p in parts))
     ]
     for role in roles:
-        assert lora.module_names(model.language_model, [role])
+        assert module_names(model.language_model, [role])
     for role in ("attention", "mlp"):
-        assert lora.module_names(model.qformer, [role])
+        assert module_names(model.qformer, [role])
     with torch.device("meta"):
         settings = load_settings(ROOT / "params.yaml").lora
         wrapped = lora.adapted(model.language_model, settings, name)

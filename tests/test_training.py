@@ -18,7 +18,8 @@ import validate
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
 from vqa.errors import InputError
 from vqa.pairs import read_pairs
-from vqa.training import Shuffled, is_out_of_memory, last_checkpoint, pairs_of_images
+from vqa.training import Shuffled, last_checkpoint, pairs_of_images
+from vqa.unfinished import folder_of_run
 
 Project = Callable[..., Path]
 BEST = Path("models/adapter/best/adapter_model.safetensors")
@@ -63,7 +64,7 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
     killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
     printed = run("train")
-    assert re.search(r"continuing from models/adapter\.work/checkpoint-\d+", printed)
+    assert re.search(r"continuing from models/adapter\.work/\w+/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
     assert trained_metrics() == metrics
     assert plotted() == plots
@@ -72,16 +73,29 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
 
 
 def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    assert last_checkpoint(work, {"r": 4}) is None
+    work = folder_of_run(tmp_path, {"r": 4})
+    assert last_checkpoint(work) is None
     for step, is_whole in ((5, True), (10, True), (15, False)):
         (work / f"checkpoint-{step}").mkdir()
         if is_whole:
             (work / f"checkpoint-{step}/whole").touch()
-    assert last_checkpoint(work, {"r": 4}) == str(work / "checkpoint-10")
+    assert last_checkpoint(work) == str(work / "checkpoint-10")
     assert not (work / "checkpoint-15").exists()
-    assert last_checkpoint(work, {"r": 8}) is None
-    assert last_checkpoint(work, {"r": 4}) is None
+    assert last_checkpoint(folder_of_run(tmp_path, {"r": 8})) is None
+
+
+def test_settings_changed_and_changed_back_continue_where_they_were(
+    project: Project,
+) -> None:
+    cached(project)
+    killed_at("train", r"training: .* [4-9]\d/\d+ ")
+    begun = set(Path("models/adapter.work").iterdir())
+    project(train={"epochs": 1, "checkpoint_steps": 7}, lora={"r": 8})
+    assert "models/adapter.work keeps 1 unfinished run(s) of other settings" in run("train")
+    assert set(Path("models/adapter.work").iterdir()) == begun
+    project(train={"epochs": 4, "checkpoint_steps": 7}, lora={"r": 4})
+    assert re.search(r"continuing from models/adapter\.work/\w+/checkpoint-\d+", run("train"))
+    assert not Path("models/adapter.work").exists()
 
 
 # Two divided sums of fp32 differ in their last bits, and Adam lets small gradients count in full.
@@ -244,8 +258,3 @@ def test_batches_hold_pairs_of_like_length_in_an_order_of_the_epoch() -> None:
     assert spread(order(0)) < 1
     assert spread(order(0, is_grouped=False)) > 4
     assert sorted(order(0, is_grouped=False)) == list(range(400))
-
-
-def test_memory_errors_are_told_from_others() -> None:
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not is_out_of_memory(RuntimeError("shapes do not match"))

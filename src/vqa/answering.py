@@ -1,6 +1,7 @@
 """Pictures and questions → answers with probabilities: an adapted model in use."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from torch import Tensor
 from vqa import lora
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.checkpoint import Checkpoint
-from vqa.errors import InputError
-from vqa.files import read_json
 from vqa.images import ImageError, load_image
+from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import first_word
 from vqa.settings import Settings
 
@@ -35,50 +35,67 @@ class Reply:
 
 
 class Answerer:
-    """A model that looks at pictures itself: encoder and, by name, one or more answering halves."""
+    """A model that looks at pictures itself: as it came, or with an adapter that can be switched off."""
 
-    def __init__(self, settings: Settings, device: torch.device, adapters: Mapping[str, Path | None]) -> None:
-        """`adapters`: name → adapter folder, or None for the model as it came.
+    def __init__(
+        self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
+    ) -> None:
+        """`adapter`: its folder, or None for the model as it came. `is_switched`: `answers` will also be
+        asked without it; else it is merged, which answers faster.
 
         Raises:
             InputError: no model, no adapter, or an adapter of another model.
         """
         checkpoint = Checkpoint.of(settings.model)
-        for adapter in adapters.values():
-            if adapter is not None:
-                check_fits(adapter, settings.model.name)
+        if adapter is not None:
+            lora.check_fits(adapter, checkpoint.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
         whole, processor = checkpoint.load(device), checkpoint.load_processor()
         self._encoder = ImageEncoder(whole, processor, device, level)
-        self._models: dict[str, AnswerModel] = {}
-        for name, folder in adapters.items():
-            # The first takes the language model that came with the encoder, the next need their own.
-            model = whole if not self._models else checkpoint.load(device)
-            self._models[name] = AnswerModel(model, processor, prompt, device, level).eval()
-            if folder is not None:
-                is_merged = settings.model.quantization == "none"
-                lora.merge(self._models[name], folder, is_merged=is_merged)
+        self._model = AnswerModel(whole, processor, prompt, device, level).eval()
+        self._adapter: lora.Beside | None = None
+        if adapter is not None and is_switched:
+            self._adapter = lora.Beside(self._model, adapter)
+        elif adapter is not None:
+            lora.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
         self._max_new_tokens = settings.evaluate.max_new_tokens
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Tensor:
-        """Features `[B, rows, size]` of pictures: made once, asked about often."""
-        return self._encoder.features(self._encoder.pixels(images))
+        """Features `[B, rows, size]` of pictures: made once, asked about often.
+
+        Raises:
+            InputError: so many do not fit into memory.
+        """
+        pixels = self._encoder.pixels(images)
+
+        def look(count: int) -> Tensor:
+            return self._encoder.features(pixels[:count])
+
+        return in_batches_that_fit(look, len(images), "pictures", "evaluate.batch_size", TOO_LARGE)
 
     def answers(
-        self, name: str, features: Tensor, questions: Sequence[str], count: int = 1
+        self, features: Tensor, questions: Sequence[str], count: int = 1, is_adapted: bool = True
     ) -> list[tuple[Answer, ...]]:
-        """At most `count` answers of the model `name` to each question, the likeliest first.
+        """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
+        adapter off.
 
         Continuations with the same first word are one answer; its probability is their sum.
+
+        Raises:
+            InputError: so many do not fit into memory, or a question is too long.
         """
-        texts = self._models[name].likeliest_texts(questions, features, self._max_new_tokens, count)
+
+        def answer(size: int) -> list[list[tuple[str, float]]]:
+            return self._model.likeliest_texts(questions[:size], features[:size], self._max_new_tokens, count)
+
+        with nullcontext() if is_adapted or self._adapter is None else self._adapter.off():
+            texts = in_batches_that_fit(answer, len(questions), "questions", "evaluate.batch_size", TOO_LARGE)
         return [_answers(of_question) for of_question in texts]
 
-    def replies(
-        self, name: str, asked: Sequence[tuple[Path, str]], count: int, batch_size: int
-    ) -> Iterator[Reply]:
-        """A reply to each (picture file, question), in order; a picture that cannot be read has a problem.
+    def replies(self, asked: Sequence[tuple[Path, str]], count: int, batch_size: int) -> Iterator[Reply]:
+        """A reply to each (picture file, question), in order; a picture that cannot be read, or a question
+        that is too long, has a problem instead.
 
         A picture is looked at once for all the questions in a row about it.
         """
@@ -88,14 +105,17 @@ class Answerer:
             seen = {path: seen[path] for path, _ in batch if path in seen} | self._looked_at(
                 [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
             )
-            rows = [(seen[path], question) for path, question in batch]
+            rows = [(self._too_long(question) or seen[path], question) for path, question in batch]
             readable = [(row, question) for row, question in rows if isinstance(row, Tensor)]
             said: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
                 features, questions = zip(*readable, strict=True)
-                said = iter(self.answers(name, torch.stack(features), questions, count))
+                said = iter(self.answers(torch.stack(features), questions, count))
             for row, _ in rows:
                 yield Reply(next(said)) if isinstance(row, Tensor) else Reply(problem=row)
+
+    def _too_long(self, question: str) -> str:
+        return self._model.tokens.too_long(question, self._max_new_tokens)
 
     def _looked_at(self, paths: Sequence[Path]) -> dict[Path, Tensor | str]:
         """Features of each picture, or why there are none."""
@@ -109,23 +129,6 @@ class Answerer:
         if images:
             found |= dict(zip(images, self.features(list(images.values())), strict=True))
         return found
-
-
-def check_fits(adapter: Path, model_name: str) -> None:
-    """An adapter knows which model it was made for.
-
-    Raises:
-        InputError: there is no adapter, or it is another model's.
-    """
-    config = adapter / "adapter_config.json"
-    if not config.is_file():
-        raise InputError(f"{adapter} holds no adapter; run dvc repro train, or dvc pull")
-    made_for = read_json(config)["base_model_name_or_path"]
-    if made_for != model_name:
-        raise InputError(
-            f"{adapter} adapts {made_for}, but params.yaml: model.name is {model_name}; set it to "
-            f"{made_for}, or run dvc repro"
-        )
 
 
 def _answers(texts: Sequence[tuple[str, float]]) -> tuple[Answer, ...]:

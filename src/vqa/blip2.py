@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from vqa.errors import InputError
+from vqa.tokens import Tokens
 from vqa.vocabulary import AnswerTree
 
 IGNORED = -100  # label of a position that the loss leaves out
@@ -40,6 +42,22 @@ class QueryTransformer(nn.Module):
         return output.last_hidden_state.to(seen.dtype)
 
 
+class PixelReader:
+    """Pictures → the model's input. Small, so that processes that decode pictures can be handed one."""
+
+    def __init__(self, image_processor: Any) -> None:
+        self._image_processor = image_processor
+
+    def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
+        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the checkpoint asks.
+
+        `side`: another height and width in pixels, for crops to be taken from.
+        """
+        size = {"size": {"height": side, "width": side}} if side else {}
+        pixels: Tensor = self._image_processor(list(images), return_tensors="pt", **size)["pixel_values"]
+        return pixels
+
+
 class ImageEncoder:
     """The frozen half: ViT and Q-Former, or the ViT alone."""
 
@@ -51,19 +69,14 @@ class ImageEncoder:
         level: Level = "qformer",
     ) -> None:
         self.device = device
-        self._image_processor = processor.image_processor
+        self.reader = PixelReader(processor.image_processor)
         self._vision_model = model.vision_model.to(device)
         self._queries = QueryTransformer(model).to(device) if level == "qformer" else None
         self._dtype = next(model.vision_model.parameters()).dtype
 
     def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
-        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the checkpoint asks.
-
-        `side`: another height and width in pixels, for crops to be taken from.
-        """
-        size = {"size": {"height": side, "width": side}} if side else {}
-        pixels: Tensor = self._image_processor(list(images), return_tensors="pt", **size)["pixel_values"]
-        return pixels
+        """See `PixelReader.pixels`."""
+        return self.reader.pixels(images, side)
 
     def features(self, pixels: Tensor) -> Tensor:
         """`[B, 3, H, W]` → features `[B, rows, size]`, fp32."""
@@ -89,32 +102,35 @@ class AnswerModel(nn.Module):
         self.language_model: Any = model.language_model.to(device)  # also PEFT-wrapped or merged
         self.projection = model.language_projection.to(device)
         self.queries = QueryTransformer(model).to(device) if level == "vit" else None
-        self.is_encoder_decoder: bool = not model.config.use_decoder_only_language_model
-        self.num_query_tokens: int = model.config.num_query_tokens
+        self.tokens = Tokens(processor.tokenizer, model.config, prompt)
+        self.is_encoder_decoder = self.tokens.is_encoder_decoder
+        self.num_query_tokens = self.tokens.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
-        self._seen_dtype = next(model.vision_model.parameters()).dtype
-        self._tokenizer = processor.tokenizer
-        self._prompt = prompt
-        self._image_token_id: int = model.config.image_token_id
+        self.frozen_dtype: torch.dtype = model.language_projection.weight.dtype
         self._end_token_id = _end_token_id(model)
-        pad = self._tokenizer.pad_token_id
+        pad = processor.tokenizer.pad_token_id
         self._pad_token_id: int = self._end_token_id if pad is None else pad
+        # Something that trains is held in fp32 inside layers of half precision: their products need autocast.
+        self.is_mixed = False
 
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
         """Input embeddings `[B, T, D]` with the projected features `[B, rows, size]` at the image tokens."""
-        embeds = self.language_model.get_input_embeddings()(input_ids)
-        queried = features if self.queries is None else self.queries(features.to(self._seen_dtype))
+        at_image = input_ids == self.tokens.image_token_id
+        # The id itself may be one that the embeddings have no row for (checkpoints from before November
+        # 2024).
+        embeds = self.language_model.get_input_embeddings()(
+            input_ids.masked_fill(at_image, self._end_token_id)
+        )
+        queried = features if self.queries is None else self.queries(features.to(self.frozen_dtype))
         projected = self.projection(queried.to(self.projection.weight.dtype)).to(embeds.dtype)
-        at_image = (input_ids == self._image_token_id).unsqueeze(-1)
-        return embeds.masked_scatter(at_image, projected)
+        return embeds.masked_scatter(at_image.unsqueeze(-1), projected)
 
     def training_batch(self, questions: Sequence[str], answers: Sequence[str]) -> dict[str, Tensor]:
         """`input_ids`, `attention_mask`, `labels`: each `[B, T]` int64, right-padded.
 
         Only the answer and its end token carry a label.
         """
-        prompts = [self._prompt.format(question=question) for question in questions]
-        prompt_ids = [self._prompt_ids(prompt) for prompt in prompts]
+        prompt_ids = [self.tokens.prompt_ids(question) for question in questions]
         answer_ids = [self._answer_ids(answer) for answer in answers]
         if self.is_encoder_decoder:
             return self._padded(prompt_ids) | {"labels": _pad(answer_ids, IGNORED, "right")}
@@ -139,11 +155,12 @@ class AnswerModel(nn.Module):
         labels = labels.to(device)
         # Labels make T5 shift them into its decoder's input; a decoder-only model needs none.
         labelled = {"labels": labels} if self.is_encoder_decoder else {}
-        logits = self.language_model(
-            inputs_embeds=self.splice(input_ids.to(device), features.to(device)),
-            attention_mask=attention_mask.to(device),
-            **labelled,
-        ).logits
+        with self._precision():
+            logits = self.language_model(
+                inputs_embeds=self.splice(input_ids.to(device), features.to(device)),
+                attention_mask=attention_mask.to(device),
+                **labelled,
+            ).logits
         if self.is_encoder_decoder:
             predicted, wanted = logits, labels
         else:
@@ -201,20 +218,29 @@ class AnswerModel(nn.Module):
     def _generated(
         self, questions: Sequence[str], features: Tensor, max_new_tokens: int, options: dict[str, Any]
     ) -> Any:
-        prompts = [self._prompt_ids(self._prompt.format(question=q)) for q in questions]
+        for question in questions:
+            if problem := self.tokens.too_long(question, max_new_tokens):
+                raise InputError(f"{question[:80]!r}: {problem}; shorten it")
+        prompts = [self.tokens.prompt_ids(question) for question in questions]
         batch = self._padded(prompts, "right" if self.is_encoder_decoder else "left")
-        return self.language_model.generate(
-            inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
-            attention_mask=batch["attention_mask"].to(self.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=self._end_token_id,
-            pad_token_id=self._pad_token_id,
-            **options,
-        )
+        with self._precision():
+            return self.language_model.generate(
+                inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
+                attention_mask=batch["attention_mask"].to(self.device),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=self._end_token_id,
+                pad_token_id=self._pad_token_id,
+                **options,
+            )
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.frozen_dtype, enabled=self.is_mixed)
 
     def _decoded(self, sequences: Tensor) -> list[str]:
-        return [text.strip() for text in self._tokenizer.batch_decode(sequences, skip_special_tokens=True)]
+        return [
+            text.strip() for text in self.tokens.tokenizer.batch_decode(sequences, skip_special_tokens=True)
+        ]
 
     def vocabulary_of(self, answers: Sequence[str]) -> AnswerTree:
         """The tree of `answers` as this model spells them."""
@@ -227,19 +253,11 @@ class AnswerModel(nn.Module):
 
     def length_of(self, question: str, answer: str) -> int:
         """Tokens of a pair, image tokens included: what batches are grouped by."""
-        ids = len(self._prompt_ids(self._prompt.format(question=question)))
+        ids = len(self.tokens.prompt_ids(question))
         return ids if self.is_encoder_decoder else ids + len(self._answer_ids(answer))
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
-        # BLIP-2 puts the image tokens before everything, the begin token included.
-        text_ids: list[int] = self._tokenizer(prompt)["input_ids"]
-        return [self._image_token_id] * self.num_query_tokens + text_ids
-
     def _answer_ids(self, answer: str) -> list[int]:
-        # A decoder continues the prompt, hence the space; T5 starts a text of its own.
-        text = answer if self.is_encoder_decoder else f" {answer}"
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*ids, self._end_token_id]
+        return [*self.tokens.answer_ids(answer), self._end_token_id]
 
     def _padded(self, rows: list[list[int]], side: str = "right") -> dict[str, Tensor]:
         return {

@@ -8,6 +8,14 @@ from typing import NoReturn
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
 
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "DefaultCPUAllocator",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "annot allocate memory",
+)
+
 
 class InputError(Exception):
     """Bad input. Its message is the whole explanation, on one line; a command prints it and exits with 1."""
@@ -26,11 +34,25 @@ def run_command(command: Callable[[], None]) -> None:
         command()
     except InputError as error:
         _end(str(error))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _end(
+            "out of memory; close other programs, or lower features.batch_size, train.micro_batch_size, "
+            "train.eval_batch_size or evaluate.batch_size in params.yaml: what was finished is kept"
+        )
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
         where = f"{error.filename}: " if error.filename else ""
         _end(f"{where}{error.strerror}; mend that and run this again: what was finished is kept")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python has a class for it; torch's errors, on a GPU and on a CPU, are known by their words."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in _OUT_OF_MEMORY)
+    )
 
 
 def first_line(error: Exception) -> str:

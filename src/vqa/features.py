@@ -165,6 +165,21 @@ def _digest(rows: Tensor) -> str:
     return hashlib.sha256(rows.view(torch.uint8).numpy().data).hexdigest()
 
 
+def _made_by_another(folder: Path, made_by: Mapping[str, str | None], model: Mapping[str, str | None]) -> str:
+    """One sentence; the way back to what made the store, and a command that makes it again in any case."""
+    made, wanted = (
+        f"{m['name']} ({str(m['fingerprint'])[:12]}, dtype {m.get('dtype')})" for m in (made_by, model)
+    )
+    is_dtype = made_by["fingerprint"] == model["fingerprint"] and made_by.get("dtype") != model["dtype"]
+    back = f"set model.dtype to {made_by.get('dtype')}" if is_dtype else ""
+    if made_by["fingerprint"] != model["fingerprint"] and made_by.get("commit"):
+        back = f"set model.revision to {made_by['commit']}"
+    return (
+        f"{folder} was made by {made}, but params.yaml's model.name is {wanted}; {back and back + ', or '}"
+        "run dvc repro --force --single-item cache_features"
+    )
+
+
 def _opened(path: Path) -> Any:
     with undamaged(path, "run dvc repro cache_features, which makes it again"):
         return safe_open(path, framework="pt")
@@ -184,14 +199,7 @@ class FeatureStore:
         manifest = read_json(folder / MANIFEST)
         made_by = manifest["model"]
         if any(made_by.get(key) != model[key] for key in _DECISIVE):
-            made, wanted = (
-                f"{m['name']} ({str(m['fingerprint'])[:12]}, dtype {m.get('dtype')})"
-                for m in (made_by, model)
-            )
-            raise InputError(
-                f"{folder} was made by {made}, but params.yaml's model.name is {wanted}; run dvc repro "
-                "cache_features"
-            )
+            raise InputError(_made_by_another(folder, made_by, model))
         if manifest["level"] != level:
             raise InputError(
                 f"{folder} holds {manifest['level']} features, but params.yaml's features.level is {level}; "

@@ -1,6 +1,8 @@
 """Files are written whole: under a temporary name, then renamed, so that none is ever half there."""
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,25 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         temporary.unlink(missing_ok=True)
 
 
+def make_own(path: Path) -> None:
+    """Let a file that is to be appended to be ours alone.
+
+    DVC links its outs to its cache where cache.type says so: what is appended to such a file is appended
+    to the cache's, and to every other file with the same content.
+    """
+    if not path.is_symlink() and (not path.exists() or path.stat().st_nlink == 1):
+        return
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        if path.exists():
+            shutil.copyfile(path, temporary)
+            temporary.replace(path)
+        else:  # a link to what the cache no longer holds
+            path.unlink()
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
     """Weights or features are read in the block.
@@ -37,10 +58,24 @@ def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
         raise InputError(f"{what} is missing or damaged ({first_line(error)}); {remedy}") from error
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_json(path: Path, value: Any) -> None:
     with whole_file(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """The values of a file of JSON lines; a torn last line, which a kill leaves, is passed over."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
 
 
 def read_json(path: Path) -> Any:

@@ -1,88 +1,47 @@
-"""Roles → module names of this model, checked; the adapter around it, saved, loaded and merged.
+"""The adapter around a model: fresh, saved, loaded, merged, or beside the weights to be switched on and off.
 
-PEFT stays silent as long as one target name matches somewhere, and names such as fc1 also exist in
-BLIP-2's ViT. So an adapter wraps the language model alone (and, when asked for, the Q-Former alone), and
-every target must match inside it. LoRA: Hu et al. 2021, https://arxiv.org/abs/2106.09685
+It wraps the language model alone (and, when asked for, the Q-Former alone). LoRA: Hu et al. 2021,
+https://arxiv.org/abs/2106.09685
 """
 
-from collections.abc import Sequence
+import copy
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model, set_peft_model_state_dict
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    TaskType,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import load_peft_weights
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from vqa.blip2 import AnswerModel
-from vqa.errors import InputError
+from vqa.errors import InputError, first_line
 from vqa.files import read_json, undamaged, write_json
+from vqa.lora_targets import module_names
 from vqa.settings import Lora
 
-ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
-    "opt": {
-        "attention": {"query": ["q_proj"], "key": ["k_proj"], "value": ["v_proj"], "output": ["out_proj"]},
-        "mlp": {"up": ["fc1"], "down": ["fc2"]},
-    },
-    "t5": {
-        "attention": {"query": ["q"], "key": ["k"], "value": ["v"], "output": ["o"]},
-        "mlp": {"gate": ["wi_0"], "up": ["wi_1", "wi"], "down": ["wo"]},  # wi: ungated T5
-    },
-    "blip_2_qformer": {
-        "attention": {"query": ["query"], "key": ["key"], "value": ["value"]},
-        "mlp": {"up": ["intermediate_query.dense"], "down": ["output_query.dense"]},
-    },
-}
 WEIGHTS = "adapter_model.safetensors"
 _QFORMER = "qformer"  # subfolder of an adapter
 _PROJECTION = "language_projection.safetensors"
-
-
-def module_names(model: Any, targets: Sequence[str], key: str = "lora.targets") -> list[str]:
-    """The linear-layer names that `targets` (roles such as attention.query, or literal names) stand for.
-
-    `key` is where the targets stand in params.yaml.
-
-    Raises:
-        InputError: a target matches no linear layer of the model; the message lists what exists.
-    """
-    layers = [n for n, module in model.named_modules() if isinstance(module, nn.Linear) and n != "lm_head"]
-    endings = {ending for layer in layers for ending in _endings(layer)}
-    family = str(model.config.model_type)
-    names: list[str] = []
-    for target in targets:
-        matching = [name for name in _names_of(family, target) if name in endings]
-        if not matching:
-            roles = [f"{role}.{part}" for role, parts in ROLES.get(family, {}).items() for part in parts]
-            existing = sorted({layer.rsplit(".", 1)[-1] for layer in layers})
-            raise InputError(
-                f"params.yaml: {key} has {target!r}, which matches nothing in the {family} model; use "
-                f"{', '.join([*ROLES.get(family, {}), *roles])} or a module name among {', '.join(existing)}"
-            )
-        names += [name for name in matching if name not in names]
-    return names
-
-
-def _endings(layer: str) -> list[str]:
-    """ "a.b.c" → "a.b.c", "b.c", "c": the names by which PEFT knows a layer."""
-    parts = layer.split(".")
-    return [".".join(parts[start:]) for start in range(len(parts))]
-
-
-def _names_of(family: str, target: str) -> list[str]:
-    """A role's module names; anything that is no role is taken as a literal module name."""
-    role, _, part = target.partition(".")
-    parts = ROLES.get(family, {}).get(role)
-    if parts is None:
-        return [target]
-    if part:
-        return parts.get(part, [])
-    return [name for names in parts.values() for name in names]
+_BASE = "base_model.json"
+_HALF = (torch.float16, torch.bfloat16)
+_AGAIN = "dvc repro --force --single-item train"
 
 
 def add_adapter(model: AnswerModel, settings: Lora, base_name: str) -> None:
-    """Freeze `model` and put a fresh adapter into it; only what is adapted requires a gradient.
+    """Freeze `model` and put a fresh adapter into it; only what is adapted requires a gradient, held in fp32.
 
     `base_name` is recorded in the adapter as the model it belongs to.
 
@@ -101,6 +60,22 @@ def add_adapter(model: AnswerModel, settings: Lora, base_name: str) -> None:
     if settings.qformer_targets and model.queries is not None:
         names = module_names(model.queries.qformer, settings.qformer_targets, "lora.qformer_targets")
         model.queries.qformer = _with_adapter(model.queries.qformer, names, None, settings, base_name)
+    _lift_what_trains(model)
+
+
+def _lift_what_trains(model: AnswerModel) -> None:
+    """PEFT lifts its own weights to fp32, not the biases that it trains: in fp16 their gradients cannot be
+    unscaled, in bf16 their updates round away.
+    """
+    for module in model.modules():
+        halves = [p for p in module.parameters(recurse=False) if p.requires_grad and p.dtype in _HALF]
+        if not halves:
+            continue
+        model.is_mixed = True
+        if isinstance(module, nn.LayerNorm):  # whose weight and bias must be of one dtype
+            module.float()
+        for parameter in halves:
+            parameter.data = parameter.data.float()
 
 
 def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
@@ -147,13 +122,41 @@ def _save(adapted: PeftModel, folder: Path) -> None:
 
 
 def load_adapter(model: AnswerModel, folder: Path) -> None:
-    """Put saved weights into a model that `add_adapter` made ready."""
-    set_peft_model_state_dict(model.language_model, load_peft_weights(str(folder), device=str(model.device)))
+    """Put saved weights into a model that `add_adapter` made ready.
+
+    Raises:
+        InputError: they are not those of this adapter: names or shapes differ.
+    """
+    _load_all(model.language_model, folder)
     if (folder / _PROJECTION).is_file():
         model.projection.load_state_dict(load_file(folder / _PROJECTION))
     if (folder / _QFORMER).is_dir() and model.queries is not None:
-        weights = load_peft_weights(str(folder / _QFORMER), device=str(model.device))
-        set_peft_model_state_dict(model.queries.qformer, weights)
+        _load_all(model.queries.qformer, folder / _QFORMER)
+
+
+def _load_all(wrapped: PeftModel, folder: Path) -> None:
+    """Every tensor of the folder into its place, and none left without: PEFT is silent about both."""
+    weights = load_peft_weights(str(folder), device=str(next(wrapped.parameters()).device))
+    wanted = {name: tuple(tensor.shape) for name, tensor in _state_of(wrapped).items()}
+    there = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    problems = {
+        "missing": sorted(wanted.keys() - there.keys()),
+        "of no layer of this model": sorted(there.keys() - wanted.keys()),
+        "of another shape": sorted(n for n in wanted.keys() & there.keys() if wanted[n] != there[n]),
+    }
+    said = [f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names]
+    if said:
+        raise InputError(
+            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(said)}; "
+            f"give the model that it was made for, or run {_AGAIN}"
+        )
+    set_peft_model_state_dict(wrapped, weights)
+
+
+def _state_of(wrapped: PeftModel) -> dict[str, Tensor]:
+    # "auto" would ask the hub about the base model's vocabulary.
+    state: dict[str, Tensor] = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    return state
 
 
 def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
@@ -163,25 +166,97 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
     the adapter beside the weights, which quantised ones need.
 
     Raises:
-        InputError: no adapter there, or a damaged one.
+        InputError: no adapter there, a damaged one, or one that does not fit.
     """
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(f"{folder} holds no adapter; run the train stage (dvc repro train)")
-    read_json(folder / "adapter_config.json")
-    with undamaged(folder, "run dvc checkout --force models/adapter, or dvc repro train"):
-        _put_in(model, folder, is_merged)
-    model.eval()
+    beside = Beside(model, folder)
+    if not is_merged:
+        return
+    model.language_model = _merged(model.language_model)
+    if beside.has_qformer and model.queries is not None:
+        model.queries.qformer = _merged(model.queries.qformer)
 
 
-def _put_in(model: AnswerModel, folder: Path, is_merged: bool) -> None:
-    beside = PeftModel.from_pretrained(model.language_model, str(folder))
-    model.language_model = _merged(beside) if is_merged else beside
-    if (folder / _PROJECTION).is_file():
-        model.projection.float().load_state_dict(load_file(folder / _PROJECTION))
-    if (folder / _QFORMER).is_dir() and model.queries is not None:
-        model.queries.qformer = _merged(
-            PeftModel.from_pretrained(model.queries.qformer, str(folder / _QFORMER))
-        )
+class Beside:
+    """A saved adapter beside a model's weights, which can be switched off: base and adapted in one model."""
+
+    def __init__(self, model: AnswerModel, folder: Path) -> None:
+        """Put the adapter in `folder` into a plain `model`; it is on.
+
+        Raises:
+            InputError: as `merge`.
+        """
+        if not (folder / "adapter_config.json").is_file():
+            raise InputError(f"{folder} holds no adapter; run the train stage (dvc repro train)")
+        self._model = model
+        self._plain_projection, self._biases = model.projection, _biases(model, folder)
+        self.has_qformer = (folder / _QFORMER).is_dir() and model.queries is not None
+        with undamaged(folder, f"run dvc checkout --force models/adapter, or {_AGAIN}"):
+            model.language_model = _wrapped(model.language_model, folder)
+            if (folder / _PROJECTION).is_file():
+                model.projection = copy.deepcopy(model.projection).float()
+                model.projection.load_state_dict(load_file(folder / _PROJECTION))
+            if self.has_qformer and model.queries is not None:
+                model.queries.qformer = _wrapped(model.queries.qformer, folder / _QFORMER)
+        self._adapted_projection = model.projection
+        model.eval()
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """In the block the model is what it was without the adapter."""
+        self._switch(self._plain_projection, is_on=False)
+        try:
+            yield
+        finally:
+            self._switch(self._adapted_projection, is_on=True)
+
+    @contextmanager
+    def added(self) -> Iterator[None]:
+        """In the block the adapter is in the weights, as `merge` would leave it, up to rounding."""
+        for wrapped in self._adapters():
+            wrapped.merge_adapter()
+        try:
+            yield
+        finally:
+            for wrapped in self._adapters():
+                wrapped.unmerge_adapter()
+
+    def _adapters(self) -> list[PeftModel]:
+        in_qformer = [self._model.queries.qformer] if self.has_qformer and self._model.queries else []
+        return [self._model.language_model, *in_qformer]
+
+    def _switch(self, projection: nn.Linear, is_on: bool) -> None:
+        self._model.projection = projection
+        for parameter, other in self._biases:  # which PEFT leaves in
+            parameter.data, other.data = other.data, parameter.data
+        for wrapped in self._adapters():
+            for layer in wrapped.modules():
+                if isinstance(layer, BaseTunerLayer):
+                    layer.enable_adapters(is_on)
+
+
+def _wrapped(module: Any, folder: Path) -> PeftModel:
+    """`module` with the adapter in `folder`."""
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        with warnings.catch_warnings():  # that we load the model under another path than it was trained from
+            warnings.simplefilter("ignore", UserWarning)
+            wrapped = get_peft_model(module, config)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{folder}/adapter_config.json does not fit the model ({first_line(error)}); give the model that "
+            f"it was made for, or run {_AGAIN}"
+        ) from error
+    _load_all(wrapped, folder)
+    return wrapped
+
+
+def _biases(model: AnswerModel, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
+    """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
+    if read_json(folder / "adapter_config.json").get("bias", "none") == "none":
+        return []
+    named = [*model.language_model.named_parameters(), *(model.queries or nn.Module()).named_parameters()]
+    return [(p, p.data.clone()) for name, p in named if name.endswith("bias")]
 
 
 def _merged(wrapped: PeftModel) -> Any:
@@ -197,6 +272,34 @@ def _merged(wrapped: PeftModel) -> Any:
             module.merge()
             base.weight.data = base.weight.data.to(dtype)
     return wrapped.unload()
+
+
+def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
+    """Beside an adapter, which model it was made for: `identity` as Checkpoint gives it."""
+    write_json(folder / _BASE, dict(identity))
+
+
+def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
+    """An adapter knows which model it was made for, wherever that lies; one from elsewhere knows a name.
+
+    Raises:
+        InputError: there is no adapter, or it is another model's.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise InputError(f"{folder} holds no adapter; run dvc repro train, or dvc pull")
+    name = str(identity["name"])
+    if (folder / _BASE).is_file():
+        base = read_json(folder / _BASE)
+        made_for, is_same = base["name"], base["fingerprint"] == identity["fingerprint"]
+    else:
+        made_for = read_json(folder / "adapter_config.json")["base_model_name_or_path"]
+        is_same = made_for == name or Path(str(made_for)).resolve() == Path(name).resolve()
+    if not is_same:
+        whose = f"other weights of {name}" if made_for == name else made_for
+        raise InputError(
+            f"{folder} adapts {whose}, but params.yaml: model.name is {name}; name that model"
+            f"{' (pin it by model.revision)' if made_for == name else ''}, or run {_AGAIN}"
+        )
 
 
 def trainable_share(model: nn.Module) -> tuple[int, int]:

@@ -6,12 +6,12 @@ VisualBERT wants a detector's features instead of a picture, so it cannot be run
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from tqdm import tqdm
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -24,9 +24,13 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from vqa.abo import image_path
+from vqa.devices import gathered, rank_and_world, wait_for_all
 from vqa.errors import InputError
 from vqa.images import load_image
+from vqa.memory import in_memory
 from vqa.pairs import Pair
+from vqa.terminal import progress_bar
+from vqa.unfinished import Unfinished
 
 _REQUEST = "{question} Answer in one word."
 
@@ -81,13 +85,38 @@ class OtherModel:
 
 
 def texts_of_other(
-    name: str, pairs: Sequence[Pair], root: Path, max_new_tokens: int, device: torch.device
+    name: str,
+    pairs: Sequence[Pair],
+    root: Path,
+    max_new_tokens: int,
+    device: torch.device,
+    unfinished: Unfinished,
 ) -> list[str]:
-    """The model's texts for `pairs`, one at a time, pictures decoded once each when neighbours share one."""
-    model = OtherModel(name, device)
-    texts, last, image = [], "", None
-    for pair in tqdm(pairs, unit="pair", desc=name.rsplit("/", 1)[-1]):
-        if image is None or pair.image_name != last:
-            last, image = pair.image_name, load_image(image_path(root, pair.image_name))
-        texts.append(model.text(image, pair.question, max_new_tokens))
-    return texts
+    """The model's texts for `pairs`, one at a time, shared out by picture among the processes that torchrun
+    started; each gets all. Those that `unfinished` has are not asked for again.
+
+    Raises:
+        InputError: as `OtherModel`, or the model does not fit into memory.
+    """
+    rank, world = rank_and_world()
+    pictures = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
+    done: dict[int, str] = unfinished.read()
+    wait_for_all()  # every process has read the same before one adds to it
+    left = [i for i, pair in enumerate(pairs) if i not in done]
+    mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
+    smaller = "name a smaller model in evaluate.compare in params.yaml"
+    model = in_memory(lambda: OtherModel(name, device), f"{name} does not fit on {device}", smaller)
+    said: dict[int, str] = {}
+    last, image = "", None
+    label = name.rsplit("/", 1)[-1]
+    with progress_bar(len(done) + len(mine), "pair", label, len(done), is_shown=rank == 0) as progress:
+        for i in mine:
+            if image is None or pairs[i].image_name != last:
+                last = pairs[i].image_name
+                image = load_image(image_path(root, last))
+            say = partial(model.text, image, pairs[i].question, max_new_tokens)
+            said[i] = in_memory(say, f"{name} has no room for one question", smaller)
+            unfinished.add(i, said[i])
+            progress.update()
+    texts = done | {i: text for found in gathered(said) for i, text in found.items()}
+    return [texts[i] for i in range(len(pairs))]

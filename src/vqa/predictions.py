@@ -1,21 +1,24 @@
 """Pairs → what a model says to them, from cached features only; and the predictions file."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from vqa.blip2 import AnswerModel
-from vqa.devices import rank_and_world
+from vqa.devices import gathered, rank_and_world, wait_for_all
 from vqa.errors import InputError
+from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import IMAGE_COLUMNS, Pair, first_word, image_name_of
 from vqa.question_types import question_type_of
 from vqa.tables import read_rows, write_rows
+from vqa.terminal import progress_bar
+from vqa.unfinished import Unfinished
+from vqa.vocabulary import AnswerTree
 
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
 
@@ -52,13 +55,14 @@ class Swapped:
 class Decoding:
     """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy).
 
-    `answers`: all that may be said; none: anything.
+    `answers`: all that may be said; none: anything. `batch_key`: where params.yaml sets the pairs at once.
     """
 
     batch_size: int
     max_new_tokens: int
     num_beams: int = 1
     answers: tuple[str, ...] = ()
+    batch_key: str = "evaluate.batch_size"
 
 
 def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, ...]:
@@ -67,48 +71,72 @@ def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, .
 
 
 def texts_for(
-    pairs: Sequence[Pair], features: Features, model: AnswerModel, decoding: Decoding, label: str
+    pairs: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    decoding: Decoding,
+    label: str,
+    unfinished: Unfinished | None = None,
 ) -> list[str]:
-    """Generated texts in the order of `pairs`; long questions are batched with long ones.
+    """Generated texts in the order of `pairs`, shared out among the processes that torchrun started; each
+    gets all.
 
-    `label` names the progress bar.
+    Long questions are batched with long ones. Batches are the same on any number of processes and after a
+    kill: those that `unfinished` has are not answered again. `label` names the progress bar.
     """
-    order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
-    texts = [""] * len(pairs)
-    vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
-    with tqdm(total=len(pairs), unit="pair", desc=label, disable=rank_and_world()[0] > 0) as progress:
-        for start in range(0, len(order), decoding.batch_size):
-            batch = order[start : start + decoding.batch_size]
-            rows = features.rows([pairs[i].image_name for i in batch])
-            questions = [pairs[i].question for i in batch]
-            generated = model.texts(
-                questions, rows, decoding.max_new_tokens, decoding.num_beams, vocabulary=vocabulary
-            )
-            for i, text in zip(batch, generated, strict=True):
-                texts[i] = text
-            progress.update(len(batch))
-    return texts
-
-
-def texts_of_all_processes(
-    pairs: Sequence[Pair], features: Features, model: AnswerModel, decoding: Decoding, label: str
-) -> list[str]:
-    """`texts_for`, shared out among the processes that torchrun started; each gets all the texts."""
     rank, world = rank_and_world()
-    mine = texts_for(pairs[rank::world], features, model, decoding, label)
+    batches = _batches(pairs, decoding.batch_size)
+    done: dict[int, list[str]] = unfinished.read() if unfinished else {}
+    wait_for_all()  # every process has read the same before one adds to it
+    mine = [number for number in range(len(batches)) if number not in done][rank::world]
+    vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
+    said: dict[int, list[str]] = {}
+    kept = sum(len(batches[number]) for number in done)
+    share = sum(len(batches[number]) for number in mine)
+    with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
+        for number in mine:
+            batch = [pairs[i] for i in batches[number]]
+            said[number] = _answered(batch, features, model, decoding, vocabulary)
+            if unfinished:
+                unfinished.add(number, said[number])
+            progress.update(len(batch))
     texts = [""] * len(pairs)
-    for other, said in enumerate(_gathered(mine)):
-        texts[other::world] = said
+    for number, of_batch in itertools.chain(done.items(), *(found.items() for found in gathered(said))):
+        for i, text in zip(batches[number], of_batch, strict=True):
+            texts[i] = text
     return texts
 
 
-def _gathered(mine: list[str]) -> list[list[str]]:
-    """Every process's list, by rank."""
-    if not torch.distributed.is_initialized():
-        return [mine]
-    everyone: list[list[str]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(everyone, mine)
-    return everyone
+def _batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
+    order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _answered(
+    batch: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    decoding: Decoding,
+    vocabulary: AnswerTree | None,
+) -> list[str]:
+    """The batch's texts.
+
+    Raises:
+        InputError: it does not fit into memory; it names the setting and what would fit.
+    """
+    rows = features.rows([pair.image_name for pair in batch])
+    questions = [pair.question for pair in batch]
+
+    def answer(count: int) -> list[str]:
+        return model.texts(
+            questions[:count],
+            rows[:count],
+            decoding.max_new_tokens,
+            decoding.num_beams,
+            vocabulary=vocabulary,
+        )
+
+    return in_batches_that_fit(answer, len(batch), "pairs", decoding.batch_key, TOO_LARGE)
 
 
 def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dvclive import Live
-from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from vqa.terminal import progress_bar
 
 
 class PairsBar(TrainerCallback):
@@ -28,7 +29,7 @@ class PairsBar(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero:
             total, done = (steps * self._pairs_per_step for steps in (state.max_steps, state.global_step))
-            self._bar = tqdm(total=total, initial=done, unit="pair", desc="training")
+            self._bar = progress_bar(total, "pair", "training", done)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -134,6 +134,14 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     )
 
 
+def speed_sentence(speed: dict[str, Any]) -> str:
+    """What the adapter costs in speed, every model giving answers of equal length."""
+    return (
+        f"Speed, pictures in and answers out: adapted and merged {speed['ratio']:.2f} × the base model's "
+        f"(report: 0.97), the adapter left beside the weights {speed['unmerged_to_merged']:.2f} × the merged."
+    )
+
+
 def _points(difference: dict[str, Any]) -> str:
     low, high = (100 * bound for bound in difference["ci95"])
     return f"{100 * difference['value']:+.1f} [{low:+.1f}, {high:+.1f}]"

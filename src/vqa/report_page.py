@@ -46,7 +46,6 @@ def report_page(
         "reported": _beside_the_report(metrics),
         "gallery": gallery,
         "pictures": {name: url for name, url in urls.items() if url},
-        "speed": metrics["speed"],
     }
     return page("report.html", data)
 

@@ -1,56 +1,22 @@
 """How fast a model turns pictures and questions into answers: base, adapter merged, adapter beside."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vqa import lora
-from vqa.abo import image_path
-from vqa.blip2 import AnswerModel, ImageEncoder, Level
-from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device
+from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.images import load_image
+from vqa.lora import Beside
+from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import Pair
-from vqa.predictions import Decoding
+from vqa.terminal import progress_bar
 
 _ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
-
-
-def speeds_of(
-    pairs: Sequence[Pair],
-    root: Path,
-    checkpoint: Checkpoint,
-    prompt: str,
-    level: Level,
-    adapter: Path,
-    decoding: Decoding,
-) -> dict[str, Any]:
-    """`baseline`, `lora` (merged) and `unmerged`, end to end and from cached features, and their ratios.
-
-    Every answer has all of `decoding.max_new_tokens`, so that the models do equal work, and the merged
-    model takes turns with the one it is compared with, so that neither has the quieter moments.
-    """
-    device = default_device()
-    base, processor = checkpoint.load(device), checkpoint.load_processor()
-    encoder = ImageEncoder(base, processor, device, level)
-    plain = AnswerModel(base, processor, prompt, device, level).eval()
-    merged = checkpoint.load_answer_model(prompt, device, level)
-    lora.merge(merged, adapter, is_merged=checkpoint.quantization == "none")
-    work = _Work(pairs, root, encoder, decoding)
-    baseline, ours = work.speeds(plain, merged)
-    lora.merge(plain, adapter, is_merged=False)
-    beside, again = work.speeds(plain, merged)
-    return {
-        "baseline": baseline,
-        "lora": ours,
-        "unmerged": beside,
-        "ratio": round(ours["pairs_per_second"] / baseline["pairs_per_second"], 3),
-        "unmerged_to_merged": round(beside["pairs_per_second"] / again["pairs_per_second"], 3),
-    }
 
 
 def pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -58,52 +24,93 @@ def pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:
     return [pair for pair in pairs if pair.image_name in names]
 
 
-class _Work:
-    """Pictures and questions to be answered, timed."""
+class Work:
+    """Pictures and questions to be answered: from files, or from features made before."""
 
-    def __init__(self, pairs: Sequence[Pair], root: Path, encoder: ImageEncoder, decoding: Decoding) -> None:
-        self._pairs, self._root, self._encoder, self._decoding = pairs, root, encoder, decoding
-        self._names = sorted({pair.image_name for pair in pairs})
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        paths: Mapping[str, Path],
+        encoder: ImageEncoder,
+        model: AnswerModel,
+        batch_size: int,
+        new_tokens: int,
+        num_beams: int,
+    ) -> None:
+        """Every answer gets all of `new_tokens`, so that models that say more or less do equal work."""
+        self.pairs, self.names = pairs, sorted(paths)
+        self._paths, self._encoder, self._model = paths, encoder, model
+        self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
 
-    def speeds(self, *models: AnswerModel) -> list[dict[str, float]]:
-        """Of each model: pictures and pairs a second, files in and answers out; pairs from the cache."""
-        cached = self._look()
-        whole = _fastest([lambda m=model: self._answer(m, self._look()) for model in models])  # type: ignore[misc]
-        from_cache = _fastest([lambda m=model: self._answer(m, cached) for model in models])  # type: ignore[misc]
-        return [
-            {
-                "images_per_second": round(len(self._names) / seconds, 2),
-                "pairs_per_second": round(len(self._pairs) / seconds, 2),
-                "cached_pairs_per_second": round(len(self._pairs) / quick, 2),
-            }
-            for seconds, quick in zip(whole, from_cache, strict=True)
-        ]
+    @torch.inference_mode()
+    def features(self) -> dict[str, Tensor]:
+        """Of every picture, its file opened."""
+        found: dict[str, Tensor] = {}
+        for start in range(0, len(self.names), self._batch_size):
+            batch = self.names[start : start + self._batch_size]
+            pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
+            found.update(zip(batch, self._encoder.features(pixels), strict=True))
+        return found
 
-    def _look(self) -> dict[str, Tensor]:
-        features: dict[str, Tensor] = {}
-        size = self._decoding.batch_size
-        for start in range(0, len(self._names), size):
-            batch = self._names[start : start + size]
-            pixels = self._encoder.pixels([load_image(image_path(self._root, name)) for name in batch])
-            with torch.inference_mode():
-                features.update(zip(batch, self._encoder.features(pixels), strict=True))
-        return features
+    def answer(self, features: Mapping[str, Tensor]) -> None:
+        """All questions.
 
-    def _answer(self, model: AnswerModel, features: dict[str, Tensor]) -> None:
-        size, tokens = self._decoding.batch_size, self._decoding.max_new_tokens
-        for start in range(0, len(self._pairs), size):
-            rows = self._pairs[start : start + size]
-            stacked = torch.stack([features[pair.image_name] for pair in rows])
-            questions = [pair.question for pair in rows]
-            model.texts(questions, stacked, tokens, self._decoding.num_beams, min_new_tokens=tokens)
+        Raises:
+            InputError: a batch does not fit into memory.
+        """
+        for start in range(0, len(self.pairs), self._batch_size):
+            rows = self.pairs[start : start + self._batch_size]
+
+            def batch(count: int, rows: Sequence[Pair] = rows) -> None:
+                stacked = torch.stack([features[pair.image_name] for pair in rows[:count]])
+                questions = [pair.question for pair in rows[:count]]
+                tokens = self._new_tokens
+                self._model.texts(questions, stacked, tokens, self._num_beams, min_new_tokens=tokens)
+
+            in_batches_that_fit(batch, len(rows), "pairs", "evaluate.batch_size", TOO_LARGE)
 
 
-def _fastest(works: Sequence[Callable[[], None]]) -> list[float]:
-    """Seconds of each work's fastest round, taken in turn."""
-    seconds: list[list[float]] = [[] for _ in works]
-    for _ in range(1 + _ROUNDS):
-        for work, of_work in zip(works, seconds, strict=True):
-            start = time.perf_counter()
-            work()
-            of_work.append(time.perf_counter() - start)
-    return [min(of_work[1:]) for of_work in seconds]
+def speeds_of(work: Work, adapter: Beside, can_merge: bool) -> dict[str, Any]:
+    """`baseline`, `lora` (merged where `can_merge`) and `unmerged`, end to end and from cached features,
+    and their ratios.
+
+    All three are states of one model, so that one language model is in memory, and take turns, so that none
+    has the quieter moments.
+    """
+    states: dict[str, Callable[[], AbstractContextManager[None]]] = {
+        "baseline": adapter.off,
+        "lora": adapter.added if can_merge else nullcontext,
+        "unmerged": nullcontext,
+    }
+    seen = work.features()
+    whole = _fastest(states, lambda: work.answer(work.features()), "from files")
+    cached = _fastest(states, lambda: work.answer(seen), "from features")
+    speeds = {
+        state: {
+            "images_per_second": round(len(work.names) / whole[state], 2),
+            "pairs_per_second": round(len(work.pairs) / whole[state], 2),
+            "cached_pairs_per_second": round(len(work.pairs) / cached[state], 2),
+        }
+        for state in states
+    }
+    ratios = {
+        "ratio": round(whole["baseline"] / whole["lora"], 3),
+        "unmerged_to_merged": round(whole["lora"] / whole["unmerged"], 3),
+    }
+    return speeds | ratios
+
+
+def _fastest(
+    states: Mapping[str, Callable[[], AbstractContextManager[None]]], work: Callable[[], None], label: str
+) -> dict[str, float]:
+    """Seconds of the fastest round in each state."""
+    seconds: dict[str, list[float]] = {state: [] for state in states}
+    with progress_bar((1 + _ROUNDS) * len(states), "round", label) as progress:
+        for _ in range(1 + _ROUNDS):
+            for state, entered in states.items():
+                with entered():
+                    start = time.perf_counter()
+                    work()
+                    seconds[state].append(time.perf_counter() - start)
+                progress.update()
+    return {state: min(of_state[1:]) for state, of_state in seconds.items()}

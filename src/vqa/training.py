@@ -1,10 +1,9 @@
 """Train an adapter from cached features with transformers' Trainer, so that a kill costs next to nothing."""
 
 import hashlib
-import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from vqa import lora
 from vqa.blip2 import AnswerModel
 from vqa.devices import rank_and_world
 from vqa.errors import InputError
+from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import Pair
 from vqa.predictions import Features
 from vqa.settings import Train
@@ -136,6 +136,8 @@ class AdapterTrainer(Trainer):
     ) -> None:
         callbacks = [*named.pop("callbacks", []), *_stopping(settings)]
         super().__init__(model=model, data_collator=collate(model), callbacks=callbacks, **named)
+        # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
+        self.args._n_gpu = min(self.args.n_gpu, 1)
         self.remove_callback(PrinterCallback)  # progress.py shows what it would print
         self._answer_model = model
         self._validation = validation
@@ -163,33 +165,16 @@ class AdapterTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **named: Any
     ) -> Tensor:
-        try:
-            return super().training_step(model, inputs, *arguments, **named)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            size = self.args.train_batch_size
-            hint = f"set train.micro_batch_size to {max(1, size // 2)} in params.yaml"
-            if fitting := self._fitting_batch(inputs):
-                hint = f"set train.micro_batch_size to {fitting} in params.yaml: that fits"
-            elif size == 1:
-                hint = "one pair at a time does not fit; choose a smaller model or model.quantization 4bit"
-            raise InputError(f"out of memory with {size} pairs at once; {hint}") from error
+        def step(count: int) -> Tensor:
+            if count == len(inputs["labels"]):
+                return super(AdapterTrainer, self).training_step(model, inputs, *arguments, **named)
+            self._answer_model.zero_grad()  # a trial of a part, after the whole did not fit
+            part = {name: value[:count] for name, value in inputs.items() if name != "numbers"}
+            loss: Tensor = self._answer_model(**part)["loss"]
+            loss.backward()
+            return loss
 
-    def _fitting_batch(self, inputs: dict[str, Any]) -> int | None:
-        """The largest half, quarter, … of the batch whose gradients do fit; None when none does."""
-        size = len(inputs["labels"])
-        while (size := size // 2) >= 1:
-            try:
-                self._answer_model.zero_grad()
-                torch.cuda.empty_cache()
-                part = {name: value[:size] for name, value in inputs.items() if name != "numbers"}
-                self._answer_model(**part)["loss"].backward()
-                return size
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-        return None
+        return in_batches_that_fit(step, len(inputs["labels"]), "pairs", "train.micro_batch_size", TOO_LARGE)
 
     def _named(self, numbers: Tensor) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs
@@ -264,17 +249,8 @@ def pairs_of_images(pairs: Sequence[Pair], count: int | None, seed: int) -> list
     return [pair for pair in pairs if pair.image_name in chosen]
 
 
-def last_checkpoint(work: Path, run: Mapping[str, Any]) -> str | None:
-    """The last whole checkpoint in `work` of the same `run`; of another run everything is removed.
-
-    `run`: whatever decides the weights: settings, data, model.
-    """
-    key = hashlib.sha256(json.dumps(run, sort_keys=True, default=str).encode()).hexdigest()
-    marker = work / "run"
-    if not marker.is_file() or marker.read_text() != key:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        marker.write_text(key)
+def last_checkpoint(work: Path) -> str | None:
+    """The last whole checkpoint in a run's folder; what a kill cut short is removed."""
     whole = []
     for folder in work.glob("checkpoint-*"):
         if (folder / _WHOLE).is_file():
@@ -282,11 +258,6 @@ def last_checkpoint(work: Path, run: Mapping[str, Any]) -> str | None:
         else:
             shutil.rmtree(folder)
     return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA's error has a class of its own; the CPU's is known by its words."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _stopping(settings: Train) -> list[EarlyStoppingCallback]:

@@ -17,7 +17,7 @@ from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
 from vqa.asking import ANSWERED, UNANSWERED, Asker, Limits, Progress, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.images import content_hash
-from vqa.ledger import Jobs, Ledger
+from vqa.ledger import Job, Jobs, Ledger
 from vqa.pairs import Pair
 from vqa.settings import Generate
 
@@ -129,13 +129,19 @@ def ask_in_batches(
         ) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    under_way = jobs.open()
-    if under_way:
+    open_jobs = under_way(requests, ledger, jobs)
+    if open_jobs:
         raise InputError(
-            f"{sum(len(job.keys) for job in under_way)} requests are under way in {len(under_way)} batch "
-            f"jobs ({', '.join(str(job.name) for job in under_way)}); run the same command again to "
+            f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
+            f"jobs ({', '.join(str(job.name) for job in open_jobs)}); run the same command again to "
             "collect them"
         )
+
+
+def under_way(requests: Sequence[Request], ledger: Ledger, jobs: Jobs) -> list[Job]:
+    """Jobs that will answer some of `requests`; those of other experiments hold nothing up."""
+    entries = ((request.key, ledger.get(request.key)) for request in requests)
+    return jobs.holding({key for key, entry in entries if entry is None or entry.outcome != ANSWERED})
 
 
 def pairs_answered(

@@ -1,0 +1,81 @@
+"""Answer the held-out questions with the adapter: pairs + cached features → predictions of three systems.
+
+    python src/answer_adapted.py
+    torchrun --nproc-per-node 8 src/answer_adapted.py      # or params.yaml: run.launcher
+
+In: data/vqa/{train,test}.csv, data/features, models/adapter/best, the model. Out:
+data/predictions/{lora,blind, wrong_image}.csv: the adapted model with the picture, with features zeroed,
+and with those of another picture. The model is loaded once; killed, the next run continues.
+"""
+
+from pathlib import Path
+
+from vqa import lora
+from vqa.checkpoint import Checkpoint
+from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.errors import run_command
+from vqa.features import MANIFEST, FeatureStore
+from vqa.files import sha256_of
+from vqa.pairs import read_pairs
+from vqa.predictions import (
+    Blinded,
+    Decoding,
+    Features,
+    Swapped,
+    allowed_answers,
+    texts_for,
+    write_predictions,
+)
+from vqa.settings import load_settings
+from vqa.unfinished import Unfinished
+
+TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
+FEATURES = Path("data/features")
+ADAPTER = Path("models/adapter/best")
+LORA = Path("data/predictions/lora.csv")
+BLIND = Path("data/predictions/blind.csv")
+WRONG_IMAGE = Path("data/predictions/wrong_image.csv")
+WORK = Path("data/predictions.work")
+
+
+def run() -> None:
+    settings = load_settings()
+    device, level = default_device(), settings.features.level
+    join_processes()
+    pairs = read_pairs(TEST)
+    checkpoint = Checkpoint.of(settings.model)
+    identity = checkpoint.identity(device)
+    lora.check_fits(ADAPTER, identity)
+    store = FeatureStore(FEATURES, identity, level)
+    decoding = Decoding(
+        settings.evaluate.batch_size,
+        settings.evaluate.max_new_tokens,
+        settings.evaluate.num_beams,
+        allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
+    )
+    inputs = [sha256_of(path) for path in (TEST, FEATURES / MANIFEST, ADAPTER / lora.WEIGHTS)]
+    run_of = {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
+    views: dict[str, tuple[Path, Features]] = {
+        "lora": (LORA, store),
+        "blind": (BLIND, Blinded(store)),
+        "wrong_image": (WRONG_IMAGE, Swapped(store, [pair.image_name for pair in pairs])),
+    }
+
+    model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+    lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
+    kept = {system: Unfinished(WORK, run_of | {"system": system}) for system in views}
+    texts = {
+        system: texts_for(pairs, features, model, decoding, system, kept[system])
+        for system, (_, features) in views.items()
+    }
+    if rank_and_world()[0] == 0:
+        for system, (path, _) in views.items():
+            write_predictions(path, pairs, texts[system])
+        for unfinished in kept.values():  # only now: DVC empties all three outs when the stage starts again
+            unfinished.remove()
+        print(f"wrote the adapter's answers to {len(pairs)} questions: looking, blind, with another picture")
+    leave_processes()
+
+
+if __name__ == "__main__":
+    run_command(run)

@@ -1,0 +1,54 @@
+"""Measure how fast pictures and questions become answers: base, adapter merged, adapter beside → metrics.
+
+    python src/measure_speed.py
+
+In: data/vqa/test.csv, pictures at data.root, models/adapter/best, the model, of which one copy is loaded.
+Out: metrics/speed.json. A stage of its own, so that nothing else waits for the clock, or is lost with it.
+"""
+
+from pathlib import Path
+
+from vqa import lora
+from vqa.abo import image_path
+from vqa.blip2 import AnswerModel, ImageEncoder
+from vqa.checkpoint import Checkpoint
+from vqa.devices import default_device
+from vqa.errors import run_command
+from vqa.files import write_json
+from vqa.pairs import read_pairs
+from vqa.settings import load_settings
+from vqa.speed import Work, pairs_of_first_images, speeds_of
+
+TEST = Path("data/vqa/test.csv")
+ADAPTER = Path("models/adapter/best")
+METRICS = Path("metrics/speed.json")
+
+
+def run() -> None:
+    settings = load_settings()
+    device, level = default_device(), settings.features.level
+    checkpoint = Checkpoint.of(settings.model)
+    lora.check_fits(ADAPTER, checkpoint.identity(device))
+    pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
+    paths = {pair.image_name: image_path(settings.data.root, pair.image_name) for pair in pairs}
+
+    whole, processor = checkpoint.load(device), checkpoint.load_processor()
+    encoder = ImageEncoder(whole, processor, device, level)
+    model = AnswerModel(whole, processor, settings.model.prompt, device, level).eval()
+    work = Work(
+        pairs,
+        paths,
+        encoder,
+        model,
+        settings.evaluate.batch_size,
+        settings.evaluate.max_new_tokens,
+        settings.evaluate.num_beams,
+    )
+    can_merge = settings.model.quantization == "none"
+    speeds = speeds_of(work, lora.Beside(model, ADAPTER), can_merge)
+    write_json(METRICS, speeds)
+    print(f"adapted answers come at {speeds['ratio']:.2f} times the base model's speed ({METRICS})")
+
+
+if __name__ == "__main__":
+    run_command(run)

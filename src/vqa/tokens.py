@@ -1,0 +1,69 @@
+"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too
+long."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
+
+_IMAGE_TOKEN = "<image>"
+# The prompt around a question, in tokens, and no question of so few bytes is too long for any BLIP-2.
+_SHORT = 64
+
+
+class Tokens:
+    """A tokenizer and what the model adds around a question."""
+
+    def __init__(self, tokenizer: Any, config: PretrainedConfig, prompt: str) -> None:
+        """`config`: of the whole BLIP-2; `prompt`: a template with {question}."""
+        self.tokenizer = tokenizer
+        self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
+        self.num_query_tokens: int = config.num_query_tokens
+        # Checkpoints from before November 2024 do not say; the processor then adds the token.
+        known = config.image_token_id
+        self.image_token_id: int = tokenizer.convert_tokens_to_ids(_IMAGE_TOKEN) if known is None else known
+        # T5 counts positions relative to each other, and has room for any number.
+        self._positions: int | None = (
+            None if self.is_encoder_decoder else config.text_config.max_position_embeddings
+        )
+        self._prompt = prompt
+
+    def prompt_ids(self, question: str) -> list[int]:
+        """The prompt around a question, behind the image tokens. BLIP-2 puts those before everything, the
+        begin token included. "<image>" or "</s>" inside a question is text.
+        """
+        text_ids: list[int] = self.tokenizer(
+            self._prompt.format(question=question), split_special_tokens=True
+        )["input_ids"]
+        return [self.image_token_id] * self.num_query_tokens + text_ids
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """An answer without its end token. A decoder continues the prompt, hence the space; T5 starts
+        afresh."""
+        text = answer if self.is_encoder_decoder else f" {answer}"
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
+        return ids
+
+    def too_long(self, question: str, max_new_tokens: int) -> str:
+        """Why there is no room for a question and `max_new_tokens` of its answer; "" when there is."""
+        if self._positions is None or len(question.encode()) <= _SHORT:
+            return ""
+        needed = len(self.prompt_ids(question)) + max_new_tokens
+        if needed <= self._positions:
+            return ""
+        room = f"the model has room for {self._positions}"
+        return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
+
+
+def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
+    """Of a BLIP-2 folder or hub id, without its weights."""
+    config = AutoConfig.from_pretrained(name, revision=revision)
+    return Tokens(AutoTokenizer.from_pretrained(name, revision=revision), config, prompt)
+
+
+def needs_a_look(questions: Sequence[str]) -> list[str]:
+    """The questions that might be too long for some model: most catalogues have none, and load no
+    tokenizer."""
+    return [question for question in questions if len(question.encode()) > _SHORT]
