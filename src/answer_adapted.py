@@ -11,6 +11,7 @@ and with those of another picture. The model is loaded once; killed, the next ru
 from pathlib import Path
 
 from vqa import lora
+from vqa.base_model import check_fits
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.errors import run_command
@@ -45,7 +46,7 @@ def run() -> None:
     pairs = read_pairs(TEST)
     checkpoint = Checkpoint.of(settings.model)
     identity = checkpoint.identity(device)
-    lora.check_fits(ADAPTER, identity)
+    check_fits(ADAPTER, identity)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
         settings.evaluate.batch_size,

@@ -29,7 +29,7 @@ from vqa.devices import (
 from vqa.errors import InputError, run_command
 from vqa.features import Plan, Recipe, Shard
 from vqa.files import write_json
-from vqa.images import ImageError, content_hash, load_image
+from vqa.images import DECODER, ImageError, content_hash, load_image
 from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import read_pairs
 from vqa.settings import Features, load_settings
@@ -72,7 +72,7 @@ def run() -> None:
     device = default_device()
     checkpoint = Checkpoint.of(settings.model)
     checkpoint.check()
-    recipe = Recipe(checkpoint.identity(device), settings.features.level, settings.features.dtype)
+    recipe = Recipe(checkpoint.identity(device), settings.features.level, settings.features.dtype, DECODER)
     todo = features.plan(OUT, list(path_of), recipe, settings.features.images_per_shard)
     wait_for_all()  # every process has planned from the same files before one writes the first
     mine = todo.missing[rank::world]

@@ -19,12 +19,12 @@ from vqa import bertscore, plots
 from vqa.abo import image_path
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.devices import use_threads_for
-from vqa.errors import InputError, run_command
+from vqa.errors import run_command
 from vqa.files import sha256_of, whole_file, write_json
 from vqa.guesses import majority_guesses, text_only_guesses
 from vqa.memory import in_memory
 from vqa.pairs import read_pairs
-from vqa.predictions import read_predictions, read_texts
+from vqa.predictions import check_same_rows, read_predictions, read_texts
 from vqa.report_page import report_page
 from vqa.scoring import details, differences, judgement, scores_of, scores_of_systems, summary
 from vqa.settings import load_settings
@@ -91,10 +91,7 @@ def score_file(path: Path, other: Path | None) -> None:
     found = summary(pairs, scores)
     if other is not None:
         other_pairs, other_texts = read_predictions(other)
-        if [pair.key for pair in other_pairs] != [pair.key for pair in pairs]:
-            raise InputError(
-                f"{other} has other rows than {path}; both must answer the same questions in order"
-            )
+        check_same_rows(path, pairs, other, other_pairs)
         theirs = scores_of(other_pairs, other_texts, scorer)
         delta = differences(pairs, scores, theirs, evaluate.bootstrap_draws, evaluate.seed)
         found = {"predictions": found, "against": summary(other_pairs, theirs), "delta": delta}

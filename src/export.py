@@ -3,8 +3,8 @@
     python src/export.py --out models/export
 
 In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
-merged/, a plain BLIP-2 folder for transformers, and adapter/, PEFT format. Refuses when the metrics judge
-another adapter than the one at hand.
+merged/, a plain BLIP-2 folder for transformers that lists the pictures it was made with, and adapter/, PEFT
+format. Refuses when the metrics judge another adapter than the one at hand.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from vqa import lora
+from vqa.base_model import check_fits
 from vqa.blip2 import AnswerModel
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError, run_command
@@ -23,15 +24,17 @@ from vqa.files import read_json
 from vqa.images import content_hash
 from vqa.model_card import Provenance, model_card
 from vqa.settings import Settings, load_settings
+from vqa.splits import PICTURES_SEEN, pictures_seen
 
 ADAPTER = Path("models/adapter/best")
+SPLITS = Path("data/vqa/splits.json")
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 _LIBRARIES = ("torch", "transformers", "peft")
 
 
 def run(out: Path) -> None:
     settings = load_settings()
-    lora.check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
+    check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
     writing = out.with_name(out.name + ".writing")
     shutil.rmtree(writing, ignore_errors=True)
@@ -78,6 +81,15 @@ def _write_merged(settings: Settings, folder: Path) -> None:
     lora.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.save_pretrained(folder)
     processor.save_pretrained(folder)
+    seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
+    (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
+
+
+def _trained_on() -> set[str]:
+    """Ids of the pictures that whoever goes on from the merged model must not hold out."""
+    if not SPLITS.is_file():
+        raise InputError(f"{SPLITS} is missing; restore it with git checkout")
+    return {picture for picture, split in read_json(SPLITS)["pictures"].items() if split == "train"}
 
 
 def _commit() -> str:

@@ -13,6 +13,7 @@ csv annotators cost nothing; Gemini about 0.0005 USD a picture.
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def run(preview: int | None = None, retry: bool = False) -> None:
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
     ledger, requests = None, list[Request]()
     if settings.generate.annotator == "csv":
-        pairs = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
+        pairs, lines = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
+        metrics["lines"] = asdict(lines)
     else:
         products, metrics["listings_left_out"] = _products(settings)
         if settings.generate.annotator == "metadata":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vqa import lora
 from vqa.abo import image_path
+from vqa.base_model import check_fits
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device
@@ -28,7 +29,7 @@ def run() -> None:
     settings = load_settings()
     device, level = default_device(), settings.features.level
     checkpoint = Checkpoint.of(settings.model)
-    lora.check_fits(ADAPTER, checkpoint.identity(device))
+    check_fits(ADAPTER, checkpoint.identity(device))
     pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
     paths = {pair.image_name: image_path(settings.data.root, pair.image_name) for pair in pairs}
 

@@ -26,7 +26,6 @@ from vqa.settings import load_settings
 ADAPTER = Path("models/adapter/best")
 HOST = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a picture
-FORMATS = ("JPEG", "PNG", "WEBP")
 _SHOWN = 3  # answers of each model
 _LONGEST_QUESTION = 300  # letters
 
@@ -39,9 +38,8 @@ def run(port: int) -> None:
     lock = threading.Lock()  # one device, one question at a time
 
     def reply(picture: bytes, question: str) -> dict[str, Any]:
-        image = decoded(picture, FORMATS)
-        with lock:
-            features = answerer.features([image])
+        with lock:  # also while decoding: a picture can take a gigabyte
+            features = answerer.features([decoded(picture)])
             said = {
                 name: answerer.answers(features, [question], _SHOWN, is_adapted=name == "adapted")[0]
                 for name in ("base", "adapted")

@@ -18,6 +18,7 @@ from typing import Any
 from transformers import set_seed
 
 from vqa import lora
+from vqa.base_model import write_base
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
@@ -94,7 +95,7 @@ def run() -> None:
         shutil.rmtree(OUT, ignore_errors=True)
         trainer.save_adapters(OUT)
         for folder in OUT.iterdir():
-            lora.write_base(folder, identity)
+            write_base(folder, identity)
         metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
         metrics |= {"trainable_share": round(trainable / total, 6)}
         write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})

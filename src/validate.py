@@ -2,29 +2,34 @@
 
     python src/validate.py
 
-In: data/vqa/generated.csv, the pictures at data.root, and what people decided in data/review/*.csv. Out:
-data/vqa/{train,val,test,rejected}.csv, review.html to look at a sample, metrics/data.json, and two files
-that the next run builds on: pictures.jsonl (each file is decoded once) and splits.json (in git: no
-picture ever moves to another split). Costs about 1 ms a new picture and 60 µs a pair.
+In: data/vqa/generated.csv, the pictures at data.root, what people decided in data/review/*.csv, and from
+metrics/generate.json what became of the lines of generate.csv. Out: data/vqa/{train,val,test,rejected}.csv,
+review.html to look at a sample, metrics/data.json, and two files that the next run builds on: pictures.jsonl
+(each file is decoded once) and splits.json (in git: no picture ever moves to another split). Costs about
+1 ms a new picture and 60 µs a pair.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vqa import abo
-from vqa.census import census, label_noise, type_agreement
+from vqa.census import census, label_noise, leak_protection, type_agreement
 from vqa.errors import InputError, run_command
-from vqa.files import whole_file, write_json
+from vqa.files import read_json, whole_file, write_json
 from vqa.images import Picture
 from vqa.inspection import inspected
 from vqa.judging import Rejected, counts_by_reason, judge
-from vqa.pairs import Pair, columns_of, read_pairs, row_of, write_pairs
+from vqa.pairs import Pair, columns_of, pairs_and_lines, row_of, write_pairs
 from vqa.review import acceptance, read_decisions, review_page
-from vqa.settings import Settings, load_settings
-from vqa.splits import SPLITS, Division, Draw, divided
+from vqa.settings import Settings, Validate, load_settings
+from vqa.splits import SPLITS, Division, Draw, divided, pictures_seen
 from vqa.tables import write_rows
+from vqa.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
+GENERATION = Path("metrics/generate.json")
 DECISIONS = Path("data/review")
 OUT = Path("data/vqa")
 REJECTED = OUT / "rejected.csv"
@@ -32,7 +37,6 @@ REVIEW = OUT / "review.html"
 PICTURES = OUT / "pictures.jsonl"
 MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
-PICTURES_SEEN = "photographs.txt"  # of a model's folder
 
 
 def run() -> None:
@@ -40,7 +44,7 @@ def run() -> None:
     root = settings.data.root
     if not root.is_dir():
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
-    pairs = read_pairs(GENERATED, lambda: abo.image_names(root))
+    pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     decisions = read_decisions(DECISIONS)
 
     pictures: dict[str, Picture] = {}
@@ -49,14 +53,15 @@ def run() -> None:
         pictures.update(inspected(root, image_names, PICTURES))
         return pictures
 
-    kept, rejected = judge(pairs, decisions, inspect, settings.validate)
+    room = settings.evaluate.max_new_tokens
+    too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
+    kept, rejected = judge(pairs, decisions, inspect, settings.validate, too_long)
     usable = {pair.image_name: pictures[pair.image_name] for pair in kept}
-    division = _division(usable, settings)
-    rejected += [
-        Rejected(pair, "links_two_splits", division.left_out[pair.image_name])
-        for pair in kept
-        if pair.image_name in division.left_out
-    ]
+    listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
+    seen = pictures_seen(Path(settings.model.name))
+    division = _division(usable, listings, seen, settings.validate)
+    left_out = [(pair, division.left_out.get(pair.image_name)) for pair in kept]
+    rejected += [Rejected(pair, "links_two_splits", detail) for pair, detail in left_out if detail]
     kept = [pair for pair in kept if pair.image_name in division.split_of]
     by_split = {
         name: [pair for pair in kept if division.split_of[pair.image_name] == name] for name in SPLITS
@@ -69,20 +74,38 @@ def run() -> None:
         write_pairs(OUT / f"{name}.csv", of_split)
     _write_review_page(kept, rejected, settings)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": counts_by_reason(rejected)}
+    metrics["lines"] = _lines_of_csv() | {"generated": asdict(lines)}
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
-    write_json(METRICS, metrics | {"review": acceptance(decisions, pairs)})
+    protection = leak_protection(division, usable, listings, seen)
+    write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
+    _say_what_is_missing(protection["listings"])
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
 
 
-def _division(usable: Mapping[str, Picture], settings: Settings) -> Division:
-    limits = settings.validate
-    types, together = abo.pictures_of_listings(settings.data.root, settings.generate.max_listings_per_image)
+def _lines_of_csv() -> dict[str, Any]:
+    """What became of each line of generate.csv, where the pairs come from there."""
+    generation = read_json(GENERATION) if GENERATION.is_file() else {}
+    return {"csv": generation["lines"]} if "lines" in generation else {}
+
+
+def _division(
+    usable: Mapping[str, Picture],
+    listings: abo.Listings | None,
+    seen: frozenset[str] | None,
+    limits: Validate,
+) -> Division:
     draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
-    # The small model that looked at photographs lists them; no published one does.
-    made_with = Path(settings.model.name) / PICTURES_SEEN
-    seen = frozenset(made_with.read_text().split()) if made_with.is_file() else frozenset()
-    return divided(usable, types, together, draw, MEMORY, seen)
+    types, together = (listings.types, listings.together) if listings else ({}, [])
+    return divided(usable, types, together, draw, MEMORY, seen or frozenset())
+
+
+def _say_what_is_missing(listings: Mapping[str, int] | None) -> None:
+    if listings and listings["pictures_on_none"]:
+        print(
+            f"{listings['pictures_on_none']} pictures are on none of the {listings['read']} listings found: "
+            "only their looks keep them with others of their product"
+        )
 
 
 def _check_not_empty(by_split: dict[str, list[Pair]], rejected: list[Rejected]) -> None:

@@ -27,11 +27,15 @@ def node(rank: int) -> tuple[str, ...]:
     return (*_TORCHRUN, "--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1", *here)
 
 
-def started(stage: str, launcher: tuple[str, ...] = PYTHON) -> subprocess.Popen[str]:
-    """The stage (or a script with a path) in the working directory; stdout and stderr come together."""
-
+def started(stage: str | list[str], launcher: tuple[str, ...] = PYTHON) -> subprocess.Popen[str]:
+    """The stage (or a script with a path, or with arguments) in the working directory; stdout and stderr come
+    together.
+    """
+    command = [stage] if isinstance(stage, str) else stage
+    if "/" not in command[0]:
+        command = [str(ROOT / f"src/{command[0]}.py")]
     return subprocess.Popen(
-        [*launcher, str(ROOT / f"src/{stage}.py") if "/" not in stage else stage],
+        [*launcher, *command],
         env={**os.environ, **_ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,11 +10,24 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from browser import chromium_page
-from clone import Clone
+from clone import Clone, git
 from conftest import ROOT
-from vqa.ablation import Grid, Result, Study, Value, best_under, exact_matches, markdown, read_grid, shown
+from vqa import experiments
+from vqa.ablation import (
+    Grid,
+    Result,
+    Study,
+    Value,
+    best_under,
+    exact_matches,
+    label,
+    markdown,
+    read_grid,
+    shown,
+)
 from vqa.curves import curve
 from vqa.errors import InputError
 from vqa.pages import page
@@ -66,11 +79,12 @@ def test_a_grid_is_every_combination_with_a_name_that_git_takes() -> None:
         ("lora.rank: [2]", r"lora.rank is no key of params.yaml"),
         ("lora.r: 2", r"lora.r is 2; give a list of values"),
         ("lora.r: [", r"is not YAML"),
+        ("model.prompt: [\udcff]", r"is not YAML: 'utf-8' codec can't decode"),
         ("- 2", r"must map settings to lists of values"),
     ],
 )
 def test_a_wrong_grid_is_named(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "mine.yaml").write_text(text)
+    (tmp_path / "mine.yaml").write_text(text, errors="surrogateescape")
     with pytest.raises(InputError, match=sentence):
         read_grid(tmp_path / "mine.yaml", PARAMS)
     with pytest.raises(InputError, match=r"other.yaml is missing; there are .*mine.yaml"):
@@ -101,9 +115,104 @@ def test_a_curve_has_a_line_for_each_series_and_a_bar_for_each_interval() -> Non
     assert tags.count("circle") == 4
     heights = {float(element.attrib["cy"]) for element in drawn if element.tag.endswith("circle")}
     assert len(heights) == 4
-    words = [RESULTS[0].__class__({"model.name": "a"}, 0, (0, 0), 0, (0, 0), 0, 0, 0)]
-    with pytest.raises(InputError, match="a curve needs numbers"):
-        curve(words, "names")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Is {question} <b>?", "One word & no more, whatever the question says: {question}"],
+        [0, 0.05],
+        [None, 4],
+    ],
+)
+def test_values_that_have_no_place_on_a_scale_stand_side_by_side(values: list[Value]) -> None:
+    results = [
+        Result({"model.prompt": value}, 0.5, (0.4, 0.6), 0.0, (0.0, 0.0), 0.5, 10, 1.0) for value in values
+    ]
+    drawn = ElementTree.fromstring(curve(results, "prompt"))
+    tags = [element.tag.rsplit("}", 1)[-1] for element in drawn]
+    assert tags.count("polyline") == 0
+    across = [float(element.attrib["cx"]) for element in drawn if element.tag.endswith("circle")]
+    assert across[0] < across[1]
+    labels = [element.text for element in drawn if element.attrib.get("y") == "280"]
+    assert labels == [
+        label(value) if len(label(value)) <= 24 else label(value)[:23] + "…" for value in values
+    ]
+
+
+def test_a_study_of_prompts_is_a_table_that_no_prompt_breaks() -> None:
+    prompt = "Red | blue?\n{question}"
+    grid = Grid("prompt", "Which words?", {"model.prompt": [prompt]})
+    row = Result({"model.prompt": prompt}, 0.5, (0.4, 0.6), 0.0, (0.0, 0.0), 0.5, 10, 1.0)
+    text = markdown([Study(grid, [row], "")], "abc1234")
+    assert "\n| Red \\| blue? {question} | 50.0% [40.0, 60.0] |" in text
+
+
+PROMPTS = [
+    "Question: {question} Answer in one word:",
+    "Question: {question} Answer in one word.",
+    "Frage: {question}, 'bitte' \"ein\" Wort = [x] (y) #\\",
+    "${question} {question}\nin one word",
+    "一言で: {question}",
+]
+
+
+def test_texts_that_differ_have_names_that_differ() -> None:
+    names = list(Grid("prompt", "", {"model.prompt": PROMPTS}).experiments())
+    assert names[0].startswith("prompt-promptQuestion-question-")
+    assert len(set(names)) == len(PROMPTS)
+    for name in names:
+        assert re.fullmatch(r"[\w-]{1,60}", name, re.ASCII)
+    hub = Grid("base", "", {"model.name": ["Salesforce/blip2-opt-2.7b"]})
+    assert list(hub.experiments()) == ["base-nameSalesforce-blip2-opt-2-7b"]
+
+
+def test_a_list_of_anything_has_a_name() -> None:
+    assert list(Grid("wrong", "", {"lora.r": [[2, 4]]}).experiments()) == ["wrong-2-4"]  # type: ignore[list-item]
+
+
+def test_two_experiments_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match=r"two experiments called base-namea-b: .*'a/b'.* and .*'a\.b'"):
+        Grid("base", "", {"model.name": ["a/b", "a.b"]}).experiments()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DVC project of one stage, to stand in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("model:\n  name: a # which\n  prompt: b\nlora:\n  targets: [c]\n")
+    stage = {"cmd": "cp params.yaml out.yaml", "params": ["model", "lora"], "outs": ["out.yaml"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"copy": stage}}))
+    git(tmp_path, "init", "-q")
+    Repo.init(str(tmp_path)).close()
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "start")
+    return tmp_path
+
+
+def test_texts_reach_an_experiment_as_they_are(tiny: Path) -> None:
+    changes: dict[str, Value] = {
+        "model.prompt": "\n".join(PROMPTS),
+        "model.name": "my models/blip2, {new}",
+        "lora.targets": ["null", "1e-3", "a b"],
+    }
+    experiments.queue({"texts": changes})
+    with Repo() as repo:
+        (queued,) = repo.experiments.celery_queue.iter_queued()
+    found = yaml.safe_load(git(tiny, "show", f"{queued.stash_rev}:params.yaml"))
+    assert {
+        f"{block}.{key}": value for block, keys in found.items() for key, value in keys.items()
+    } == changes
+
+
+def test_dvc_s_error_is_the_reason_and_not_where_to_ask_for_help(tiny: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        experiments.queue({"wrong": {"lora.rank": 2}})
+    assert re.search(r"^dvc exp run .* failed: .*lora\.rank", str(caught.value))
+    assert "troubles" not in str(caught.value)
+    assert "ERROR" not in str(caught.value)
+    with pytest.raises(InputError, match=r"^git rev-parse --short nowhere failed: fatal: Needed a single"):
+        experiments.commit("nowhere")
 
 
 def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vqa.abo import Product, image_path, read_catalogue, sample
+from vqa.abo import Product, image_names, image_path, read_catalogue, read_listings, sample
 from vqa.errors import InputError
 
 LANGUAGES = ["en_US", "en"]
@@ -112,3 +113,117 @@ def test_the_real_sample_reads_as_documented(shared: Path) -> None:
     catalogue = read_catalogue(shared / "abo", LANGUAGES, 20)
     assert len(catalogue.products) == 603
     assert catalogue.left_out == {"image_not_in_images_csv": 4, "no_main_image": 1}
+
+
+def unpacked(path: Path) -> None:
+    """As gunzip does it."""
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    path.unlink()
+
+
+TWO_VIEWS = {"item_id": "B1", "main_image_id": "front", "other_image_id": ["back"], "product_type": "LAMP"}
+VIEWS = {"front": "aa000000.jpg", "back": "bb000000.jpg", "else": "cc000000.jpg"}
+TIED = [["aa000000.jpg", "bb000000.jpg"]]
+
+
+def test_unpacked_listings_and_images_csv_are_read_as_packed_ones(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    packed = read_listings(root, VIEWS.values(), 20), read_catalogue(root, LANGUAGES, 20)
+    for path in (root / "listings/metadata/listings_0.json.gz", root / "images/metadata/images.csv.gz"):
+        unpacked(path)
+        assert (read_listings(root, VIEWS.values(), 20), read_catalogue(root, LANGUAGES, 20)) == packed
+    assert packed[0] is not None
+    assert packed[0].together == TIED
+    # A browser that unpacked it on its way keeps the name; Kaggle makes a folder of it.
+    plain = root / "listings/metadata/listings_0.json"
+    plain.rename(plain.with_name("listings_0.json.gz"))
+    assert read_listings(root, VIEWS.values(), 20) == packed[0]
+    content = plain.with_name("listings_0.json.gz").read_bytes()
+    plain.with_name("listings_0.json.gz").unlink()
+    plain.mkdir()
+    (plain / "listings_0.json").write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n\r\n"))
+    assert read_listings(root, VIEWS.values(), 20) == packed[0]
+
+
+def test_a_listing_file_that_lies_there_packed_and_unpacked_is_read_once(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    torn = root / "listings/metadata/listings_0.json"
+    torn.write_text(json.dumps(TWO_VIEWS)[:20])  # what a gunzip that was killed leaves
+    listings = read_listings(root, VIEWS.values(), 20)
+    assert listings is not None
+    assert (listings.read, listings.together) == (1, TIED)
+
+
+def test_listings_that_name_unknown_pictures_are_counted(tmp_path: Path) -> None:
+    half_known = {"item_id": "B2", "main_image_id": "else", "other_image_id": "gone"}
+    unknown = {"item_id": "B3", "main_image_id": "lost"}
+    root = write_tree(tmp_path, [TWO_VIEWS, half_known, unknown, {"item_id": "B4"}], VIEWS)
+    listings = read_listings(root, VIEWS.values(), 20)
+    assert listings is not None
+    assert (listings.read, listings.with_unknown_images, listings.together) == (4, 2, TIED)
+    assert listings.types["cc000000.jpg"] == "UNKNOWN"
+
+
+def test_listings_that_name_none_of_the_pictures_stop_and_no_listings_folder_does_not(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, [{"item_id": "B1", "main_image_id": "lost"}], VIEWS)
+    sentence = (
+        r"none of its 1 listings names one of the 3 pictures in use \(1 have ids that images\.csv lacks\)"
+    )
+    with pytest.raises(InputError, match=sentence):
+        read_listings(root, VIEWS.values(), 20)
+    shard = root / "listings/metadata/listings_0.json.gz"
+    shard.rename(shard.with_name("products.json.gz"))
+    with pytest.raises(InputError, match=r"listings holds no listings_\*\.json\.gz"):
+        read_listings(root, VIEWS.values(), 20)
+    shard.with_name("products.json.gz").unlink()
+    for folder in (root / "listings/metadata", root / "listings"):
+        folder.rmdir()
+    assert read_listings(root, VIEWS.values(), 20) is None
+
+
+@pytest.mark.parametrize("line", ["[1]", "null", "{"])
+def test_a_line_that_is_no_listing_is_named(tmp_path: Path, line: str) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    (root / "listings/metadata/listings_1.json").write_text(f"{json.dumps(TWO_VIEWS)}\n{line}\n")
+    with pytest.raises(InputError, match=r"listings_1\.json, line 2: not readable"):
+        read_listings(root, VIEWS.values(), 20)
+
+
+def test_a_row_of_images_csv_without_a_path_is_named(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    (root / "images/metadata/images.csv.gz").write_bytes(b"image_id,height,width,path\nfront,9,9\n")
+    with pytest.raises(InputError, match=r"images\.csv\.gz is not ABO's images\.csv"):
+        image_names(root)
+
+
+def test_a_name_that_no_pair_can_carry_is_left_out_before_it_is_asked_about(tmp_path: Path) -> None:
+    images = {"a": "lamp (1).jpg", "b": "men's shoe.jfif", "c": "lamp.heic"}
+    root = write_tree(tmp_path, [{"item_id": key, "main_image_id": key} for key in images], images)
+    catalogue = read_catalogue(root, LANGUAGES, 20)
+    assert [product.image_name for product in catalogue.products] == ["lamp (1).jpg", "men's shoe.jfif"]
+    assert catalogue.left_out == {"bad_image_name": 1}
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", ["café.jpg", "élan.jpg"])
+def test_accents_composed_or_not_name_the_same_picture(
+    tmp_path: Path, name: str, in_table: Any, on_disk: Any
+) -> None:
+    listing = {"item_id": "B1", "main_image_id": "a"}
+    root = write_tree(tmp_path, [listing], {"a": unicodedata.normalize(in_table, name)})
+    for path in (root / "images/small").glob("*/*"):
+        path.unlink()
+    there = unicodedata.normalize(on_disk, name)
+    file = root / "images/small" / there[:2] / there
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"here")
+    (product,) = read_catalogue(root, LANGUAGES, 20).products
+    assert product.image_name == name  # composed
+    assert image_path(root, product.image_name).read_bytes() == b"here"
+    moved = (
+        root / "images/small" / unicodedata.normalize(on_disk, name[:2])
+    )  # as a Mac copies a composed folder
+    if moved != file.parent:
+        file.parent.rename(moved)
+    assert image_path(root, product.image_name).read_bytes() == b"here"

@@ -1,11 +1,14 @@
 """Asking an adapted model: arguments, folders, CSVs, kills, bad pictures; and exporting it."""
 
 import csv
+import gzip
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,11 +28,14 @@ import validate
 from commands import killed_at
 from conftest import ROOT
 from vqa.abo import image_path
-from vqa.answering import Answerer
+from vqa.answering import Answerer, Reply
 from vqa.errors import InputError
+from vqa.files import read_json
 from vqa.images import load_image
 from vqa.pairs import first_word, read_pairs
+from vqa.questions import questions_about, questions_of_csv, write_answers
 from vqa.settings import load_settings
+from vqa.splits import PICTURES_SEEN, pictures_seen
 from vqa.tables import read_rows
 
 Project = Callable[..., Path]
@@ -101,6 +107,29 @@ def test_a_bad_picture_is_named_and_the_others_are_answered(
     assert "'=cmd()" in (adapted / "answers.csv").read_text()
 
 
+def test_a_folder_s_pictures_are_those_that_are_decoded(tmp_path: Path) -> None:
+    for name in ("a.JPG", "b.jfif", "c.avif", "d.pdf", "e.eps", "notes.txt"):
+        (tmp_path / name).touch()
+    asked, _ = questions_about([tmp_path], ["What?"])
+    assert [path.name for path, _ in asked] == ["a.JPG", "b.jfif", "c.avif"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match=r"none holds no picture \(\.apng \.avif"):
+        questions_about([tmp_path / "none"], ["What?"])
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_csv", ["NFC", "NFD"])
+def test_accents_in_a_csv_are_found_however_they_are_composed(
+    tmp_path: Path, on_disk: Any, in_csv: Any
+) -> None:
+    (tmp_path / unicodedata.normalize(on_disk, "café.jpg")).touch()
+    rows = [unicodedata.normalize(in_csv, "café.jpg"), "x" * 300 + ".jpg"]
+    (tmp_path / "mine.csv").write_text("image_name,question\n" + "".join(f"{row},What?\n" for row in rows))
+    (found, _), (too_long, _) = questions_of_csv(tmp_path / "mine.csv", tmp_path)[0]
+    assert found.is_file()
+    assert too_long.name == rows[1]
+
+
 def test_a_killed_run_goes_on_where_it_was(asking: Asking, adapted: Path) -> None:
     root = load_settings().data.root
     pairs = [pair for split in ("train", "test") for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
@@ -144,6 +173,40 @@ def test_a_damaged_adapter_is_named(
     assert re.search(r"error: models/adapter/best is missing or damaged .*; run dvc", capsys.readouterr().err)
 
 
+def test_a_csv_is_read_however_programs_write_it(tmp_path: Path, catalogue: Path) -> None:
+    good = next(catalogue.glob("images/small/*/*.jpg"))
+    with gzip.open(catalogue / "images/metadata/images.csv.gz", "rt") as file:
+        image_id = next(row["image_id"] for row in csv.DictReader(file) if row["path"].endswith(good.name))
+    for text in (
+        f",Image Path,Question,,\n0,{good.parent.name}/{good.name},What?,,\n",
+        f"sep=;\nimage_name;question;note\n{good.name};What?;a\n",
+        f"image_id\tquestion\n{image_id}\tWhat?\n",
+    ):
+        (tmp_path / "mine.csv").write_text(text)
+        asked, rows = questions_of_csv(tmp_path / "mine.csv", catalogue)
+        assert asked == [(good, "What?")]
+        assert "" not in rows[0]
+        write_answers(tmp_path / "answers.csv", rows, [Reply()])
+        (answered,) = read_rows(tmp_path / "answers.csv", ("image_name", "generated_answer"))
+        assert answered["image_name"].endswith(good.name)
+        assert answered["question"] == "What?"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("picture,question\na.jpg,What?\n", "column image_name is missing; its header must have image_name"),
+        ("image_path\na.jpg\n", "column question is missing"),
+        ("image_name,question\n", "has no rows; it needs at least one question"),
+        ('image_name,question\na.jpg,"What?\nb.jpg,Who?\n', "line 2: a quote opens here"),
+    ],
+)
+def test_a_csv_that_asks_nothing_says_why(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"mine\.csv.* {sentence}"):
+        questions_of_csv(tmp_path / "mine.csv", tmp_path)
+
+
 def test_an_empty_question_is_named(
     asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,9 +234,19 @@ def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
     assert said[0].probability == pytest.approx(0.6)
 
 
-def test_the_export_answers_as_the_pipeline_does(adapted: Path) -> None:
-    export.run(adapted / "export")
+def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_made_with(
+    adapted: Path,
+) -> None:
     settings = load_settings()
+    listed = Path(settings.model.name) / PICTURES_SEEN
+    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    try:
+        export.run(adapted / "export")
+    finally:
+        listed.unlink()  # other tests share the toy
+    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
+    trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
+    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:016x}", f"{2:016x}"}
     merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
     processor = Blip2Processor.from_pretrained(adapted / "export/merged")
     beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()

@@ -135,13 +135,14 @@ def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_another_model_level_or_dtype_starts_afresh(tmp_path: Path) -> None:
+def test_another_model_level_dtype_or_decoder_starts_afresh(tmp_path: Path) -> None:
     for recipe in (
         RECIPE,
         Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32"),
         Recipe({**MODEL, "dtype": "float16"}, "qformer", "float32"),
         Recipe(MODEL, "vit", "float32"),
         Recipe(MODEL, "vit", "bfloat16"),
+        Recipe(MODEL, "vit", "bfloat16", decoder=2),
     ):
         assert new(build(tmp_path, images(*range(3)), recipe=recipe)) == 3
     assert FeatureStore(tmp_path, MODEL, "vit")["0.jpg"].dtype == torch.float32

@@ -124,7 +124,7 @@ def test_pairs_survive_being_written_and_read(tmp_path: Path) -> None:
         ("image_name,question\na,b\n", "column answer is missing"),
         ("image_name,question,answer\n", "has no rows"),
         ("image_name,question,answer,question\n", "column 'question' is there twice"),
-        ('image_name,question,answer\na,b,c\na,"b,c\nd,e,f\n', "line 3: a quote opens here and never closes"),
+        ('image_name,"question,answer\na,b,c\n', "line 1: a quote opens here and never closes"),
     ],
 )
 def test_a_csv_that_cannot_be_used_says_why(tmp_path: Path, content: str, sentence: str) -> None:

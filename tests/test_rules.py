@@ -102,6 +102,22 @@ def test_every_rule_has_its_own_reason_and_a_row_only_its_first() -> None:
     assert [(r.reason, r.detail[:7]) for r in judged(broken)[1]] == [("unreadable_row", "line 3:")]
 
 
+def test_a_picture_may_be_called_as_its_owner_likes_but_not_be_a_path() -> None:
+    names = [
+        "lamp (1).jpg",
+        "men's shoe.jpg",
+        "a & b.jpg",
+        "x@2x.png",
+        "#1.jpg",
+        "a.jfif",
+        "b.avif",
+        "Größe.webp",
+    ]
+    assert reasons(*(ask("What color?", "red", name) for name in names)) == []
+    names = ["../../etc/passwd", "..a.jpg", "a\0.jpg", "lamp.pdf", "lamp", ""]
+    assert reasons(*(ask("What color?", "red", name) for name in names)) == ["bad_image_name"] * 6
+
+
 def test_parameters_turn_rules_off() -> None:
     assert reasons(ask("Welche Farbe hat es?", "rot"), english_only=False) == []
     assert reasons(ask("What shape is the heart?", "heart"), allow_answer_in_question=True) == []
@@ -114,13 +130,15 @@ def test_unusable_pictures_are_named() -> None:
         "a.jpg": Picture(problem="image_missing", detail="no file"),
         "b.jpg": Picture("1", problem="image_truncated", detail="cut"),
         "c.jpg": Picture("2", problem="image_unreadable", detail="text"),
-        "d.jpg": Picture("3", 15, 200, "0" * 64),
+        "d.jpg": Picture("3", problem="image_too_large", detail="9000×9000"),
+        "e.jpg": Picture("4", 15, 200, "0" * 64),
     }
-    pairs = [ask("What color?", "red", f"{name}.jpg") for name in "abcde"]
+    pairs = [ask("What color?", "red", f"{name}.jpg") for name in "abcdef"]
     assert reasons(*pairs, problems=problems) == [
         "image_missing",
         "image_truncated",
         "image_unreadable",
+        "image_too_large",
         "image_too_small",
     ]
 

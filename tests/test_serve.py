@@ -21,7 +21,7 @@ from vqa.pages import page
 
 def colour(picture: bytes, question: str) -> dict[str, Any]:
     """A model that names the first pixel: what is under test is the page."""
-    image = decoded(picture, serve.FORMATS)
+    image = decoded(picture)
     name = "red" if image.getpixel((0, 0))[0] > 128 else "blue"  # type: ignore[index]
     return {
         "base": [{"word": "<b>thing</b>", "probability": 0.5}],
@@ -75,7 +75,7 @@ def test_bad_posts_get_one_sentence(port: int) -> None:
     assert asked(port, body(picture()))[0] == 200
     for content, sentence in (
         (body(b"not a picture"), "image_unreadable"),
-        (body(picture("BMP")), "image_unreadable"),
+        (body(picture("PPM")), "image_unreadable: it is none of JPEG, PNG, WEBP"),
         (body(picture(), question=" "), "a question has 1 to 300 letters"),
         (b"{}", "give a picture and a question"),
         (b"[", "give a picture and a question"),

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vqa.abo import image_path, pictures_of_listings
+from vqa.abo import image_path, read_listings
 from vqa.errors import InputError
 from vqa.files import write_json
 from vqa.images import Picture, inspect
-from vqa.splits import Division, Draw, divided, near_copies
+from vqa.splits import Division, Draw, divided, near_copies, pictures_seen
 
 DRAW = Draw(val_share=0.1, test_share=0.2, near_copy_bits=10, seed=0)
 
@@ -95,7 +95,9 @@ def test_copies_near_copies_and_pictures_of_a_listing_share_a_split(tmp_path: Pa
     found = pictures(40)
     near = {f"n{i:04d}.jpg": picture(i, flipped_bits=10) for i in range(40)}
     listing = [["0000.jpg", "0001.jpg", "absent.jpg", "0002.jpg"]]
-    split_of = split(tmp_path, found | near, together=listing).split_of
+    division = split(tmp_path, found | near, together=[*listing, ["0003.jpg", "absent.jpg"]])
+    split_of = division.split_of
+    assert (division.near_copies, division.tying_listings, division.groups) == (40, 1, 38)
     assert all(split_of[name] == split_of["n" + name] for name in found)
     assert len({split_of[f"{i:04d}.jpg"] for i in range(3)}) == 1
 
@@ -134,6 +136,33 @@ def test_a_splits_file_with_conflict_markers_is_named(tmp_path: Path) -> None:
         split(tmp_path, pictures(30))
 
 
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        ([], r"splits\.json is not a record of splits; restore it"),
+        ({"draw": None, "pictures": ["a"]}, r"splits\.json is not a record of splits; restore it"),
+        ({"draw": vars(DRAW), "pictures": {"ab": "trian"}}, r"the picture ab in 'trian', which is no split"),
+    ],
+)
+def test_a_splits_file_of_another_shape_is_named(tmp_path: Path, record: object, sentence: str) -> None:
+    write_json(tmp_path / "splits.json", record)
+    with pytest.raises(InputError, match=sentence):
+        split(tmp_path, pictures(30))
+
+
+def test_a_model_that_lists_no_pictures_says_nothing_and_a_broken_list_is_named(tmp_path: Path) -> None:
+    assert pictures_seen(tmp_path) is None
+    listed = tmp_path / "photographs.txt"
+    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    assert pictures_seen(tmp_path) == frozenset({f"{1:016x}", f"{2:016x}"})
+    listed.write_text("")
+    with pytest.raises(InputError, match=r"photographs\.txt is empty; restore it"):
+        pictures_seen(tmp_path)
+    listed.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match=r"photographs\.txt holds 'version', which is no picture's id"):
+        pictures_seen(tmp_path)
+
+
 @pytest.mark.parametrize("tree", ["abo", "abo_photos"])
 def test_on_real_products_no_copy_or_near_copy_is_in_two_splits(
     tmp_path: Path, shared: Path, tree: str
@@ -141,8 +170,9 @@ def test_on_real_products_no_copy_or_near_copy_is_in_two_splits(
     root = shared / tree
     names = sorted(path.name for path in (root / "images/small").glob("*/*"))[:2000]
     found = {name: inspect(image_path(root, name)) for name in names}
-    types, together = pictures_of_listings(root, 20)
-    split_of = split(tmp_path, found, types=types, together=together).split_of
+    listings = read_listings(root, found, 20)
+    assert listings is not None
+    split_of = split(tmp_path, found, types=listings.types, together=listings.together).split_of
     bits = np.array([[int(c, 16) for c in found[name].perceptual_hash] for name in names], dtype=np.uint8)
     for i, name in enumerate(names):  # counted another way than the code does: digit by digit
         distance = np.bitwise_count(bits[i] ^ bits).sum(axis=1)

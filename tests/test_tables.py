@@ -1,3 +1,6 @@
+import csv
+import re
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -5,16 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqa.errors import InputError
-from vqa.tables import read_rows, read_table, write_rows
+from vqa.tables import Lines, read_rows, read_table, write_rows
 
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")).map(str.strip)
+CELLS = st.text(st.characters(exclude_categories=["Cs"])).map(str.strip)
+KNOWN = ("image_name", "image_path", "question", "answer")
 
 
 @given(cell=CELLS)
 def test_a_cell_survives_being_written_and_read(tmp_path_factory: pytest.TempPathFactory, cell: str) -> None:
     path = tmp_path_factory.mktemp("cells") / "table.csv"
     write_rows(path, ["name", "cell"], [{"name": "x", "cell": cell}])
-    assert read_rows(path, ["cell"])[0]["cell"] == cell
+    assert read_rows(path, ["cell"])[0]["cell"] == re.sub("\r\n?", "\n", cell)
+
+
+def test_our_own_cell_that_looks_like_swallowed_rows_survives(tmp_path: Path) -> None:
+    row = {"name": "x", "cell": "0\na,b\n1"}
+    write_rows(tmp_path / "table.csv", ["name", "cell"], [row])
+    assert read_rows(tmp_path / "table.csv", ["cell"]) == [row]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "'=1+1"])
@@ -32,10 +42,144 @@ def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
         read_table(path)
 
 
+def test_a_file_in_another_encoding_says_how_much_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("a,b\n€,y\nx,y\nä,ö\nü,y\n".encode("cp1252"))
+    with pytest.raises(
+        InputError, match=r"table\.csv, line 2: not UTF-8 text \(nor are 2 lines below\); save"
+    ):
+        read_table(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_named_as_what_it_is(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("image_name,question,answer\na.jpg,What?,lamp\n".encode(encoding))
+    with pytest.raises(InputError, match=r"table\.csv is UTF-16 text .*; save it as a UTF-8 CSV"):
+        read_table(path)
+
+
 def test_our_own_files_have_no_malformed_rows(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,2,3\n")
-    with pytest.raises(InputError, match="line 2: 3 cells where the header has 2"):
+    with pytest.raises(InputError, match=r"line 2: 3 cells where the header has 2"):
         read_rows(path, ["a"])
     with pytest.raises(InputError, match="column c is missing"):
         read_rows(path, ["c"])
+
+
+def test_a_file_of_ours_says_how_many_rows_are_to_be_mended(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2,3\n4,5\n6,7,8\n")
+    with pytest.raises(
+        InputError, match=r"line 2: 3 cells where the header has 2: 1,2,3; mend .*, and 1 more"
+    ):
+        read_rows(path, ["a"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Image Path;Question;ANSWER\na.jpg;What, if any?;lamp\n",
+        "image-path\tquestion\tanswer\na.jpg\tWhat, if any?\tlamp\n",
+        'sep=;\nImagePath;"Question";answer\na.jpg;"What, if any?";lamp\n',
+        '\n\nimage_path, question, "answer"\na.jpg, "What, if any?", "lamp"\n',
+        ',image_path,question,answer\n0,a.jpg,"What, if any?",lamp\n',
+        'Unnamed: 0.1,Unnamed: 0,image_path,question,answer\n3,0,a.jpg,"What, if any?",lamp\n',
+        'image_path,question,answer,,Unnamed: 4\na.jpg,"What, if any?",lamp,,\n',
+        'image_path,,question,answer\na.jpg,,"What, if any?",lamp\n',
+        'image_path,question,answer\na.jpg,"What, if any?",lamp,,\n,,,,\n',
+        '\ufeffimage_path,question,answer\ra.jpg,"What, if any?",lamp\r',
+    ],
+)
+def test_a_table_is_read_however_programs_write_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode())
+    table = read_table(path, KNOWN)
+    assert table.columns == ["image_path", "question", "answer"]
+    assert table.rows == [["a.jpg", "What, if any?", "lamp"]]
+    assert table.malformed == []
+
+
+def test_our_spelling_is_not_given_to_a_second_column(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("question,Question,Image Name,image name\nq,Q,i,I\n")
+    assert read_table(path, KNOWN).columns == ["question", "Question", "image_name", "image name"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("a.jpg,What, is it?,red,", "4 cells where the header has 3: a.jpg,What,is it?,red"),
+        ("a.jpg,What,red,,x,", "5 cells where the header has 3: a.jpg,What,red,,x"),
+        ("a.jpg,Wh\0at,red,,", "a NUL character, which no text has; remove it: a.jpg,Wh␀at,red"),
+    ],
+)
+def test_a_row_that_does_not_fit_says_why_and_how_it_was(tmp_path: Path, row: str, problem: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"image_name,question,answer,,\nb.jpg,What?,blue,,\n{row}\n")
+    table = read_table(path, KNOWN)
+    assert [malformed.line for malformed in table.malformed] == [3]
+    assert table.malformed[0].problem.startswith(f"line 3: {problem}")
+    assert table.rows == [["b.jpg", "What?", "blue"]]
+
+
+def test_a_row_of_several_lines_that_does_not_fit_names_them_all(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('image_name,question,answer\na.jpg,"How many,\nin all?",4,5\nb.jpg,What?,lamp\n')
+    table = read_table(path)
+    assert table.malformed[0].problem == (
+        "lines 2–3: 4 cells where the header has 3: a.jpg,How many, in all?,4,5"
+    )
+    assert table.lines == Lines(total=4, header=1, blank=0, judged=1, unreadable=2)
+
+
+def test_every_line_is_accounted_for(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    text = 'sep=,\n\nimage_name,question,answer\na,"b\n\nc",d\n\n,,\na,b,c,d\na,"b,c\nd,e,f'
+    path.write_text(text)
+    table = read_table(path)
+    assert table.lines == Lines(total=11, header=2, blank=3, judged=4, unreadable=2)
+    assert table.rows == [["a", "b\n\nc", "d"], ["d", "e", "f"]]
+    assert table.long_rows == {0: 3}
+
+
+@given(text=st.text(st.sampled_from('abc,;"\n\r\t\0 =')), header=st.sampled_from(["a,b,c", "a;b", "a"]))
+def test_no_text_has_a_line_that_is_not_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, text: str, header: str
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "table.csv"
+    path.write_bytes(f"{header}\n{text}".encode())
+    table = read_table(path)
+    total, *parts = astuple(table.lines)
+    with path.open(newline="") as file:
+        assert total == sum(1 for _ in file)
+    assert total == sum(parts)
+    assert len(table.rows) <= table.lines.judged
+    assert len(table.malformed) <= table.lines.unreadable
+
+
+def test_a_line_break_of_another_system_does_not_break_the_row_it_is_in(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_rows(path, ["name", "cell"], [{"name": "x", "cell": "one\rtwo\r\nthree"}])
+    with path.open(newline="") as file:
+        assert list(csv.reader(file)) == [["name", "cell"], ["x", "one\ntwo\nthree"]]
+
+
+def test_the_rows_that_one_quote_swallowed_are_read(shared: Path) -> None:
+    table = read_table(shared / "faults/quote_closed_later.csv")
+    assert table.lines == Lines(total=901, header=1, blank=0, judged=899, unreadable=1)
+    assert [malformed.line for malformed in table.malformed] == [11]
+
+
+def test_columns_that_only_commas_make_are_none(shared: Path) -> None:
+    table = read_table(shared / "faults/trailing_commas.csv")
+    assert table.columns == ["image_name", "question", "answer"]
+    assert len(table.rows) == 6
+    assert table.malformed == []
+
+
+def test_no_row_of_real_files_is_unreadable(shared: Path) -> None:
+    for path in [*shared.glob("vqa/*.csv"), *shared.glob("predictions/*.csv")]:
+        table = read_table(path, KNOWN)
+        assert table.lines.judged == len(table.rows) == table.lines.total - 1

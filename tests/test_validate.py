@@ -1,8 +1,11 @@
 """The validate stage on files as people have them, and the review page as people use it."""
 
 import csv
+import gzip
 import io
 import json
+import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +44,9 @@ def test_data_json_says_what_a_data_scientist_asks(generated: Path) -> None:
     assert metrics["pairs_per_image"]["max"] <= 5
     assert metrics["types"] == {"pairs": metrics["pairs"], "agreement": 1.0}  # our own wordings
     assert metrics["labels"]["questions_asked_twice"] == 0
+    lines = metrics["lines"]
+    assert lines["generated"]["judged"] == metrics["pairs"] == lines["generated"]["total"] - 1
+    assert "csv" not in lines
 
 
 def test_label_noise_is_estimated_from_questions_asked_twice(generated: Path) -> None:
@@ -107,6 +113,31 @@ def test_malformed_rows_are_counted_with_their_line_from_csv_to_rejects(
     }
 
 
+def test_each_line_of_a_csv_is_judged_or_rejected_though_a_quote_swallows_rows(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))
+    rows = [f"{name},What color is it?,c{name[:8]}\n" for name in names]
+    rows[3] = f'{names[3]},"What color is it?,red\n'
+    rows[4] = f'{names[4]},"What color\nis it?",c{names[4][:8]}\n'
+    rows[20] = f'{names[20]},How long is the 12",lamp\n'
+    text = "sep=,\nimage_name,question,answer\n\n" + "".join(rows)
+    (tmp_path / "mine.csv").write_text(text)
+    project(generate={"annotator": "csv", "csv": "mine.csv"})
+    generate.run()
+    validate.run()
+    metrics = read_json(METRICS)
+    lines = {"total": 34, "header": 2, "blank": 1, "judged": 30, "unreadable": 1}
+    assert metrics["lines"]["csv"] == lines
+    assert metrics["lines"]["generated"] == lines | {"total": 32, "header": 1, "blank": 0}
+    assert metrics["pairs"] == metrics["kept"] + sum(metrics["rejected"].values()) == 30
+    assert metrics["rejected"]["unreadable_row"] == 1
+    (unreadable,) = [r for r in read_rows(Path("data/vqa/rejected.csv"), []) if r["unreadable_row"]]
+    assert unreadable["detail"].startswith(
+        "line 7: a quote opens here and never closes in this row; close it"
+    )
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.one_of(
@@ -140,6 +171,9 @@ def test_whatever_rows_stand_below_good_ones_each_is_kept_or_has_a_reason(
     metrics = read_json(METRICS)
     assert metrics["kept"] >= 140
     assert metrics["kept"] + sum(metrics["rejected"].values()) == metrics["pairs"]
+    total, *parts = metrics["lines"]["generated"].values()
+    with GENERATED.open(encoding="utf-8", newline="") as file:
+        assert total == sum(parts) == sum(1 for _ in file)
 
 
 def test_the_review_page_cannot_be_broken_out_of(generated: Path) -> None:
@@ -211,6 +245,98 @@ def test_the_review_page_serves_phones_filters_and_assistive_tools(generated: Pa
         assert page.get_by_role("progressbar", name="Progress").count() == 1
         page.get_by_role("button", name="Reject").click()
         assert page.locator("#count").inner_text() == "1 of 1 reviewed"
+
+
+def test_data_json_says_what_splits_rest_on(
+    project: Project, catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(catalogue, tmp_path / "mine"))
+    project(data={"root": str(root)})
+    generate.run()
+    validate.run()
+    protection = read_json(METRICS)["leak_protection"]
+    nothing = {"with_unknown_images": 0, "tying_pictures": 0, "pictures_on_none": 0}
+    assert protection["listings"] == {"read": 30} | nothing  # one picture a drawn product
+    assert protection["pictures_model_was_made_with"] is None  # the toy does not say
+
+    shards = sorted((root / "listings/metadata").iterdir())
+    lines = [line for path in shards for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    first, second, third, *_ = (json.loads(line)["main_image_id"] for line in lines)
+    for path in shards:
+        path.unlink()
+    tie = {"main_image_id": first, "other_image_id": [second, "lost"]}
+    (root / "listings/metadata/listings_0.json").write_text(
+        f"{json.dumps(tie)}\n{json.dumps({'main_image_id': third})}\n"
+    )
+    Path("data/vqa/splits.json").unlink()
+    capsys.readouterr()
+    validate.run()
+    protection = read_json(METRICS)["leak_protection"]
+    found = {"read": 2, "with_unknown_images": 1, "tying_pictures": 1, "pictures_on_none": 27}
+    assert protection["listings"] == found
+    assert "27 pictures are on none of the 2 listings found" in capsys.readouterr().out
+
+    shutil.rmtree(root / "listings")
+    validate.run()
+    assert read_json(METRICS)["leak_protection"]["listings"] is None
+
+
+def test_splits_that_would_rest_on_no_listing_at_all_are_not_made(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(catalogue, tmp_path / "mine"))
+    project(data={"root": str(root)})
+    generate.run()
+    for path in (root / "listings/metadata").iterdir():
+        path.rename(path.with_name(f"products{path.name[-9:]}"))
+    with pytest.raises(InputError, match=r"listings holds no listings_\*\.json\.gz"):
+        validate.run()
+    (root / "listings/metadata/listings_0.json").write_text('{"main_image_id": "lost"}\n')
+    with pytest.raises(
+        InputError, match=r"none of its 1 listings names one of the 30 pictures in use \(1 have"
+    ):
+        validate.run()
+    assert not Path("data/vqa/splits.json").exists()
+
+
+def test_a_file_of_decisions_that_would_be_passed_over_is_named(generated: Path) -> None:
+    Path("data/review").mkdir()
+    for name in ("README.md", ".gitkeep"):
+        Path("data/review", name).touch()
+    decided = "image_name,question,answer,decision,corrected_answer\ngone.jpg,q,a,accept,\n"
+    Path("data/review/REVIEW.CSV").write_text(decided)
+    validate.run()
+    assert read_json(METRICS)["review"]["decisions"] == {"accept": 1}
+    Path("data/review/review.csv.txt").write_text(decided)
+    with pytest.raises(InputError, match=r"review\.csv\.txt would not be read; name it \.csv"):
+        validate.run()
+
+
+def test_pictures_with_names_of_their_owners_are_learnt_from(
+    project: Project, catalogue: Path, tmp_path: Path
+) -> None:
+    given = "lamp (1).jpg|men's shoe.jpg|a & b.jpg|x@2x.jpg|#1.jpg|=x.jfif|cafe\u0301.jpg|élan.jpg".split("|")
+    root = tmp_path / "mine"
+    for name, path in zip(given, sorted((catalogue / "images/small").glob("*/*")), strict=False):
+        file = root / "images/small" / name[:2] / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, file)
+    with (tmp_path / "mine.csv").open("w", newline="") as table:
+        rows = [(unicodedata.normalize("NFD", name), "What is it?", f"c{i}") for i, name in enumerate(given)]
+        csv.writer(table).writerows([("image_name", "question", "answer"), *rows])
+    project(
+        data={"root": str(root)},
+        generate={"annotator": "csv", "csv": "mine.csv"},
+        validate={"val_share": 0.2},
+    )
+    generate.run()
+    validate.run()
+    kept = [
+        pair.image_name
+        for split in ("train", "val", "test")
+        for pair in read_pairs(Path(f"data/vqa/{split}.csv"))
+    ]
+    assert sorted(kept) == sorted(unicodedata.normalize("NFC", name) for name in given)
 
 
 def test_a_decision_that_is_none_is_named(generated: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import hashlib
 import io
 import itertools
 import re
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from vqa.errors import InputError
 from vqa.pairs import Pair, normal_form
 
+_LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
+
 Floats = NDArray[np.float64]
 Value = int | float | str | None | list[str]
 
@@ -30,11 +33,20 @@ class Grid:
     values: Mapping[str, Sequence[Value]]  # "lora.r" → values
 
     def experiments(self) -> dict[str, dict[str, Value]]:
-        """Experiment name ("rank-r8-attention") → the settings it changes."""
-        found = {}
+        """Experiment name ("rank-r8-attention") → the settings it changes.
+
+        Raises:
+            InputError: two experiments would have one name.
+        """
+        found: dict[str, dict[str, Value]] = {}
         for combination in itertools.product(*self.values.values()):
             changes = dict(zip(self.values, combination, strict=True))
-            found["-".join([self.name, *(_word(key, value) for key, value in changes.items())])] = changes
+            name = "-".join([self.name, *(_word(key, value) for key, value in changes.items())])
+            if found.setdefault(name, changes) != changes:
+                raise InputError(
+                    f"the grid {self.name} has two experiments called {name}: {found[name]} and {changes}; "
+                    "leave out one of them"
+                )
         return found
 
 
@@ -70,10 +82,10 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
     if not path.is_file():
         known = ", ".join(str(file) for file in sorted(path.parent.glob("*.yaml")))
         raise InputError(f"{path} is missing; there are {known or 'no grids'}")
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not values:
         raise InputError(f"{path} must map settings to lists of values, such as lora.r: [8, 16]")
@@ -93,7 +105,7 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
 def label(value: Value) -> str:
     """As people write it: "attention+mlp", "0.001", "all"."""
     if isinstance(value, list):
-        return "+".join(item.rsplit(".", 1)[-1] for item in value)
+        return "+".join(str(item).rsplit(".", 1)[-1] for item in value)
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -151,10 +163,15 @@ def markdown(studies: Sequence[Study], commit: str) -> str:
         titles = titles_of(study.results)
         lines += ["", f"## {study.grid.name}", "", study.grid.why, "", f"![curve]({study.grid.name}.svg)", ""]
         lines += [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-        lines += [f"| {' | '.join(cells_of(result))} |" for result in study.results]
+        lines += [f"| {' | '.join(map(_cell, cells_of(result)))} |" for result in study.results]
         best = "; ".join(best_line(budget, result) for budget, result in best_under(study.results))
         lines += ["", f"Best within so many trained parameters, chosen by validation: {best}."]
     return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    """Text that neither ends a Markdown table's cell nor its row."""
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def best_line(budget: int, result: Result) -> str:
@@ -183,6 +200,12 @@ def _number(value: Value) -> Value:
 
 
 def _word(key: str, value: Value) -> str:
-    """Part of an experiment's name: r8, attention-mlp, rate0-001 (a git reference takes no full stops)."""
+    """Part of an experiment's name: r8, attention-mlp, rate0-001 (a git reference takes no full stops).
+
+    A text that is more than a name, such as a prompt, is called by its beginning and a hash.
+    """
     short = "" if isinstance(value, list) else key.rsplit(".", 1)[-1].rsplit("_", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9]+", "-", f"{short}{label(value)}")
+    word = re.sub(r"[^A-Za-z0-9]+", "-", f"{short}{label(value)}")
+    if re.fullmatch(rf"[\w.+/\\:-]{{0,{_LONGEST_NAME}}}", label(value), re.ASCII):
+        return word
+    return f"{word[:_LONGEST_WORD].strip('-')}-{hashlib.sha256(label(value).encode()).hexdigest()[:6]}"

@@ -4,6 +4,8 @@
     images/metadata/images.csv.gz          image_id,height,width,path
     images/small/<2 hex>/<8 hex>.jpg       at most 256 pixels a side
 
+The .gz files are read unpacked too, as mirrors ship them; of two that lie side by side the packed one.
+
 ABO: Collins et al. 2022, https://amazon-berkeley-objects.s3.amazonaws.com/index.html
 """
 
@@ -12,15 +14,21 @@ import gzip
 import hashlib
 import html
 import json
+import unicodedata
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from vqa.errors import InputError
+from vqa.files import as_on_disk
+from vqa.images import problem_of_name
+from vqa.pairs import image_name_of
 
+# What a file that is torn, or no text, raises.
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError)
 NEUTRAL = ""  # language tag of values that carry none
 
 
@@ -48,9 +56,26 @@ class Catalogue:
     left_out: dict[str, int]  # reason → listings
 
 
+@dataclass(frozen=True)
+class Listings:
+    """What all listings say of the pictures that they name."""
+
+    types: dict[str, str]  # picture name → product type
+    together: list[list[str]]  # names of the pictures that a listing ties together: two or more each
+    read: int  # listings
+    with_unknown_images: int  # of these: name an image_id that images.csv lacks
+
+
 def image_path(root: Path, image_name: str) -> Path:
     """Where the small version of a picture lies; the name's first two characters are its folder."""
-    return root / "images" / "small" / image_name[:2] / image_name
+    paths = paths_of_image(image_name)
+    return root / paths[0] if image_name.isascii() else as_on_disk(root, *paths)
+
+
+def paths_of_image(image_name: str) -> list[str]:
+    """Where `image_path` looks, below the root: the folder's two characters can be composed or not."""
+    forms = [image_name, unicodedata.normalize("NFD", image_name)]
+    return [f"images/small/{name[:2]}/{name}" for name in dict.fromkeys(forms)]
 
 
 def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image: int) -> Catalogue:
@@ -65,7 +90,7 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
         InputError: the folder, its listings or its images.csv are missing or not readable.
     """
     names = image_names(root)
-    on_disk = {path.name for path in (root / "images" / "small").glob("??/*")}
+    on_disk = {image_name_of(path.name) for path in (root / "images" / "small").glob("*/*")}
     left_out: Counter[str] = Counter()
     by_image: dict[str, list[Product]] = defaultdict(list)
     for listing in _listings(root):
@@ -74,6 +99,8 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
             left_out["no_main_image"] += 1
         elif image_id not in names:
             left_out["image_not_in_images_csv"] += 1
+        elif problem_of_name(names[image_id]):
+            left_out["bad_image_name"] += 1
         elif names[image_id] not in on_disk:
             left_out["image_not_on_disk"] += 1
         else:
@@ -105,26 +132,38 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     return [product for _, _, product in turns[:count]]
 
 
-def pictures_of_listings(root: Path, max_listings_per_image: int) -> tuple[dict[str, str], list[list[str]]]:
-    """Product type by picture name, and the names of the pictures that share a listing.
+def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
+    """What ties pictures together; None for a folder of pictures without any listings folder.
 
-    A picture on more listings than `max_listings_per_image` is boilerplate and joins none. Both are
-    empty for a folder that holds pictures only.
+    A picture on more listings than `max_listings_per_image` is boilerplate and tied to none.
+
+    Raises:
+        InputError: there is a listings folder, but its listings or images.csv are missing or not readable, or
+            no listing names one of `images`: splits would rest on nothing.
     """
-    if not any((root / "listings" / "metadata").glob("listings_*.json.gz")):
-        return {}, []
+    if not (root / "listings").exists():
+        return None
     names = image_names(root)
     types: dict[str, str] = {}
     listings = []
+    with_unknown_images = 0
     for listing in _listings(root):
-        ids = [listing.get("main_image_id"), *(listing.get("other_image_id") or [])]
+        ids = _image_ids(listing)
         of_listing = list(dict.fromkeys(names[image_id] for image_id in ids if image_id in names))
+        with_unknown_images += any(image_id not in names for image_id in ids)
         listings.append(of_listing)
         for name in of_listing:
             types.setdefault(name, _product_type(listing.get("product_type")))
     uses = Counter(name for of_listing in listings for name in of_listing)
     own = ([n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings)
-    return types, [of_listing for of_listing in own if len(of_listing) > 1]
+    together = [of_listing for of_listing in own if len(of_listing) > 1]
+    if images and types.keys().isdisjoint(images):
+        raise InputError(
+            f"{root / 'listings'}: none of its {len(listings)} listings names one of the {len(images)} "
+            f"pictures in use ({with_unknown_images} have ids that images.csv lacks), so nothing would keep "
+            "the pictures of a product in one split; fetch what is missing, or move the folder away"
+        )
+    return Listings(types, together, len(listings), with_unknown_images)
 
 
 def _draw(seed: int, image_name: str) -> str:
@@ -133,39 +172,74 @@ def _draw(seed: int, image_name: str) -> str:
 
 def image_names(root: Path) -> dict[str, str]:
     """image_id → file name, from images.csv."""
-    path = root / "images" / "metadata" / "images.csv.gz"
+    packed = root / "images" / "metadata" / "images.csv.gz"
+    path = packed if packed.is_file() else packed.with_suffix("")
     if not root.is_dir():
         raise InputError(
             f"params.yaml: data.root is {str(root)!r}, but there is no such folder; point it at a "
             "tree in ABO's layout"
         )
     if not path.is_file():
-        raise InputError(f"{path} is missing; data.root must hold a tree in ABO's layout")
+        raise InputError(f"{packed} is missing; data.root must hold a tree in ABO's layout")
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            return {row["image_id"]: row["path"].rsplit("/", 1)[-1] for row in csv.DictReader(file)}
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, KeyError) as error:
+        with _text_of(path) as file:
+            return {row["image_id"]: image_name_of(row["path"]) for row in csv.DictReader(file)}
+    except (*_DAMAGE, KeyError, AttributeError, csv.Error) as error:  # AttributeError: a row without a path
         raise InputError(f"{path} is not ABO's images.csv ({error}); fetch it again") from error
 
 
 def _listings(root: Path) -> Iterator[dict[str, Any]]:
-    shards = sorted((root / "listings" / "metadata").glob("listings_*.json.gz"))
-    if not shards:
-        raise InputError(
-            f"{root / 'listings' / 'metadata'} holds no listings_*.json.gz; data.root must hold a "
-            "tree in ABO's layout"
-        )
-    for shard in shards:
+    for shard in _shards(root):
         lines_read = 0
         try:
-            with gzip.open(shard, "rt", encoding="utf-8") as lines:
+            with _text_of(shard) as lines:
                 for line in lines:
-                    yield json.loads(line)
+                    if line.strip():
+                        yield _object_in(line)
                     lines_read += 1
-        except (OSError, EOFError, zlib.error, ValueError) as error:
+        except _DAMAGE as error:
             raise InputError(
                 f"{shard}, line {lines_read + 1}: not readable ({error}); fetch the file again"
             ) from error
+
+
+def _shards(root: Path) -> list[Path]:
+    """Every listing file wherever it lies below listings/, by name."""
+    found: dict[str, Path] = {}
+    for path in sorted((root / "listings").rglob("listings_*.json*")):
+        unpacked = str(path).removesuffix(".gz")
+        if unpacked.endswith(".json") and path.is_file():
+            found[unpacked] = (
+                path  # the packed one comes later and stays: a killed gunzip leaves the other torn
+            )
+    if not found:
+        raise InputError(
+            f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
+            "or, for pairs of your own, pictures without a listings folder"
+        )
+    return list(found.values())
+
+
+def _text_of(path: Path) -> TextIO:
+    """The file's text, packed or not, whatever its name says."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    opened = gzip.open if is_packed else open
+    return cast(TextIO, opened(path, "rt", encoding="utf-8-sig", newline=""))
+
+
+def _object_in(line: str) -> dict[str, Any]:
+    listing = json.loads(line)
+    if not isinstance(listing, dict):
+        raise ValueError("a listing is a JSON object")
+    return listing
+
+
+def _image_ids(listing: dict[str, Any]) -> list[str]:
+    """The main picture's id and the others', in order."""
+    others = listing.get("other_image_id") or []
+    ids = [listing.get("main_image_id"), *(others if isinstance(others, list) else [others])]
+    return [image_id for image_id in ids if isinstance(image_id, str)]
 
 
 def _product(listing: dict[str, Any], image_name: str, languages: Sequence[str]) -> Product:

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from vqa import lora
+from vqa.base_model import check_fits
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.checkpoint import Checkpoint
 from vqa.images import ImageError, load_image
@@ -48,7 +49,7 @@ class Answerer:
         """
         checkpoint = Checkpoint.of(settings.model)
         if adapter is not None:
-            lora.check_fits(adapter, checkpoint.identity(device))
+            check_fits(adapter, checkpoint.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
         whole, processor = checkpoint.load(device), checkpoint.load_processor()
         self._encoder = ImageEncoder(whole, processor, device, level)

@@ -1,14 +1,16 @@
 """Trusted pairs in numbers: what there is, how evenly, and how far its labels can be trusted."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
 import pandas as pd
 
+from vqa.abo import Listings
 from vqa.pairs import Pair, normal_form
 from vqa.question_types import question_type_of
+from vqa.splits import Division
 
 _YES_NO = ["yes", "no"]
 
@@ -35,6 +37,27 @@ def census(by_split: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
         "answers_seen_once": int((counts == 1).sum()),
         "commonest_answers": _counts(table["answer"], 10),
         "yes_no_share": round(float(table["answer"].isin(_YES_NO).mean()), 4),
+    }
+
+
+def leak_protection(
+    division: Division, images: Collection[str], listings: Listings | None, seen: Collection[str] | None
+) -> dict[str, Any]:
+    """What keeps pictures of one thing in one split; null is a protection whose input is not there.
+
+    `images`: names of the usable pictures; `seen`: ids of those that the model was made with.
+    """
+    return {
+        "groups": division.groups,
+        "near_copies": division.near_copies,
+        "listings": listings
+        and {
+            "read": listings.read,
+            "with_unknown_images": listings.with_unknown_images,
+            "tying_pictures": division.tying_listings,
+            "pictures_on_none": sum(name not in listings.types for name in images),
+        },
+        "pictures_model_was_made_with": None if seen is None else len(seen),
     }
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 import dvc.api
 import psutil
 from dvc.repo import Repo
+from hydra.core.override_parser.types import Quote, QuotedString
 from tqdm import tqdm
 
 from vqa.errors import InputError
@@ -142,9 +144,16 @@ def kept(path: str, rev: str) -> str:
 
 
 def _override(value: Any) -> str:
-    """As Hydra's grammar has it: [attention,mlp], null, 0.001."""
+    """As the grammar of Hydra has it, which DVC reads `-S` with: ['attention','mlp'], null, 0.001.
+
+    Texts are quoted, so that blanks, commas and braces are letters; a backslash keeps OmegaConf from filling
+    in "${".
+    """
     if isinstance(value, list):
-        return f"[{','.join(value)}]"
+        return f"[{','.join(map(_override, value))}]"
+    if isinstance(value, str):
+        literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+        return QuotedString(literal, Quote.single).with_quotes()
     return "null" if value is None else str(value)
 
 
@@ -159,6 +168,12 @@ def _output(*command: str) -> str:
         printed.seek(0)
         problems.seek(0)
         if done.returncode:
-            last = problems.read().strip().splitlines()[-1:]
-            raise InputError(f"{' '.join(command)} failed: {' '.join(last)}")
+            raise InputError(f"{shlex.join(command)} failed: {_reason(problems.read())}")
         return printed.read()
+
+
+def _reason(problems: str) -> str:
+    """What a command gave as its error; DVC writes where to ask for help below it."""
+    lines = [line.strip() for line in problems.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("ERROR: ", "error: ", "fatal: "))]
+    return "".join((errors or lines)[-1:]).removeprefix("ERROR: ")

@@ -31,19 +31,20 @@ _HEADER = "rows"  # of a shard: recipe, pictures, SHA-256 of the features
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a row's numbers: the frozen half, the level it is cut at, the dtype on disk."""
+    """What decides a row's numbers: the frozen half, where it is cut, the dtype on disk, the decoder."""
 
     model: Mapping[str, str | None]  # Checkpoint.identity()
     level: str  # qformer or vit
     dtype: str
+    decoder: int = 1  # images.DECODER: how a picture's bytes became pixels
 
     def fields(self) -> dict[str, Any]:
-        return {"model": dict(self.model), "level": self.level, "dtype": self.dtype}
+        return {**vars(self), "model": dict(self.model)}
 
     @property
     def key(self) -> str:
         """Equal for recipes that make equal rows, wherever the model lies."""
-        parts = *(self.model[key] for key in _DECISIVE), self.level, self.dtype
+        parts = *(self.model[key] for key in _DECISIVE), self.level, self.dtype, self.decoder
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

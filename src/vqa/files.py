@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,24 @@ def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise InputError(f"{what} is missing or damaged ({first_line(error)}); {remedy}") from error
+
+
+def as_on_disk(folder: Path, *spellings: str) -> Path:
+    """The first file below `folder` that one of `spellings` names; the first of these where none does.
+
+    A letter with an accent is one character or two (Unicode's NFC and NFD); macOS and archives made there
+    write two, and to a disk they are different names.
+    """
+    paths = [folder / spelling for spelling in spellings]
+    forms = (unicodedata.normalize(form, text) for text in spellings for form in ("NFC", "NFD"))
+    return next((path for path in [*paths, *(folder / form for form in forms)] if _is_there(path)), paths[0])
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no disk takes
+        return False
 
 
 def sha256_of(path: Path) -> str:

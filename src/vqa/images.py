@@ -1,16 +1,42 @@
-"""Pictures on disk → RGB pictures in memory, or a named reason why not. Never a replacement."""
+"""Pictures on disk → RGB pictures in memory, or a named reason why not. Never a replacement.
+
+What comes out is sRGB: a colour profile that the file carries is converted, as browsers do it. An animation
+is its first frame.
+"""
 
 import hashlib
 import io
 import struct
+import unicodedata
+import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 HASH_BITS = 256
+# Raise it when the same bytes decode to other pixels or another verdict: nothing remembered holds then.
+DECODER = 2
+# What is decoded, by content, whatever a file is called: nothing that starts another program (EPS) or
+# unpacks what no shop has.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+ENDINGS = frozenset(".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split())
+MOST_PIXELS = 50_000_000  # 200 MB in memory; a file of 0.7 MB can hold four times as many
+_TOO_MANY = f"more than {MOST_PIXELS // 10**6} million pixels; make it smaller"
 
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of others, line and paragraph ends
+_SAME = 2  # of 255: rounding of two conversions; a profile that moves colours by no more is sRGB
+_PROFILES = 16  # whose conversions are kept; a catalogue has a few
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_INTENT, _BLACK_POINT = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+_MODE_OF_SPACE = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_GREY, _NOT_RGB = ("1", "L", "LA", "La"), ("CMYK", "LAB")
+
+# Pillow warns where we refuse.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 # What Pillow raises on damaged files, broken EXIF included; found by changing bytes at random.
 _DAMAGE = (
@@ -22,7 +48,6 @@ _DAMAGE = (
     LookupError,
     OverflowError,
     struct.error,
-    Image.DecompressionBombError,
 )
 
 
@@ -46,11 +71,23 @@ class Picture:
     detail: str = ""
 
 
+def problem_of_name(image_name: str) -> str:
+    """Why a picture's file cannot be called this; "" where it can. Blanks, quotes, &, #, @ are all fine."""
+    ending = Path(image_name).suffix.lower()
+    if "/" in image_name or "\\" in image_name or image_name.startswith(".."):
+        return f"{image_name!r} is a path, not the name of a picture file"
+    if any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in image_name):
+        return f"{image_name!r} has a control character in it"
+    if ending not in ENDINGS:
+        return f"{image_name!r} does not end as a picture that is decoded does ({' '.join(sorted(ENDINGS))})"
+    return ""
+
+
 def load_image(path: Path) -> Image.Image:
-    """The whole picture, decoded, upright (EXIF) and in RGB.
+    """The whole picture, decoded, upright (EXIF) and in sRGB.
 
     Raises:
-        ImageError: `image_missing`, `image_truncated` or `image_unreadable`.
+        ImageError: `image_missing`, `image_truncated`, `image_unreadable` or `image_too_large`.
     """
     return decoded(_content(path))
 
@@ -84,27 +121,100 @@ def _content(path: Path) -> bytes:
         raise ImageError("image_unreadable", f"{str(path)!r}: {error}") from error
 
 
-def decoded(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
-    """A file's bytes as a picture, as `load_image`; `formats`: those that are let in (Pillow's names)."""
+def decoded(content: bytes) -> Image.Image:
+    """A file's bytes as a picture; as `load_image`."""
     try:
-        with Image.open(io.BytesIO(content), formats=formats) as image:
-            return _rgb(ImageOps.exif_transpose(image))
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            _check_pixels(image)  # as the header has them: nothing is decoded yet
+            ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image)
     except UnidentifiedImageError as error:
-        raise ImageError("image_unreadable", "not a picture in a format that we know") from error
+        raise ImageError("image_unreadable", f"it is none of {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("image_too_large", _TOO_MANY) from error
     except _DAMAGE as error:
         reason = "image_truncated" if "truncated" in str(error) else "image_unreadable"
         raise ImageError(reason, str(error)) from error
 
 
+def _check_pixels(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError("image_too_large", f"{image.width}×{image.height}: {_TOO_MANY}")
+    if image.mode in ("F", "I"):
+        raise ImageError(
+            "image_unreadable",
+            "its pixels are floating-point, 32-bit or signed numbers, and no file says which of them is "
+            "white; save it with 8 or 16 bits a channel",
+        )
+
+
 def _rgb(image: Image.Image) -> Image.Image:
-    """Transparent places white, as in a catalogue; 16 bits scaled to 8, where Pillow would clip them."""
+    """In sRGB, transparent places white, as in a catalogue."""
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+        image = _eight_bits(image)
+    if profile:
+        image = _in_srgb(image, profile)
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         white = Image.new("RGBA", clear.size, "white")
         return Image.alpha_composite(white, clear).convert("RGB")
     return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits (a TIFF's also of 12, or with 0 for white) as L or LA, where Pillow would clip it."""
+    tags = getattr(image, "tag_v2", {})
+    bits, photometric = tags.get(BITSPERSAMPLE, (16,))[0], tags.get(PHOTOMETRIC_INTERPRETATION)
+    deep = np.asarray(image, dtype=np.uint32)
+    grey = Image.fromarray((deep >> (bits - 8)).astype(np.uint8))
+    if photometric == 0:  # WhiteIsZero
+        grey = ImageOps.invert(grey)
+    if "transparency" in image.info:
+        opaque = deep != image.info["transparency"]
+        grey.putalpha(Image.fromarray((opaque * 255).astype(np.uint8)))
+    return grey
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """The picture as RGB or RGBA in sRGB; as it is where its profile is sRGB, broken or not for its mode."""
+    found = _conversion(profile)
+    if found is None:
+        return image
+    mode, conversion = found
+    is_for = {"L": image.mode in _GREY, "CMYK": image.mode == "CMYK", "RGB": image.mode not in _NOT_RGB}
+    if not is_for[mode]:
+        return image
+    base = image.convert("RGBA") if image.has_transparency_data else image
+    converted = conversion.apply(base.convert(mode))
+    if base is not image:
+        converted.putalpha(base.getchannel("A"))
+    return converted
+
+
+@lru_cache(_PROFILES)
+def _conversion(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None:
+    """The mode that a profile is for, and what takes it to sRGB; None where it is sRGB, or broken.
+
+    Relative colorimetric with black point compensation, as browsers and Photoshop do. Whether a profile is
+    sRGB is measured and not read: it has many names, and some that have its name are not.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _MODE_OF_SPACE[source.profile.xcolor_space]
+        conversion = ImageCms.ImageCmsTransform(source, _SRGB, mode, "RGB", _INTENT, flags=_BLACK_POINT)
+        swatches = _swatches(mode)
+        moved = np.asarray(conversion.apply(swatches), np.int16) - np.asarray(swatches.convert("RGB"))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError, LookupError):
+        return None
+    return None if np.abs(moved).max() <= _SAME else (mode, conversion)
+
+
+def _swatches(mode: str) -> Image.Image:
+    """A picture of nine levels of each of the mode's channels, with all others."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    levels = np.indices((9,) * channels).reshape(channels, 1, -1) * 255 // 8
+    return Image.merge(mode, [Image.fromarray(level.astype(np.uint8)) for level in levels])
 
 
 def _difference_hash(image: Image.Image) -> str:

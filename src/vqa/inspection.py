@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from vqa.abo import image_path
 from vqa.files import make_own, whole_file
-from vqa.images import Picture, content_hash, inspect
+from vqa.images import DECODER, HASH_BITS, Picture, content_hash, inspect
 
 _CHUNK = 64  # pictures handed to a process at once
 _FEW = 500  # pictures that are not worth starting processes for
@@ -21,7 +21,7 @@ def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str,
     """Picture name → what was found. A file whose bytes are in `memory` is not decoded again.
 
     `memory` is appended to as pictures are decoded, so that a killed run loses nothing, and holds just
-    these pictures, in order, when this returns.
+    these pictures, in order, when this returns. What another decoder found is found anew.
     """
     known = {picture.sha256: picture for picture in _remembered(memory)}
     hashes = {name: content_hash(image_path(root, name)) for name in image_names}
@@ -59,14 +59,21 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
 
 
 def _line(picture: Picture) -> str:
-    return json.dumps(asdict(picture), ensure_ascii=False) + "\n"
+    return json.dumps({**asdict(picture), "decoder": DECODER}, ensure_ascii=False) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[Picture]:
-    """Every whole line; a torn last one is what a kill left."""
+    """Every whole line of this decoder; torn ones are what a kill left."""
     if not memory.is_file():
         return
-    with memory.open(encoding="utf-8") as lines:
+    with memory.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if line.endswith("}\n"):
-                yield Picture(**json.loads(line))
+            try:
+                entry = json.loads(line)
+                if entry.pop("decoder") != DECODER:
+                    continue
+                picture = Picture(**entry)
+            except (ValueError, TypeError, AttributeError, KeyError):
+                continue
+            if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
+                yield picture

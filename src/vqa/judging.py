@@ -30,6 +30,7 @@ def judge(
     decisions: Mapping[Key, Decision],
     inspect: Callable[[Sequence[str]], Mapping[str, Picture]],
     limits: Validate,
+    too_long: Callable[[str], str] = lambda _: "",
 ) -> tuple[list[Pair], list[Rejected]]:
     """Kept pairs in input order and the rejected as they came.
 
@@ -38,6 +39,7 @@ def judge(
     Args:
         decisions: a person's word on pairs, by `key_of`.
         inspect: picture names → what was found in each file; called once.
+        too_long: question → why the model has no room for it; "" when it has.
     """
     standing: list[Candidate] = []
     rejected: list[Rejected] = []
@@ -49,7 +51,7 @@ def judge(
         answer = decision.answer if decision else pair.answer
         question_key, answer_key = normal_form(pair.question), normal_form(answer)
         standing.append(Candidate(row, pair, question_key, answer_key, decision is not None))
-    context = Context(limits, inspect)
+    context = Context(limits, inspect, too_long)
     for rule in RULES:
         broken = dict(rule.check(standing, context))
         left = []

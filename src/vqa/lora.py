@@ -6,7 +6,7 @@ https://arxiv.org/abs/2106.09685
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from peft.utils import load_peft_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from vqa.base_model import TRAIN_AGAIN
 from vqa.blip2 import AnswerModel
 from vqa.errors import InputError, first_line
 from vqa.files import read_json, undamaged, write_json
@@ -35,9 +36,7 @@ from vqa.settings import Lora
 WEIGHTS = "adapter_model.safetensors"
 _QFORMER = "qformer"  # subfolder of an adapter
 _PROJECTION = "language_projection.safetensors"
-_BASE = "base_model.json"
 _HALF = (torch.float16, torch.bfloat16)
-_AGAIN = "dvc repro --force --single-item train"
 
 
 def add_adapter(model: AnswerModel, settings: Lora, base_name: str) -> None:
@@ -148,7 +147,7 @@ def _load_all(wrapped: PeftModel, folder: Path) -> None:
     if said:
         raise InputError(
             f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(said)}; "
-            f"give the model that it was made for, or run {_AGAIN}"
+            f"give the model that it was made for, or run {TRAIN_AGAIN}"
         )
     set_peft_model_state_dict(wrapped, weights)
 
@@ -190,7 +189,7 @@ class Beside:
         self._model = model
         self._plain_projection, self._biases = model.projection, _biases(model, folder)
         self.has_qformer = (folder / _QFORMER).is_dir() and model.queries is not None
-        with undamaged(folder, f"run dvc checkout --force models/adapter, or {_AGAIN}"):
+        with undamaged(folder, f"run dvc checkout --force models/adapter, or {TRAIN_AGAIN}"):
             model.language_model = _wrapped(model.language_model, folder)
             if (folder / _PROJECTION).is_file():
                 model.projection = copy.deepcopy(model.projection).float()
@@ -245,7 +244,7 @@ def _wrapped(module: Any, folder: Path) -> PeftModel:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{folder}/adapter_config.json does not fit the model ({first_line(error)}); give the model that "
-            f"it was made for, or run {_AGAIN}"
+            f"it was made for, or run {TRAIN_AGAIN}"
         ) from error
     _load_all(wrapped, folder)
     return wrapped
@@ -272,34 +271,6 @@ def _merged(wrapped: PeftModel) -> Any:
             module.merge()
             base.weight.data = base.weight.data.to(dtype)
     return wrapped.unload()
-
-
-def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """Beside an adapter, which model it was made for: `identity` as Checkpoint gives it."""
-    write_json(folder / _BASE, dict(identity))
-
-
-def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """An adapter knows which model it was made for, wherever that lies; one from elsewhere knows a name.
-
-    Raises:
-        InputError: there is no adapter, or it is another model's.
-    """
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(f"{folder} holds no adapter; run dvc repro train, or dvc pull")
-    name = str(identity["name"])
-    if (folder / _BASE).is_file():
-        base = read_json(folder / _BASE)
-        made_for, is_same = base["name"], base["fingerprint"] == identity["fingerprint"]
-    else:
-        made_for = read_json(folder / "adapter_config.json")["base_model_name_or_path"]
-        is_same = made_for == name or Path(str(made_for)).resolve() == Path(name).resolve()
-    if not is_same:
-        whose = f"other weights of {name}" if made_for == name else made_for
-        raise InputError(
-            f"{folder} adapts {whose}, but params.yaml: model.name is {name}; name that model"
-            f"{' (pin it by model.revision)' if made_for == name else ''}, or run {_AGAIN}"
-        )
 
 
 def trainable_share(model: nn.Module) -> tuple[int, int]:

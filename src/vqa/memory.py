@@ -46,7 +46,7 @@ def in_batches_that_fit(work: Callable[[int], T], size: int, things: str, key: s
             raise
     # Here the error is gone, and with it the frames that hold the failed batch.
     fitting = _largest_that_fits(work, size)
-    hint = f"set {key} in params.yaml to {fitting}: that fits" if fitting else too_large
+    hint = f"set {key} to {fitting} in params.yaml: that fits" if fitting else too_large
     raise InputError(f"out of memory with {size} {things} at once; {hint}")
 
 

@@ -1,12 +1,13 @@
 """The question-answer pair: its file, its normal form, its question type."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vqa.errors import InputError
-from vqa.tables import read_table, write_rows
+from vqa.tables import Lines, check_columns, read_table, write_rows
 
 # Where a file may name its pictures, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
@@ -72,15 +73,22 @@ def first_word(text: str) -> str:
 def image_name_of(text: str) -> str:
     """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
 
+    Its accents are composed (NFC), so that one picture has one name; see `files.as_on_disk`.
     A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
     it by name, and it never becomes a path.
     """
-    parts = text.strip().replace("\\", "/").split("/")
-    return text.strip() if ".." in parts else parts[-1]
+    named = unicodedata.normalize("NFC", text.strip())
+    parts = named.replace("\\", "/").split("/")
+    return named if ".." in parts else parts[-1]
+
+
+def image_column(columns: Sequence[str]) -> str:
+    """The one of `columns` that names the pictures; image_name where none does."""
+    return next((name for name in IMAGE_COLUMNS if name in columns), "image_name")
 
 
 def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None) -> list[Pair]:
-    """Rows of a pairs CSV, in file order; the picture, question and answer columns are enough.
+    """The rows of a pairs CSV, in file order; the picture, question and answer columns are enough.
 
     A row that does not fit its header becomes a pair with the extra column `unreadable_row`, so that it
     reaches the rejects. `names_by_id` gives image_id → file name, for files that name pictures so.
@@ -88,35 +96,29 @@ def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None =
     Raises:
         InputError: the file cannot be used as a whole; see `read_table`.
     """
-    table = read_table(path)
-    columns = _known_columns(table.columns)
-    image_column = next((name for name in IMAGE_COLUMNS if name in columns), None)
-    missing = [name for name in ("question", "answer") if name not in columns]
-    if image_column is None or missing:
-        raise InputError(
-            f"{path}: column {'image_name' if image_column is None else missing[0]} is missing; its header "
-            f"must have image_name,question,answer, but it is {','.join(table.columns)[:200]}"
-        )
-    by_id = names_by_id() if image_column == "image_id" and names_by_id else {}
+    return pairs_and_lines(path, names_by_id)[0]
+
+
+def pairs_and_lines(
+    path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None
+) -> tuple[list[Pair], Lines]:
+    """As `read_pairs`, and what became of each line of the file."""
+    table = read_table(path, (*_FIELDS, *IMAGE_COLUMNS))
+    named_in = image_column(table.columns)
+    check_columns(path, table.columns, (named_in, "question", "answer"))
+    by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
-    for cells in table.rows:
-        row = dict(zip(columns, cells.values(), strict=True))
-        named = row.pop(image_column)
+    unread = 0  # lines of rows that an earlier reading could not read
+    for number, cells in enumerate(table.rows):
+        row = dict(zip(table.columns, cells, strict=True))
+        named = row.pop(named_in)
         pairs.append(_pair_of(by_id.get(named, image_name_of(named)), row))
+        unread += table.long_rows.get(number, 1) if row.get(UNREADABLE) else 0
     pairs += [Pair("", "", "", extra=((UNREADABLE, row.problem),)) for row in table.malformed]
     if not pairs:
         raise InputError(f"{path} has no rows; it needs at least one pair below its header")
-    return pairs
-
-
-def _known_columns(columns: Sequence[str]) -> list[str]:
-    """The columns with ours in our spelling: "Question" and "Image Path" mean question and image_path."""
-    ours = {*_FIELDS, *IMAGE_COLUMNS}
-    known: list[str] = []
-    for name in columns:
-        spelled = name.lower().replace(" ", "_")
-        known.append(spelled if spelled in ours and spelled not in {*columns, *known} else name)
-    return known
+    lines = table.lines
+    return pairs, replace(lines, judged=lines.judged - unread, unreadable=lines.unreadable + unread)
 
 
 def _pair_of(image_name: str, row: dict[str, str]) -> Pair:

@@ -13,7 +13,7 @@ from vqa.blip2 import AnswerModel
 from vqa.devices import gathered, rank_and_world, wait_for_all
 from vqa.errors import InputError
 from vqa.memory import TOO_LARGE, in_batches_that_fit
-from vqa.pairs import IMAGE_COLUMNS, Pair, first_word, image_name_of
+from vqa.pairs import IMAGE_COLUMNS, Pair, first_word, image_column, image_name_of, normal_form
 from vqa.question_types import question_type_of
 from vqa.tables import read_rows, write_rows
 from vqa.terminal import progress_bar
@@ -176,15 +176,15 @@ def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
     Raises:
         InputError: a column is missing, or there is no row.
     """
-    rows = read_rows(path, ("answer", "generated_answer"))
+    rows = read_rows(path, ("answer", "generated_answer"), (*COLUMNS, *IMAGE_COLUMNS))
     if not rows:
         raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
-    image_column = next((name for name in IMAGE_COLUMNS if name in rows[0]), None)
-    if image_column is None:
+    named_in = image_column(list(rows[0]))
+    if named_in not in rows[0]:
         print(f"{path} names no picture: intervals take every row for one of its own", file=sys.stderr)
     pairs = [
         Pair(
-            image_name_of(row[image_column]) if image_column else str(number),
+            image_name_of(row[named_in]) if named_in in row else str(number),
             row.get("question", ""),
             row["answer"],
             row.get("question_type") or question_type_of(row.get("question", "")),
@@ -192,3 +192,28 @@ def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
         for number, row in enumerate(rows)
     ]
     return pairs, [row.get("generated_text") or row["generated_answer"] for row in rows]
+
+
+def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs: Sequence[Pair]) -> None:
+    """Two files of `read_predictions` answer the same questions in the same order, as far as both tell.
+
+    The right answers tell also where a file names neither questions nor pictures.
+
+    Raises:
+        InputError: a row differs, or there are more rows in one of them.
+    """
+    remedy = "both must answer the same questions in the same order"
+    if len(pairs) != len(other_pairs):
+        counts = f"{len(other_pairs)} instead of {len(pairs)}"
+        raise InputError(f"{other} has other rows than {path}, {counts}; {remedy}")
+    for number, (ours, theirs) in enumerate(zip(pairs, other_pairs, strict=True)):
+        for our, their in zip(_told(ours, number), _told(theirs, number), strict=True):
+            if our and their and our != their:
+                found = f"row {number + 1} has {their!r} instead of {our!r}"
+                raise InputError(f"{other} has other rows than {path}: {found}; {remedy}")
+
+
+def _told(pair: Pair, number: int) -> tuple[str, str, str]:
+    """What a row says of itself; a picture without a name is called by its number."""
+    name = "" if pair.image_name == str(number) else pair.image_name
+    return name, normal_form(pair.question), normal_form(pair.answer) or "no answer"

@@ -4,13 +4,13 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from vqa.abo import image_path
+from vqa.abo import image_names, paths_of_image
 from vqa.answering import Reply
 from vqa.errors import InputError
-from vqa.pairs import image_name_of
-from vqa.tables import read_rows, write_rows
+from vqa.files import as_on_disk
+from vqa.images import ENDINGS
+from vqa.pairs import IMAGE_COLUMNS, image_column, image_name_of
+from vqa.tables import check_columns, read_rows, write_rows
 
 Asked = list[tuple[Path, str]]  # picture file and question
 _COLUMNS = ("image_name", "question", "generated_answer", "probability", "alternatives", "problem")
@@ -33,12 +33,20 @@ def questions_of_csv(file: Path, folder: Path) -> tuple[Asked, list[dict[str, st
     """The rows of a CSV, their pictures below `folder`: a plain one or a tree in ABO's layout.
 
     Raises:
-        InputError: as `read_rows`; the file needs image_name and, in every row, a question.
+        InputError: as `read_rows`; the file needs image_name (or a column of `IMAGE_COLUMNS`) and, in every
+            row, a question.
     """
-    rows = read_rows(file, ("image_name", "question"))
-    empty = [number for number, row in enumerate(rows, start=1) if not row["question"].strip()]
+    rows = read_rows(file, ("question",), ("question", *IMAGE_COLUMNS))
+    if not rows:
+        raise InputError(f"{file} has no rows; it needs at least one question below its header")
+    named_in = image_column(list(rows[0]))
+    check_columns(file, list(rows[0]), (named_in, "question"))
+    empty = [number for number, row in enumerate(rows, start=1) if not row["question"]]
     if empty:
         raise InputError(f"{file}, row {empty[0]}: the question is empty; fill it in or remove the row")
+    by_id = image_names(folder) if named_in == "image_id" else {}
+    for row in rows:
+        row.setdefault("image_name", by_id.get(row[named_in], row[named_in]))
     return [(_file_of(row["image_name"], folder), row["question"]) for row in rows], rows
 
 
@@ -61,10 +69,11 @@ def _pictures(path: Path) -> list[Path]:
     """The file itself, or the pictures of a folder, by name."""
     if not path.is_dir():
         return [path]
-    endings = Image.registered_extensions()
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings)
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
     if not found:
-        raise InputError(f"{path} holds no picture; give a file or a folder with pictures")
+        raise InputError(
+            f"{path} holds no picture ({' '.join(sorted(ENDINGS))}); give a file or a folder with pictures"
+        )
     return found
 
 
@@ -72,5 +81,4 @@ def _file_of(image_name: str, folder: Path) -> Path:
     name = image_name_of(image_name)
     if ".." in name or Path(name).is_absolute():
         return folder / "outside" / Path(name).name  # never a way out of the folder; reported as missing
-    plain = folder / image_name.replace("\\", "/").lstrip("/")
-    return plain if plain.is_file() else image_path(folder, name)
+    return as_on_disk(folder, image_name.replace("\\", "/").lstrip("/"), *paths_of_image(name))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from scipy.stats import binomtest
 
 from vqa.errors import InputError
+from vqa.images import problem_of_name
 from vqa.pages import page, picture_url
 from vqa.pairs import Pair, image_name_of, normal_form
 from vqa.tables import read_rows
@@ -40,10 +41,11 @@ def read_decisions(folder: Path) -> dict[Key, Decision]:
     """Every decision in the folder's CSV files; of two on one pair the one made later holds.
 
     Raises:
-        InputError: a file that the review page did not write, or a decision it does not know.
+        InputError: a file that the review page did not write, or a decision it does not know; no decision
+            is passed over.
     """
     found: list[tuple[str, Key, Decision]] = []
-    for path in sorted(folder.glob("*.csv")):
+    for path in _files_of_decisions(folder):
         for number, row in enumerate(read_rows(path, COLUMNS), start=1):
             verdict, corrected = row["decision"], row["corrected_answer"]
             if verdict not in VERDICTS:
@@ -58,6 +60,16 @@ def read_decisions(folder: Path) -> dict[Key, Decision]:
             found.append((row.get("decided_at", ""), key, decision))
     found.sort(key=lambda entry: entry[0])
     return {key: decision for _, key, decision in found}
+
+
+def _files_of_decisions(folder: Path) -> list[Path]:
+    """Every file of the folder but what explains it (README…) and hidden ones."""
+    paths = sorted(path for path in folder.glob("*") if path.is_file())
+    paths = [path for path in paths if not path.name.startswith((".", "README"))]
+    for path in paths:
+        if path.suffix.lower() != ".csv":
+            raise InputError(f"{path} would not be read; name it .csv if it holds decisions, or remove it")
+    return paths
 
 
 def decision_on(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
@@ -131,7 +143,7 @@ def review_page(
     sample = stratified(kept, lambda pair: pair.question_type, _identity, count, seed)
     refused = stratified(rejected, lambda row: row[1], lambda row: _identity(row[0]), count, seed)
     shown = {pair.image_name for pair in sample} | {row[0].image_name for row in refused}
-    urls = {name: picture_url(path_of(name)) for name in sorted(shown) if name and "/" not in name}
+    urls = {name: picture_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
     listed = "".join(_identity(pair) for pair in [*sample, *(row[0] for row in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vqa.images import Picture
+from vqa.images import Picture, problem_of_name
 from vqa.pairs import UNREADABLE, Pair
 from vqa.question_types import hidden_topic_of
 from vqa.settings import Validate
@@ -23,7 +23,6 @@ _FUNCTION_WORDS = frozenset(
 _CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
 _FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 _OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
-_FILE_NAME = re.compile(r"[\w+-][\w+. -]*\.(?:jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE)
 _YES_NO = frozenset({"yes", "no"})
 _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
 
@@ -45,6 +44,7 @@ class Context:
 
     limits: Validate
     inspect: Callable[[Sequence[str]], Mapping[str, Picture]]
+    too_long: Callable[[str], str] = lambda _: ""  # why the model has no room for a question
     _pictures: Mapping[str, Picture] | None = None
 
     def pictures(self, standing: Sequence[Candidate]) -> Mapping[str, Picture]:
@@ -83,8 +83,7 @@ def _unreadable_row(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _bad_image_name(candidate: Candidate, limits: Validate) -> str | None:
-    name = candidate.pair.image_name
-    return None if _FILE_NAME.fullmatch(name) else f"{name!r} is not the name of a picture file"
+    return problem_of_name(candidate.pair.image_name) or None
 
 
 def _empty_question(candidate: Candidate, limits: Validate) -> str | None:
@@ -93,6 +92,12 @@ def _empty_question(candidate: Candidate, limits: Validate) -> str | None:
 
 def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
     return None if candidate.answer else f"nothing is left of {candidate.pair.answer!r} once normalised"
+
+
+def _question_too_long(standing: Sequence[Candidate], context: Context) -> Broken:
+    for candidate in standing:
+        if detail := context.too_long(candidate.pair.question):
+            yield candidate.row, detail
 
 
 def _not_one_word(candidate: Candidate, limits: Validate) -> str | None:
@@ -232,6 +237,7 @@ RULES = (
     Rule("bad_image_name", _each(_bad_image_name), is_hard=True),
     Rule("empty_question", _each(_empty_question), is_hard=True),
     Rule("empty_answer", _each(_empty_answer), is_hard=True),
+    Rule("question_too_long", _question_too_long, is_hard=True),
     Rule("not_one_word", _each(_not_one_word)),
     Rule("answer_is_fragment", _each(_answer_is_fragment)),
     Rule("no_information", _each(_no_information)),
@@ -242,6 +248,7 @@ RULES = (
     Rule("image_missing", _image("image_missing"), is_hard=True),
     Rule("image_truncated", _image("image_truncated"), is_hard=True),
     Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
+    Rule("image_too_large", _image("image_too_large"), is_hard=True),
     Rule("image_too_small", _image_too_small, is_hard=True),
     Rule("conflicting_answers", _conflicting_answers, is_hard=True),
     Rule("duplicate", _duplicate, is_hard=True),

@@ -6,6 +6,7 @@ dealt is kept in splits.json, which git versions: more pictures never move one t
 """
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from vqa.files import read_json
 from vqa.images import HASH_BITS, Picture
 
 SPLITS = ("train", "val", "test")
+PICTURES_SEEN = "photographs.txt"  # of a model's folder
 _BLOCK = 2048  # rows of the distance matrix held at once: 2048 × pictures × 4 bytes
 _ID_LENGTH = 16  # hex digits of a picture's SHA-256 in splits.json
+_ID = re.compile(rf"[0-9a-f]{{{_ID_LENGTH}}}")
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,14 @@ class Draw:
 
 @dataclass(frozen=True)
 class Division:
-    """Picture name → split; new pictures that would have joined two splits, with the reason; the record.
+    """Who goes where, and what it rests on."""
 
-    `record` goes into splits.json once all is well.
-    """
-
-    split_of: dict[str, str]
-    left_out: dict[str, str]
-    record: dict[str, Any]
+    split_of: dict[str, str]  # by picture name
+    left_out: dict[str, str]  # new pictures that would have joined two splits, with the reason
+    record: dict[str, Any]  # for splits.json, once all is well
+    groups: int  # of pictures that stay together, single ones too
+    near_copies: int  # pairs of pictures
+    tying_listings: int  # listings with two or more of the pictures
 
 
 def divided(
@@ -70,7 +73,9 @@ def divided(
             model has seen is to be held out.
     """
     names = sorted(pictures)
-    links = _links(names, pictures, together, draw.near_copy_bits)
+    copies = list(near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits))
+    ties = _ties(names, together)
+    links = [*copies, *(link for tie in ties for link in pairwise(tie))]
     groups = _groups(names, links)
     before = _remembered(memory, draw)
     ids = {name: picture_id(pictures[name].sha256) for name in names}
@@ -93,7 +98,8 @@ def divided(
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
     record = before | {ids[name]: split for name, split in split_of.items()}
-    return Division(split_of, left_out, {"draw": vars(draw), "pictures": dict(sorted(record.items()))})
+    whole = {"draw": vars(draw), "pictures": dict(sorted(record.items()))}
+    return Division(split_of, left_out, whole, len(groups), len(copies), len(ties))
 
 
 def _dealt(
@@ -124,7 +130,7 @@ def _dealt(
 
 
 def near_copies(hashes: Sequence[str], most_bits: int) -> Iterator[tuple[int, int]]:
-    """Index pairs of perceptual hashes that differ in at most `most_bits` bits.
+    """Index pairs of perceptual hashes that differ in at most `most_bits` bits; equal bytes have equal ones.
 
     Compares all with all: as ±1 vectors, differing bits are (256 - dot product) / 2. 10,000 take about
     two seconds, 100,000 a few minutes.
@@ -138,19 +144,11 @@ def near_copies(hashes: Sequence[str], most_bits: int) -> Iterator[tuple[int, in
         yield from zip((rows[later] + start).tolist(), (columns[later] + start).tolist(), strict=True)
 
 
-def _links(
-    names: Sequence[str],
-    pictures: Mapping[str, Picture],
-    together: Iterable[Sequence[str]],
-    most_bits: int,
-) -> list[tuple[int, int]]:
-    """Index pairs that must share a split. Equal bytes have equal perceptual hashes."""
-    links = list(near_copies([pictures[name].perceptual_hash for name in names], most_bits))
+def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
+    """Indices of those pictures that a listing ties to another one here."""
     index = {name: i for i, name in enumerate(names)}
-    for listing in together:
-        present = [index[name] for name in listing if name in index]
-        links += list(pairwise(present))
-    return links
+    present = ([index[name] for name in listing if name in index] for listing in together)
+    return [tie for tie in present if len(tie) > 1]
 
 
 def _groups(names: Sequence[str], links: Sequence[tuple[int, int]]) -> list[list[str]]:
@@ -185,8 +183,37 @@ def _check_unseen(split_of: Mapping[str, str], memory: Path) -> None:
 
 def _remembered(memory: Path, draw: Draw) -> dict[str, str]:
     """Picture id → split of the same draw; nothing where there is none."""
-    record = read_json(memory) if memory.is_file() else {}
-    return dict(record["pictures"]) if record.get("draw") == vars(draw) else {}
+    record = read_json(memory) if memory.is_file() else {"draw": None, "pictures": {}}
+    try:
+        of_draw, splits = record["draw"], dict(record["pictures"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{memory} is not a record of splits; restore it with git checkout") from error
+    strange = next((picture for picture, split in splits.items() if split not in SPLITS), None)
+    if strange is not None:
+        raise InputError(
+            f"{memory} has the picture {strange} in {splits[strange]!r}, which is no split; restore it with "
+            "git checkout"
+        )
+    return splits if of_draw == vars(draw) else {}
+
+
+def pictures_seen(model: Path) -> frozenset[str] | None:
+    """Ids of the pictures that the model in this folder was made with; None where it does not say.
+
+    The small model that looked at photographs lists them; no published one does.
+
+    Raises:
+        InputError: the list is empty or holds something else, and would protect nothing.
+    """
+    path = model / PICTURES_SEEN
+    if not path.is_file():
+        return None
+    seen = path.read_text(encoding="utf-8", errors="replace").split()
+    strange = next((text for text in seen if not _ID.fullmatch(text)), None)
+    if strange is not None or not seen:
+        what = "is empty" if strange is None else f"holds {strange[:40]!r}, which is no picture's id"
+        raise InputError(f"{path} {what}; restore it, so that no picture the model saw is held out")
+    return frozenset(seen)
 
 
 def picture_id(sha256: str) -> str:

@@ -4,19 +4,29 @@ Everything is text: "NA" and "None" are answers, never missing values.
 """
 
 import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 from vqa.errors import InputError
 from vqa.files import whole_file
+from vqa.records import Record, records, shown
 
 # A spreadsheet runs a cell that begins so as a formula; a leading quote makes it text. Quotes already
 # there get one more, so that taking one away gives the cell back. https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
+_LINE_BREAK = re.compile(r"\r\n?")
+_DELIMITERS = ",;\t"
+_SAID_DELIMITER = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # Excel's own first line
+_NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas writes a column without a name
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
+_UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]")
 
 
 @dataclass(frozen=True)
@@ -28,64 +38,74 @@ class Malformed:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """What became of a file's physical lines: `total` is what was read, and the sum of the others."""
+
+    total: int
+    header: int  # with the line above it that names the separator
+    blank: int
+    judged: int  # of rows; a quoted line break makes a row longer
+    unreadable: int  # of rows that do not fit the header
+
+
+@dataclass(frozen=True)
 class Table:
-    """A CSV: its columns, one dictionary a row, and the rows that could not be read."""
+    """A CSV: its columns, the cells of each row in their order, and the rows that could not be read."""
 
     columns: list[str]
-    rows: list[dict[str, str]]
+    rows: list[list[str]]
     malformed: list[Malformed]
+    lines: Lines
+    long_rows: dict[int, int]  # number of a row, from 0 → its lines, where they are more than one
 
 
-def read_table(path: Path) -> Table:
-    """Cells are stripped; empty lines are skipped; a short row's missing cells are empty.
+def read_table(path: Path, known: Collection[str] = ()) -> Table:
+    """Anyone's CSV. Cells are stripped; empty lines are skipped; a short row's missing cells are empty.
+
+    Semicolons and tabs separate as commas do, and Excel's first line "sep=;" is understood. Columns that
+    hold nothing and have no name are dropped, and so is the index that pandas writes in front.
+
+    Args:
+        known: our spelling of columns: with "image_path", "Image Path" is read as that.
 
     Raises:
-        InputError: no such file, not UTF-8, empty, a column twice, or a quote that never closes.
+        InputError: no such file, not UTF-8, empty, a header that cannot be read, or a column twice.
     """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    columns: list[str] | None = None
-    rows: list[dict[str, str]] = []
-    malformed: list[Malformed] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            if columns is None or "unexpected end of data" in str(error):
-                raise InputError(f"{path}, line {line}: {_quoting(error)}") from error
-            malformed.append(Malformed(line, f"line {line}: {_quoting(error)}"))
-            continue
-        if columns is None:
-            columns = _columns(path, cells)
-        elif len(cells) > len(columns):
-            counts = f"{len(cells)} cells where the header has {len(columns)}"
-            malformed.append(Malformed(line, f"line {line}: {counts}: {','.join(cells)[:200]}"))
-        elif any(cells):
-            padded = cells + [""] * (len(columns) - len(cells))
-            rows.append({name: _unescaped(cell.strip()) for name, cell in zip(columns, padded, strict=True)})
-    if columns is None:
-        raise InputError(f"{path} is empty; it needs a header such as image_name,question,answer")
-    return Table(columns, rows, malformed)
+    return _read(path, known, is_ours=False)
 
 
-def read_rows(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV that must have no malformed ones, such as our own.
+def read_rows(
+    path: Path, required: Sequence[str], known: Collection[str] | None = None
+) -> list[dict[str, str]]:
+    """The rows of a CSV that must have no malformed ones.
+
+    Args:
+        known: as of `read_table`, for anyone's file; none: the file is ours, to be read as it stands.
 
     Raises:
         InputError: as `read_table`; a column of `required` is missing, or a row is malformed.
     """
-    table = read_table(path)
+    table = _read(path, known or (), is_ours=known is None)
+    check_columns(path, table.columns, required)
+    if table.malformed:
+        others = len(table.malformed) - 1
+        more = f", and {others} more" if others else ""
+        raise InputError(f"{path}, {table.malformed[0].problem}; mend the row{more}")
+    return [dict(zip(table.columns, cells, strict=True)) for cells in table.rows]
+
+
+def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    """All of `required` are there.
+
+    Raises:
+        InputError: the first that is not.
+    """
     for name in required:
-        if name not in table.columns:
+        if name not in columns:
             raise InputError(
                 f"{path}: column {name} is missing; its header must have {','.join(required)}, but it is "
-                f"{','.join(table.columns)}"
+                f"{','.join(columns)[:200]}"
             )
-    if table.malformed:
-        raise InputError(f"{path}, {table.malformed[0].problem}; mend the row")
-    return table.rows
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]]) -> None:
@@ -95,35 +115,150 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]
         writer.writerows([_escaped(row.get(name, "")) for name in columns] for row in rows)
 
 
-def _text(path: Path) -> str:
+@dataclass(frozen=True)
+class _Columns:
+    """A header: the columns that have a name, and where the others are."""
+
+    names: list[str]
+    places: list[int]  # of the names, among a row's cells
+    index: int  # cells in front without a name: whatever they hold, it is no cell of ours
+
+    @classmethod
+    def of(cls, path: Path, cells: Sequence[str], known: Collection[str]) -> "_Columns":
+        """The columns of a file whose header is `cells`.
+
+        Raises:
+            InputError: a column is there twice.
+        """
+        written = [_unescaped(cell) for cell in cells]
+        places = [place for place, name in enumerate(written) if not _NAMELESS.fullmatch(name)]
+        names = [written[place] for place in places]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"{path}: column {twice!r} is there twice; rename one of them")
+        return cls(_spelled(names, known), places, places[0] if places else 0)
+
+    def problem(self, cells: Sequence[str]) -> str:
+        """Why a row does not fit, or ""."""
+        if len(cells) > len(self.places):
+            used = [place for place, cell in enumerate(cells) if cell and place >= self.index]
+            if not set(used) <= set(self.places):
+                counts = f"{used[-1] + 1 - self.index} cells where the header has {len(self.names)}"
+                return f"{counts}: {shown(','.join(cells))}"
+        return ""
+
+    def row(self, cells: Sequence[str]) -> list[str]:
+        """The named cells; those that a short row lacks are empty."""
+        return [_unescaped(cells[place]) if place < len(cells) else "" for place in self.places]
+
+
+def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
+    columns: _Columns | None = None
+    rows: list[list[str]] = []
+    malformed: list[Malformed] = []
+    long_rows: dict[int, int] = {}
+    lines: Counter[str] = Counter()
+    with _opened(path) as file:
+        source = _physical_lines(path, file, lines)
+        delimiter, head = (",", []) if is_ours else _delimiter(source)
+        lines["header"] = lines["total"] - len(head)
+        for record in records(chain(head, source), delimiter, 1 + lines["header"], is_trusted=is_ours):
+            cells = [cell.strip() for cell in record.cells]
+            problem = record.problem or (columns.problem(cells) if columns else "")
+            if not is_ours and "\0" in "".join(cells):
+                problem = f"a NUL character, which no text has; remove it: {shown(','.join(cells))}"
+            if problem:
+                kind = "unreadable"
+                if columns is None:
+                    raise InputError(f"{path}, line {record.line}: {problem}")
+                malformed.append(Malformed(record.line, f"{_where(record)}: {problem}"))
+            elif not any(cells):
+                kind = "blank"
+            elif columns is None:
+                kind = "header"
+                columns = _Columns.of(path, cells, known)
+            else:
+                kind = "judged"
+                if record.lines > 1:
+                    long_rows[len(rows)] = record.lines
+                    cells = [_LINE_BREAK.sub("\n", cell) for cell in cells]
+                rows.append(columns.row(cells))
+            lines[kind] += record.lines
+    if columns is None:
+        raise InputError(f"{path} is empty; it needs a header such as image_name,question,answer")
+    counted = {name: lines[name] for name in ("total", "header", "blank", "judged", "unreadable")}
+    return Table(columns.names, rows, malformed, Lines(**counted), long_rows)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            if _UTF16.match(file.read(4)):
+                raise InputError(f"{path} is UTF-16 text (Excel's Unicode text); save it as a UTF-8 CSV")
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            yield lines
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; make it, or name another file in params.yaml") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give a CSV file") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text; save the file as a UTF-8 CSV") from error
 
 
-def _columns(path: Path, cells: list[str]) -> list[str]:
-    names = [_unescaped(name.strip()) for name in cells]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: column {twice!r} is there twice; rename one of them")
-    return names
+def _physical_lines(path: Path, file: TextIO, lines: Counter[str]) -> Iterator[str]:
+    """The lines with their ends, counted in `lines["total"]`."""
+    for line in file:
+        lines["total"] += 1
+        if not line.isascii() and _NOT_UTF8.search(line):
+            others = sum(1 for rest in file if _NOT_UTF8.search(rest))
+            more = f" (nor are {others} lines below)" if others else ""
+            raise InputError(
+                f"{path}, line {lines['total']}: not UTF-8 text{more}; save the file as a UTF-8 CSV"
+            )
+        yield line
 
 
-def _quoting(error: csv.Error) -> str:
-    if "unexpected end of data" in str(error):
-        return "a quote opens here and never closes; close it"
-    return f"its quotes do not pair up ({error})"
+def _delimiter(lines: Iterator[str]) -> tuple[str, list[str]]:
+    """What stands between cells, and the lines down to the header, which are the records' first ones."""
+    head: list[str] = []
+    for line in lines:
+        said = None if head else _SAID_DELIMITER.fullmatch(line)
+        if said:
+            return said[1], []
+        head.append(line)
+        if line.strip(f'{_DELIMITERS}" \r\n'):
+            break
+    header = head[-1][: csv.field_size_limit()] if head else ""
+
+    def columns(delimiter: str) -> int:
+        return len(next(csv.reader([header], delimiter=delimiter), []))
+
+    return max(_DELIMITERS, key=columns), head
+
+
+def _spelled(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """The columns with ours in our spelling: "Question" and "Image Path" mean question and image_path."""
+    ours = {_letters(name): name for name in known}
+    spelled: list[str] = []
+    for name in names:
+        our = ours.get(_letters(name), name)
+        spelled.append(name if our in {*names, *spelled} else our)
+    return spelled
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _where(record: Record) -> str:
+    last = record.line + record.lines - 1
+    return f"line {record.line}" if record.lines == 1 else f"lines {record.line}–{last}"
 
 
 def _escaped(cell: str) -> str:
+    if "\r" in cell:  # which csv leaves unquoted, and reads as the end of a row
+        cell = _LINE_BREAK.sub("\n", cell)
     return "'" + cell if _FORMULA.match(cell) else cell
 
 
 def _unescaped(cell: str) -> str:
-    return cell[1:] if _ESCAPED.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _ESCAPED.match(cell) else cell

@@ -1,20 +1,21 @@
 """Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too
 long."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
+from vqa.errors import InputError, first_line
 
 _IMAGE_TOKEN = "<image>"
-# The prompt around a question, in tokens, and no question of so few bytes is too long for any BLIP-2.
+# Bytes, and so tokens at most, of a question that every BLIP-2 has room for.
 _SHORT = 64
 
 
 class Tokens:
     """A tokenizer and what the model adds around a question."""
 
-    def __init__(self, tokenizer: Any, config: PretrainedConfig, prompt: str) -> None:
+    def __init__(self, tokenizer: Any, config: Any, prompt: str) -> None:
         """`config`: of the whole BLIP-2; `prompt`: a template with {question}."""
         self.tokenizer = tokenizer
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
@@ -48,7 +49,7 @@ class Tokens:
 
     def too_long(self, question: str, max_new_tokens: int) -> str:
         """Why there is no room for a question and `max_new_tokens` of its answer; "" when there is."""
-        if self._positions is None or len(question.encode()) <= _SHORT:
+        if self._positions is None:
             return ""
         needed = len(self.prompt_ids(question)) + max_new_tokens
         if needed <= self._positions:
@@ -58,12 +59,31 @@ class Tokens:
 
 
 def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
-    """Of a BLIP-2 folder or hub id, without its weights."""
-    config = AutoConfig.from_pretrained(name, revision=revision)
-    return Tokens(AutoTokenizer.from_pretrained(name, revision=revision), config, prompt)
+    """Of a BLIP-2 folder or hub id, without its weights.
+
+    Raises:
+        InputError: they cannot be read there.
+    """
+    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 – seconds, which validate rarely needs
+
+    try:
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        return Tokens(AutoTokenizer.from_pretrained(name, revision=revision), config, prompt)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"params.yaml: model.name is {name!r}, whose tokenizer cannot be read ({first_line(error)}); it "
+            "is needed to tell whether a long question fits: give a BLIP-2 folder or a hub id"
+        ) from error
 
 
-def needs_a_look(questions: Sequence[str]) -> list[str]:
-    """The questions that might be too long for some model: most catalogues have none, and load no
-    tokenizer."""
-    return [question for question in questions if len(question.encode()) > _SHORT]
+def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str], str]:
+    """What says of a question why the model has no room for it; "" when it has.
+
+    Loads the tokenizer when asked about a question that is not short: most catalogues have none.
+    """
+    tokens = cache(lambda: tokens_of(name, revision, prompt))
+    return cache(
+        lambda question: (
+            "" if len(question.encode()) <= _SHORT else tokens().too_long(question, max_new_tokens)
+        )
+    )

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from vqa.pairs import Pair, read_pairs
+from vqa.pairs import Pair, pairs_and_lines
+from vqa.tables import Lines
 
 
-def pairs_from(path: Path, names_by_id: Callable[[], Mapping[str, str]]) -> list[Pair]:
-    """Every row as it stands, its file's name as the source where it states none.
+def pairs_from(path: Path, names_by_id: Callable[[], Mapping[str, str]]) -> tuple[list[Pair], Lines]:
+    """Every row as it stands, its file's name as the source where it states none; and the file's lines.
 
     Raises:
         InputError: see `read_pairs`.
     """
-    return [replace(pair, source=pair.source or path.name) for pair in read_pairs(path, names_by_id)]
+    pairs, lines = pairs_and_lines(path, names_by_id)
+    return [replace(pair, source=pair.source or path.name) for pair in pairs], lines
