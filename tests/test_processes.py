@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+import answer_adapted
+import answer_base
 import cache_features
+import compare
 import generate
 import train
 import validate
@@ -44,8 +47,8 @@ def predicted() -> dict[str, bytes]:
 
 def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None:
     stages = ("answer_base", "answer_adapted", "compare")
-    for stage in stages:
-        run(stage)
+    for stage in (answer_base, answer_adapted, compare):
+        stage.run()
     alone = predicted()
     assert len(alone) == 5
     for path in PREDICTIONS.rglob("*.csv"):

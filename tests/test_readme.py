@@ -1,40 +1,59 @@
 """The README says what the committed metrics say, and its commands exist."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 import results
+from clone import git
 from conftest import ROOT
 from vqa.files import read_json
 
 README = (ROOT / "README.md").read_text()
-METRICS = read_json(ROOT / "metrics/evaluate.json")
-PHOTOS = read_json(ROOT / "metrics/photos/evaluate.json")
 
 
-def test_every_marked_section_is_what_the_committed_metrics_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with metrics/ as they are in git (staged ones too), not as the last run here left them:
+    another processor rounds differently, and its run rewrites them.
+    """
+    if not (ROOT / ".git").exists():
+        pytest.skip(
+            "needs the git repository: the pages are held to the metrics that were committed with them"
+        )
+    folder = tmp_path_factory.mktemp("committed")
+    git(ROOT, "checkout-index", "--prefix", f"{folder}/", *git(ROOT, "ls-files", "metrics").split())
+    return folder
+
+
+def test_every_marked_section_is_what_the_committed_metrics_say(
+    committed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(committed)
     found: dict[str, str] = {}
     for page in results.PAGES:
-        found |= dict(re.findall(r"(?s)<!-- (\S+) -->\n(.*?)\n<!-- /\1 -->", page.read_text()))
+        text = (ROOT / page).read_text()
+        found |= dict(re.findall(r"(?s)<!-- (\S+) -->\n(.*?)\n<!-- /\1 -->", text))
     assert found == results.sections()
 
 
-def test_photographs_are_judged_on_enough_and_won_by_looking() -> None:
-    assert PHOTOS["data"]["test_images"] >= 1000
-    assert PHOTOS["data"]["test_pairs"] >= 5000
+def test_photographs_are_judged_on_enough_and_won_by_looking(committed: Path) -> None:
+    photos = read_json(committed / "metrics/photos/evaluate.json")
+    assert photos["data"]["test_images"] >= 1000
+    assert photos["data"]["test_pairs"] >= 5000
     for reference in ("blind", "text_only"):
-        difference = PHOTOS[f"delta_to_{reference}"]["exact_match"]
+        difference = photos[f"delta_to_{reference}"]["exact_match"]
         assert difference["value"] >= 0.05
         assert difference["ci95"][0] > 0
-    colour = {name: PHOTOS[name]["by_type"]["color"]["exact_match"] for name in ("lora", "blind")}
+    colour = {name: photos[name]["by_type"]["color"]["exact_match"] for name in ("lora", "blind")}
     assert colour["lora"] - colour["blind"] >= 0.15
 
 
-def test_the_committed_result_is_what_the_project_promises() -> None:
-    to_base, to_blind = METRICS["delta"], METRICS["delta_to_blind"]
+def test_the_committed_result_is_what_the_project_promises(committed: Path) -> None:
+    metrics = read_json(committed / "metrics/evaluate.json")
+    to_base, to_blind = metrics["delta"], metrics["delta_to_blind"]
     assert to_base["exact_match"]["value"] >= 0.10
     assert to_blind["exact_match"]["value"] >= 0.15
     assert to_base["contains"]["value"] >= 0.05

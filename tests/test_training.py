@@ -98,8 +98,10 @@ def test_settings_changed_and_changed_back_continue_where_they_were(
     assert not Path("models/adapter.work").exists()
 
 
-# Two divided sums of fp32 differ in their last bits, and Adam lets small gradients count in full.
 def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    """Two divided sums of fp32 differ in their last bits, and Adam moves a weight whose gradient is nothing
+    else by up to a whole step, in either direction: the learning rate.
+    """
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
 
 
