@@ -2,10 +2,12 @@
 
     python src/generate.py
     python src/generate.py --preview 5      # ask about five pictures, show their pairs and the bill for all
+    python src/generate.py --retry          # ask again what the service failed, refused or garbled
 
 In: the catalogue at data.root (ABO's layout), or generate.csv. Out: data/vqa/generated.csv,
-metrics/generate.json and data/ledger, which holds every answer that was paid for: a request in it is never
-sent again. The metadata and csv annotators cost nothing; Gemini about 0.0003 USD a picture.
+metrics/generate.json and data/ledger, the answers that they were made of. Every answer that was paid for
+lies in .durable/ledger, which no checkout reaches: a request in it is never sent again. The metadata and
+csv annotators cost nothing; Gemini about 0.0005 USD a picture.
 """
 
 import argparse
@@ -16,28 +18,30 @@ from pathlib import Path
 from typing import Any
 
 from vqa import abo
-from vqa.annotators import csv, metadata, questioning
-from vqa.annotators.gemini import api_key, batch_client, client_for
+from vqa.annotators import costs, csv, metadata, prompt, questioning
+from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini_jobs import GeminiJobs
+from vqa.asking import Request
+from vqa.durable import durable_folder
 from vqa.errors import InputError, run_command
 from vqa.files import write_json
-from vqa.inspection import unusable
 from vqa.ledger import Jobs, Ledger
 from vqa.pairs import Pair, write_pairs
 from vqa.settings import Settings, load_settings
 
 GENERATED = Path("data/vqa/generated.csv")
-LEDGER = Path("data/ledger/ledger.jsonl")
+LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
+OLD_JOBS = LEDGER.with_name("jobs.jsonl")  # where batch jobs were kept before .durable
 METRICS = Path("metrics/generate.json")
 
 
-def run(preview: int | None = None) -> None:
+def run(preview: int | None = None, retry: bool = False) -> None:
     """Make the pairs; with `preview` only show those of that many pictures, and the bill."""
     settings = load_settings()
-    if preview is not None and settings.generate.annotator != "gemini":
-        raise InputError(
-            "--preview shows what Gemini would write; params.yaml: generate.annotator is not gemini"
-        )
+    if (preview or retry) and settings.generate.annotator != "gemini":
+        raise InputError("--preview and --retry ask Gemini; params.yaml: generate.annotator is not gemini")
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
+    ledger, requests = None, list[Request]()
     if settings.generate.annotator == "csv":
         pairs, lines = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
         metrics["lines"] = asdict(lines)
@@ -46,18 +50,24 @@ def run(preview: int | None = None) -> None:
         if settings.generate.annotator == "metadata":
             pairs = _from_attributes(products, settings)
         else:
-            pairs, asked = _from_gemini(products[:preview], settings)
-            metrics |= asked
+            requests = questioning.requests_for(products[:preview], settings.data.root, settings.generate)
+            ledger = _asked(requests, settings, retry)
+            pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
+            metrics |= {"outcomes": outcomes, "bill": costs.bill(requests, ledger, settings.generate)}
             if preview:
-                _show(pairs, asked, len(products))
+                _show(pairs, metrics, products, settings)
                 return
     if not pairs:
         raise InputError(f"{settings.data.root} gave no pair ({metrics})")
     metrics["images"] = len({pair.image_name for pair in pairs})
     metrics["pairs"] = len(pairs)
     metrics["by_type"] = dict(Counter(pair.question_type or "not given" for pair in pairs).most_common())
-    LEDGER.parent.mkdir(parents=True, exist_ok=True)
-    LEDGER.touch()  # DVC wants every out, also where nothing was asked
+    if ledger is not None:
+        ledger.write_copy(request.key for request in requests)
+        OLD_JOBS.unlink(missing_ok=True)
+    elif not LEDGER.exists():  # DVC wants every out, also where nothing was asked
+        LEDGER.parent.mkdir(parents=True, exist_ok=True)
+        LEDGER.touch()
     write_pairs(GENERATED, pairs)
     write_json(METRICS, metrics)
     print(f"wrote {len(pairs)} pairs to {GENERATED}")
@@ -82,46 +92,48 @@ def _from_attributes(products: Sequence[abo.Product], settings: Settings) -> lis
     return [pair for product in products for pair in metadata.pairs_for(product, most, seed)]
 
 
-def _from_gemini(products: Sequence[abo.Product], settings: Settings) -> tuple[list[Pair], dict[str, Any]]:
-    """Ask for what the ledger does not hold; the pairs, with outcomes and bill."""
-    client = client_for(settings.generate, api_key())
-    ledger = Ledger(LEDGER)
-    requests = questioning.requests_for(products, settings.data.root, settings.generate)
-    unpaid = [request.image_name for request in requests if ledger.get(request.key) is None]
-    refused = unusable(settings.data.root, unpaid)
-    requests = [request for request in requests if request.image_name not in refused]
-    jobs = Jobs(LEDGER.with_name("jobs.jsonl"))
+def _asked(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledger:
+    """The ledger, after asking for what it does not hold."""
+    key, durable = api_key(), durable_folder("ledger")
+    ledger, jobs = Ledger(durable / LEDGER.name, LEDGER), Jobs(durable / OLD_JOBS.name, OLD_JOBS)
+    print(f"{len(ledger)} paid answers are in {durable}")
+    if jobs.open() or questioning.unsettled(requests, ledger, retry):
+        ledger.claim()  # before anything is paid for; what another run has bought until now is here then
+        jobs.claim()
     if settings.generate.mode == "batch":
-        questioning.ask_in_batches(requests, ledger, jobs, batch_client(client), settings.generate)
-    elif jobs.open():
+        batches = GeminiJobs(settings.generate, key)
+        questioning.ask_in_batches(requests, ledger, jobs, batches, settings.generate, retry)
+    elif under_way := questioning.under_way(requests, ledger, jobs):
         raise InputError(
-            f"{len(jobs.open())} batch jobs are under way and paid for; set generate.mode to batch in "
+            f"{len(under_way)} batch jobs are under way and paid for; set generate.mode to batch in "
             "params.yaml and run again to collect them"
         )
     else:
-        questioning.ask_missing(requests, ledger, client.send, settings.generate)
-    pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
-    outcomes |= Counter(picture.problem for picture in refused.values())
-    return pairs, {"outcomes": outcomes, "bill": questioning.bill(requests, ledger)}
+        send = client_for(settings.generate, key).send
+        questioning.ask_missing(requests, ledger, send, settings.generate, retry)
+    return ledger
 
 
-def _show(pairs: Sequence[Pair], asked: dict[str, Any], pictures: int) -> None:
-    """Print the previewed pairs and what all pictures would cost at the same price a picture."""
+def _show(
+    pairs: Sequence[Pair], asked: dict[str, Any], products: Sequence[abo.Product], settings: Settings
+) -> None:
+    """Print the previewed pairs and what all pictures would cost."""
     for pair in pairs:
         print(f"{pair.image_name}  {pair.question}  →  {pair.answer}  [{pair.question_type}]")
     bill = asked["bill"]
-    projected = bill["usd"] / max(1, bill["requests"]) * pictures
+    prompts = [prompt.prompt_for(product, settings.generate.questions_per_image) for product in products]
     print(f"outcomes {asked['outcomes']}, spent {bill['usd']:.6f} USD on {bill['requests']} pictures")
-    print(f"all {pictures} pictures would cost about {projected:.4f} USD")
+    print(costs.projection(bill, prompts, settings.generate))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preview", type=int, metavar="N", help="ask about N pictures and project the bill")
-    preview = parser.parse_args().preview
-    if preview is not None and preview < 1:
+    parser.add_argument("--retry", action="store_true", help="ask again what failed or was refused before")
+    arguments = parser.parse_args()
+    if arguments.preview is not None and arguments.preview < 1:
         parser.error("--preview needs a number of pictures, 1 or more")
-    run_command(lambda: run(preview))
+    run_command(lambda: run(arguments.preview, arguments.retry))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from toy import toy_model, toy_processor
 from vqa.files import write_json
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
+os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write to
 for _who in ("AUTHOR", "COMMITTER"):  # a fresh machine has no identity, and git commits nothing without
     os.environ.setdefault(f"GIT_{_who}_NAME", "tests")
     os.environ.setdefault(f"GIT_{_who}_EMAIL", "tests@localhost")

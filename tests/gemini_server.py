@@ -22,28 +22,53 @@ PAIRS = [
 ]
 
 
+# By number, as clients with enum-encoding=int are answered; what has no number is sent by its name.
+FINISH = "UNSPECIFIED STOP MAX_TOKENS SAFETY RECITATION OTHER LANGUAGE BLOCKLIST".split()
+BLOCK = "UNSPECIFIED SAFETY OTHER BLOCKLIST PROHIBITED_CONTENT".split()
+
+
 @dataclass(frozen=True)
 class Response:
-    body: Any = None
+    body: Any = None  # bytes are sent as they are, all else as JSON
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     resets: bool = False  # close the connection with RST instead of answering
+    cut_after: int | None = None  # bytes of the body, then close the connection
 
 
 Behaviour = Callable[[int, dict[str, Any]], Response]
 
 
-def answer(text: str, finish: str = "STOP", model: str = "gemini-test-001") -> Response:
-    """A candidate with one text part."""
+def answer(text: str, finish: Any = "STOP", model: str = "", **more: Any) -> Response:
+    """A candidate with one text part; `model`: that answers, if not the one that was asked."""
     content = {"parts": [{"text": text}], "role": "model"}
     return Response(
         {
             "candidates": [{"content": content, "finishReason": finish, "index": 0}],
             "usageMetadata": {"promptTokenCount": 500, "candidatesTokenCount": 100, "totalTokenCount": 600},
             "modelVersion": model,
+            **more,
         }
     )
+
+
+def as_sent(body: Any, path: str) -> Any:
+    """A behaviour's body as the service would send it: with the model's name, and reasons by number."""
+    if not isinstance(body, dict) or "error" in body:
+        return body
+    body = json.loads(json.dumps(body))
+    if body.get("modelVersion") == "":
+        body["modelVersion"] = path.rpartition("/models/")[2].partition(":")[0]
+    if "enum-encoding=int" in path or "enum-encoding%3Dint" in path:
+        candidates = body.get("candidates")
+        for candidate in candidates if isinstance(candidates, list) else []:
+            if isinstance(candidate, dict) and candidate.get("finishReason") in FINISH:
+                candidate["finishReason"] = FINISH.index(candidate["finishReason"])
+        feedback = body.get("promptFeedback", {})
+        if feedback.get("blockReason") in BLOCK:
+            feedback["blockReason"] = BLOCK.index(feedback["blockReason"])
+    return body
 
 
 def error(status: int, message: str, details: list[dict[str, Any]] | None = None, **headers: str) -> Response:
@@ -62,24 +87,32 @@ class Batch:
 
     name: str
     label: str
+    path: str  # it was created by
     requests: list[dict[str, Any]]
     server: "GeminiServer"
     looks: int = 0
 
     def metadata(self) -> dict[str, Any]:
         is_done = self.looks > self.server.looks_until_done
-        state = self.server.final_state if is_done else "BATCH_STATE_RUNNING"
+        state = self.server.final_state if is_done else self.server.running_state
         output = {"responsesFile": f"files/out-{self.name.partition('/')[2]}"}
-        return {"displayName": self.label, "state": state, "output": output if is_done else {}}
+        has_output = is_done and self.server.has_output
+        return {"displayName": self.label, "state": state, **({"output": output} if has_output else {})}
 
     def answers(self) -> bytes:
         """The result file: a line a request, in another order than asked."""
         lines = []
         for number, request in enumerate(self.requests):
             response = self.server.behaviour(number, request["request"])
-            content = {"response": response.body} if response.status == 200 else response.body
-            lines.append(json.dumps({"key": request["key"], **content}))
-        return "\n".join(reversed(lines)).encode()
+            if response.status != 200:
+                lines.append(json.dumps({"key": request["key"], **response.body}).encode())
+            elif isinstance(response.body, bytes):
+                lines.append(f'{{"key": "{request["key"]}", "response": '.encode() + response.body)
+            else:
+                sent = as_sent(response.body, self.path)
+                lines.append(json.dumps({"key": request["key"], "response": sent}).encode())
+        left_out = self.server.left_out_of_results
+        return b"\n".join(reversed(lines[: len(lines) - left_out]))
 
 
 class GeminiServer(ThreadingHTTPServer):
@@ -95,6 +128,9 @@ class GeminiServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.jobs: dict[str, Batch] = {}
         self.looks_until_done, self.final_state = 0, "BATCH_STATE_SUCCEEDED"
+        self.running_state: Any = "BATCH_STATE_RUNNING"
+        self.has_output = True
+        self.left_out_of_results = 0  # the last requests of each job
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -157,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = f"batches/{len(self.server.jobs)}"
         lines = self.server.files[batch["inputConfig"]["fileName"]].decode().splitlines()
         requests = [json.loads(line) for line in lines]
-        self.server.jobs[name] = Batch(name, batch["displayName"], requests, self.server)
+        self.server.jobs[name] = Batch(name, batch["displayName"], self.path, requests, self.server)
         metadata = self.server.jobs[name].metadata()
         self._send(200, json.dumps({"name": name, "metadata": metadata}).encode())
 
@@ -183,7 +219,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             self.close_connection = True
             return
-        self._send(response.status, json.dumps(response.body).encode(), response.headers)
+        body = as_sent(response.body, self.path)
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if response.cut_after is not None:
+            content, length = content[: response.cut_after], len(content)
+            self._send(response.status, content, {**response.headers, "Content-Length": str(length)})
+            self.close_connection = True
+            return
+        self._send(response.status, content, response.headers)
 
     def _send(self, status: int, content: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)

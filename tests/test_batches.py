@@ -1,6 +1,8 @@
-"""Batch mode: the successor package against a local server that speaks uploads and batch jobs."""
+"""Batch mode: google-genai against a local server that speaks uploads and batch jobs."""
 
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,15 @@ from typing import Any
 import pytest
 
 import generate
-from gemini_server import GeminiServer, Response, error, well
+from gemini_faults import FAULTS
+from gemini_server import GeminiServer, Response, answer, error, well
 from vqa.annotators import batches
 from vqa.errors import InputError
 from vqa.ledger import Job, Jobs
 from vqa.pairs import read_pairs
 
-JOBS = generate.LEDGER.with_name("jobs.jsonl")
+DURABLE = Path(".durable/ledger")
+JOBS = DURABLE / "jobs.jsonl"
 
 
 @pytest.fixture
@@ -22,9 +26,10 @@ def hand_over(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> 
     """Run the generate stage in batch mode against a server."""
     monkeypatch.setenv("GEMINI_API_KEY", "K-very-secret")
 
-    def run(server: GeminiServer, **changes: Any) -> None:
+    def run(server: GeminiServer, root: Path | None = None, **changes: Any) -> None:
         gemini = {"annotator": "gemini", "sdk": "google-genai", "mode": "batch", "images": 10}
-        project(generate={**gemini, "api_endpoint": server.url, **changes})
+        data = {"root": str(root)} if root else {}
+        project(data=data, generate={**gemini, "api_endpoint": server.url, **changes})
         generate.run()
 
     return run
@@ -62,6 +67,7 @@ def test_batch_answers_equal_online_answers(hand_over: Callable[..., None]) -> N
         hand_over(server)
         handed_over = generate.GENERATED.read_bytes()
         generate.LEDGER.unlink()
+        shutil.rmtree(DURABLE)
         hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
     assert generate.GENERATED.read_bytes() == handed_over
 
@@ -83,13 +89,13 @@ def test_requests_of_a_failed_or_never_submitted_job_are_submitted_again(
     hand_over: Callable[..., None],
 ) -> None:
     with GeminiServer() as server:
-        server.final_state = "BATCH_STATE_FAILED"
+        server.final_state, server.has_output = "BATCH_STATE_FAILED", False
         with pytest.raises(InputError, match="under way"):
             hand_over(server)
         with pytest.raises(InputError, match="under way"):  # the first failed, its requests go out again
             hand_over(server)
         Jobs(JOBS).record(Job("never-sent", ("x",), None, "submitting"))
-        server.final_state = "BATCH_STATE_SUCCEEDED"
+        server.final_state, server.has_output = "BATCH_STATE_SUCCEEDED", True
         hand_over(server)
         assert len(server.jobs) == 2
     assert outcomes() == {"answered": 10}
@@ -123,7 +129,7 @@ def test_answers_are_kept_also_of_what_is_not_asked_for_any_more(hand_over: Call
         hand_over(server, images=2)
         hand_over(server)
         assert len(server.jobs) == 1
-    entries = [json.loads(line) for line in generate.LEDGER.read_text().splitlines()]
+    entries = [json.loads(line) for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
     assert len(entries) == 10
     assert all(entry["image_name"].endswith(".jpg") for entry in entries)
 
@@ -141,16 +147,17 @@ def test_nothing_is_asked_online_while_jobs_are_under_way(hand_over: Callable[..
 def test_the_budget_is_that_of_all_runs_together(hand_over: Callable[..., None]) -> None:
     with GeminiServer() as server:
         with pytest.raises(InputError, match="under way"):
-            hand_over(server, max_cost_usd=0.0012)
+            hand_over(server, max_cost_usd=0.008)
         bought = len(server.jobs["batches/0"].requests)
         assert 0 < bought < 10
         for _ in range(4):
             try:
-                hand_over(server, max_cost_usd=0.0012)
+                hand_over(server, max_cost_usd=0.008)
             except InputError as error:
                 assert "under way" in str(error)
-    spent = [json.loads(line)["usd"] for line in generate.LEDGER.read_text().splitlines()]
-    assert sum(spent) <= 0.0012
+    spent = [json.loads(line)["usd"] for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
+    assert sum(spent) <= 0.008
+    assert spent[0] == pytest.approx((500 * 0.25 + 100 * 1.50) / 1e6 / 2)
 
 
 def test_a_request_that_a_batch_could_not_serve_is_asked_again(hand_over: Callable[..., None]) -> None:
@@ -166,9 +173,105 @@ def test_a_request_that_a_batch_could_not_serve_is_asked_again(hand_over: Callab
     assert outcomes() == {"answered": 10}
 
 
-def test_the_default_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
+def test_the_old_package_says_that_it_has_no_batch_mode(hand_over: Callable[..., None]) -> None:
     with (
         GeminiServer() as server,
-        pytest.raises(InputError, match="mode is batch, which only google-genai has"),
+        pytest.raises(
+            InputError, match=r"cannot send generate\.mode \(is batch\); set generate\.sdk to google-genai"
+        ),
     ):
-        hand_over(server, sdk="google-generativeai")
+        hand_over(server, sdk="google-generativeai", thinking=None, media_resolution=None)
+
+
+@pytest.mark.parametrize("state", ["BATCH_STATE_PAUSED", "JOB_STATE_NEW", 12, None])
+def test_an_unknown_state_is_under_way(hand_over: Callable[..., None], state: object) -> None:
+    with GeminiServer() as server:
+        server.looks_until_done, server.running_state = 1, state
+        for _ in range(2):
+            with pytest.raises(InputError, match="10 requests are under way"):
+                hand_over(server)
+        hand_over(server)
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+
+
+@pytest.mark.parametrize("state", ["PARTIALLY_SUCCEEDED", "CANCELLED"])
+def test_what_a_job_did_answer_is_collected_and_the_rest_is_asked_once_more(
+    hand_over: Callable[..., None], state: str
+) -> None:
+    with GeminiServer() as server:
+        server.final_state, server.left_out_of_results = f"BATCH_STATE_{state}", 2
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        with pytest.raises(InputError, match="2 requests are under way"):
+            hand_over(server)
+        server.left_out_of_results = 1
+        hand_over(server)
+        assert [len(job.requests) for job in server.jobs.values()] == [10, 2]
+    assert outcomes() == {"answered": 9, "unanswered": 1}
+
+
+def test_whatever_a_batch_brings_back_is_in_the_ledger_and_is_bought_once(
+    hand_over: Callable[..., None],
+) -> None:
+    faults = list(FAULTS.values())
+
+    def odd(number: int, body: dict[str, Any]) -> Response:
+        return faults[number].response if number < len(faults) else well(number, body)
+
+    with GeminiServer(odd) as server:
+        with pytest.raises(InputError, match="30 requests are under way"):
+            hand_over(server, images=30)
+        hand_over(server, images=30)
+        assert len(server.jobs) == 1
+    good = ["answered"] * (30 - len(faults))
+    assert outcomes() == Counter([*good, *(fault.outcome for fault in faults)])
+    kept = [json.loads(line)["text"] for line in (DURABLE / "ledger.jsonl").read_text().splitlines()]
+    assert len(kept) == 30
+    assert all(any(fault.kept in text for text in kept) for fault in faults if fault.kept)
+
+
+def test_a_job_is_split_by_the_bytes_of_its_file_too(
+    hand_over: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="in 1 batch jobs"):
+            hand_over(server)
+        (file,) = server.files.values()
+        monkeypatch.setattr(batches, "MOST_BYTES", len(file) // 2)
+        with pytest.raises(InputError, match=r"in \d batch jobs"):
+            hand_over(server, questions_per_image=4)  # other requests
+        sizes = [len(content) for content in list(server.files.values())[1:]]
+    assert len(sizes) >= 2
+    assert max(sizes) <= len(file) // 2
+    assert sum(sizes) > 0.9 * len(file)
+
+
+def test_a_picture_that_cannot_be_decoded_is_not_submitted(
+    hand_over: Callable[..., None], catalogue: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "broken"
+    shutil.copytree(catalogue, root)
+    for picture in sorted((root / "images/small").glob("*/*"))[:15]:
+        picture.write_bytes(picture.read_bytes()[:100])
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server, root, images=30)
+        assert len(server.jobs["batches/0"].requests) == 15
+        hand_over(server, root, images=30)
+    assert outcomes()["answered"] == 15
+    assert sum(number for name, number in outcomes().items() if name.startswith("image_")) == 15
+
+
+def test_another_model_stops_before_the_next_job(hand_over: Callable[..., None]) -> None:
+    def rerouted(number: int, body: dict[str, Any]) -> Response:
+        return answer("[]", model="gemini-3.8-flash")
+
+    with GeminiServer(rerouted) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"gemini-3\.8-flash answers"):
+                hand_over(server, images=20)
+        assert len(server.jobs) == 1
+    assert (DURABLE / "ledger.jsonl").read_text().count("\n") == 10

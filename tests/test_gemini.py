@@ -1,12 +1,18 @@
 """The real SDK against a local server that speaks the real protocol, faults included."""
 
+import base64
+import hashlib
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,25 +23,34 @@ import pytest
 import generate
 from clone import Clone
 from conftest import ROOT
-from gemini_server import Behaviour, GeminiServer, Response, answer, error, well
+from gemini_faults import FAULTS, Fault
+from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, error, well
+from vqa.abo import image_path, read_catalogue
 from vqa.annotators import questioning
-from vqa.annotators.gemini import GenAi, api_key, client_for
+from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
+from vqa.images import content_hash
 from vqa.ledger import Jobs, Ledger
 from vqa.pairs import read_pairs
 from vqa.settings import Generate, load_settings
 
 KEY = "K-very-secret"
+LEDGER = Path(".durable/ledger/ledger.jsonl")
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 Project = Callable[..., Path]
+SENDABLE: dict[str, dict[str, Any]] = {
+    "google-generativeai": {"thinking": None, "media_resolution": None},
+    "google-genai": {},
+}
 
 
-@pytest.fixture(params=["google-generativeai", "google-genai"])
+@pytest.fixture(params=SENDABLE)
 def settings(request: pytest.FixtureRequest) -> Generate:
-    """The committed settings, once for each package."""
-    return replace(load_settings(ROOT / "params.yaml").generate, sdk=request.param)
+    """The committed settings, once for each package, as far as it can send them."""
+    return replace(load_settings(ROOT / "params.yaml").generate, sdk=request.param, **SENDABLE[request.param])
 
 
 @pytest.fixture
@@ -96,7 +111,10 @@ def test_a_slow_answer_and_a_refused_connection_are_tried_again(
     [
         (error(400, f"API key not valid: {KEY}"), "the key is not valid"),
         (error(403, "denied"), "may not use this API or model"),
-        (error(404, "gone"), "generate.model is 'gemini-2.5-flash-lite', which is unknown or retired"),
+        (
+            error(404, "gone"),
+            "generate.model is 'gemini-3.1-flash-lite', which is unknown, retired or closed",
+        ),
         (error(429, "quota", [PER_DAY]), "today's quota is used up"),
     ],
 )
@@ -135,7 +153,7 @@ def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
     with GeminiServer() as server:
         reply = client_for(replace(settings, api_endpoint=server.url), KEY).send(request_)
     ((path, headers, body),) = server.received
-    assert path.startswith("/v1beta/models/gemini-2.5-flash-lite:generateContent")
+    assert path.startswith("/v1beta/models/gemini-3.1-flash-lite:generateContent")
     assert [name.lower() for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
     assert KEY not in path + json.dumps(body)
     picture, prompt = body["contents"][0]["parts"]
@@ -143,7 +161,7 @@ def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
     assert prompt["text"] == "Ask."
     assert body["generationConfig"]["responseMimeType"] == "application/json"
     assert "difficulty" in json.dumps(body["generationConfig"]["responseSchema"])
-    assert (reply.model, reply.prompt_tokens, reply.output_tokens) == ("gemini-test-001", 500, 100)
+    assert (reply.model, reply.prompt_tokens, reply.output_tokens) == ("gemini-3.1-flash-lite", 500, 100)
 
 
 def test_the_key_comes_from_the_environment_only() -> None:
@@ -158,20 +176,244 @@ def asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Run the generate stage against a server; keyword arguments change generate.*."""
     monkeypatch.setenv("GOOGLE_API_KEY", KEY)
 
-    def run(server: GeminiServer, preview: int | None = None, **changes: Any) -> None:
+    def run(server: GeminiServer, preview: int | None = None, retry: bool = False, **changes: Any) -> None:
         gemini = {"annotator": "gemini", "api_endpoint": server.url, "requests_per_minute": 1e6}
-        project(generate={**gemini, "tokens_per_minute": 1e9, **changes})
-        generate.run(preview)
+        sdk = SENDABLE[changes.get("sdk", "google-genai")]
+        project(generate={**gemini, "tokens_per_minute": 1e9, **sdk, **changes})
+        generate.run(preview, retry)
 
     return run
 
 
-@pytest.mark.parametrize("sdk", ["google-generativeai", "google-genai"])
+@pytest.mark.parametrize("sdk", SENDABLE)
 def test_either_package_gives_the_same_pairs(asked: Callable[..., None], sdk: str) -> None:
     with GeminiServer() as server:
         asked(server, images=4, sdk=sdk)
     assert metrics()["outcomes"] == {"answered": 4}
     assert metrics()["bill"]["prompt_tokens"] == 2000
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_nothing_that_comes_back_makes_a_package_raise(
+    settings: Generate, request_: Request, fault: Fault
+) -> None:
+    reply = sent(settings, request_, always(fault.response))
+    if fault.outcome != "not_parsable":  # which is found out later, from the text
+        assert reply.outcome == fault.outcome
+    assert fault.kept in reply.text
+
+
+@pytest.mark.parametrize("sdk", SENDABLE)
+def test_whatever_comes_back_is_in_the_ledger_and_is_bought_once(
+    asked: Callable[..., None], sdk: str
+) -> None:
+    faults = list(FAULTS.values())
+
+    def odd(number: int, body: dict[str, Any]) -> Response:
+        return faults[number].response if number < len(faults) else well(number, body)
+
+    with GeminiServer(odd) as server:
+        for _ in range(2):
+            asked(server, images=30, sdk=sdk)
+        assert len(server.received) == 30
+    good = ["answered"] * (30 - len(faults))
+    assert metrics()["outcomes"] == Counter([*good, *(fault.outcome for fault in faults)])
+    kept = [json.loads(line)["text"] for line in LEDGER.read_text().splitlines()]
+    assert len(kept) == 30
+    assert all(any(fault.kept in text for text in kept) for fault in faults)
+
+
+@pytest.mark.parametrize("sdk", SENDABLE)
+@pytest.mark.parametrize(
+    "lost", [Response(delay=0.5), Response(resets=True), replace(answer("half of it"), cut_after=60)]
+)
+def test_an_answer_that_got_lost_is_counted_as_paid_and_asked_for_again(
+    asked: Callable[..., None], sdk: str, lost: Response
+) -> None:
+    def lost_once(number: int, body: dict[str, Any]) -> Response:
+        return lost if number == 0 else well(number, body)
+
+    with GeminiServer(lost_once) as server:
+        asked(server, images=1, sdk=sdk, timeout_s=0.2, max_output_tokens=2000)
+    first, last = [json.loads(line) for line in LEDGER.read_text().splitlines()]
+    assert (first["outcome"], last["outcome"]) == ("lost", "answered")
+    assert first["usd"] > 2000 * 1.50 / 1e6  # the most it can have cost
+    assert last["usd"] == pytest.approx(first["usd"] + (500 * 0.25 + 100 * 1.50) / 1e6)
+    assert (metrics()["bill"]["retries"], metrics()["bill"]["usd"]) == (1, round(last["usd"], 6))
+    assert ("half" in first["text"]) == (lost.cut_after is not None)
+
+
+def test_a_refused_connection_is_not_counted_as_paid(settings: Generate, request_: Request) -> None:
+    with GeminiServer() as server:
+        url = server.url
+    with pytest.raises(TryAgain) as raised:
+        client_for(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
+    assert not raised.value.may_be_paid
+
+
+def test_a_picture_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Callable[..., None]) -> None:
+    bad: list[str] = []
+
+    def poisoned(number: int, body: dict[str, Any]) -> Response:
+        picture = json.dumps(body["contents"])
+        if not bad:
+            bad.append(picture)
+        return error(500, "internal") if picture in bad else well(number, body)
+
+    with GeminiServer(poisoned) as server:
+        with pytest.raises(InputError, match="1 of 4 requests were not answered in 1 attempts"):
+            asked(server, images=4, max_attempts=1)
+        asked(server, images=4, max_attempts=1)
+        assert metrics()["outcomes"] == {"answered": 3, "unanswered": 1}
+        asked(server, images=4, max_attempts=1)
+        assert len(server.received) == 5  # nothing more is asked
+        bad[:] = ["none"]
+        asked(server, images=4, max_attempts=1, retry=True)
+        assert len(server.received) == 6
+    assert metrics()["outcomes"] == {"answered": 4}
+
+
+def test_an_outage_is_blamed_on_no_picture(asked: Callable[..., None]) -> None:
+    is_down = True
+
+    def down(number: int, body: dict[str, Any]) -> Response:
+        return error(503, "overloaded") if is_down else well(number, body)
+
+    with GeminiServer(down) as server:
+        for _ in range(3):
+            with pytest.raises(InputError, match="30 of 30 requests were not answered"):
+                asked(server, images=30, max_attempts=1)
+        is_down = False
+        asked(server, images=30)
+    assert metrics()["outcomes"] == {"answered": 30}
+
+
+def test_another_model_stops_before_the_next_request(asked: Callable[..., None]) -> None:
+    rerouted = always(answer(json.dumps(PAIRS), model="gemini-3.8-flash"))
+    with GeminiServer(rerouted) as server:
+        for _ in range(2):  # the first buys one answer, the second none
+            with pytest.raises(
+                InputError, match=r"gemini-3\.1-flash-lite was asked, but gemini-3\.8-flash answers"
+            ):
+                asked(server, images=5)
+            assert len(server.received) == 1
+    assert LEDGER.read_text().count("\n") == 1
+
+
+def test_a_model_that_retires_is_announced_once(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = {"modelStage": "LEGACY", "retirementTime": "2027-05-07T00:00:00Z"}
+    with GeminiServer(always(answer(json.dumps(PAIRS), modelStatus=status))) as server:
+        asked(server, images=4)
+    said = "gemini-3.1-flash-lite is legacy and retires on 2027-05-07"
+    assert capsys.readouterr().err.count(said) == 1
+
+
+def test_refusals_of_every_picture_end_the_run(asked: Callable[..., None]) -> None:
+    with GeminiServer(always(Response(b"<html>Log in</html>"))) as server:
+        with pytest.raises(InputError, match=r"last 20 pictures were all not_understood \(<html>Log in"):
+            asked(server, images=30, concurrency=1)
+        assert len(server.received) == 20
+        server.behaviour = well
+        asked(server, images=30, retry=True)
+    assert metrics()["outcomes"] == {"answered": 30}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sdk": "google-generativeai"}, r"cannot send generate.thinking \(is minimal\), generate.media_res"),
+        ({"sdk": "google-generativeai", "service_tier": "flex"}, r"generate.service_tier \(is flex\)"),
+        ({"model": "gemini-3.8-flash"}, "minimal, which gemini-3.8-flash refuses; its least is low"),
+        ({"model": "gemini-2.5-flash"}, "takes no level; set it to a number of tokens"),
+        ({"mode": "batch", "service_tier": "flex"}, "set it to standard"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is_asked(
+    asked: Callable[..., None], changes: dict[str, Any], sentence: str
+) -> None:
+    given = {"thinking": "minimal", "media_resolution": "low", **changes}
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match=sentence):
+            asked(server, images=3, **given)
+        assert server.received == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent_settings"),
+    [
+        ({}, {"mediaResolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
+        ({"thinking": "low", "media_resolution": "high"}, {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}),
+        ({"model": "gemini-2.5-flash", "thinking": 0}, {"thinkingConfig": {"thinkingBudget": 0}}),
+        ({"thinking": None, "media_resolution": None}, {"thinkingConfig": None, "mediaResolution": None}),
+        ({}, {"temperature": 0.0}),
+        ({"model": "gemini-3.5-flash-lite"}, {"temperature": None}),  # ignored there
+    ],
+)
+def test_the_settings_are_sent_the_same_online_and_in_batches(
+    request_: Request, changes: dict[str, Any], sent_settings: dict[str, Any]
+) -> None:
+    settings = replace(load_settings(ROOT / "params.yaml").generate, **changes)
+    with GeminiServer() as server:
+        settings = replace(settings, api_endpoint=server.url)
+        client_for(settings, KEY).send(request_)
+        line = json.loads(GeminiJobs(settings, KEY).line(request_))["request"]
+    ((_, _, body),) = server.received
+    online = json.loads(re.sub(r"_([a-z])(?=\w*\": )", lambda found: found[1].upper(), json.dumps(body)))
+    for asked in (line, online):
+        picture = asked["contents"][0]["parts"][0]["inlineData"]
+        picture["data"] = base64.urlsafe_b64decode(picture["data"].replace("+", "-").replace("/", "_"))
+        del asked["generationConfig"]["responseSchema"]  # the package adds the order of its properties
+        assert {key: asked["generationConfig"].get(key) for key in sent_settings} == sent_settings
+    assert line == online
+
+
+def test_flex_is_asked_for_and_costs_half(asked: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        asked(server, images=2, service_tier="flex")
+    assert all(body["serviceTier"] == "flex" for _, _, body in server.received)
+    assert metrics()["bill"]["usd"] == pytest.approx(2 * (500 * 0.25 + 100 * 1.50) / 1e6 / 2)
+
+
+def test_answers_from_before_a_setting_existed_are_found(catalogue: Path) -> None:
+    settings = load_settings(ROOT / "params.yaml").generate
+    products = read_catalogue(catalogue, ["en"], 20).products[:1]
+    old = questioning.requests_for(
+        products, catalogue, replace(settings, thinking=None, media_resolution=None)
+    )
+    path = image_path(catalogue, products[0].image_name)
+    identity = [content_hash(path), old[0].prompt, settings.model, 0.0, 2048]
+    assert old[0].key == hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    assert questioning.requests_for(products, catalogue, settings)[0].key != old[0].key
+
+
+def test_the_first_request_goes_alone(asked: Callable[..., None]) -> None:
+    with GeminiServer(always(error(403, "denied")), latency=0.05) as server:
+        with pytest.raises(InputError, match="may not use this API or model"):
+            asked(server, images=20)
+        assert len(server.received) == 1
+
+
+def test_the_quota_is_the_limit_and_not_the_client(
+    settings: Generate, request_: Request, tmp_path: Path
+) -> None:
+    """A hundred answers come only once more than a hundred requests are under way."""
+    several = [replace(request_, key=str(number)) for number in range(111)]
+    many = threading.Event()
+
+    def patient(number: int, body: dict[str, Any]) -> Response:
+        if number == 110:
+            many.set()
+        assert number == 0 or many.wait(timeout=30)
+        return well(number, body)
+
+    with GeminiServer(patient) as server:
+        fast: dict[str, Any] = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 40}
+        settings = replace(settings, api_endpoint=server.url, **fast)
+        send = client_for(settings, KEY).send
+        progress = questioning.ask_missing(several, Ledger(tmp_path / "ledger.jsonl"), send, settings)
+    assert (progress.settled, progress.retries) == (111, 0)
 
 
 def metrics() -> dict[str, Any]:
@@ -191,8 +433,8 @@ def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[.
     assert len(first) == 40
     bill = metrics()["bill"]
     assert (bill["requests"], bill["prompt_tokens"], bill["output_tokens"]) == (30, 15000, 3000)
-    assert bill["usd"] == pytest.approx(30 * (500 * 0.10 + 100 * 0.40) / 1e6)
-    assert bill["by_model"] == {"gemini-test-001": 30}
+    assert bill["usd"] == pytest.approx(30 * (500 * 0.25 + 100 * 1.50) / 1e6)
+    assert bill["by_model"] == {"gemini-3.1-flash-lite": 30}
 
 
 @pytest.mark.parametrize("mode", ["online", "batch"])
@@ -203,11 +445,11 @@ def test_the_same_picture_and_listing_under_two_names_is_bought_once(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with GeminiServer() as server:
         settings = replace(settings, sdk="google-genai", api_endpoint=server.url)
-        client = GenAi(settings, KEY)
         if mode == "online":
-            questioning.ask_missing([request_, twin], ledger, client.send, settings)
+            questioning.ask_missing([request_, twin], ledger, client_for(settings, KEY).send, settings)
             assert len(server.received) == 1
         else:
+            client = GeminiJobs(settings, KEY)
             jobs = Jobs(tmp_path / "jobs.jsonl")
             with pytest.raises(InputError, match="1 requests are under way"):
                 questioning.ask_in_batches([request_, twin], ledger, jobs, client, settings)
@@ -257,7 +499,7 @@ def test_an_answer_of_two_megabytes_is_a_reason_and_does_not_fill_the_ledger(
     with GeminiServer(huge) as server:
         asked(server, images=3, concurrency=1)
     assert metrics()["outcomes"] == {"answered": 2, "text_too_long": 1}
-    assert generate.LEDGER.stat().st_size < 150_000
+    assert LEDGER.stat().st_size < 150_000
 
 
 def test_limits_stop_before_the_line_is_crossed(
@@ -268,11 +510,19 @@ def test_limits_stop_before_the_line_is_crossed(
         assert len(server.received) == 7
         assert "stopped by generate.max_requests: 23 of 30 pictures" in capsys.readouterr().out
         assert metrics()["outcomes"] == {"not_asked": 23, "answered": 7}
-        asked(server, images=30, max_cost_usd=0.0012)
-        assert "stopped by generate.max_cost_usd" in capsys.readouterr().out
-    spent_in_run = (len(server.received) - 7) * (500 * 0.10 + 100 * 0.40) / 1e6
-    assert 0 < spent_in_run < 0.0012
-    assert metrics()["outcomes"]["not_asked"] > 0
+
+
+def test_the_budget_is_that_of_all_runs_together(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        for _ in range(3):
+            asked(server, images=30, max_cost_usd=0.008)
+            assert "stopped by generate.max_cost_usd" in capsys.readouterr().out
+    # The dearest answer costs 0.0033: another is bought while 0.008 - 0.0033 are not yet spent.
+    assert len(server.received) == 18
+    assert metrics()["bill"]["usd"] == pytest.approx(18 * (500 * 0.25 + 100 * 1.50) / 1e6)
+    assert metrics()["outcomes"] == {"answered": 18, "not_asked": 12}
 
 
 def test_requests_that_stay_unanswered_end_the_run_and_are_asked_again(
@@ -303,8 +553,8 @@ def test_a_preview_shows_pairs_and_the_bill_and_is_not_paid_again(
         asked(server, preview=5, images=30)
         printed = capsys.readouterr().out
         assert printed.count("What color is the body?") == 5
-        assert "spent 0.000450 USD on 5 pictures" in printed
-        assert "all 30 pictures would cost about 0.0027 USD" in printed
+        assert "spent 0.001375 USD on 5 pictures" in printed
+        assert "billed 0.000275; all 30 pictures would cost about 0.0082 USD" in printed
         assert not generate.GENERATED.exists()
         asked(server, images=30)
         assert len(server.received) == 30
@@ -327,7 +577,7 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) != 0
         assert len(server.received) <= 6 + 2 * 4 < 30
-        assert generate.LEDGER.read_text().count("\n") == len(server.received)
+        assert LEDGER.read_text().count("\n") == len(server.received)
 
 
 def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
@@ -354,7 +604,8 @@ def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert len(server.received) <= 500 + 10 * concurrency
         disturbed = Path("data/vqa/generated.csv").read_bytes()
-        Path("data/ledger/ledger.jsonl").unlink()
+        generate.LEDGER.unlink()
+        shutil.rmtree(".durable")
         subprocess.run(command, env=environment, check=True, capture_output=True)
         assert Path("data/vqa/generated.csv").read_bytes() == disturbed
         assert disturbed.count(b"\n") == 1001

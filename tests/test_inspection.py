@@ -12,7 +12,7 @@ import generate
 from gemini_server import GeminiServer
 from vqa.abo import image_path
 from vqa.images import DECODER, inspect
-from vqa.inspection import inspected, unusable
+from vqa.inspection import inspected
 
 Project = Callable[..., Path]
 
@@ -54,25 +54,13 @@ def test_what_is_not_a_whole_memory_of_this_decoder_is_found_anew(
     assert memory.read_text() == whole
 
 
-def test_files_that_cannot_be_used_are_named_with_the_reason(root: Path) -> None:
+def test_nothing_is_paid_for_a_picture_that_would_be_rejected(
+    project: Project, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torn, text, huge, *good = names_in(root)
     image_path(root, torn).write_bytes(image_path(root, torn).read_bytes()[:-100])
     image_path(root, text).write_text("not a picture")
     Image.new("1", (8000, 8000)).save(image_path(root, huge), "PNG")
-    found = unusable(root, [torn, text, huge, "gone.jpg", *good])
-    assert {name: picture.problem for name, picture in found.items()} == {
-        torn: "image_truncated",
-        text: "image_unreadable",
-        huge: "image_too_large",
-        "gone.jpg": "image_missing",
-    }
-
-
-def test_nothing_is_paid_for_a_picture_that_would_be_rejected(
-    project: Project, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torn, *good = names_in(root)
-    image_path(root, torn).write_bytes(image_path(root, torn).read_bytes()[:-100])
     monkeypatch.setenv("GOOGLE_API_KEY", "key")
     with GeminiServer() as server:
         gemini = {"annotator": "gemini", "api_endpoint": server.url, "requests_per_minute": 1e9}
@@ -80,4 +68,5 @@ def test_nothing_is_paid_for_a_picture_that_would_be_rejected(
         generate.run()
         assert len(server.received) == len(good)
     outcomes = json.loads(generate.METRICS.read_text())["outcomes"]
-    assert outcomes == {"answered": len(good), "image_truncated": 1}
+    refused = {"image_truncated": 1, "image_unreadable": 1, "image_too_large": 1}
+    assert outcomes == {"answered": len(good), **refused}

@@ -1,6 +1,7 @@
 """Requests → replies, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
 
-Concurrency follows the service: halved when it says "too many", raised by one after as many successes
+The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
+concurrency follows the service: halved when it says "too many", raised by one after as many successes
 (additive increase, multiplicative decrease). A request that was put off is never dropped.
 """
 
@@ -14,6 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LONGEST_BACKOFF = 60.0  # seconds
+
+# Outcomes that are more than a reason; every other one is named by the service or by a picture's problem.
+ANSWERED = "answered"
+REFUSED = "bad_request"  # this picture or prompt, by the service
+NOT_UNDERSTOOD = "not_understood"  # what came back is not the service's
+UNANSWERED = "unanswered"  # the service failed, in two runs
 
 
 @dataclass(frozen=True)
@@ -31,19 +38,32 @@ class Reply:
     """What came back: a text, or the reason why there is none; both are final and may be paid for."""
 
     outcome: str  # "answered", or a reason such as "blocked_prompt"
-    text: str
+    text: str  # the model's; where none was found, everything that came back
     finish_reason: str
     model: str
     prompt_tokens: int
     output_tokens: int
+    notice: str = ""  # what the service says of the model, such as that it retires
 
 
 class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
-    """The service could not answer now. `is_throttled`: because of too many requests."""
+    """The service could not answer now.
 
-    def __init__(self, reason: str, wait: float | None = None, is_throttled: bool = False) -> None:
+    `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, and its answer got lost;
+    `text` is what came of it.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        wait: float | None = None,
+        is_throttled: bool = False,
+        may_be_paid: bool = False,
+        text: str = "",
+    ) -> None:
         super().__init__(reason)
         self.reason, self.wait, self.is_throttled = reason, wait, is_throttled
+        self.may_be_paid, self.text = may_be_paid, text
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,7 @@ class Limits:
     tokens_per_minute: float
     max_attempts: int
     max_requests: int | None
-    max_usd: float
+    max_usd: float  # that may still be spent
     usd_per_request: float  # the most one request can cost
     tokens_per_request: float
 
@@ -65,7 +85,7 @@ class Progress:
     settled: int = 0
     retries: int = 0
     usd: float = 0.0
-    unanswered: dict[str, str] = field(default_factory=dict)  # image name → last reason
+    unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
 
 
@@ -76,21 +96,23 @@ class Asker:
         self,
         send: Callable[[Request], Reply],
         settle: Callable[[Request, Reply, float, int], float],
+        put_off: Callable[[Request, TryAgain, int], float],
         limits: Limits,
     ) -> None:
         """
         Args:
             send: asks once; raises TryAgain to be asked later, InputError to stop everything.
             settle: `(request, reply, seconds, attempts)` → USD paid; makes the reply durable.
+            put_off: `(request, reason, attempts)` → USD to count for an attempt without an answer.
         """
-        self._send, self._settle, self._limits = send, settle, limits
+        self._send, self._settle, self._count, self._limits = send, settle, put_off, limits
         self._state = threading.Condition()
         self._waiting: list[tuple[float, int, int, Request]] = []  # heap: not before, order, attempts
         self._in_flight = 0
         self._started = 0
-        self._allowed = float(limits.concurrency)
+        self._allowed = 1.0  # until the first reply
         self._next_start = 0.0
-        self._is_over = False
+        self._error: BaseException | None = None
         self.progress = Progress()
 
     def ask(self, requests: Sequence[Request]) -> Progress:
@@ -100,47 +122,50 @@ class Asker:
             InputError: the service refuses in a way that no waiting mends (key, model, permission).
         """
         self._waiting = [(0.0, order, 0, request) for order, request in enumerate(requests)]
-        workers = max(1, min(self._limits.concurrency, len(requests)))
-        with ThreadPoolExecutor(workers) as pool:
+        # The pool starts threads as they are needed: as many as the rates times the service's pace. Leaving
+        # it, also after Ctrl-C or an error, waits until what is under way is settled; nothing new is sent.
+        with ThreadPoolExecutor(self._limits.concurrency) as pool:
+            while taken := self._take():
+                pool.submit(self._ask_once, *taken)
+        if self._error:
             try:
-                for future in [pool.submit(self._work) for _ in range(workers)]:
-                    future.result()
-            finally:  # also after Ctrl-C: what is under way is settled, nothing new is sent
-                self._end()
+                raise self._error
+            finally:  # its traceback leads back here: a circle that would keep what we hold open
+                self._error = None
         return self.progress
 
-    def _work(self) -> None:
-        try:
-            while taken := self._take():
-                self._ask_once(*taken)
-        finally:  # nothing is left to do, or this worker's error ends the others' work too
-            self._end()
-
-    def _end(self) -> None:
-        with self._state:
-            self._is_over = True
-            self._state.notify_all()
-
     def _ask_once(self, order: int, attempts: int, request: Request) -> None:
+        try:
+            self._attempt(order, attempts + 1, request)
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+        finally:
+            with self._state:
+                self._in_flight -= 1
+                self._state.notify_all()
+
+    def _attempt(self, order: int, attempts: int, request: Request) -> None:
         start = time.monotonic()
         try:
             reply = self._send(request)
         except TryAgain as reason:
-            self._put_off(order, attempts + 1, request, reason)
+            usd = self._count(request, reason, attempts)
+            self._put_off(order, attempts, request, reason, usd)
             return
-        usd = self._settle(request, reply, time.monotonic() - start, attempts + 1)
+        usd = self._settle(request, reply, time.monotonic() - start, attempts)
         with self._state:
+            most, is_first = float(self._limits.concurrency), not self.progress.settled
+            self._allowed = most if is_first else min(most, self._allowed + 1 / self._allowed)
             self.progress.settled += 1
             self.progress.usd += usd
-            self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
-            self._leave()
 
     def _take(self) -> tuple[int, int, Request] | None:
         """The next request, once a slot and the rates allow it; None when there is nothing left to do."""
         with self._state:
             while True:
                 nothing_left = not self._waiting and not self._in_flight
-                if self._is_over or nothing_left or self._is_at_a_limit():
+                if self._error or nothing_left or self._is_at_a_limit():
                     return None
                 now = time.monotonic()
                 ready = max(self._waiting[0][0], self._next_start) if self._waiting else None
@@ -153,23 +178,19 @@ class Asker:
                     return order, attempts, request
                 self._state.wait(max(0.001, ready - now) if ready is not None and has_slot else None)
 
-    def _put_off(self, order: int, attempts: int, request: Request, reason: TryAgain) -> None:
+    def _put_off(self, order: int, attempts: int, request: Request, reason: TryAgain, usd: float) -> None:
         with self._state:
             self.progress.retries += 1
+            self.progress.usd += usd
             backoff = min(_LONGEST_BACKOFF, 0.5 * 2**attempts) * random.uniform(0.5, 1.0)
             later = time.monotonic() + (backoff if reason.wait is None else reason.wait)
-            if reason.is_throttled:
-                self._allowed = max(1.0, self._allowed / 2)
+            if reason.is_throttled:  # halve what was used, which may be less than was allowed
+                self._allowed = max(1.0, min(self._allowed, self._in_flight) / 2)
                 self._next_start = max(self._next_start, later)
             if attempts < self._limits.max_attempts:
                 heapq.heappush(self._waiting, (later, order, attempts, request))
             else:
-                self.progress.unanswered[request.image_name] = reason.reason
-            self._leave()
-
-    def _leave(self) -> None:
-        self._in_flight -= 1
-        self._state.notify_all()
+                self.progress.unanswered[request] = reason.reason
 
     def _can_pay(self) -> bool:
         """Whether one more request, at its most expensive, stays below the budget."""

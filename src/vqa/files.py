@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,25 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             yield file
         temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_own(path: Path) -> None:
+    """Let a file that is to be appended to be ours alone.
+
+    DVC links its outs to its cache where cache.type says so: what is appended to such a file is appended
+    to the cache's, and to every other file with the same content.
+    """
+    if not path.is_symlink() and (not path.exists() or path.stat().st_nlink == 1):
+        return
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        if path.exists():
+            shutil.copyfile(path, temporary)
+            temporary.replace(path)
+        else:  # a link to what the cache no longer holds
+            path.unlink()
     finally:
         temporary.unlink(missing_ok=True)
 

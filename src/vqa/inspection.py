@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vqa.abo import image_path
-from vqa.files import whole_file
+from vqa.files import make_own, whole_file
 from vqa.images import DECODER, HASH_BITS, Picture, content_hash, inspect
 
 _CHUNK = 64  # pictures handed to a process at once
@@ -27,6 +27,7 @@ def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str,
     hashes = {name: content_hash(image_path(root, name)) for name in image_names}
     new = [name for name in image_names if hashes[name] not in known]
     memory.parent.mkdir(parents=True, exist_ok=True)
+    make_own(memory)
     found: dict[str, Picture] = {}
     with memory.open("a", encoding="utf-8") as file:
         for name, picture in zip(new, _each_inspected(root, new), strict=True):
@@ -39,12 +40,6 @@ def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str,
     with whole_file(memory) as whole:
         whole.writelines(_line(distinct[key]) for key in sorted(distinct))
     return pictures
-
-
-def unusable(root: Path, image_names: Sequence[str]) -> dict[str, Picture]:
-    """Picture name → what is wrong with its file, for those that cannot be used: ask before paying."""
-    found = zip(image_names, _each_inspected(root, image_names), strict=True)
-    return {name: picture for name, picture in found if picture.problem}
 
 
 def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:

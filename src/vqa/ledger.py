@@ -1,19 +1,19 @@
 """What was asked, answered and paid: append-only JSON lines, on disk before anything else happens.
 
 An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
+The files lie where no checkout reaches them (vqa.durable); what DVC versions is a copy that a finished
+stage writes, and whose answers come back from it on another machine.
 """
 
-import fcntl
 import json
-import os
-import threading
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
 
-from vqa.errors import InputError
+from vqa.files import whole_file
+from vqa.json_lines import JsonLines, Values
 
-Row = TypeVar("Row")
+_START = b'{"key": "'  # of a line as we write it
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Entry:
     key: str  # hash of picture bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
-    text: str  # as the model wrote it
+    text: str  # as the model wrote it; all that came back where no text was found in it
     finish_reason: str
     model_asked: str
     model_answered: str
     prompt_tokens: int
     output_tokens: int
-    usd: float
+    usd: float  # of all attempts; one whose answer got lost counts at its most
     seconds: float
     attempts: int
     time: str  # ISO 8601, UTC
@@ -52,86 +52,122 @@ class Job:
 
 
 class Ledger:
-    """Settled requests by key; opening it repairs a last line that a crash tore.
+    """Settled requests by key. An entry stays on disk until it is looked up: 400,000 take 80 MB.
+
+    Opening it takes in what is new in `copy`, the file that DVC versions. Of two entries for one request an
+    answer holds, and of two answers the later, so that machines which exchange copies come to agree.
 
     Raises:
-        InputError: a line other than the last is not an entry.
+        InputError: a line is not an entry, or another run is writing.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
-        self._entries = {entry.key: entry for entry in self._lines.read(Entry)}
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        found = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
+
+        def note(values: Values, at: int) -> None:
+            found[values["key"]] = at, values["usd"]
+
+        self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
+        self._lines = JsonLines(path, Entry, note)
+        if copy is not None:
+            self._lines.take_in(copy, self._is_news, self._is_held)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._found)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._found
+
+    @property
+    def usd(self) -> float:
+        """What all requests together took."""
+        return sum(usd for _, usd in list(self._found.values()))
 
     def get(self, key: str) -> Entry | None:
-        return self._entries.get(key)
+        return Entry(**json.loads(self._line(key))) if key in self._found else None
+
+    def claim(self) -> None:
+        """Be the one run that may write, until this process ends. Called before anything is paid for.
+
+        Raises:
+            InputError: another run is writing.
+        """
+        self._lines.claim()
 
     def append(self, entry: Entry) -> None:
         """Write one entry; when this returns it is on disk."""
         self._lines.append(asdict(entry))
-        self._entries[entry.key] = entry
+
+    def write_copy(self, keys: Iterable[str]) -> None:
+        """Write the copy that DVC versions: what it held before and the entries of `keys`, by key.
+
+        What only other experiments asked stays out, so that what they did here does not change its bytes.
+        """
+        assert self._copy is not None
+        with whole_file(self._copy) as file:
+            for key in sorted({*keys, *self._copied}):
+                if key in self._found:
+                    file.write(self._line(key).decode())
+
+    def _line(self, key: str) -> bytes:
+        return self._lines.line(self._found[key][0])
+
+    def _is_held(self, line: bytes) -> bool:
+        """Whether this very line is here; looked for by its key as we write it, to parse none in vain."""
+        if not line.startswith(_START):
+            return False
+        key = line[len(_START) : line.find(b'"', len(_START))].decode(errors="replace")
+        if key not in self._found or self._line(key) != line:
+            return False
+        self._copied.add(key)
+        return True
+
+    def _is_news(self, values: Values, line: bytes) -> bool:
+        key = values["key"]
+        self._copied.add(key)
+        if key not in self._found:
+            return True
+        held = self._line(key)
+        return _rank(values, line) > _rank(json.loads(held), held)
 
 
 class Jobs:
-    """Batch jobs by label, the last line of each; raises as `Ledger`."""
+    """Batch jobs by label, the last line of each; takes in a copy's and raises as `Ledger`."""
 
-    def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
-        self._jobs = {job.label: job for job in self._lines.read(Job)}
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        self._jobs = jobs = dict[str, Job]()
+        self._lines = JsonLines(path, Job, lambda values, _: jobs.update({values["label"]: Job(**values)}))
+        if copy is not None:
+            self._lines.take_in(copy, self._is_news)
 
     def open(self) -> list[Job]:
         """Jobs whose answers are still to come."""
         return [job for job in self._jobs.values() if job.is_open]
 
+    def holding(self, keys: Collection[str]) -> list[Job]:
+        """Open jobs that will answer one of `keys`; the others are those of other experiments."""
+        wanted = set(keys)
+        return [job for job in self.open() if not wanted.isdisjoint(job.keys)]
+
+    def claim(self) -> None:
+        """As `Ledger.claim`."""
+        self._lines.claim()
+
     def record(self, job: Job) -> None:
         """Write a job's new state; when this returns it is on disk."""
         self._lines.append(asdict(job))
-        self._jobs[job.label] = job
+
+    def _is_news(self, values: Values, line: bytes) -> bool:
+        job = Job(**values)
+        held = self._jobs.get(job.label)
+        return held is None or _progress(job) > _progress(held)
 
 
-class _Lines:
-    """An append-only file of JSON objects, one a line; one process at a time writes to it."""
+def _rank(values: Values, line: bytes) -> tuple[bool, str, bytes]:
+    """Of two entries for one request the higher holds, in whatever order they are met."""
+    return values["outcome"] == "answered", values["time"], line
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._lock = path, threading.Lock()
-        content = path.read_bytes() if path.exists() else b""
-        self._length = len(content)
-        self._whole = content[: content.rfind(b"\n") + 1]
-        self._file: BinaryIO | None = None
 
-    def read(self, row: type[Row]) -> list[Row]:
-        rows = []
-        for number, line in enumerate(self._whole.splitlines(), start=1):
-            try:
-                rows.append(row(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise InputError(
-                    f"{self._path}, line {number} is no ledger entry; restore it "
-                    f"(dvc checkout {self._path.parent}) or delete that line, and only its request is "
-                    "asked again"
-                ) from error
-        return rows
-
-    def append(self, value: dict[str, Any]) -> None:
-        line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
-        with self._lock:
-            if self._file is None:  # only now, so that merely looking changes nothing
-                self._file = self._opened()
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-    def _opened(self) -> BinaryIO:
-        """The file, ours alone until this process ends, with a torn last line cut off."""
-        file = self._path.open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"another run is writing {self._path}; wait for it to end") from error
-        if os.fstat(file.fileno()).st_size != self._length:
-            raise InputError(f"another run wrote {self._path} since this one began; start again")
-        file.truncate(len(self._whole))
-        return file
+def _progress(job: Job) -> tuple[bool, bool]:
+    """How far it is: submitting, submitted, over."""
+    return not job.is_open, job.name is not None

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from vqa.errors import InputError
@@ -27,6 +35,13 @@ def _with_question(prompt: str) -> str:
     return prompt
 
 
+def _level_or_budget(thinking: object) -> object:
+    is_budget = isinstance(thinking, int) and not isinstance(thinking, bool) and thinking >= 0
+    if thinking is None or is_budget or thinking in ("minimal", "low", "medium", "high"):
+        return thinking
+    raise ValueError("it must be minimal, low, medium, high, a number of tokens or null")
+
+
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 # YAML 1.1 reads 1e-4 as a string, hence not strict.
@@ -36,6 +51,7 @@ Share = Annotated[float, Field(gt=0, lt=1, strict=False)]
 Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
+Thinking = Annotated[str | int | None, BeforeValidator(_level_or_budget)]
 
 
 _CHECKED = ConfigDict(extra="forbid", strict=True)
@@ -81,6 +97,9 @@ class Generate:
     timeout_s: Positive
     max_output_tokens: Count
     temperature: NotNegative
+    media_resolution: Literal["low", "medium", "high"] | None
+    thinking: Thinking
+    service_tier: Literal["standard", "flex"]
 
 
 @dataclass(frozen=True, config=_CHECKED)

@@ -1,31 +1,26 @@
-"""Google's Gemini, over either of its packages: the only file that knows the vendor.
+"""Google's Gemini, over either of its packages: requests go out here; gemini_replies.py reads the answers.
 
 The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request header; it is in no setting,
-file or message. google-generativeai's own retry covers only 503 and ignores our time-out, so it is off.
+file or message. The packages' own retries are off: they ignore our time-out, budget and pace.
 """
 
-import base64
-import io
-import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2
 import requests
+import urllib3
 
+from vqa.annotators import gemini_models
+from vqa.annotators.attachments import attachment
+from vqa.annotators.gemini_replies import Arrived, HttpAnswer, read_whole, reply_to
 from vqa.annotators.prompt import DIFFICULTIES, TYPES
 from vqa.asking import Reply, Request, TryAgain
 from vqa.errors import InputError
+from vqa.images import ImageError
 from vqa.settings import Generate
-
-with warnings.catch_warnings():
-    # It announces at import that its support has ended; we know (docs/gemini.md).
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.generativeai as genai
-    from google.api_core import exceptions
 
 _SCHEMA = {
     "type": "ARRAY",
@@ -40,6 +35,7 @@ _SCHEMA = {
         "required": ["question", "answer", "type", "difficulty"],
     },
 }
+_FLEX_TIMEOUT = 900.0  # seconds: flex answers within 1 to 15 minutes
 
 
 def api_key(environment: Mapping[str, str] = os.environ) -> str:
@@ -58,246 +54,165 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def client_for(settings: Generate, key: str) -> "GenerativeAi | GenAi":
-    """The client of the package that `generate.sdk` names."""
+    """The client of the package that `generate.sdk` names.
+
+    Raises:
+        InputError: the package cannot send a setting, or the model does not take it.
+    """
+    gemini_models.check(settings)
     return GenAi(settings, key) if settings.sdk == "google-genai" else GenerativeAi(settings, key)
 
 
-def batch_client(client: "GenerativeAi | GenAi") -> "GenAi":
-    """The same client, where its package has batch mode."""
-    if isinstance(client, GenAi):
-        return client
-    raise InputError(
-        "params.yaml: generate.mode is batch, which only google-genai has; set generate.sdk to it and "
-        "pip install --group successor"
-    )
-
-
 class GenerativeAi:
-    """google-generativeai. Asks about one picture at a time; safe to use from many threads."""
+    """google-generativeai, which Google supports no more. Safe to use from many threads."""
 
     def __init__(self, settings: Generate, key: str) -> None:
-        self._faults = _Faults(settings.model, key)
-        self._name, self._timeout = settings.model, settings.timeout_s
+        with warnings.catch_warnings():
+            # It announces at import that its support has ended; we know (docs/gemini.md).
+            warnings.simplefilter("ignore", FutureWarning)
+            import google.generativeai as sdk  # noqa: PLC0415  # takes seconds, so only when asked for
+            from google.generativeai.client import get_default_generative_client  # noqa: PLC0415
+        self._settings, self._key = settings, key
         endpoint = {"api_endpoint": settings.api_endpoint} if settings.api_endpoint else None
-        genai.configure(api_key=key, transport="rest", client_options=endpoint)
-        self._model = genai.GenerativeModel(
+        sdk.configure(api_key=key, transport="rest", client_options=endpoint)
+        self._model = sdk.GenerativeModel(
             settings.model,
-            generation_config=genai.GenerationConfig(
-                temperature=settings.temperature,
+            generation_config=sdk.GenerationConfig(
+                temperature=_temperature(settings),
                 max_output_tokens=settings.max_output_tokens,
                 response_mime_type="application/json",
                 response_schema=_SCHEMA,
             ),
         )
+        session = get_default_generative_client().transport._session
+        session.hooks["response"].append(_lift_from_requests)
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=settings.concurrency))
 
     def send(self, request: Request) -> Reply:
-        """Ask once.
+        """Ask once. A picture that cannot be decoded is not sent: its reason is the outcome.
 
         Raises:
             TryAgain: 429, 5xx, time-out, connection lost or refused.
-            InputError: the key, the model or a permission is wrong, or today's quota is used up.
+            InputError: the key, the model, a permission or a setting is wrong, or today's quota is used up.
         """
-        try:
-            response = self._model.generate_content(
-                [{"mime_type": _mime_type(request), "data": request.image_path.read_bytes()}, request.prompt],
-                request_options={"timeout": self._timeout, "retry": None},
-            )
-        except requests.exceptions.RequestException as error:
-            raise TryAgain(type(error).__name__) from None
-        except exceptions.GoogleAPICallError as error:
-            said = error.message.rpartition("enum-encoding%3Dint: ")[2]  # without the URL before it
-            headers = error.response.headers if error.response is not None else {}
-            return self._faults.reply(int(error.code), said, error.details, headers)
-        usage = response.usage_metadata
-        return _reply(
-            response.candidates,
-            response.prompt_feedback.block_reason,
-            response._result.model_version or self._name,
-            (usage.prompt_token_count, usage.total_token_count - usage.prompt_token_count),
+        return _sent(request, self._ask, self._settings.model, self._key)
+
+    def _ask(self, request: Request) -> None:
+        picture = attachment(request.image_path)
+        self._model.generate_content(
+            [{"mime_type": picture.mime_type, "data": picture.data}, request.prompt],
+            request_options={"timeout": self._settings.timeout_s, "retry": None},
         )
 
 
 class GenAi:
-    """google-genai, the supported successor; an extra: pip install --group successor."""
+    """google-genai, the package that Google supports; safe to use from many threads."""
 
     def __init__(self, settings: Generate, key: str) -> None:
-        try:
-            from google import genai as successor  # noqa: PLC0415  # an extra, so only when asked for
-        except ImportError as error:
-            raise InputError(
-                "params.yaml: generate.sdk is google-genai, which is not installed; "
-                "pip install --group successor"
-            ) from error
-        self._faults = _Faults(settings.model, key)
-        self._types, self._errors = successor.types, successor.errors
-        self._name = settings.model
-        # It retries nothing unless told to, which leaves that to us.
-        options = self._types.HttpOptions(
-            api_version="v1beta", base_url=settings.api_endpoint, timeout=int(settings.timeout_s * 1000)
-        )
-        self._client = successor.Client(api_key=key, http_options=options)
-        self._config = self._types.GenerateContentConfig(
-            temperature=settings.temperature,
-            max_output_tokens=settings.max_output_tokens,
-            response_mime_type="application/json",
-            response_schema=_SCHEMA,
-        )
+        from google.genai import types  # noqa: PLC0415  # takes a second, so only when asked for
+
+        self._settings, self._key, self._types = settings, key, types
+        self._client = genai_client(settings, key, [lift_from_httpx])
+        self._config = genai_config(settings)
 
     def send(self, request: Request) -> Reply:
         """Ask once; raises as `GenerativeAi.send`."""
-        picture = self._types.Part.from_bytes(
-            data=request.image_path.read_bytes(), mime_type=_mime_type(request)
-        )
-        try:
-            response = self._client.models.generate_content(
-                model=self._name, contents=[picture, request.prompt], config=self._config
-            )
-        except httpx2.TransportError as error:
-            raise TryAgain(type(error).__name__) from None
-        except self._errors.APIError as error:
-            body = error.details.get("error", {}) if isinstance(error.details, dict) else {}
-            return self._faults.reply(
-                error.code, str(error.message), body.get("details", []), error.response.headers
-            )
-        return self._reply(response)
+        return _sent(request, self._ask, self._settings.model, self._key)
 
-    def _reply(self, response: Any) -> Reply:
-        usage, feedback = response.usage_metadata, response.prompt_feedback
-        prompt_tokens = (usage.prompt_token_count or 0) if usage else 0
-        total = (usage.total_token_count or prompt_tokens) if usage else 0
-        return _reply(
-            response.candidates or [],
-            feedback.block_reason if feedback else None,
-            response.model_version or self._name,
-            (prompt_tokens, total - prompt_tokens),
+    def _ask(self, request: Request) -> None:
+        picture = attachment(request.image_path)
+        part = self._types.Part.from_bytes(data=picture.data, mime_type=picture.mime_type)
+        self._client.models.generate_content(
+            model=self._settings.model, contents=[part, request.prompt], config=self._config
         )
 
-    def submit(self, requests: Sequence[Request], label: str) -> str:
-        """Hand requests over as one batch job; returns its name. Raises as `send`."""
-        lines = "".join(json.dumps({"key": r.key, "request": self._body(r)}) + "\n" for r in requests)
-        with self._translated():
-            file = self._client.files.upload(
-                file=io.BytesIO(lines.encode()),
-                config=self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label),
-            )
-            job = self._client.batches.create(
-                model=self._name, src=file.name, config=self._types.CreateBatchJobConfig(display_name=label)
-            )
-        return str(job.name)
 
-    def job_labelled(self, label: str) -> str | None:
-        """The name of the job that was submitted under `label`, if there is one."""
-        with self._translated():
-            return next((str(j.name) for j in self._client.batches.list() if j.display_name == label), None)
+def genai_client(settings: Generate, key: str, hooks: list[Callable[[httpx2.Response], None]]) -> Any:
+    """google-genai's client; `hooks` see each HTTP response first."""
+    from google import genai as sdk  # noqa: PLC0415
 
-    def collect(self, name: str) -> dict[str, Reply] | None:
-        """Replies by request key of a finished job; None while it runs; {} where it failed."""
-        with self._translated():
-            job = self._client.batches.get(name=name)
-            if job.state.name in ("JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_RUNNING"):
-                return None
-            if job.state.name != "JOB_STATE_SUCCEEDED":
-                return {}
-            content = self._client.files.download(file=job.dest.file_name).decode()
-        lines = [json.loads(line) for line in content.splitlines() if line.strip()]
-        return dict(self._batched(line) for line in lines if not _may_yet_pass(line))
-
-    def _batched(self, line: dict[str, Any]) -> tuple[str, Reply]:
-        """One line of a batch's result file."""
-        if "response" not in line:
-            said = str(line.get("error", {}).get("message", "no response"))
-            return line["key"], Reply("bad_request", "", said, self._name, 0, 0)
-        response = self._types.GenerateContentResponse._from_response(response=line["response"], kwargs={})
-        return line["key"], self._reply(response)
-
-    def _body(self, request: Request) -> dict[str, Any]:
-        """The request in the protocol's own JSON."""
-        data = base64.b64encode(request.image_path.read_bytes()).decode()
-        picture = {"inlineData": {"mimeType": _mime_type(request), "data": data}}
-        return {
-            "contents": [{"role": "user", "parts": [picture, {"text": request.prompt}]}],
-            "generationConfig": {
-                "temperature": self._config.temperature,
-                "maxOutputTokens": self._config.max_output_tokens,
-                "responseMimeType": "application/json",
-                "responseSchema": _SCHEMA,
-            },
-        }
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """The package's errors as ours, for calls that answer no single request."""
-        try:
-            yield
-        except httpx2.TransportError as error:
-            raise TryAgain(type(error).__name__) from None
-        except self._errors.APIError as error:
-            reply = self._faults.reply(error.code, str(error.message), error.details, error.response.headers)
-            raise InputError(f"Gemini refuses the batch: {reply.finish_reason}") from None
+    timeout = max(settings.timeout_s, _FLEX_TIMEOUT if settings.service_tier == "flex" else 0)
+    most = settings.concurrency
+    pool = httpx2.Limits(max_connections=most, max_keepalive_connections=most)  # 100 and 20 are its own
+    options = sdk.types.HttpOptions(
+        api_version="v1beta",
+        base_url=settings.api_endpoint,
+        timeout=int(timeout * 1000),
+        client_args={"limits": pool, "event_hooks": {"response": hooks}},
+    )
+    # It retries nothing unless told to. vertexai: else a variable of the environment would choose.
+    return sdk.Client(vertexai=False, api_key=key, http_options=options)
 
 
-class _Faults:
-    """What an HTTP error means, the same for both packages."""
+def genai_config(settings: Generate) -> Any:
+    """google-genai's GenerateContentConfig: the settings, and nothing where they are null."""
+    from google.genai import types  # noqa: PLC0415
 
-    def __init__(self, model: str, key: str) -> None:
-        self._model, self._key = model, key
-
-    def reply(self, code: int, said: str, details: Any, headers: Mapping[str, str]) -> Reply:
-        """A reply for a request that will never be answered; raises for every other error."""
-        text = f"{said} {details}"
-        if code == 429 and "PerDay" not in text:
-            raise TryAgain("429 too many requests", _seconds_to_wait(details, headers), is_throttled=True)
-        if code >= 500:
-            raise TryAgain(f"{code} {self._clean(said)}")
-        sentences = {
-            401: "the key is not valid",
-            403: "the key may not use this API or model",
-            404: f"generate.model is {self._model!r}, which is unknown or retired",
-            429: "today's quota is used up, so run the same command again tomorrow",
-        }
-        sentence = sentences.get(code)
-        if "FAILED_PRECONDITION" in text or "location is not supported" in said:
-            sentence = "the API cannot be used from here or with this account"
-        if "api key" in said.lower() or "API_KEY" in text:
-            sentence = "the key is not valid"
-        if sentence:
-            raise InputError(f"Gemini: {sentence} ({code} {self._clean(said)}); what was answered is kept")
-        # This picture or prompt is refused (say, an image it cannot decode); others may pass.
-        return Reply("bad_request", "", self._clean(said), self._model, 0, 0)
-
-    def _clean(self, text: str) -> str:
-        return " ".join(text.replace(self._key, "[key]").split())
+    thinking, resolution = settings.thinking, settings.media_resolution
+    if thinking is None:
+        thought = None
+    elif isinstance(thinking, str):
+        thought = types.ThinkingConfig(thinking_level=thinking.upper())
+    else:
+        thought = types.ThinkingConfig(thinking_budget=thinking)
+    return types.GenerateContentConfig(
+        temperature=_temperature(settings),
+        max_output_tokens=settings.max_output_tokens,
+        media_resolution=f"MEDIA_RESOLUTION_{resolution.upper()}" if resolution else None,
+        thinking_config=thought,
+        service_tier="flex" if settings.service_tier == "flex" else None,
+        response_mime_type="application/json",
+        response_schema=_SCHEMA,
+    )
 
 
-def _may_yet_pass(line: dict[str, Any]) -> bool:
-    """A request of a batch that failed for another reason than itself (HTTP 400, gRPC 3)."""
-    return "response" not in line and line.get("error", {}).get("code") not in (None, 3, 400)
+def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str) -> Reply:
+    try:
+        answer = answer_to(lambda: ask(request))
+    except ImageError as error:
+        return Reply(error.reason, "", error.detail, model, 0, 0)
+    return reply_to(answer, model, key)
 
 
-def _mime_type(request: Request) -> str:
-    return "image/png" if request.image_path.suffix == ".png" else "image/jpeg"
+def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
+    """What the service answers to a call of a package, lifted out before the package reads it.
+
+    Raises:
+        TryAgain: nothing came.
+    """
+    # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
+    try:
+        ask()
+        reason = TryAgain("the package sent nothing")
+    except Arrived as arrived:
+        arrived.__traceback__ = None
+        return arrived.answer
+    except (httpx2.RequestError, requests.RequestException) as error:
+        error.__traceback__ = None
+        reason = TryAgain(type(error).__name__, may_be_paid=_may_have_arrived(error))
+    raise reason
 
 
-def _seconds_to_wait(details: Any, headers: Mapping[str, str]) -> float | None:
-    """What the service asks for: RetryInfo in the body, else the Retry-After header."""
-    for detail in details or []:
-        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
-        if delay:
-            return float(str(delay).removesuffix("s"))
-    header = headers.get("Retry-After", "")
-    return float(header) if header.replace(".", "").isdigit() else None
+def _may_have_arrived(error: Exception) -> bool:
+    """Whether the service may have had the request: no connection, or none free, and it has not."""
+    if isinstance(error, requests.RequestException):
+        return not (error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError))
+    never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.WriteError)
+    return not isinstance(error, (*never, httpx2.WriteTimeout))
 
 
-def _reply(candidates: Sequence[Any], blocked: Any, model: str, tokens: tuple[int, int]) -> Reply:
-    """Read the parts ourselves: `.text` raises on a blocked answer and mixes in the model's thoughts."""
-    if not candidates:
-        outcome = "blocked_prompt" if blocked else "no_candidates"
-        return Reply(outcome, "", blocked.name if blocked else "", model, *tokens)
-    candidate = candidates[0]
-    reason = candidate.finish_reason.name if candidate.finish_reason else ""
-    parts = (candidate.content.parts if candidate.content else None) or []
-    text = "".join(part.text or "" for part in parts if not getattr(part, "thought", None))
-    outcome = "answered" if text else f"no_text_{reason.lower()}"
-    if reason not in ("STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: what text there is was withheld
-        outcome = reason.lower()
-    return Reply(outcome, text, reason, model, *tokens)
+def _lift_from_requests(response: requests.Response, **_: Any) -> None:
+    # read1: what has come, where iter_content would drop the half of a body that broke off.
+    content, is_whole = read_whole(iter(lambda: response.raw.read1(65536, decode_content=True), b""))
+    raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
+
+
+def lift_from_httpx(response: httpx2.Response) -> None:
+    """A hook for `genai_client`: its calls end in `Arrived`."""
+    content, is_whole = read_whole(response.iter_bytes())
+    raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
+
+
+def _temperature(settings: Generate) -> float | None:
+    return None if gemini_models.ignores_temperature(settings.model) else settings.temperature

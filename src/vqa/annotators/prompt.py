@@ -3,6 +3,7 @@
 A multi-word answer is kept as it came: rejecting it is the validate stage's work, cutting it nobody's.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -17,9 +18,9 @@ TEMPLATE = Path(__file__).with_name("prompt.txt")
 TYPES = "color shape material size pattern count texture position function brand comparison".split()
 DIFFICULTIES = ("easy", "medium", "hard")
 LONGEST_TEXT = 100_000  # characters; a real answer has a few hundred
-_TEXT_PAIR = re.compile(
-    r"(?im)^\W*(?:\d+\W+)?q(?:uestion)?\s*\d*\s*[:.]\s*(.+?)\s*[\r\n]+\W*a(?:nswer)?\s*\d*\s*[:.]\s*(.+?)\s*$"
-)
+# Possessive (++), so that no text, however odd, takes more than one look a character.
+_QUESTION = re.compile(r"(?i)\W*+(?:\d++\W++)?+q(?:uestion)?+\s*+\d*+\s*+[:.](.+)")
+_ANSWER = re.compile(r"(?i)\W*+a(?:nswer)?+\s*+\d*+\s*+[:.](.+)")
 
 
 class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failure
@@ -33,13 +34,18 @@ class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failu
 def prompt_for(product: Product, questions: int) -> str:
     """The template filled with what the listing says; unknown attributes are said to be unknown."""
     description = product.description or " ".join(product.bullets[:3])
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    return _template().substitute(
         name=product.name or "unknown",
         color=product.color or "unknown",
         material=product.material or "unknown",
         description=description[:600] or "unknown",
         count=questions,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    return Template(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
@@ -56,12 +62,23 @@ def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
     objects = list(_objects(text))
     pairs = [_pair(found, image_name, source) for found in objects if _is_pair(found)]
     if not objects:
-        pairs = [
-            Pair(image_name, question, answer, source=source) for question, answer in _TEXT_PAIR.findall(text)
-        ]
+        pairs = [Pair(image_name, question, answer, source=source) for question, answer in _text_pairs(text)]
     if not pairs:
         raise UnusableText("wrong_schema" if objects else "not_parsable")
     return pairs
+
+
+def _text_pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Every line with a question whose next line with a word in it holds an answer."""
+    question = ""
+    for line in re.split(r"[\r\n]+", text):
+        if found := _QUESTION.match(line):
+            question = found[1].strip()
+        elif (found := _ANSWER.match(line)) and question and found[1].strip():
+            yield question, found[1].strip()
+            question = ""
+        elif re.search(r"\w", line):
+            question = ""
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -71,7 +88,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
-        except ValueError:
+        except (ValueError, RecursionError):
             end = position + 1  # an outer object cut short: look inside it
         else:
             nested = [item for item in value.values() if isinstance(item, list)]

@@ -1,115 +1,147 @@
-"""Products → requests → settled answers → pairs. Knows the ledger and no vendor."""
+"""Products → requests → settled answers → pairs. Knows the ledger and no vendor's protocol."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from vqa.abo import Product, image_path
+from vqa.annotators.account import Account, is_settled
 from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
-from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in, prompt_for
-from vqa.asking import Asker, Limits, Progress, Reply, Request, TryAgain
+from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
+from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
+from vqa.asking import ANSWERED, UNANSWERED, Asker, Limits, Progress, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.images import content_hash
-from vqa.ledger import Entry, Jobs, Ledger
+from vqa.ledger import Job, Jobs, Ledger
 from vqa.pairs import Pair
 from vqa.settings import Generate
 
-_IMAGE_TOKENS = 300  # Gemini counts 258 for a picture of up to 384 pixels a side
-_CHARACTERS_A_TOKEN = 3  # fewer than the usual 4, so that the estimate is never too low
+_SURELY_OF_PICTURES = 20  # so few failures are theirs, whatever else was answered
 
 Send = Callable[[Request], Reply]
 
 
 def requests_for(products: Sequence[Product], root: Path, settings: Generate) -> list[Request]:
     """One request a product; its key changes with the picture, the prompt, the model and the settings."""
+    # Left out where they are null, so that answers from before these settings existed are found.
+    more = {"media_resolution": settings.media_resolution, "thinking": settings.thinking}
+    given = {name: value for name, value in more.items() if value is not None}
     requests = []
     for product in products:
         path = image_path(root, product.image_name)
         prompt = prompt_for(product, settings.questions_per_image)
-        identity = [
+        identity: list[Any] = [
             content_hash(path),
             prompt,
             settings.model,
             settings.temperature,
             settings.max_output_tokens,
+            *([given] if given else []),
         ]
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         requests.append(Request(key, product.image_name, path, prompt))
     return requests
 
 
-def ask_missing(requests: Sequence[Request], ledger: Ledger, send: Send, settings: Generate) -> Progress:
+def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:
+    """What is still to be asked, once a key: two products may have the same picture and listing text.
+
+    `retry`: also what the service failed or refused, or answered so that nothing was understood.
+    """
+    by_key = {request.key: request for request in requests}
+    return [request for key, request in by_key.items() if not is_settled(ledger.get(key), retry)]
+
+
+def ask_missing(
+    requests: Sequence[Request], ledger: Ledger, send: Send, settings: Generate, retry: bool = False
+) -> Progress:
     """Ask what the ledger does not hold, within the limits of `settings`; every answer goes there first.
 
     Raises:
-        InputError: the service refuses for good, or some requests stayed unanswered; nothing paid is lost.
+        InputError: the service refuses for good, another model answers than was asked, or some requests
+            stayed unanswered for the first time; nothing paid is lost.
     """
-    # By key: two products may have the same picture and the same listing text.
-    missing = list({r.key: r for r in requests if ledger.get(r.key) is None}.values())
-    spent = 0.0
+    missing = unsettled(requests, ledger, retry)
+    account = Account(ledger, settings, requests)
+    if missing:
+        account.check()
+        _announce(missing, ledger, settings)
 
     with tqdm(total=len(missing), unit="image", desc="asking", disable=not missing) as bar:
 
         def settle(request: Request, reply: Reply, seconds: float, attempts: int) -> float:
-            nonlocal spent
-            key, image_name = request.key, request.image_name
-            entry = _entry(key, image_name, settings.model, reply, seconds, attempts, settings)
-            ledger.append(entry)
-            spent += entry.usd
-            bar.set_postfix(usd=f"{spent:.4f}", refresh=False)
+            usd = account.record(request.key, request.image_name, reply, seconds, attempts)
+            bar.set_postfix(usd=f"{account.usd:.4f}", refresh=False)
             bar.update()
-            return entry.usd
+            account.check()
+            return usd
 
-        progress = Asker(send, settle, _limits(missing, settings)).ask(missing)
-    if progress.unanswered:
-        name, reason = next(iter(progress.unanswered.items()))
-        raise InputError(
-            f"{len(progress.unanswered)} of {len(missing)} requests were not answered in "
-            f"{settings.max_attempts} attempts (first: {name}, {reason}); what was answered is kept, "
-            "run the same command again to ask for the rest"
-        )
+        def put_off(request: Request, reason: TryAgain, attempts: int) -> float:
+            if not reason.may_be_paid:
+                return 0.0
+            return account.record_lost(request, reason, most_usd([request], settings), attempts)
+
+        progress = Asker(send, settle, put_off, _limits(missing, ledger, settings)).ask(missing)
+    _give_up(progress, account, len(missing), settings)
     if progress.stopped_by:
-        left = len(missing) - progress.settled
+        left = len(missing) - progress.settled - len(progress.unanswered)
         print(f"stopped by {progress.stopped_by}: {left} of {len(requests)} pictures were not asked about")
     return progress
 
 
 def ask_in_batches(
-    requests: Sequence[Request], ledger: Ledger, jobs: Jobs, client: BatchClient, settings: Generate
+    requests: Sequence[Request],
+    ledger: Ledger,
+    jobs: Jobs,
+    client: BatchClient,
+    settings: Generate,
+    retry: bool = False,
 ) -> None:
     """Collect finished jobs and submit what is missing.
 
     Raises:
-        InputError: jobs are still under way; the next run collects them.
+        InputError: jobs are still under way, and the next run collects them; or as `ask_missing`.
     """
+    account = Account(ledger, settings, requests)
 
     def settle(key: str, image_name: str, model: str, reply: Reply) -> None:
-        if ledger.get(key) is None:
-            ledger.append(_entry(key, image_name, model or settings.model, reply, 0.0, 1, settings))
+        entry = ledger.get(key)
+        if reply.outcome == UNANSWERED:
+            account.give_up(key, image_name, reply.finish_reason, attempts=1)
+        elif entry is None or entry.outcome != ANSWERED:
+            account.record(key, image_name, reply, 0.0, 1, model)
 
     try:
         collect_finished(jobs, client, settle)
-        limits = _limits(requests, settings)
-        left_out = submit_missing(jobs, requests, ledger, client, limits, settings.model)
+        missing = unsettled(requests, ledger, retry)
+        if missing:
+            account.check()
+        limits = _limits(missing, ledger, settings)
+        left_out = submit_missing(jobs, missing, client, settle, limits, settings.model)
     except TryAgain as error:
         raise InputError(
             f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
         ) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    under_way = jobs.open()
-    if under_way:
+    open_jobs = under_way(requests, ledger, jobs)
+    if open_jobs:
         raise InputError(
-            f"{sum(len(job.keys) for job in under_way)} requests are under way in {len(under_way)} batch "
-            f"jobs ({', '.join(str(job.name) for job in under_way)}); run the same command again to "
+            f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
+            f"jobs ({', '.join(str(job.name) for job in open_jobs)}); run the same command again to "
             "collect them"
         )
+
+
+def under_way(requests: Sequence[Request], ledger: Ledger, jobs: Jobs) -> list[Job]:
+    """Jobs that will answer some of `requests`; those of other experiments hold nothing up."""
+    entries = ((request.key, ledger.get(request.key)) for request in requests)
+    return jobs.holding({key for key, entry in entries if entry is None or entry.outcome != ANSWERED})
 
 
 def pairs_answered(
@@ -121,7 +153,7 @@ def pairs_answered(
     for request in requests:
         entry = ledger.get(request.key)
         outcome = entry.outcome if entry else "not_asked"
-        if entry and outcome == "answered":
+        if entry and outcome == ANSWERED:
             try:
                 pairs += pairs_in(entry.text, request.image_name, source)
             except UnusableText as error:
@@ -130,56 +162,41 @@ def pairs_answered(
     return pairs, dict(outcomes.most_common())
 
 
-def bill(requests: Sequence[Request], ledger: Ledger) -> dict[str, Any]:
-    """What the settled ones among `requests` took: requests, attempts, tokens and USD, by model."""
-    found = {request.key: ledger.get(request.key) for request in requests}  # two products may share a key
-    entries = [entry for entry in found.values() if entry]
-    return {
-        "requests": len(entries),
-        "retries": sum(entry.attempts - 1 for entry in entries),
-        "prompt_tokens": sum(entry.prompt_tokens for entry in entries),
-        "output_tokens": sum(entry.output_tokens for entry in entries),
-        "usd": round(sum(entry.usd for entry in entries), 6),
-        "by_model": dict(Counter(entry.model_answered for entry in entries).most_common()),
-    }
-
-
-def _entry(
-    key: str, image_name: str, model: str, reply: Reply, seconds: float, attempts: int, settings: Generate
-) -> Entry:
-    return Entry(
-        key=key,
-        image_name=image_name,
-        outcome=reply.outcome,
-        text=reply.text[: LONGEST_TEXT + 1],  # one more than is ever read, so that it stays too long
-        finish_reason=reply.finish_reason,
-        model_asked=model,
-        model_answered=reply.model,
-        prompt_tokens=reply.prompt_tokens,
-        output_tokens=reply.output_tokens,
-        usd=_usd(reply.prompt_tokens, reply.output_tokens, settings),
-        seconds=round(seconds, 3),
-        attempts=attempts,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> None:
+    usd = reckoned_usd((request.prompt for request in missing), settings)
+    print(
+        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD by generate.usd_per_…; "
+        f"{ledger.usd:.4f} of generate.max_cost_usd ({settings.max_cost_usd}) are spent"
     )
 
 
-def _limits(missing: Sequence[Request], settings: Generate) -> Limits:
-    """The settings, and the most that one of these requests can take."""
-    longest = max((len(request.prompt) for request in missing), default=0)
-    prompt_tokens = _IMAGE_TOKENS + longest / _CHARACTERS_A_TOKEN
+def _give_up(progress: Progress, account: Account, asked: int, settings: Generate) -> None:
+    """Write down what the service failed to answer; raises where the next run is to try once more."""
+    # Where most requests failed it was the service, and no picture is blamed for it.
+    is_of_pictures = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.settled)
+    again = {
+        request.image_name: reason
+        for request, reason in progress.unanswered.items()
+        if not account.give_up(request.key, request.image_name, reason, settings.max_attempts, is_of_pictures)
+    }
+    if again:
+        name, reason = next(iter(again.items()))
+        raise InputError(
+            f"{len(again)} of {asked} requests were not answered in {settings.max_attempts} attempts "
+            f"(first: {name}, {reason}); what was answered is kept, run the same command again to ask for "
+            f"the rest: what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+        )
+
+
+def _limits(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> Limits:
+    """The settings, what is left of the budget, and the most that one of these requests can take."""
     return Limits(
         concurrency=settings.concurrency,
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         max_attempts=settings.max_attempts,
         max_requests=settings.max_requests,
-        max_usd=settings.max_cost_usd,
-        usd_per_request=_usd(prompt_tokens, settings.max_output_tokens, settings),
-        tokens_per_request=prompt_tokens,
+        max_usd=settings.max_cost_usd - ledger.usd,
+        usd_per_request=most_usd(missing, settings),
+        tokens_per_request=most_prompt_tokens(missing, settings),
     )
-
-
-def _usd(prompt_tokens: float, output_tokens: float, settings: Generate) -> float:
-    prompt = prompt_tokens * settings.usd_per_million_input_tokens
-    return (prompt + output_tokens * settings.usd_per_million_output_tokens) / 1e6

@@ -1,0 +1,133 @@
+"""Gemini's batch mode, which only google-genai has: requests go out as a file, replies come back as one."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from vqa.annotators import gemini_models
+from vqa.annotators.attachments import attachment
+from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
+from vqa.annotators.gemini_replies import HttpAnswer, dict_in, list_in, parsed, reply_in, reply_to
+from vqa.asking import REFUSED, UNANSWERED, Reply, Request, TryAgain
+from vqa.errors import InputError
+from vqa.settings import Generate
+
+_OVER = ("FAILED", "CANCELLED", "EXPIRED", "SUCCEEDED", "PARTIALLY_SUCCEEDED")  # any other state: under way
+
+
+class GeminiJobs:
+    """Batch jobs of one key; raises as `gemini.client_for`."""
+
+    def __init__(self, settings: Generate, key: str) -> None:
+        from google.genai import errors, types  # noqa: PLC0415  # takes a second, so only when asked for
+
+        gemini_models.check(settings)
+        self._settings, self._key = settings, key
+        self._types, self._errors = types, errors
+        # What is said of jobs is read here, as replies are; up- and downloads take the package's own ways.
+        self._jobs, self._files = (
+            genai_client(settings, key, [lift_from_httpx]),
+            genai_client(settings, key, []),
+        )
+        self._generation = genai_config(settings).model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def line(self, request: Request) -> bytes:
+        """The request as a line of a job's file, in the protocol's own JSON.
+
+        Raises:
+            ImageError: its picture cannot be decoded.
+        """
+        picture = attachment(request.image_path)
+        data = {"mimeType": picture.mime_type, "data": base64.b64encode(picture.data).decode()}
+        parts = [{"inlineData": data}, {"text": request.prompt}]
+        body = {"contents": [{"role": "user", "parts": parts}], "generationConfig": self._generation}
+        return json.dumps({"key": request.key, "request": body}).encode() + b"\n"
+
+    def submit(self, lines: bytes, label: str) -> str:
+        """Hand requests over as one job; returns its name.
+
+        Raises:
+            TryAgain: the service could not be reached, or said nothing of use.
+            InputError: it refuses.
+        """
+        upload = self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label)
+        with self._translated():
+            file = self._files.files.upload(file=io.BytesIO(lines), config=upload)
+        config = self._types.CreateBatchJobConfig(display_name=label)
+        model, create = self._settings.model, self._jobs.batches.create
+        name = self._said(lambda: create(model=model, src=file.name, config=config)).get("name")
+        if not isinstance(name, str):
+            raise TryAgain("a batch job without a name")
+        return name
+
+    def job_labelled(self, label: str) -> str | None:
+        """The name of the job that was submitted under `label`, if there is one; raises as `submit`."""
+        token = None
+        while True:
+            config = self._types.ListBatchJobsConfig(page_token=token)
+            listed = self._said(lambda: self._jobs.batches.list(config=config))  # noqa: B023  # called at once
+            for job in map(dict_in, list_in(listed.get("operations"))):
+                if dict_in(job.get("metadata")).get("displayName") == label:
+                    return str(job.get("name"))
+            token = listed.get("nextPageToken")
+            if not token:
+                return None
+
+    def collect(self, name: str) -> dict[str, Reply] | None:
+        """Replies by request key of a finished job; None while it runs; {} where it failed as a whole.
+
+        A request that the service failed to serve has the outcome `unanswered`. Raises as `submit`.
+        """
+        job = dict_in(self._said(lambda: self._jobs.batches.get(name=name)).get("metadata"))
+        state = re.sub(r"^(BATCH|JOB)_STATE_", "", str(job.get("state")))
+        file = dict_in(job.get("output")).get("responsesFile")
+        if state not in _OVER or (state.endswith("SUCCEEDED") and not file):
+            return None
+        if not file:
+            return {}
+        with self._translated():
+            content = self._files.files.download(file=str(file)).decode(errors="replace")
+        replies = (self._batched(line) for line in content.split("\n") if line.strip())
+        return {key: reply for key, reply in replies if key}
+
+    def _batched(self, raw: str) -> tuple[str, Reply]:
+        """One line of a job's result file: key and reply. Raises nothing; "" where no key can be read."""
+        line, model = dict_in(parsed(raw)), self._settings.model
+        error = dict_in(line.get("error"))
+        if line.get("key") and "response" in line:
+            return str(line["key"]), reply_in(json.dumps(line["response"]), model)
+        if line.get("key") and error:
+            # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.
+            outcome = REFUSED if error.get("code") in (None, 3, 400) else UNANSWERED
+            return str(line["key"]), Reply(outcome, raw, str(error.get("message"))[:200], model, 0, 0)
+        key = re.search(r'"key"\s*:\s*"([^"]+)"', raw)
+        return key[1] if key else "", reply_in(raw, model)
+
+    def _said(self, ask: Callable[[], Any]) -> dict[str, Any]:
+        answer = answer_to(ask)
+        if not 200 <= answer.status < 300:
+            self._refuse(answer)
+        said = parsed(answer.text)
+        if not isinstance(said, dict):
+            raise TryAgain(f"no word of a batch job, but {answer.text[:100]!r}")
+        return said
+
+    def _refuse(self, answer: HttpAnswer) -> None:
+        reply = reply_to(answer, self._settings.model, self._key)
+        raise InputError(f"Gemini refuses the batch: {reply.finish_reason}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The package's errors as ours, for up- and downloads."""
+        try:
+            yield
+        except httpx2.RequestError as error:
+            raise TryAgain(type(error).__name__) from None
+        except self._errors.APIError as error:
+            self._refuse(HttpAnswer(error.code, error.response.headers, json.dumps(error.details).encode()))

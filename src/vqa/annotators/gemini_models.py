@@ -1,0 +1,93 @@
+"""What is known of Gemini's models, read from Google's public pages on 25 November 2026.
+
+https://ai.google.dev/gemini-api/docs/models, …/media-resolution, …/thinking, …/deprecations. Nothing here was
+asked of the service: what a preview is billed corrects it.
+"""
+
+import re
+
+from vqa.errors import InputError
+from vqa.settings import Generate
+
+_PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
+_EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution
+# How many times its answer's tokens a model writes with its thoughts: assumed, for want of a key.
+_THOUGHTS = {"minimal": 1.0, "low": 2.0, "medium": 4.0, "high": 8.0}
+_VERSION = re.compile(r"-(\d+|preview|exp|experimental)(-[\d-]+)?")  # of one model: …-001, …-preview-09-2026
+
+
+def generation(model: str) -> tuple[int, int]:
+    """(3, 1) for gemini-3.1-flash-lite; a name without a number, such as an alias, counts as the newest."""
+    found = re.search(r"gemini-(\d+)(?:\.(\d+))?", model)
+    return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+
+
+def picture_tokens(model: str, resolution: str | None) -> int:
+    """What a picture of at most 384 pixels a side counts as."""
+    if generation(model) < (3, 0):
+        return _EARLIER_PICTURE_TOKENS
+    return _PICTURE_TOKENS[resolution or "high"]
+
+
+def output_tokens(model: str, thinking: str | int | None, answer_tokens: float) -> float:
+    """What an answer of so many tokens is likely to be billed as, thoughts included."""
+    if isinstance(thinking, int):
+        return answer_tokens + thinking
+    if thinking is None:  # the Lite models think only when asked to
+        thinking = "minimal" if "lite" in model else "medium"
+    return answer_tokens * _THOUGHTS[thinking]
+
+
+def ignores_temperature(model: str) -> bool:
+    """Deprecated since 2026-07-21; from 3.5 on it has no effect."""
+    return generation(model) >= (3, 5)
+
+
+def is_same_model(asked: str, answered: str) -> bool:
+    """Whether `answered` is the model that was asked, or a version of it: so that its price holds."""
+    name, answered = asked.removeprefix("models/"), answered.removeprefix("models/")
+    if answered == name:
+        return True
+    return answered.startswith(name) and bool(_VERSION.fullmatch(answered[len(name) :]))
+
+
+def check(settings: Generate) -> None:
+    """What would be refused for every picture is refused before the first.
+
+    Raises:
+        InputError: the package cannot send a setting, or the model does not take it.
+    """
+    model, thinking = settings.model, settings.thinking
+    if settings.sdk == "google-generativeai":
+        _check_unsendable(settings)
+    if settings.mode == "batch" and settings.service_tier == "flex":
+        raise InputError(
+            "params.yaml: generate.service_tier is flex, which batch mode has not (it costs half as it is); "
+            "set it to standard"
+        )
+    if isinstance(thinking, str) and generation(model) < (3, 0):
+        raise InputError(
+            f"params.yaml: generate.thinking is {thinking}, but {model} takes no level; set it to a number "
+            "of tokens (0: off) or null"
+        )
+    if thinking == "minimal" and is_same_model("gemini-3.8-flash", model):
+        raise InputError(
+            f"params.yaml: generate.thinking is minimal, which {model} refuses; its least is low"
+        )
+
+
+def _check_unsendable(settings: Generate) -> None:
+    asked = {
+        "thinking": settings.thinking is not None,
+        "media_resolution": settings.media_resolution is not None,
+        "service_tier": settings.service_tier != "standard",
+        "mode": settings.mode == "batch",
+    }
+    given = [name for name, is_given in asked.items() if is_given]
+    unsendable = [f"generate.{name} (is {getattr(settings, name)})" for name in given]
+    if unsendable:
+        raise InputError(
+            f"params.yaml: generate.sdk is google-generativeai, which cannot send {', '.join(unsendable)}; "
+            "set generate.sdk to google-genai, or thinking and media_resolution to null, service_tier to "
+            "standard and mode to online"
+        )
