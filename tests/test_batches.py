@@ -19,6 +19,7 @@ from vqa.pairs import read_pairs
 
 DURABLE = Path(".durable/ledger")
 JOBS = DURABLE / "jobs.jsonl"
+LEDGER = DURABLE / "ledger.jsonl"
 
 
 @pytest.fixture
@@ -275,3 +276,24 @@ def test_another_model_stops_before_the_next_job(hand_over: Callable[..., None])
                 hand_over(server, images=20)
         assert len(server.jobs) == 1
     assert (DURABLE / "ledger.jsonl").read_text().count("\n") == 10
+
+
+def test_a_job_whose_collecting_was_killed_is_collected_again_and_counted_once(
+    hand_over: Callable[..., None],
+) -> None:
+    faults = {3: error(503, "overloaded"), 4: answer("withheld", finish="SAFETY"), 5: error(400, "unusable")}
+
+    def odd(number: int, body: dict[str, Any]) -> Response:
+        return faults.get(number) or well(number, body)
+
+    with GeminiServer(odd) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        submitted = JOBS.read_bytes()
+        with pytest.raises(InputError, match="1 requests are under way"):
+            hand_over(server)
+        once = LEDGER.read_text()
+        JOBS.write_bytes(submitted)  # as if killed before the job was noted as collected
+        with pytest.raises(InputError, match="1 requests are under way"):
+            hand_over(server)
+        assert LEDGER.read_text() == once

@@ -42,6 +42,14 @@ class Account:
                 self._attempts[request.key] = entry.attempts
                 self._compare(entry.model_asked, entry.model_answered)
 
+    def holds(self, key: str, reply: Reply) -> bool:
+        """Whether an answer to the request is written down, or this very reply."""
+        entry = self._ledger.get(key)
+        if entry is None or entry.outcome == ANSWERED:
+            return entry is not None
+        is_like = reply.outcome in (UNANSWERED, entry.outcome) and reply.prompt_tokens == entry.prompt_tokens
+        return is_like and reply.finish_reason == entry.finish_reason
+
     def record(
         self, key: str, image_name: str, reply: Reply, seconds: float, attempts: int, model: str = ""
     ) -> float:
@@ -69,8 +77,6 @@ class Account:
     ) -> bool:
         """A run ends without an answer. Returns whether that is final: it was so in a run before."""
         entry = self._ledger.get(key)
-        if entry and entry.outcome == ANSWERED:
-            return True
         failed_before = entry is not None and entry.outcome in (UNANSWERED, UNANSWERED_ONCE)
         if failed_before or is_of_picture:
             outcome = UNANSWERED if failed_before else UNANSWERED_ONCE

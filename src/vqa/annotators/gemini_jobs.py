@@ -93,10 +93,10 @@ class GeminiJobs:
             return {}
         with self._translated():
             content = self._files.files.download(file=str(file)).decode(errors="replace")
-        replies = (self._batched(line) for line in content.split("\n") if line.strip())
+        replies = (self._batched(line, name) for line in content.split("\n") if line.strip())
         return {key: reply for key, reply in replies if key}
 
-    def _batched(self, raw: str) -> tuple[str, Reply]:
+    def _batched(self, raw: str, job: str) -> tuple[str, Reply]:
         """One line of a job's result file: key and reply. Raises nothing; "" where no key can be read."""
         line, model = dict_in(parsed(raw)), self._settings.model
         error = dict_in(line.get("error"))
@@ -105,7 +105,8 @@ class GeminiJobs:
         if line.get("key") and error:
             # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.
             outcome = REFUSED if error.get("code") in (None, 3, 400) else UNANSWERED
-            return str(line["key"]), Reply(outcome, raw, str(error.get("message"))[:200], model, 0, 0)
+            said = f"{str(error.get('message'))[:200]} ({job})"
+            return str(line["key"]), Reply(outcome, raw, said, model, 0, 0)
         key = re.search(r'"key"\s*:\s*"([^"]+)"', raw)
         return key[1] if key else "", reply_in(raw, model)
 

@@ -110,10 +110,11 @@ def ask_in_batches(
     account = Account(ledger, settings, requests)
 
     def settle(key: str, image_name: str, model: str, reply: Reply) -> None:
-        entry = ledger.get(key)
+        if account.holds(key, reply):  # a run before died while it collected this job
+            return
         if reply.outcome == UNANSWERED:
             account.give_up(key, image_name, reply.finish_reason, attempts=1)
-        elif entry is None or entry.outcome != ANSWERED:
+        else:
             account.record(key, image_name, reply, 0.0, 1, model)
 
     try:
@@ -124,17 +125,15 @@ def ask_in_batches(
         limits = _limits(missing, ledger, settings)
         left_out = submit_missing(jobs, missing, client, settle, limits, settings.model)
     except TryAgain as error:
-        raise InputError(
-            f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
-        ) from error
+        sentence = f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
+        raise InputError(sentence) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    open_jobs = under_way(requests, ledger, jobs)
-    if open_jobs:
+    if open_jobs := under_way(requests, ledger, jobs):
+        names = ", ".join(str(job.name) for job in open_jobs)
         raise InputError(
             f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
-            f"jobs ({', '.join(str(job.name) for job in open_jobs)}); run the same command again to "
-            "collect them"
+            f"jobs ({names}); run the same command again to collect them"
         )
 
 
