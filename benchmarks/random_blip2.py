@@ -29,7 +29,7 @@ from transformers import Blip2Config
 
 from embedded import texts
 from vqa.errors import InputError
-from vqa.sizing import on_meta
+from vqa.published import on_meta
 
 SHARD_BYTES = 1_000_000_000
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used
@@ -50,7 +50,7 @@ _PIXELS = {
 
 
 def write_to_hub_cache(hub: Path, name: str, config: Blip2Config, shard_bytes: int = SHARD_BYTES) -> Path:
-    """The snapshot folder of `Salesforce/<name>` in the cache `hub` ($HF_HOME/hub), written unless it is there.
+    """The snapshot folder of `Salesforce/<name>` in the cache `hub` ($HF_HOME/hub), found or written.
 
     Raises:
         InputError: the disk has no room for it.
@@ -196,7 +196,7 @@ def _opt_tokenizer() -> tuple[Tokenizer, dict[str, Any]]:
 
 
 def _t5_tokenizer() -> tuple[Tokenizer, dict[str, Any]]:
-    """SentencePiece's unigrams with T5's ids: `<pad>` 0, `</s>` 1, a hundred gaps from 32000, `<image>` 32100."""
+    """SentencePiece's unigrams, T5's ids: `<pad>` 0, `</s>` 1, a hundred gaps from 32000, `<image>` 32100."""
     special = ["<pad>", "</s>", "<unk>"]
     counts = Counter(word for text in _corpus() for word in re.findall(r"\w+", text))
     pieces = [(piece, 0.0) for piece in special] + [("▁", -12.0)]

@@ -33,8 +33,9 @@ from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.checkpoint import Checkpoint
 from vqa.features import FeatureStore, Recipe
 from vqa.images import load_image
+from vqa.published import PUBLISHED, published_config, without_weights
 from vqa.settings import load_settings
-from vqa.sizing import PUBLISHED, TEXT_TOKENS, published_config, without_weights
+from vqa.sizing import TEXT_TOKENS
 
 PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time

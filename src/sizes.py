@@ -3,8 +3,7 @@
     python src/sizes.py
 
 In: params/blip2-*.yaml, or params.yaml for the model that it names. Out: a Markdown table on standard output:
-parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage with frozen weights in bf16, what passes
-through main memory, the cache of all of ABO.
+parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
 """
 
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 import torch
 
 from vqa.errors import run_command
-from vqa.settings import PARAMS, Settings, load_settings
-from vqa.sizing import PUBLISHED, Sizes, published_config
+from vqa.published import PUBLISHED, published_config
+from vqa.settings import Settings, load_settings
+from vqa.sizing import Sizes
 
 ABO_PICTURES = 398_212
 _PRESETS = Path(__file__).parents[1] / "params"
-_GB = 1e9
 
 
 def run() -> None:
@@ -27,11 +26,10 @@ def run() -> None:
 
 def table(now: Settings) -> list[str]:
     """Lines of Markdown, a model each below the header; the model that `now` names under those settings."""
-    stages = "cache_features | train 1 pair | 4 pairs | answer | measure_speed | main memory"
+    stages = "cache_features | train 1 pair | 4 pairs | validate | answer | measure_speed"
     lines = [f"| model | parameters | LoRA trains | {stages} | all of ABO |", "|---" * 10 + "|"]
     for name in PUBLISHED:
-        settings = now if now.model.name == f"Salesforce/{name}" else load_settings(_PRESETS / f"{name}.yaml")
-        sizes = sizes_of(name, settings)
+        sizes = sizes_of(name, settings_of(name, now))
         total = sizes.vision + sizes.qformer + sizes.language
         share = sizes.trainable / sizes.language
         lines.append(
@@ -42,13 +40,17 @@ def table(now: Settings) -> list[str]:
     return lines
 
 
+def settings_of(name: str, now: Settings) -> Settings:
+    """`now` for the model that it names, the ready-made ones for another."""
+    return now if now.model.name == f"Salesforce/{name}" else load_settings(_PRESETS / f"{name}.yaml")
+
+
 def gigabytes(sizes: Sizes) -> list[float]:
-    """On the GPU: cache_features, train with 1 and 4 pairs, answer, measure_speed; through main memory."""
+    """On the GPU: cache_features, train with 1 and 4 pairs and validating, answer_adapted, measure_speed."""
     held = sizes.held()
-    training = [sizes.training(pairs).total for pairs in (1, 4)]
-    others = [held[stage].total for stage in ("cache_features", "answer_adapted", "measure_speed")]
-    looking, answering, timing = others
-    return [b / _GB for b in (looking, *training, answering, timing, max(sizes.loaded().values()))]
+    training = [sizes.learning(1), sizes.learning(4), sizes.validating()]
+    stages = [held["cache_features"], *training, held["answer_adapted"], held["measure_speed"]]
+    return [stage.total / 1e9 for stage in stages]
 
 
 def sizes_of(name: str, settings: Settings) -> Sizes:

@@ -1,96 +1,19 @@
-"""The four published BLIP-2s as configurations, and what each stage holds of them, counted without weights.
-
-Models are built on the meta device: every parameter has a shape and none takes memory. Values as in the
-config.json of the Salesforce repositories on the hub. Li et al. 2023, https://arxiv.org/abs/2301.12597
-"""
+"""What each stage holds of a BLIP-2 and its adapter, counted without weights."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
-from typing import Any
 
 import torch
 from torch import nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-    Blip2QFormerConfig,
-    Blip2VisionConfig,
-    OPTConfig,
-    RobertaConfig,
-    RobertaModel,
-    T5Config,
-)
+from transformers import BertConfig, BertModel, Blip2Config, RobertaConfig, RobertaModel, T5Config
 
 from vqa import lora
+from vqa.published import on_meta
 from vqa.settings import Settings
 
-_OPT: dict[str, Any] = {"vocab_size": 50304, "num_attention_heads": 32, "dropout": 0.1, "eos_token_id": 50118}
-_T5: dict[str, Any] = {"vocab_size": 32128, "d_kv": 64, "feed_forward_proj": "gated-gelu"}
-_TEXT: dict[str, Callable[[int], OPTConfig | T5Config]] = {
-    "blip2-opt-2.7b": lambda depth: _opt(depth, 2560),
-    "blip2-opt-6.7b": lambda depth: _opt(depth, 4096),
-    "blip2-flan-t5-xl": lambda depth: _t5(depth, d_model=2048, d_ff=5120, num_heads=32),
-    "blip2-flan-t5-xxl": lambda depth: _t5(depth, d_model=4096, d_ff=10240, num_heads=64),
-}
-PUBLISHED = tuple(_TEXT)
 TEXT_TOKENS = 24  # of a prompt and its answer, without the image tokens
 _TARGET_TOKENS = 3  # of these the answer and its end: what T5's decoder reads, and what has a label
 _FP32_IN_FP16 = {"qformer", "query_tokens", "wo"}  # held in fp32 when the rest is fp16 (not when it is bf16)
-
-
-def published_config(name: str, layers: int | None = None) -> Blip2Config:
-    """Configuration of `Salesforce/<name>`; `name` is one of PUBLISHED.
-
-    `layers`: at most so many in the ViT, the Q-Former and the language model (T5: encoder and decoder each).
-    """
-
-    def depth(published: int) -> int:
-        return published if layers is None else min(layers, published)
-
-    text = _TEXT[name](depth(32 if "opt" in name else 24))
-    return Blip2Config(
-        vision_config=Blip2VisionConfig(
-            hidden_size=1408,
-            intermediate_size=6144,
-            num_hidden_layers=depth(39),
-            num_attention_heads=16,
-            image_size=224,
-            patch_size=14,
-        ),
-        qformer_config=Blip2QFormerConfig(encoder_hidden_size=1408, num_hidden_layers=depth(12)),
-        text_config=text,
-        num_query_tokens=32,
-        image_token_index=50265 if isinstance(text, OPTConfig) else 32100,
-    )
-
-
-def _opt(layers: int, width: int) -> OPTConfig:
-    return OPTConfig(
-        hidden_size=width, word_embed_proj_dim=width, ffn_dim=4 * width, num_hidden_layers=layers, **_OPT
-    )
-
-
-def _t5(layers: int, **widths: int) -> T5Config:
-    # tie_word_embeddings False says that outputs are not scaled; transformers 5 then forgets it.
-    return T5Config(num_layers=layers, num_decoder_layers=layers, tie_word_embeddings=False, **widths, **_T5)
-
-
-def on_meta(config: Blip2Config) -> Blip2ForConditionalGeneration:
-    """The model of a configuration on the meta device, its parts tied as a published checkpoint's are."""
-    with torch.device("meta"):
-        model = Blip2ForConditionalGeneration(config)
-        head = getattr(model.language_model, "lm_head", None)
-        if config.text_config.model_type == "t5" and head is not None:
-            # Flan-T5 ships a head of its own; transformers 5 ties it until it sees that one in a checkpoint.
-            head.weight = nn.Parameter(torch.empty_like(head.weight))
-    return model
-
-
-def without_weights(name: str) -> Blip2ForConditionalGeneration:
-    """The published model on the meta device."""
-    return on_meta(published_config(name))
 
 
 @dataclass(frozen=True)
@@ -136,41 +59,44 @@ class Sizes:
 
     def held(self) -> dict[str, Held]:
         """By stage; `evaluate` holds its encoder in main memory."""
-        level, evaluate = self._settings.features.level, self._settings.evaluate
-        answering = self._answering(evaluate.batch_size, evaluate.num_beams)
-        # The adapter is read in fp32 and added to the weights.
-        adapted = replace(answering, adapter=4.0 * self.trainable)
-        queries = 0.0 if level == "vit" else self._bytes("qformer", "query_tokens")
+        evaluate = self._settings.evaluate
+        seeing = self._bytes("vision_model")
+        if self._settings.features.level == "qformer":
+            seeing += self._bytes("qformer", "query_tokens")
+        answering = self._answering(evaluate.batch_size, evaluate.num_beams, is_beside=False)
+        timing = self._answering(evaluate.batch_size, evaluate.num_beams, is_beside=True)
+        beside = Held(answering.weights, 4.0 * self.trainable, self._merging())  # until it is in the weights
+        whole = seeing + answering.weights
+        timed = (
+            replace(beside, weights=whole),
+            replace(beside, weights=whole, activations=self._looking(evaluate.batch_size)),
+            replace(timing, weights=whole, adapter=beside.adapter),
+        )
         looking = self._looking(self._settings.features.batch_size)
-        whole = self._live_bytes() + self._bytes("vision_model") + queries
-        timed = replace(adapted, weights=whole), Held(whole, adapted.adapter, self._looking(evaluate.batch_size))
         return {
-            "cache_features": Held(self._bytes("vision_model") + queries, activations=looking),
-            "train": self.training(self._settings.train.micro_batch_size),
+            "cache_features": Held(seeing, activations=looking),
+            "train": _fullest(self.learning(self._settings.train.micro_batch_size), self.validating()),
             "answer_base": answering,
-            "answer_adapted": adapted,
+            "answer_adapted": _fullest(beside, answering),
             "measure_speed": _fullest(*timed),
             "evaluate": Held(0.0, scorer=self._scorer()),
         }
 
-    def training(self, pairs: int) -> Held:
-        """The train stage with so many pairs at once: its fuller moment, learning or validating."""
+    def learning(self, pairs: int) -> Held:
+        """The train stage with so many pairs at once."""
         # A fp32 weight, its gradient and Adam's two moments; on a GPU also autocast's copy of the weight.
         adapter = (16.0 + (self._size if self._is_gpu else 0)) * self.trainable
-        learning = Held(self._live_bytes(), adapter, self._learning(pairs), scorer=self._scorer())
-        validating = self._answering(self._settings.train.eval_batch_size, 1)
-        return _fullest(learning, replace(validating, adapter=adapter, scorer=learning.scorer))
+        return Held(self._live_bytes(), adapter, self._activations(pairs), scorer=self._scorer())
 
-    def loaded(self) -> dict[str, float]:
-        """Bytes of weights that pass through main memory on their way to a GPU, by stage."""
-        live = self._live_bytes(is_quantized=False)
-        seen = self._bytes("vision_model", "qformer", "query_tokens")
-        stages = dict.fromkeys(("train", "answer_base", "answer_adapted"), live)
-        return {"cache_features": seen, "measure_speed": seen + live} | stages
+    def validating(self) -> Held:
+        """The train stage when it validates; the adapter stands beside the weights."""
+        learning = self.learning(1)
+        answering = self._answering(self._settings.train.eval_batch_size, 1, is_beside=True)
+        return replace(answering, adapter=learning.adapter, scorer=learning.scorer)
 
-    def _live_bytes(self, is_quantized: bool = True) -> float:
+    def _live_bytes(self) -> float:
         """The language model and its projection; the Q-Former too where features are the ViT's."""
-        live = self._bytes("language_projection") + self._bytes("language_model", is_quantized=is_quantized)
+        live = self._bytes("language_projection") + self._bytes("language_model", is_quantized=True)
         if self._settings.features.level == "vit":
             live += self._bytes("qformer", "query_tokens")
         return live
@@ -185,7 +111,7 @@ class Sizes:
             if words[0] in parts:
                 is_fp32 = self._dtype == torch.float16 and _FP32_IN_FP16 & set(words)
                 size = 4.0 if is_fp32 else self._size
-                is_linear = parameter.ndim == 2 and "layers" in words or "block" in words
+                is_linear = parameter.ndim == 2 and bool({"layers", "block"} & set(words))
                 if is_quantized and few is not None and is_linear:
                     size = few
                 total += size * parameter.numel()
@@ -203,8 +129,10 @@ class Sizes:
         a_patch = self._size * (2 * seen.hidden_size + 2 * seen.intermediate_size)
         return float(pixels + pictures * self._patches * a_patch)
 
-    def _answering(self, pairs: int, beams: int) -> Held:
+    def _answering(self, pairs: int, beams: int, is_beside: bool) -> Held:
         """The live half answering so many pairs at once: its fullest layer, the last logits, the cache.
+
+        `is_beside`: the adapter is not in the weights.
 
         Keys and values: 2 × layers × tokens × width × bytes a number. Source: Kwon et al. 2023,
         https://arxiv.org/abs/2309.06180, section 3.1.
@@ -212,23 +140,33 @@ class Sizes:
         text, rows = self._config.text_config, pairs * beams
         prompt, new = self._prompt_tokens, self._settings.evaluate.max_new_tokens
         if isinstance(text, T5Config):
-            cached = 2 * text.num_decoder_layers * (prompt + new) * text.num_heads * text.d_kv  # cross and self
+            # What the decoder sees of the encoder, and of itself.
+            cached = 2 * text.num_decoder_layers * (prompt + new) * text.num_heads * text.d_kv
             a_token = 2 * text.d_model + 3 * text.d_ff
             wide = text.d_ff
         else:
             cached = 2 * text.num_hidden_layers * (prompt + new) * text.hidden_size
             a_token = 2 * text.hidden_size + 2 * text.ffn_dim
             wide = text.ffn_dim
-        lifted = 4 * wide if self._size < 4 else 0  # an adapter beside the weights works in fp32
+        lifted = 4 * wide if is_beside and self._size < 4 else 0  # an adapter works in fp32
         activations = rows * prompt * (self._size * a_token + lifted)
         logits = rows * text.vocab_size * (self._size + 4)
-        return Held(self._live_bytes(), activations=max(activations, logits), cache=rows * cached * self._size)
+        return Held(
+            self._live_bytes(), activations=max(activations, logits), cache=rows * cached * self._size
+        )
+
+    def _merging(self) -> float:
+        """The largest adapted layer while the adapter is added: in fp32, with twice what is added."""
+        if self._settings.model.quantization != "none":
+            return 0.0  # stays beside
+        layers = [m.weight.numel() for m in self._adapted.modules() if hasattr(m, "lora_A")]
+        return float(max(layers) * (8 if self._size == 4 else 12))
 
     @property
     def _prompt_tokens(self) -> int:
         return int(self._config.num_query_tokens) + TEXT_TOKENS
 
-    def _learning(self, pairs: int) -> float:
+    def _activations(self, pairs: int) -> float:
         """Bytes kept for the backward pass, and the logits.
 
         What is kept is listed by module as in Korthikanti et al. 2022, https://arxiv.org/abs/2205.05198,
@@ -253,7 +191,9 @@ class Sizes:
         settings = self._settings.lora
         for name, module in self._adapted.named_modules():
             if hasattr(module, "lora_A"):
-                reads_source = ".decoder." not in name or "EncDecAttention.k" in name or "EncDecAttention.v" in name
+                reads_source = (
+                    ".decoder." not in name or "EncDecAttention.k" in name or "EncDecAttention.v" in name
+                )
                 tokens = source if reads_source else target
                 width = module.in_features * (self._size + (self._mask if settings.dropout else 0))
                 yield tokens * (width + self._size * settings.r)
