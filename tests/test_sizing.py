@@ -15,6 +15,7 @@ from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 
 import sizes
 from conftest import ROOT
+from narrow import narrowed
 from vqa import lora
 from vqa.bertscore import encoder_named
 from vqa.lora_targets import ROLES, module_names
@@ -110,22 +111,6 @@ def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> Non
 def narrow(request: pytest.FixtureRequest) -> Blip2Config:
     """A published configuration of two layers, true in all but width."""
     return narrowed(request.param)
-
-
-def narrowed(name: str) -> Blip2Config:
-    config = published_config(name, 2)
-    for part, widths in {
-        "vision_config": {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
-        | {"image_size": 28},
-        "qformer_config": {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
-        | {"encoder_hidden_size": 32, "vocab_size": 2},
-        "text_config": {"d_model": 256, "d_ff": 640, "num_heads": 4, "d_kv": 64}
-        if "t5" in name
-        else {"hidden_size": 256, "word_embed_proj_dim": 256, "ffn_dim": 1024, "num_attention_heads": 4},
-    }.items():
-        for key, value in widths.items():
-            setattr(getattr(config, part), key, value)
-    return config
 
 
 def counted(config: Blip2Config, dtype: torch.dtype = torch.float32, **evaluate: Any) -> Sizes:
