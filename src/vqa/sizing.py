@@ -123,7 +123,7 @@ class Sizes:
             return 4.0 * _count(_ENCODERS[self._settings.evaluate.scorer]())
 
     def _looking(self, pictures: int) -> float:
-        """The ViT at work: pixels, then a layer's input, its sum with attention, the norms, the MLP's sides."""
+        """The ViT at work: pixels, a layer's input, its sum with attention, two norms, the MLP's sides."""
         seen = self._config.vision_config
         pixels = (4 + self._size) * pictures * 3 * seen.image_size**2
         a_patch = self._size * (4 * seen.hidden_size + 2 * seen.intermediate_size)
