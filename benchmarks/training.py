@@ -33,8 +33,9 @@ from vqa.checkpoint import Checkpoint
 from vqa.encoding import Pixels
 from vqa.features import FeatureStore, Recipe
 from vqa.images import load_image
+from vqa.published import PUBLISHED, published_config, without_weights
 from vqa.settings import load_settings
-from vqa.sizing import PUBLISHED, TEXT_TOKENS, published_config, without_weights
+from vqa.sizing import TEXT_TOKENS
 
 PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time
@@ -80,10 +81,10 @@ class Bench:
 
     def cache(self, workers: int = 0) -> None:
         """What the cache_features stage does: decode, encode, write."""
-        recipe = Recipe(self.checkpoint.identity(), "qformer", "float32")
+        recipe = Recipe(self.checkpoint.identity(torch.device("cpu")), "qformer", "float32")
         names = [path.name for path in self.paths]
         todo = features.plan(self.store, names, recipe, PICTURES)
-        loader = DataLoader(Pixels(self.paths, self.encoder), 32, num_workers=workers)
+        loader = DataLoader(Pixels(self.paths, self.encoder.reader), 32, num_workers=workers)
         with torch.inference_mode():
             rows = [row for pixels in loader for row in self.encoder.features(pixels)]
         by_name = dict(zip(names, rows, strict=True))
@@ -106,7 +107,7 @@ class Bench:
             self.step(texts, self.look(paths))
 
     def epoch_cached(self) -> None:
-        store = FeatureStore(self.store, self.checkpoint.identity(), "qformer")
+        store = FeatureStore(self.store, self.checkpoint.identity(torch.device("cpu")), "qformer")
         for paths, texts in self.batches():
             self.step(texts, store.rows([path.name for path in paths]))
 
@@ -170,7 +171,9 @@ def print_real_bounds() -> None:
 
 
 def _weights(module: Any) -> int:
-    return sum(p.numel() for n, p in module.named_parameters() if "embed" not in n and "shared" not in n)
+    """But for look-up tables and the head, which sees few tokens."""
+    tables = ("embed", "shared", "lm_head")
+    return sum(p.numel() for n, p in module.named_parameters() if not any(word in n for word in tables))
 
 
 def with_random_weights(name: str, device: torch.device, batches: Sequence[int]) -> None:
@@ -219,7 +222,7 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
 
 def _prompt(model: AnswerModel, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     text = torch.full((batch, TEXT_TOKENS), 5, device=device)
-    image = torch.full((batch, model.num_query_tokens), model._image_token_id, device=device)
+    image = torch.full((batch, model.num_query_tokens), model.tokens.image_token_id, device=device)
     return torch.cat([image, text], 1), torch.randn(
         batch, model.num_query_tokens, model.feature_size, device=device
     )

@@ -2,55 +2,61 @@
 
     python src/sizes.py
 
-In: params.yaml (lora). Out: a Markdown table on standard output: parameters, what LoRA trains, gigabytes on
-the device, the cache of all of ABO.
+In: params/blip2-*.yaml, or params.yaml for the model that it names. Out: a Markdown table on standard output:
+parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
 """
+
+from pathlib import Path
 
 import torch
 
-from vqa import lora
 from vqa.errors import run_command
-from vqa.settings import Lora, load_settings
-from vqa.sizing import PUBLISHED, Sizes, sizes_of, without_weights
+from vqa.published import PUBLISHED, published_config
+from vqa.settings import Settings, load_settings
+from vqa.sizing import Sizes
 
 ABO_PICTURES = 398_212
+_PRESETS = Path(__file__).parents[1] / "params"
 
 
 def run() -> None:
-    for line in table(load_settings().lora):
+    for line in table(load_settings()):
         print(line)
 
 
-def table(settings: Lora) -> list[str]:
-    """Lines of Markdown, a model each below the header."""
-    titles = [
-        "model",
-        "parameters",
-        "LoRA trains",
-        "cache",
-        "train 1 pair",
-        "4 pairs",
-        "answer",
-        "all of ABO",
-    ]
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+def table(now: Settings) -> list[str]:
+    """Lines of Markdown, a model each below the header; the model that `now` names under those settings."""
+    stages = "cache_features | train 1 pair | 4 pairs | validate | answer | measure_speed"
+    lines = [f"| model | parameters | LoRA trains | {stages} | all of ABO |", "|---" * 10 + "|"]
     for name in PUBLISHED:
-        sizes, trainable = sized(name, settings)
+        sizes = sizes_of(name, settings_of(name, now))
         total = sizes.vision + sizes.qformer + sizes.language
+        share = sizes.trainable / sizes.language
         lines.append(
-            f"| {name} | {total / 1e9:.2f} B | {trainable / 1e6:.1f} M ({trainable / sizes.language:.2%}) "
-            f"| {sizes.cache_gb:.1f} GB | {sizes.train_gb[1]:.1f} GB | {sizes.train_gb[4]:.1f} GB "
-            f"| {sizes.answer_gb:.1f} GB | {sizes.row_kb * ABO_PICTURES / 1e6:.1f} GB |"
+            f"| {name} | {total / 1e9:.2f} B | {sizes.trainable / 1e6:.1f} M ({share:.2%}) "
+            f"| {' | '.join(f'{number:.1f} GB' for number in gigabytes(sizes))} "
+            f"| {sizes.row_kb * ABO_PICTURES / 1e6:.1f} GB |"
         )
     return lines
 
 
-def sized(name: str, settings: Lora) -> tuple[Sizes, int]:
-    """The sizes of a published model, and how many parameters an adapter of `settings` trains."""
-    with torch.device("meta"):
-        wrapped = lora.adapted(without_weights(name).language_model, settings, name)
-    trainable, _ = lora.trainable_share(wrapped)
-    return sizes_of(without_weights(name), trainable), trainable
+def settings_of(name: str, now: Settings) -> Settings:
+    """`now` for the model that it names, the ready-made ones for another."""
+    return now if now.model.name == f"Salesforce/{name}" else load_settings(_PRESETS / f"{name}.yaml")
+
+
+def gigabytes(sizes: Sizes) -> list[float]:
+    """On the GPU: cache_features, train with 1 and 4 pairs and validating, answer_adapted, measure_speed."""
+    held = sizes.held()
+    training = [sizes.learning(1), sizes.learning(4), sizes.validating()]
+    stages = [held["cache_features"], *training, held["answer_adapted"], held["measure_speed"]]
+    return [stage.total / 1e9 for stage in stages]
+
+
+def sizes_of(name: str, settings: Settings) -> Sizes:
+    """Of a published model on a GPU; `model.dtype: auto` counts as bf16."""
+    dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
+    return Sizes(published_config(name), settings, getattr(torch, dtype))
 
 
 if __name__ == "__main__":
