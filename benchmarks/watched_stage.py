@@ -43,7 +43,7 @@ class Watch:
         return tensor
 
     def report(self) -> dict[str, Any]:
-        import torch  # noqa: PLC0415 – its import belongs to the stage
+        import torch
 
         return {
             "before": own_memory() if self._before is None else self._before,
