@@ -8,6 +8,7 @@ metrics/features.json. After this stage no picture is opened while training or a
 whose bytes are new are computed; killed, the next run continues with the next shard.
 """
 
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from vqa.devices import (
 from vqa.durable import durable_folder
 from vqa.encoding import make_shards
 from vqa.errors import InputError, run_command
-from vqa.features import Recipe
-from vqa.files import write_json
+from vqa.features import Plan, Recipe
+from vqa.files import locked, write_json
 from vqa.images import DECODER, content_hash
 from vqa.pairs import read_pairs
 from vqa.settings import load_settings
@@ -38,43 +39,49 @@ _LIBRARIES = ("torch", "transformers", "pillow")
 
 def run() -> None:
     settings = load_settings()
+    device, limits = default_device(), settings.features
     rank, world = rank_and_world()
     join_processes()
-    work = durable_folder("features")  # shards are made where no checkout reaches them
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
     paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
     images = {name: _hash_of(path) for name, path in sorted(paths.items())}
     path_of = {picture: paths[name] for name, picture in images.items()}
 
-    device = default_device()
     checkpoint = Checkpoint.of(settings.model)
     checkpoint.check()
-    recipe = Recipe(checkpoint.identity(device), settings.features.level, settings.features.dtype, DECODER)
-    todo = features.plan(OUT, work, list(path_of), recipe, settings.features.images_per_shard)
-    wait_for_all()  # every process has planned from the same files before one writes the first
-    limits = settings.features
-    make_shards(
-        work,
-        todo.missing[rank::world],
-        todo,
-        path_of,
-        recipe,
-        lambda: checkpoint.load_encoder(device, limits.level),
-        limits.batch_size,
-        limits.workers,
-    )
-    wait_for_all()
-    if rank == 0:
-        versions = {library: version(library) for library in _LIBRARIES}
-        manifest = features.finish(OUT, work, todo, images, recipe, versions)
-        made = [picture for shard in todo.missing for picture in shard.pictures]
-        computed = sum(picture not in todo.reusable for picture in made)
-        sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
-        metrics = {"images": len(images), "pictures": len(path_of), "computed": computed}
-        metrics |= {"reused": len(path_of) - computed, "shards": len(sizes), "bytes": sum(sizes)}
-        write_json(METRICS, metrics | recipe.fields())
-        print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
+    recipe = Recipe(checkpoint.identity(device), limits.level, limits.dtype, DECODER)
+    work = durable_folder("features")  # shards are made where no checkout reaches them
+    with locked(work / "lock") if rank == 0 else nullcontext():  # experiments side by side share it
+        todo = features.plan(OUT, work, list(path_of), recipe, limits.images_per_shard)
+        wait_for_all()  # every process has planned from the same files before one writes the first
+        make_shards(
+            work,
+            todo.missing[rank::world],
+            todo,
+            path_of,
+            recipe,
+            lambda: checkpoint.load_encoder(device, limits.level),
+            limits.batch_size,
+            limits.workers,
+        )
+        wait_for_all()
+        if rank == 0:
+            _finish(work, todo, images, recipe)
     leave_processes()
+
+
+def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe) -> None:
+    """Put the store together and say what it took."""
+    versions = {library: version(library) for library in _LIBRARIES}
+    manifest = features.finish(OUT, work, todo, images, recipe, versions)
+    pictures = len(set(images.values()))
+    made = [picture for shard in todo.missing for picture in shard.pictures]
+    computed = sum(picture not in todo.reusable for picture in made)
+    sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
+    metrics = {"images": len(images), "pictures": pictures, "computed": computed}
+    metrics |= {"reused": pictures - computed, "shards": len(sizes), "bytes": sum(sizes)}
+    write_json(METRICS, metrics | recipe.fields())
+    print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
 
 
 def _hash_of(path: Path) -> str:

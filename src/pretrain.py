@@ -21,8 +21,8 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from embedded import texts
 from embedded.concepts import ATTRIBUTES
@@ -31,6 +31,7 @@ from embedded.model import HIDDEN_SIZE, processor_for, untrained_model
 from embedded.pretraining import LossOf, chosen, trained
 from vqa.blip2 import AnswerModel, ImageEncoder
 from vqa.devices import default_device
+from vqa.terminal import progress_bar
 
 PICTURES = 24_000
 PICTURE_SIZE = 128  # pixels, as in the demo catalogue
@@ -115,15 +116,16 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
 def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:
     """`count` random items and their pixels `[count, 3, H, W]` fp16, as the model's processor gives them."""
     items, rows = [], []
-    with Pool() as pool:
+    with Pool() as pool, progress_bar(count, "image", "drawing") as progress:
         drawings = pool.imap(_draw, ((seed, number) for number in range(count)), chunksize=50)
-        for item, image in tqdm(drawings, total=count, desc="drawing", mininterval=5):
+        for item, image in drawings:
             items.append(item)
             rows.append(encoder.pixels([image])[0].half())
+            progress.update()
     return items, torch.stack(rows)
 
 
-def _draw(numbered: tuple[int, int]) -> tuple[Item, object]:
+def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
     rng = random.Random(f"{numbered[0]}/{numbered[1]}")
     item = texts.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from tqdm import tqdm
 
 from embedded.texts import ONE_WORD_PROMPT, SENTENCE_PROMPT
 from vqa.abo import Product, image_path, read_catalogue
@@ -18,6 +17,7 @@ from vqa.annotators.metadata import pairs_for
 from vqa.blip2 import ImageEncoder
 from vqa.images import content_hash, load_image
 from vqa.splits import picture_id
+from vqa.terminal import progress_bar
 
 LEAST_USES = 15  # listings that a word must be in to be learnt by sight
 _HELD, _SMALLEST_CROP = 7 / 6, 3 / 4  # of the side the model sees: crops between them are seen
@@ -72,9 +72,11 @@ def question_and_answer(product: Product, rng: random.Random) -> tuple[str, str]
 def pixels_of(photographs: Sequence[Photograph], root: Path, encoder: ImageEncoder, side: int) -> Tensor:
     """`[photographs, 3, H, W]` fp16, normalised; somewhat larger than the `side` the model sees."""
     rows = []
-    for photograph in tqdm(photographs, unit="image", desc="decoding", mininterval=5):
-        image = load_image(image_path(root, photograph.product.image_name))
-        rows.append(encoder.pixels([image], side=round(_HELD * side))[0].half())
+    with progress_bar(len(photographs), "image", "decoding") as progress:
+        for photograph in photographs:
+            image = load_image(image_path(root, photograph.product.image_name))
+            rows.append(encoder.pixels([image], side=round(_HELD * side))[0].half())
+            progress.update()
     return torch.stack(rows)
 
 

@@ -1,12 +1,13 @@
 """The loop of both pre-training scripts: minimise a loss step by step, and survive being killed."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+
+from vqa.terminal import progress_bar
 
 WARM_UP_STEPS = 100
 CHECKPOINT_EVERY = 200
@@ -29,10 +30,8 @@ def trained(module: nn.Module, stage: str, steps: int, peak: float, loss_of: Los
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         first_step, curve = state["step"], state["curve"]
-    progress: Iterable[int] = tqdm(
-        range(first_step, steps), stage, total=steps, initial=first_step, mininterval=5
-    )
-    for step in progress:
+    progress = progress_bar(steps, "step", stage, first_step)
+    for step in range(first_step, steps):
         loss = loss_of(step)
         optimizer.param_groups[0]["lr"] = learning_rate(step, steps, peak)
         optimizer.zero_grad()
@@ -45,6 +44,8 @@ def trained(module: nn.Module, stage: str, steps: int, peak: float, loss_of: Los
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(state | {"step": step + 1, "curve": curve}, work / "writing.pt")
             (work / "writing.pt").replace(checkpoint)
+        progress.update()
+    progress.close()
     return curve
 
 

@@ -14,9 +14,9 @@ import dvc.api
 import psutil
 from dvc.repo import Repo
 from hydra.core.override_parser.types import Quote, QuotedString
-from tqdm import tqdm
 
 from vqa.errors import InputError
+from vqa.terminal import progress_bar
 
 _STATUS = re.compile(
     r"^(?P<task>[0-9a-f]{7,})\s+(?P<name>\S+)\s+.*\s(?P<state>Queued|Running|Success|Failed)$"
@@ -57,9 +57,11 @@ def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     ended = [name for name in todo if name in found]
     if ended:  # an earlier try, whose end would be taken for this one's
         _dvc("queue", "remove", *ended)
-    for name, changes in tqdm(todo.items(), unit="experiment", desc="queueing", disable=not todo):
-        settings = [part for key, value in changes.items() for part in ("-S", f"{key}={_override(value)}")]
-        _dvc("exp", "run", "--queue", "--name", name, *settings)
+    with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
+        for name, changes in todo.items():
+            settings = [f"--set-param={key}={_override(value)}" for key, value in changes.items()]
+            _dvc("exp", "run", "--queue", "--name", name, *settings)
+            progress.update()
 
 
 def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str]:
@@ -71,7 +73,7 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
         return []
     before: dict[str, str] = {}
     starts = 0
-    with tqdm(total=len(wanted), unit="experiment", desc="running") as progress:
+    with progress_bar(len(wanted), "experiment", "running") as progress:
         while True:
             _end_orphans()
             found = states()

@@ -1,5 +1,6 @@
 """Files are written whole: under a temporary name, then renamed, so that none is ever half there."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -7,10 +8,11 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from safetensors import SafetensorError
 
+from vqa.durable import VARIABLE
 from vqa.errors import InputError, first_line
 
 
@@ -107,3 +109,24 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}); restore it with git or dvc checkout") from error
+
+
+def locked(path: Path) -> BinaryIO:
+    """The file for appending, this process's alone; the lock goes with the process, however that ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab", buffering=0)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); mend that or name another folder in {VARIABLE}"
+        ) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"another run is writing {path}; wait for it to end") from error
+    except OSError as error:
+        raise InputError(
+            f"{path} lies on a disk that cannot lock files ({error.strerror}); name a folder on another in "
+            f"{VARIABLE}"
+        ) from error
+    return file

@@ -7,11 +7,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from vqa.abo import image_path
 from vqa.files import make_own, whole_file
 from vqa.images import DECODER, HASH_BITS, Picture, content_hash, inspect
+from vqa.terminal import progress_bar
 
 _CHUNK = 64  # pictures handed to a process at once
 _FEW = 500  # pictures that are not worth starting processes for
@@ -44,7 +43,7 @@ def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str,
 
 def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:
     paths = [image_path(root, name) for name in image_names]
-    with tqdm(total=len(paths), unit="image", desc="pictures", disable=not paths) as progress:
+    with progress_bar(len(paths), "image", "pictures", is_shown=bool(paths)) as progress:
         for picture in _in_parallel(paths):
             progress.update()
             yield picture

@@ -1,6 +1,5 @@
 """Append-only files of JSON objects, one a line: on disk once written, with one writer at a time."""
 
-import fcntl
 import json
 import os
 import threading
@@ -10,8 +9,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vqa.durable import VARIABLE
 from vqa.errors import InputError
+from vqa.files import locked
 
 Values = dict[str, Any]  # of one line
 IsHeld = Callable[[bytes], bool]
@@ -61,7 +60,7 @@ class JsonLines:
         with self._lock:
             if self._writer is not None:
                 return
-            file = _locked(self._path)
+            file = locked(self._path)
             if os.fstat(file.fileno()).st_size < self._end:
                 raise self._changed()
             self._read()
@@ -167,24 +166,3 @@ def _line(values: Values) -> bytes:
         return json.dumps(values, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair, which a model may write and UTF-8 cannot hold
         return json.dumps(values).encode() + b"\n"
-
-
-def _locked(path: Path) -> BinaryIO:
-    """The file for appending, this process's alone; the lock goes with the process, however that ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab", buffering=0)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); mend that or name another folder in {VARIABLE}"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"another run is writing {path}; wait for it to end") from error
-    except OSError as error:
-        raise InputError(
-            f"{path} lies on a disk that cannot lock files ({error.strerror}); name a folder on another in "
-            f"{VARIABLE}"
-        ) from error
-    return file

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vqa.abo import Product, image_path
 from vqa.annotators.account import Account, is_settled
 from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
@@ -20,6 +18,7 @@ from vqa.images import content_hash
 from vqa.ledger import Job, Jobs, Ledger
 from vqa.pairs import Pair
 from vqa.settings import Generate
+from vqa.terminal import progress_bar
 
 _SURELY_OF_PICTURES = 20  # so few failures are theirs, whatever else was answered
 
@@ -72,7 +71,7 @@ def ask_missing(
         account.check()
         _announce(missing, ledger, settings)
 
-    with tqdm(total=len(missing), unit="image", desc="asking", disable=not missing) as bar:
+    with progress_bar(len(missing), "image", "asking", is_shown=bool(missing)) as bar:
 
         def settle(request: Request, reply: Reply, seconds: float, attempts: int) -> float:
             usd = account.record(request.key, request.image_name, reply, seconds, attempts)
