@@ -4,9 +4,7 @@ import base64
 import hashlib
 import json
 import os
-import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -578,37 +576,6 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
             assert process.wait(timeout=20) != 0
         assert len(server.received) <= 6 + 2 * 4 < 30
         assert LEDGER.read_text().count("\n") == len(server.received)
-
-
-def test_ten_kills_lose_nothing_and_buy_next_to_nothing_twice(
-    project: Project, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    big = tmp_path_factory.mktemp("five-hundred")
-    make = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-    make += "from embedded.catalogue import draw_items, write_catalogue\n"
-    make += "write_catalogue(Path(sys.argv[2]), draw_items(500, seed=5), seed=5)"
-    subprocess.run([sys.executable, "-c", make, str(ROOT / "src"), str(big)], check=True)
-    concurrency, rng = 8, random.Random(0)
-    generate_ = {"annotator": "gemini", "images": 500, "concurrency": concurrency, "requests_per_minute": 1e6}
-    command = [sys.executable, str(ROOT / "src/generate.py")]
-    environment = {**os.environ, "GOOGLE_API_KEY": KEY}
-    with GeminiServer(latency=0.02) as server:
-        generate_["api_endpoint"] = server.url
-        project(data={"root": str(big)}, generate={**generate_, "tokens_per_minute": 1e9})
-        for _ in range(10):
-            before, more = len(server.received), rng.randint(5, 45)
-            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-                while len(server.received) < before + more and process.poll() is None:
-                    pass
-                process.kill()
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        assert len(server.received) <= 500 + 10 * concurrency
-        disturbed = Path("data/vqa/generated.csv").read_bytes()
-        generate.LEDGER.unlink()
-        shutil.rmtree(".durable")
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        assert Path("data/vqa/generated.csv").read_bytes() == disturbed
-        assert disturbed.count(b"\n") == 1001
 
 
 def test_dvc_keeps_the_ledger_through_failures_and_other_stages(tmp_path: Path) -> None:

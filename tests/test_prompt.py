@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from test_metadata import LAMP
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in, prompt_for
+from vqa.pairs import write_pairs
 
 GOOD = {"question": "What color is it?", "answer": "red", "type": "Color", "difficulty": "easy"}
 
@@ -53,6 +55,13 @@ def test_text_answers_are_read_too() -> None:
 def test_a_multi_word_answer_and_a_number_are_kept_as_they_came() -> None:
     pairs = pairs_in(json.dumps([{**GOOD, "answer": "dark red"}, {**GOOD, "answer": 2}]), "a.jpg", "g")
     assert [pair.answer for pair in pairs] == ["dark red", "2"]
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark_that_a_file_can_hold(tmp_path: Path) -> None:
+    text = r'[{"question": "What \ud83d is it?", "answer": "red\udc00"}]'
+    (pair,) = pairs_in(text, "a.jpg", "gemini")
+    assert (pair.question, pair.answer) == ("What ? is it?", "red?")
+    write_pairs(tmp_path / "pairs.csv", [pair])
 
 
 @pytest.mark.parametrize(

@@ -101,14 +101,19 @@ def _is_pair(found: dict[str, Any]) -> bool:
     return bool(str(found.get("question") or "").strip()) and found.get("answer") not in (None, "")
 
 
+def _written(value: Any) -> str:
+    """On one line, and with a question mark for half of a surrogate pair, which no file can hold."""
+    return " ".join(str(value).split()).encode("utf-8", "replace").decode()
+
+
 def _pair(found: dict[str, Any], image_name: str, source: str) -> Pair:
-    question = " ".join(str(found["question"]).split())
+    question = _written(found["question"])
     kind = str(found.get("type") or found.get("question_type") or "").strip().lower()
     difficulty = str(found.get("difficulty") or "").strip().lower()
     return Pair(
         image_name=image_name,
         question=question,
-        answer=" ".join(str(found["answer"]).split()),
+        answer=_written(found["answer"]),
         question_type=kind if kind in TYPES else "",
         difficulty=difficulty if difficulty in DIFFICULTIES else "",
         source=source,
