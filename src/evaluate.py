@@ -31,8 +31,8 @@ from vqa.settings import load_settings
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
-PREDICTIONS = {
-    "baseline": Path("data/predictions/baseline.csv"),
+BASELINE = Path("data/predictions/baseline.csv")
+ADAPTED = {
     "lora": Path("data/predictions/lora.csv"),
     "blind": Path("data/predictions/blind.csv"),
     "wrong_image": Path("data/predictions/wrong_image.csv"),
@@ -47,10 +47,11 @@ PLOTS = Path("metrics/plots/evaluate")
 def run() -> None:
     settings = load_settings()
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
-    texts = {system: read_texts(path, test_pairs) for system, path in PREDICTIONS.items()}
+    texts = {"baseline": read_texts(BASELINE, test_pairs, "answer_base")}
+    texts |= {system: read_texts(path, test_pairs, "answer_adapted") for system, path in ADAPTED.items()}
     texts["text_only"] = text_only_guesses(train_pairs, test_pairs)
     texts["majority"] = majority_guesses(train_pairs, test_pairs)
-    others = {path.stem: read_texts(path, test_pairs) for path in sorted(OTHERS.glob("*.csv"))}
+    others = {path.stem: read_texts(path, test_pairs, "compare") for path in sorted(OTHERS.glob("*.csv"))}
 
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), torch.device("cpu"))
     use_threads_for(scorer.parameters)

@@ -258,7 +258,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for name in ("mine-r2", "mine-r4"):
         log = clone.dvc("queue", "logs", name)
-        assert re.findall(r"Running stage '(\w+)'", log) == ["train", "evaluate"]
+        assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
     again = clone.run("python", "src/ablate.py", "run", "experiments/mine.yaml")
     assert "2 experiments; 2 ran already" in again.stdout
 

@@ -105,9 +105,9 @@ def test_the_base_s_answers_must_be_of_the_test_split(tmp_path: Path) -> None:
     header = "image_name,question,answer,generated_answer,generated_text,question_type\n"
     (tmp_path / "baseline.csv").write_text(header + "a.jpg,Q?,red,red,red,color\n")
     with pytest.raises(
-        InputError, match="answers other pairs than the test split; run dvc repro answer_base"
+        InputError, match="answers other pairs than the test split; run dvc repro --force answer_base"
     ):
-        read_texts(tmp_path / "baseline.csv", [])
+        read_texts(tmp_path / "baseline.csv", [], "answer_base")
 
 
 def test_only_training_answers_are_said_when_asked_for(project: Project) -> None:

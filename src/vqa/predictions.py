@@ -154,8 +154,8 @@ def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -
     write_rows(path, COLUMNS, rows)
 
 
-def read_texts(path: Path, pairs: Sequence[Pair]) -> list[str]:
-    """The generated texts of a predictions file, in the order of `pairs`.
+def read_texts(path: Path, pairs: Sequence[Pair], stage: str) -> list[str]:
+    """The generated texts of a predictions file that `stage` wrote, in the order of `pairs`.
 
     Raises:
         InputError: the file is of other pairs.
@@ -163,7 +163,7 @@ def read_texts(path: Path, pairs: Sequence[Pair]) -> list[str]:
     rows = read_rows(path, COLUMNS)
     texts = {(row["image_name"], row["question"]): row["generated_text"] for row in rows}
     if set(texts) != {pair.key for pair in pairs}:
-        raise InputError(f"{path} answers other pairs than the test split; run dvc repro answer_base")
+        raise InputError(f"{path} answers other pairs than the test split; run dvc repro --force {stage}")
     return [texts[pair.key] for pair in pairs]
 
 
