@@ -60,7 +60,8 @@ def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
         for name, changes in todo.items():
             settings = [f"--set-param={key}={_override(value)}" for key, value in changes.items()]
-            _dvc("exp", "run", "--queue", "--name", name, *settings, "evaluate")  # and what it needs: no speeds
+            # Up to evaluate: speed is measured where nothing runs beside it.
+            _dvc("exp", "run", "--queue", "--name", name, *settings, "evaluate")
             progress.update()
 
 
