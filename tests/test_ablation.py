@@ -182,7 +182,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("model:\n  name: a # which\n  prompt: b\nlora:\n  targets: [c]\n")
     stage = {"cmd": "cp params.yaml out.yaml", "params": ["model", "lora"], "outs": ["out.yaml"]}
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"copy": stage}}))
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
     git(tmp_path, "init", "-q")
     Repo.init(str(tmp_path)).close()
     git(tmp_path, "add", "-A")
