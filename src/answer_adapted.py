@@ -11,12 +11,12 @@ and with those of another picture. The model is loaded once; killed, the next ru
 from pathlib import Path
 
 from vqa import lora
-from vqa.base_model import check_fits
+from vqa.base_model import check_fits, version_of
 from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.durable import durable_folder
 from vqa.errors import run_command
-from vqa.features import MANIFEST, FeatureStore
+from vqa.features import FeatureStore
 from vqa.files import sha256_of
 from vqa.pairs import read_pairs
 from vqa.predictions import (
@@ -54,8 +54,13 @@ def run() -> None:
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
-    inputs = [sha256_of(path) for path in (TEST, FEATURES / MANIFEST, ADAPTER / lora.WEIGHTS)]
-    run_of = {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
+    run_of = {
+        "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
+        "adapter": version_of(ADAPTER),
+        "prompt": settings.model.prompt,
+        "pairs": [sha256_of(TEST), store.key],
+        "decoding": decoding,
+    }
     views: dict[str, tuple[Path, Features]] = {
         "lora": (LORA, store),
         "blind": (BLIND, Blinded(store)),

@@ -13,7 +13,7 @@ from vqa.checkpoint import Checkpoint
 from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.durable import durable_folder
 from vqa.errors import run_command
-from vqa.features import MANIFEST, FeatureStore
+from vqa.features import FeatureStore
 from vqa.files import sha256_of
 from vqa.pairs import read_pairs
 from vqa.predictions import Decoding, allowed_answers, texts_for, write_predictions
@@ -39,8 +39,12 @@ def run() -> None:
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
-    inputs = [sha256_of(path) for path in (TEST, FEATURES / MANIFEST)]
-    run_of = {"base": identity, "of": inputs, "prompt": settings.model.prompt, "by": decoding}
+    run_of = {
+        "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
+        "prompt": settings.model.prompt,
+        "pairs": [sha256_of(TEST), store.key],
+        "decoding": decoding,
+    }
     unfinished = Unfinished(durable_folder("answers"), run_of)
 
     model = checkpoint.load_answer_model(settings.model.prompt, device, level)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vqa.answering import Answer, Answerer, Reply
+from vqa.base_model import version_of
 from vqa.devices import (
     default_device,
     gathered,
@@ -24,8 +25,6 @@ from vqa.devices import (
     wait_for_all,
 )
 from vqa.errors import InputError, run_command
-from vqa.files import sha256_of
-from vqa.lora import WEIGHTS
 from vqa.questions import Asked, questions_about, questions_of_csv, write_answers
 from vqa.settings import load_settings
 from vqa.terminal import progress_bar
@@ -44,9 +43,16 @@ def run(given: argparse.Namespace) -> None:
     settings = load_settings()
     adapter = None if given.base else given.adapter
     work = Path(f"{given.out or 'answers'}.work")
-    unfinished = Unfinished(
-        work, {"model": settings.model, "adapter": _version_of(adapter), "top": given.top, "asked": asked}
-    )
+    run_of = {
+        "model": settings.model,
+        "level": settings.features.level,
+        "max_new_tokens": settings.evaluate.max_new_tokens,
+        "adapter": version_of(adapter) if adapter else None,
+        "top": given.top,
+        "asked": asked,
+        "pictures": _versions_of({path for path, _ in asked}),
+    }
+    unfinished = Unfinished(work, run_of)
     answerer = Answerer(settings, device, adapter)
 
     def replies(todo: Asked) -> Iterator[Reply]:
@@ -67,9 +73,10 @@ def run(given: argparse.Namespace) -> None:
         )
 
 
-def _version_of(adapter: Path | None) -> str | None:
-    weights = adapter and adapter / WEIGHTS
-    return sha256_of(weights) if weights and weights.is_file() else None
+def _versions_of(paths: set[Path]) -> list[tuple[str, int, int]]:
+    """Size and time of each picture that is there: another under the same name is another question."""
+    found = [(str(path), path.stat()) for path in sorted(paths) if path.is_file()]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
 
 
 def _all_replies(

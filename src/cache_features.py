@@ -8,7 +8,9 @@ metrics/features.json. After this stage no picture is opened while training or a
 whose bytes are new are computed; killed, the next run continues with the next shard.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from vqa import abo, features
 from vqa.checkpoint import Checkpoint
 from vqa.devices import (
     default_device,
+    from_first,
     join_processes,
     leave_processes,
     rank_and_world,
@@ -24,12 +27,13 @@ from vqa.devices import (
 from vqa.durable import durable_folder
 from vqa.encoding import make_shards
 from vqa.errors import InputError, run_command
-from vqa.features import Plan, Recipe
+from vqa.features import Plan, Recipe, Shard
 from vqa.files import locked, write_json
 from vqa.images import DECODER, content_hash
 from vqa.pairs import read_pairs
 from vqa.settings import load_settings
 from vqa.splits import SPLITS
+from vqa.terminal import progress_bar
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
@@ -44,44 +48,54 @@ def run() -> None:
     join_processes()
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
     paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
-    images = {name: _hash_of(path) for name, path in sorted(paths.items())}
-    path_of = {picture: paths[name] for name, picture in images.items()}
-
     checkpoint = Checkpoint.of(settings.model)
     checkpoint.check()
+    images = from_first(lambda: _hashes(paths))
+    path_of = {picture: paths[name] for name, picture in images.items()}
     recipe = Recipe(checkpoint.identity(device), limits.level, limits.dtype, DECODER)
     work = durable_folder("features")  # shards are made where no checkout reaches them
-    with locked(work / "lock") if rank == 0 else nullcontext():  # experiments side by side share it
-        todo = features.plan(OUT, work, list(path_of), recipe, limits.images_per_shard)
-        wait_for_all()  # every process has planned from the same files before one writes the first
-        make_shards(
-            work,
-            todo.missing[rank::world],
-            todo,
-            path_of,
-            recipe,
-            lambda: checkpoint.load_encoder(device, limits.level),
-            limits.batch_size,
-            limits.workers,
-        )
+
+    def plan() -> Plan:
+        return from_first(lambda: features.plan(OUT, work, list(path_of), recipe, limits.images_per_shard))
+
+    def make(shards: Sequence[Shard], todo: Plan) -> None:
+        encoder = partial(checkpoint.load_encoder, device, limits.level)
+        make_shards(work, shards, todo, path_of, recipe, encoder, limits.batch_size, limits.workers)
         wait_for_all()
+
+    with (
+        locked(work / "lock", waits=True) if rank == 0 else nullcontext()
+    ):  # experiments side by side share it
+        first = todo = plan()
+        if 0 < len(todo.missing) < world:  # too few to share out whole
+            make(features.part_of(todo.new[rank::world], recipe), todo)
+            todo = plan()
+        make(todo.missing[rank::world], todo)
         if rank == 0:
-            _finish(work, todo, images, recipe)
+            _finish(work, todo, images, recipe, len(first.new))
     leave_processes()
 
 
-def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe) -> None:
+def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, computed: int) -> None:
     """Put the store together and say what it took."""
     versions = {library: version(library) for library in _LIBRARIES}
     manifest = features.finish(OUT, work, todo, images, recipe, versions)
     pictures = len(set(images.values()))
-    made = [picture for shard in todo.missing for picture in shard.pictures]
-    computed = sum(picture not in todo.reusable for picture in made)
     sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
     metrics = {"images": len(images), "pictures": pictures, "computed": computed}
     metrics |= {"reused": pictures - computed, "shards": len(sizes), "bytes": sum(sizes)}
     write_json(METRICS, metrics | recipe.fields())
     print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
+
+
+def _hashes(paths: dict[str, Path]) -> dict[str, str]:
+    """Picture name → SHA-256 of its file."""
+    with progress_bar(len(paths), "image", "pictures") as progress:
+        found = {}
+        for name, path in sorted(paths.items()):
+            found[name] = _hash_of(path)
+            progress.update()
+    return found
 
 
 def _hash_of(path: Path) -> str:

@@ -58,7 +58,7 @@ def run() -> None:
     every = in_memory(
         lambda: scores_of_systems(test_pairs, texts | others, scorer),
         f"BERTScore's encoder {settings.evaluate.scorer}",
-        "set evaluate.scorer to minilm in params.yaml",
+        "close other programs, or set evaluate.scorer to minilm in params.yaml where it is another",
     )
     scores = {system: every[system] for system in texts}
     draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
@@ -87,6 +87,7 @@ def score_file(path: Path, other: Path | None) -> None:
     """
     evaluate = load_settings().evaluate
     scorer = BertScorer(encoder_named(evaluate.scorer), torch.device("cpu"))
+    use_threads_for(scorer.parameters)
     pairs, texts = read_predictions(path)
     scores = scores_of(pairs, texts, scorer)
     found = summary(pairs, scores)

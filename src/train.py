@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from transformers import set_seed
 
@@ -21,10 +21,17 @@ from vqa import lora
 from vqa.base_model import write_base
 from vqa.bertscore import BertScorer, encoder_named
 from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
+from vqa.devices import (
+    default_device,
+    from_first,
+    frozen_dtype,
+    leave_processes,
+    rank_and_world,
+    wait_for_all,
+)
 from vqa.durable import durable_folder
 from vqa.errors import run_command
-from vqa.features import MANIFEST, FeatureStore
+from vqa.features import FeatureStore
 from vqa.files import sha256_of, write_json
 from vqa.pairs import read_pairs
 from vqa.predictions import Blinded, Decoding, texts_for
@@ -51,24 +58,28 @@ def run() -> None:
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
-    work = folder_of_run(durable_folder("training"), _run(settings, identity))
+    work = folder_of_run(durable_folder("training"), _run(settings, identity, store.key))
     arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
 
     set_seed(settings.train.seed)
     model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
     lora.add_adapter(model, settings.lora, settings.model.name)
     trainable, total = lora.trainable_share(model)
-    scorer = BertScorer(encoder_named(settings.evaluate.scorer), device)
+    is_first = rank_and_world()[0] == 0
+    scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
     decoding = Decoding(
         settings.train.eval_batch_size, settings.evaluate.max_new_tokens, batch_key="train.eval_batch_size"
     )
 
     def validation() -> dict[str, float]:
         texts = texts_for(val_pairs, features, model, decoding, "validation")
-        scores = scores_of(val_pairs, texts, scorer)
-        return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
 
-    is_first = rank_and_world()[0] == 0
+        def scores() -> dict[str, float]:
+            found = scores_of(val_pairs, texts, cast(BertScorer, scorer))
+            return {"bert_score_f1": found.bert_score_f1.mean(), "exact_match": found.exact_match.mean()}
+
+        return from_first(scores)
+
     if is_first:
         work.mkdir(parents=True, exist_ok=True)
         last_checkpoint(work)  # removes what a kill left
@@ -104,20 +115,14 @@ def run() -> None:
     leave_processes()
 
 
-def _run(settings: Settings, identity: Mapping[str, str | None]) -> dict[str, Any]:
+def _run(settings: Settings, identity: Mapping[str, str | None], features: str) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
-    inputs = {str(path): sha256_of(path) for path in (TRAIN, VAL, FEATURES / MANIFEST)}
-    blocks = (
-        settings.lora,
-        settings.train,
-        settings.model,
-        settings.evaluate.scorer,
-        settings.evaluate.max_new_tokens,
-    )
+    model = settings.model
     return {
-        "inputs": inputs,
-        "model": identity,
-        "settings": [str(block) for block in blocks],
+        "inputs": {str(path): sha256_of(path) for path in (TRAIN, VAL)} | {"features": features},
+        "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
+        "settings": [str(settings.lora), str(settings.train)],
+        "validation": [settings.evaluate.scorer, settings.evaluate.max_new_tokens],
         "world": rank_and_world()[1],
     }
 

@@ -19,7 +19,9 @@ from commands import contents
 from test_stages import fails
 from vqa.checkpoint import Checkpoint
 from vqa.errors import InputError
+from vqa.features import FeatureStore
 from vqa.files import read_json, write_json
+from vqa.settings import load_settings
 
 Project = Callable[..., Path]
 Publish = Callable[..., None]
@@ -88,6 +90,28 @@ def test_a_hub_id_answers_as_its_own_download_does_whose_features_it_takes_over(
     assert read_json(Path("metrics/features.json"))["model"]["commit"] == COMMITS[0]
     assert from_hub["predictions"] == from_folder["predictions"]
     assert from_hub["adapter_model.safetensors"] == from_folder["adapter_model.safetensors"]
+
+
+def test_a_killed_run_goes_on_though_the_model_has_another_name_or_commit_now(
+    project: Project, toy_folder: Path, tmp_path: Path, publish: Publish
+) -> None:
+    publish(toy_folder)
+    project(train={"images": 4})
+    for stage in (generate, validate, cache_features):
+        stage.run()
+    begun = set()
+    for name, revision in (
+        (str(toy_folder), None),
+        (f"{toy_folder}/", None),
+        (HUB_ID, None),
+        (HUB_ID, COMMITS[0]),
+    ):
+        project(train={"images": 4}, model={"name": name, "revision": revision})
+        settings = load_settings()
+        identity = Checkpoint.of(settings.model).identity(CPU)
+        store = FeatureStore(Path("data/features"), identity, "qformer")
+        begun.add(json.dumps(train._run(settings, identity, store.key), sort_keys=True))
+    assert len(begun) == 1
 
 
 def test_a_new_readme_stops_nothing_and_new_weights_are_named_with_the_way_back(

@@ -76,7 +76,7 @@ def test_weights_and_scorers_that_do_not_fit_are_named(
     nothing = partial(with_room_for, 0, size_of=lambda *_: 1)
     monkeypatch.setattr(BertScorer, "scores", nothing(BertScorer.scores))
     sentence = fails(evaluate.run, capsys)
-    assert "out of memory: BERTScore's encoder minilm; set evaluate.scorer to minilm" in sentence
+    assert "out of memory: BERTScore's encoder minilm; close other programs" in sentence
     monkeypatch.setattr(Blip2ForConditionalGeneration, "_load_pretrained_model", nothing(len))
     assert "does not fit on cpu; choose a smaller model.name" in fails(answer_base.run, capsys)
 
@@ -107,6 +107,18 @@ def test_the_hint_is_measured_when_the_failed_batch_is_gone() -> None:
 def test_where_not_even_one_fits_it_says_what_else_helps() -> None:
     with pytest.raises(InputError, match="out of memory with 2 things at once; buy memory"):
         in_batches_that_fit(lambda size: torch.empty(size * TOO_MUCH), 2, "things", "a.key", "buy memory")
+
+
+def test_where_other_processes_wait_nothing_is_tried_and_the_half_is_named() -> None:
+    tried: list[int] = []
+
+    def work(size: int) -> None:
+        tried.append(size)
+        torch.empty(TOO_MUCH)
+
+    with pytest.raises(InputError, match=r"set a\.key to 16 in params\.yaml$"):
+        in_batches_that_fit(work, 32, "things", "a.key", "buy memory", is_tried=False)
+    assert tried == [32]
 
 
 def test_other_errors_are_left_as_they_are() -> None:

@@ -4,6 +4,8 @@ it."""
 import csv
 import json
 import pickle
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +20,13 @@ import compare
 import generate
 import train
 import validate
-from commands import PYTHON, TWO_PROCESSES, finished, killed_at, run, started
+from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, run, started
 from conftest import ROOT
 from test_others import vilt
+from test_stages import fails
 from toy import toy_processor
 from vqa.blip2 import PixelReader
-from vqa.encoding import Pixels
+from vqa.encoding import Pixels, together
 from vqa.pairs import read_pairs
 
 Project = Callable[..., Path]
@@ -87,6 +90,37 @@ def test_workers_that_decode_are_started_by_any_method_and_are_handed_no_weights
 ) -> None:
     pixels = Pixels(paths, PixelReader(toy_processor().image_processor))
     assert len(pickle.dumps(pixels)) < 10_000
-    here = torch.stack([pixels[i] for i in range(len(pixels))])
-    loader = DataLoader(pixels, batch_size=3, num_workers=1, multiprocessing_context=method)
+    here = together([pixels[i] for i in range(len(pixels))])
+    assert isinstance(here, torch.Tensor)
+    loader = DataLoader(pixels, 3, num_workers=1, multiprocessing_context=method, collate_fn=together)
     assert torch.equal(torch.cat(list(loader)), here)
+
+
+def test_a_picture_that_changed_is_named_in_one_sentence_also_by_a_worker(
+    project: Project, catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "catalogue"
+    shutil.copytree(catalogue, root)
+    project(data={"root": str(root)}, features={"workers": 1})
+    generate.run()
+    validate.run()
+    picture = next((root / "images/small").glob("*/*"))
+    picture.write_bytes(picture.read_bytes()[:-100])
+    sentence = fails(cache_features.run, capsys)
+    assert "changed after validation (image_truncated); run dvc repro validate" in sentence
+    assert "Traceback" not in sentence
+
+
+def test_fewer_pictures_than_a_shard_holds_are_shared_out_too(project: Project) -> None:
+    project()
+    generate.run()
+    validate.run()
+    run("cache_features")
+    alone = contents(Path("data/features"))
+    for path in Path("data/features").iterdir():
+        path.unlink()
+    printed = run("cache_features", TWO_PROCESSES)
+    assert "30 pictures were computed" in printed
+    assert re.search(r"features: 100%.* 15/15", printed)  # of the first process's
+    assert contents(Path("data/features")) == alone
+    assert not list(Path(".durable/features").glob("*.safetensors"))

@@ -78,9 +78,22 @@ def test_too_long_a_question_is_rejected_by_name_and_the_rest_trains(project: Pr
     for stage in (generate, validate, cache_features, train):
         stage.run()
     (reject,) = read_rows(Path("data/vqa/rejected.csv"), ("question", "reason", "detail"))
-    assert reject["reason"] == "question_too_long"
+    assert reject["reason"] == "too_many_tokens"
     assert "very very" in reject["question"]
     assert reject["detail"].endswith("the model has room for 128")
+
+
+def test_too_long_an_answer_is_rejected_by_name_before_anything_is_encoded(project: Project) -> None:
+    folder = project(train={"images": 4})
+    generate.run()
+    rows = Path("data/vqa/generated.csv").read_text().splitlines(keepends=True)
+    long = f"{rows[1].split(',')[0]},What is written on it?,{'zqxj' * 30}\n"
+    (folder / "mine.csv").write_text("".join([*rows, long]))
+    project(train={"images": 4}, generate={"annotator": "csv", "csv": "mine.csv"})
+    for stage in (generate, validate, cache_features, train):
+        stage.run()
+    (reject,) = read_rows(Path("data/vqa/rejected.csv"), ("question", "reason", "detail"))
+    assert reject["reason"] == "too_many_tokens"
 
 
 def test_a_question_longer_than_the_model_s_positions_is_named(

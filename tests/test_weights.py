@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import Blip2ForConditionalGeneration
 
 import answer_adapted
 import answer_base
@@ -105,6 +107,8 @@ def test_old_pickled_weights_load_as_safetensors_do(folder: Path) -> None:
         ("config.json", b"{"),
         ("model.safetensors", LFS_POINTER),
         ("model.safetensors", b""),
+        ("generation_config.json", LFS_POINTER),
+        ("generation_config.json", b"{"),
         ("pytorch_model.bin", LFS_POINTER),
         ("pytorch_model.bin", b"PK\3\4 torn"),
         ("pytorch_model.bin", pickle.dumps({"a": 1})[:-1]),
@@ -123,6 +127,42 @@ def test_whatever_is_damaged_ends_the_first_stage_that_uses_the_model_in_one_sen
     assert str(folder) in sentence
     assert "restore the folder" in sentence or "no model can be read there" in sentence
     assert not Path("data/features").exists()
+
+
+def test_a_tokenizer_or_pixels_of_another_model_are_refused_in_the_first_stage(folder: Path) -> None:
+    processor = read_json(folder / "processor_config.json")
+    larger = {**processor["image_processor"], "size": {"height": 48, "width": 48}}
+    write_json(folder / "processor_config.json", {**processor, "image_processor": larger})
+    with pytest.raises(InputError, match=r"makes pictures of .*48.*, but its config\.json wants 32"):
+        Checkpoint(str(folder)).check()
+    write_json(folder / "processor_config.json", processor)
+    tokenizer = Checkpoint(str(folder)).load_processor().tokenizer
+    tokenizer.add_tokens([f"beyond{i}" for i in range(3)])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"with 3 tokens \('beyond\d'\) that its \d+ embeddings have no"):
+        Checkpoint(str(folder)).check()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("CUDA error: no kernel")]
+)
+def test_what_the_machine_lacks_is_not_called_a_damaged_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Blip2ForConditionalGeneration, "_load_pretrained_model", fail)
+    with pytest.raises(type(error), match=r"No space left|no kernel"):
+        Checkpoint(str(folder)).load(CPU)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_an_adapter_s_record_of_its_base_that_says_nothing_is_refused_by_name(
+    adapted: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (adapted / "base_model.json").write_text(content)
+    assert re.search("base_model.json is no JSON object|adapts None, but", fails(answer_adapted.run, capsys))
 
 
 @pytest.fixture

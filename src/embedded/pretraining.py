@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from vqa.devices import use_threads_for
 from vqa.terminal import progress_bar
 
 WARM_UP_STEPS = 100
@@ -30,6 +31,7 @@ def trained(module: nn.Module, stage: str, steps: int, peak: float, loss_of: Los
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         first_step, curve = state["step"], state["curve"]
+    use_threads_for(sum(parameter.numel() for parameter in module.parameters()))
     progress = progress_bar(steps, "step", stage, first_step)
     for step in range(first_step, steps):
         loss = loss_of(step)

@@ -21,13 +21,15 @@ from transformers import (
     Blip2Processor,
     PretrainedConfig,
 )
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from vqa.blip2 import AnswerModel, ImageEncoder, Level
 from vqa.devices import frozen_dtype, use_threads_for
-from vqa.errors import InputError, first_line
+from vqa.errors import InputError, first_line, is_of_the_machine
 from vqa.memory import TOO_LARGE, in_memory
 from vqa.settings import Model
-from vqa.weights import commit_of, misfits, silent, weight_files, weights_hash
+from vqa.tokens import IMAGE_TOKEN
+from vqa.weights import check_json, commit_of, misfits, silent, weight_files, weights_hash
 
 _SIGHT = ("vision_model", "qformer", "query_tokens")
 _LANGUAGE = ("language_model", "language_projection")
@@ -66,11 +68,28 @@ class Checkpoint:
         """
         with self._readable():
             problem = misfits(Blip2ForConditionalGeneration, self._config, self._weight_files)
+            check_json(self.name, GENERATION_CONFIG_NAME, self._revision)  # its loader passes over damage
         if problem:
             raise InputError(
                 f"{self._named} has weights that do not fit its config.json: {problem}; {self._restore}"
             )
-        self.load_processor()
+        self._check_processor(self.load_processor())
+
+    def _check_processor(self, processor: Blip2Processor) -> None:
+        side, size = self._config.vision_config.image_size, dict(processor.image_processor.size)
+        if {size.get("height"), size.get("width")} != {side}:
+            raise InputError(
+                f"{self._named} makes pictures of {size}, but its config.json wants {side} pixels a side; "
+                f"{self._restore}"
+            )
+        ids = processor.tokenizer.get_vocab()
+        rows = self._config.text_config.vocab_size
+        beyond = [token for token, number in ids.items() if number >= rows and token != IMAGE_TOKEN]
+        if beyond:
+            raise InputError(
+                f"{self._named} has a tokenizer with {len(beyond)} tokens ({beyond[0]!r}) that its "
+                f"{rows} embeddings have no row for; {self._restore}"
+            )
 
     def load(self, device: torch.device) -> Blip2ForConditionalGeneration:
         """The whole model in evaluation mode, in the dtype for `device`.
@@ -159,6 +178,8 @@ class Checkpoint:
         except (InputError, MemoryError):
             raise
         except Exception as error:
+            if is_of_the_machine(error) or "CUDA" in str(error):
+                raise
             raise InputError(
                 f"{self._named} is missing or damaged ({first_line(error)}); {self._restore}"
             ) from error
@@ -166,7 +187,7 @@ class Checkpoint:
     @cached_property
     def _config(self) -> PretrainedConfig:
         try:
-            config = AutoConfig.from_pretrained(self.name, revision=self.revision)
+            config = AutoConfig.from_pretrained(self.name, revision=self._revision)
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(
                 f"params.yaml: model.name is {self.name!r}, but no model can be read there; give a "
@@ -182,8 +203,10 @@ class Checkpoint:
     @cached_property
     def _commit(self) -> str | None:
         """Of the hub repository; None for a folder."""
-        self._config  # noqa: B018 – says first that nothing is there, or no BLIP-2
-        return None if Path(self.name).is_dir() else commit_of(self.name, self.revision)
+        try:
+            return None if Path(self.name).is_dir() else commit_of(self.name, self.revision)
+        except (OSError, ValueError):
+            return None  # whoever reads more says that nothing is there
 
     @property
     def _revision(self) -> str | None:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import TypeVar
 
@@ -10,6 +12,7 @@ import torch
 from vqa.errors import InputError
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=7)  # with processes that others wait for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # What torchrun alone sets for the processes that it starts.
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
@@ -83,7 +86,8 @@ def rank_and_world() -> tuple[int, int]:
 def join_processes() -> None:
     """Meet the other processes that torchrun started, so that `wait_for_all` can be used; alone, nothing."""
     if rank_and_world()[1] > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("gloo")
+        # One that encodes the last shard, or scores, keeps the others waiting: that is no fault.
+        torch.distributed.init_process_group("gloo", timeout=PATIENCE)
 
 
 def leave_processes() -> None:
@@ -105,6 +109,15 @@ def gathered(mine: T) -> list[T]:
     everyone: list[T | None] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, mine)
     return everyone  # type: ignore[return-value]
+
+
+def from_first(work: Callable[[], T]) -> T:
+    """What `work` gives in the first process, which alone does it, in all."""
+    if not torch.distributed.is_initialized():
+        return work()
+    found = [work() if torch.distributed.get_rank() == 0 else None]
+    torch.distributed.broadcast_object_list(found)
+    return found[0]  # type: ignore[return-value]
 
 
 def _local_rank_and_world() -> tuple[int, int]:

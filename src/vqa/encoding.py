@@ -17,8 +17,10 @@ from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.terminal import progress_bar
 
 
-class Pixels(Dataset[Tensor]):
-    """Picture i as the model's input `[3, H, W]`; decoding runs in the loader's workers."""
+class Pixels(Dataset[Tensor | str]):
+    """Picture i as the model's input `[3, H, W]`, or what is wrong with it; decoding runs in the loader's
+    workers, whose errors would reach the main process as tracebacks.
+    """
 
     def __init__(self, paths: Sequence[Path], reader: PixelReader) -> None:
         self._paths, self._reader = paths, reader
@@ -26,13 +28,19 @@ class Pixels(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> Tensor | str:
         try:
             return self._reader.pixels([load_image(self._paths[index])])[0]
         except ImageError as error:
-            raise InputError(
-                f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
-            ) from error
+            return f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
+
+
+def together(rows: Sequence[Tensor | str]) -> Tensor | str:
+    """A batch `[B, 3, H, W]`, or the first problem in it."""
+    pictures = [row for row in rows if isinstance(row, Tensor)]
+    return (
+        torch.stack(pictures) if len(pictures) == len(rows) else next(r for r in rows if isinstance(r, str))
+    )
 
 
 def make_shards(
@@ -80,9 +88,11 @@ def _rows(
         batches += [numbers[i : i + batch_size] for i in range(0, len(group), batch_size)]
         start += len(group)
     pixels = Pixels([path_of[picture] for picture in flat], encoder.reader)
-    loader = DataLoader(pixels, batch_sampler=batches, num_workers=workers)  # type: ignore[arg-type]
+    loader = DataLoader(pixels, batch_sampler=batches, num_workers=workers, collate_fn=together)  # type: ignore[arg-type]
     with progress_bar(len(flat), "image", "features", is_shown=rank_and_world()[0] == 0) as progress:
         for batch in loader:
+            if isinstance(batch, str):
+                raise InputError(batch)
 
             def look(count: int, batch: Tensor = batch) -> Tensor:
                 return encoder.features(batch[:count]).cpu()

@@ -10,6 +10,7 @@ _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS) 
 
 _OUT_OF_MEMORY = (
     "out of memory",
+    "out of shared memory",
     "DefaultCPUAllocator",
     "bad_alloc",
     "ALLOC_FAILED",
@@ -38,14 +39,20 @@ def run_command(command: Callable[[], None]) -> None:
         if not is_out_of_memory(error):
             raise
         _end(
-            "out of memory; close other programs, or lower features.batch_size, train.micro_batch_size, "
-            "train.eval_batch_size or evaluate.batch_size in params.yaml: what was finished is kept"
+            "out of memory; close other programs, or lower features.batch_size, features.workers, "
+            "train.micro_batch_size, train.eval_batch_size or evaluate.batch_size in params.yaml: what was "
+            "finished is kept"
         )
     except OSError as error:
-        if error.errno not in _MACHINE:
+        if not is_of_the_machine(error):
             raise
         where = f"{error.filename}: " if error.filename else ""
         _end(f"{where}{error.strerror}; mend that and run this again: what was finished is kept")
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """A disk that is full or may not be written."""
+    return isinstance(error, OSError) and error.errno in _MACHINE
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -64,8 +64,13 @@ class Plan:
 
     kept: list[Shard]
     missing: list[Shard]
-    stale: list[Path]
+    stale: list[Path]  # also parts that earlier runs or several processes made, and whose rows are all copied
     reusable: dict[str, tuple[Path, int]]  # picture → row of a shard that will be deleted
+
+    @property
+    def new(self) -> list[str]:
+        """Pictures that the encoder must be run on."""
+        return [p for shard in self.missing for p in shard.pictures if p not in self.reusable]
 
 
 def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard: int) -> Plan:
@@ -101,7 +106,11 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
     return Plan(
         kept + there,
         [shard for shard in missing if shard not in there],
-        [path for path in stale if path.parent == folder and path.name not in new],
+        [
+            path
+            for path, rows in stale.items()
+            if path.name not in new and (path.parent == folder or wanted.issuperset(rows or [""]))
+        ],
         {picture: at for picture, at in reusable.items() if picture in wanted},
     )
 
@@ -155,6 +164,11 @@ def finish(
     for path in [*done.stale, *folder.glob("*.tmp"), *work.glob("*.tmp")]:
         path.unlink(missing_ok=True)
     return manifest
+
+
+def part_of(pictures: Sequence[str], recipe: Recipe) -> list[Shard]:
+    """A shard of any size, whose rows are copied into whole ones later; none for no pictures."""
+    return [_shard(list(pictures), recipe)] if pictures else []
 
 
 def row_of(path: Path, row: int) -> Tensor:
@@ -231,6 +245,11 @@ class FeatureStore:
             for file, shard in self._files.items()
             for row, picture in enumerate(json.loads(shard.metadata()[_HEADER])["pictures"])
         }
+
+    @property
+    def key(self) -> str:
+        """Equal for stores of equal rows, whatever their model is called and wherever it came from."""
+        return hashlib.sha256(json.dumps([sorted(self._files), self._images]).encode()).hexdigest()
 
     def __getitem__(self, image_name: str) -> Tensor:
         """One picture's features `[rows, size]`, fp32."""

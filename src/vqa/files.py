@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,18 @@ def read_jsonl(path: Path) -> Iterator[Any]:
                 yield json.loads(line)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The file's content, names and values.
+
+    Raises:
+        InputError: it is not a JSON object.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no JSON object; restore it with git or dvc checkout")
+    return content
+
+
 def read_json(path: Path) -> Any:
     """The file's content.
 
@@ -111,8 +124,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not JSON ({error}); restore it with git or dvc checkout") from error
 
 
-def locked(path: Path) -> BinaryIO:
-    """The file for appending, this process's alone; the lock goes with the process, however that ends."""
+def locked(path: Path, waits: bool = False) -> BinaryIO:
+    """The file for appending, this process's alone; the lock goes with the process, however that ends.
+
+    Raises:
+        InputError: another run has it (`waits`: until it has not), or the disk cannot lock or be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab", buffering=0)
@@ -123,6 +140,10 @@ def locked(path: Path) -> BinaryIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        if waits:
+            print(f"waiting for another run that holds {path}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return file
         raise InputError(f"another run is writing {path}; wait for it to end") from error
     except OSError as error:
         raise InputError(

@@ -30,7 +30,7 @@ def judge(
     decisions: Mapping[Key, Decision],
     inspect: Callable[[Sequence[str]], Mapping[str, Picture]],
     limits: Validate,
-    too_long: Callable[[str], str] = lambda _: "",
+    too_long: Callable[[str, str], str] = lambda *_: "",
 ) -> tuple[list[Pair], list[Rejected]]:
     """Kept pairs in input order and the rejected as they came.
 
@@ -39,7 +39,7 @@ def judge(
     Args:
         decisions: a person's word on pairs, by `key_of`.
         inspect: picture names → what was found in each file; called once.
-        too_long: question → why the model has no room for it; "" when it has.
+        too_long: question, answer → why the model has no room for them; "" when it has.
     """
     standing: list[Candidate] = []
     rejected: list[Rejected] = []

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from vqa.base_model import TRAIN_AGAIN
 from vqa.blip2 import AnswerModel
 from vqa.errors import InputError, first_line
-from vqa.files import read_json, undamaged, write_json
+from vqa.files import read_json, read_object, undamaged, write_json
 from vqa.lora_targets import module_names
 from vqa.settings import Lora
 
@@ -252,7 +252,7 @@ def _wrapped(module: Any, folder: Path) -> PeftModel:
 
 def _biases(model: AnswerModel, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
     """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
-    if read_json(folder / "adapter_config.json").get("bias", "none") == "none":
+    if read_object(folder / "adapter_config.json").get("bias", "none") == "none":
         return []
     named = [*model.language_model.named_parameters(), *(model.queries or nn.Module()).named_parameters()]
     return [(p, p.data.clone()) for name, p in named if name.endswith("bias")]

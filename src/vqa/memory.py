@@ -31,13 +31,16 @@ def in_memory(work: Callable[[], T], what: str, remedy: str) -> T:
     raise InputError(f"out of memory: {what}; {remedy}")
 
 
-def in_batches_that_fit(work: Callable[[int], T], size: int, things: str, key: str, too_large: str) -> T:
+def in_batches_that_fit(
+    work: Callable[[int], T], size: int, things: str, key: str, too_large: str, is_tried: bool = True
+) -> T:
     """`work(size)`: `size` things at once, whose number `key` in params.yaml sets.
 
     Raises:
         InputError: they do not fit; it names the largest half, quarter, … that does, tried after what the
         failed
-            one held was let go. `too_large` says what helps where not even one fits.
+            one held was let go. `too_large` says what helps where not even one fits. `is_tried` False:
+            nothing can be tried, since other processes wait in the midst of the work; it names the half.
     """
     try:
         return work(size)
@@ -45,8 +48,9 @@ def in_batches_that_fit(work: Callable[[int], T], size: int, things: str, key: s
         if not is_out_of_memory(error):
             raise
     # Here the error is gone, and with it the frames that hold the failed batch.
-    fitting = _largest_that_fits(work, size)
-    hint = f"set {key} to {fitting} in params.yaml: that fits" if fitting else too_large
+    fitting = _largest_that_fits(work, size) if is_tried else size // 2
+    proved = ": that fits" if is_tried else ""
+    hint = f"set {key} to {fitting} in params.yaml{proved}" if fitting else too_large
     raise InputError(f"out of memory with {size} {things} at once; {hint}")
 
 

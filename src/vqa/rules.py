@@ -44,7 +44,7 @@ class Context:
 
     limits: Validate
     inspect: Callable[[Sequence[str]], Mapping[str, Picture]]
-    too_long: Callable[[str], str] = lambda _: ""  # why the model has no room for a question
+    too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
     _pictures: Mapping[str, Picture] | None = None
 
     def pictures(self, standing: Sequence[Candidate]) -> Mapping[str, Picture]:
@@ -94,9 +94,9 @@ def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
     return None if candidate.answer else f"nothing is left of {candidate.pair.answer!r} once normalised"
 
 
-def _question_too_long(standing: Sequence[Candidate], context: Context) -> Broken:
+def _too_many_tokens(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        if detail := context.too_long(candidate.pair.question):
+        if detail := context.too_long(candidate.pair.question, candidate.answer):
             yield candidate.row, detail
 
 
@@ -237,7 +237,7 @@ RULES = (
     Rule("bad_image_name", _each(_bad_image_name), is_hard=True),
     Rule("empty_question", _each(_empty_question), is_hard=True),
     Rule("empty_answer", _each(_empty_answer), is_hard=True),
-    Rule("question_too_long", _question_too_long, is_hard=True),
+    Rule("too_many_tokens", _too_many_tokens, is_hard=True),
     Rule("not_one_word", _each(_not_one_word)),
     Rule("answer_is_fragment", _each(_answer_is_fragment)),
     Rule("no_information", _each(_no_information)),

@@ -49,7 +49,12 @@ class Work:
         for start in range(0, len(self.names), self._batch_size):
             batch = self.names[start : start + self._batch_size]
             pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
-            found.update(zip(batch, self._encoder.features(pixels), strict=True))
+
+            def look(count: int, pixels: Tensor = pixels) -> Tensor:
+                return self._encoder.features(pixels[:count])
+
+            rows = in_batches_that_fit(look, len(batch), "pictures", "evaluate.batch_size", TOO_LARGE)
+            found.update(zip(batch, rows, strict=True))
         return found
 
     def answer(self, features: Mapping[str, Tensor]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from vqa.errors import InputError, first_line
 
-_IMAGE_TOKEN = "<image>"
-# Bytes, and so tokens at most, of a question that every BLIP-2 has room for.
+IMAGE_TOKEN = "<image>"
+# Bytes, and so tokens at most, of a question and an answer that every BLIP-2 has room for.
 _SHORT = 64
 
 
@@ -22,7 +22,7 @@ class Tokens:
         self.num_query_tokens: int = config.num_query_tokens
         # Checkpoints from before November 2024 do not say; the processor then adds the token.
         known = config.image_token_id
-        self.image_token_id: int = tokenizer.convert_tokens_to_ids(_IMAGE_TOKEN) if known is None else known
+        self.image_token_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if known is None else known
         # T5 counts positions relative to each other, and has room for any number.
         self._positions: int | None = (
             None if self.is_encoder_decoder else config.text_config.max_position_embeddings
@@ -47,11 +47,12 @@ class Tokens:
         ]
         return ids
 
-    def too_long(self, question: str, max_new_tokens: int) -> str:
-        """Why there is no room for a question and `max_new_tokens` of its answer; "" when there is."""
+    def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
+        """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
         if self._positions is None:
             return ""
-        needed = len(self.prompt_ids(question)) + max_new_tokens
+        said = len(self.answer_ids(answer)) + 1  # its end
+        needed = len(self.prompt_ids(question)) + max(said, max_new_tokens)
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
@@ -76,14 +77,17 @@ def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
         ) from error
 
 
-def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str], str]:
-    """What says of a question why the model has no room for it; "" when it has.
+def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str, str], str]:
+    """What says of a question and its answer why the model has no room for them; "" when it has.
 
-    Loads the tokenizer when asked about a question that is not short: most catalogues have none.
+    Loads the tokenizer when asked about a pair that is not short: most catalogues have none.
     """
     tokens = cache(lambda: tokens_of(name, revision, prompt))
-    return cache(
-        lambda question: (
-            "" if len(question.encode()) <= _SHORT else tokens().too_long(question, max_new_tokens)
-        )
-    )
+
+    @cache
+    def too_long(question: str, answer: str) -> str:
+        if len((question + answer).encode()) <= _SHORT:
+            return ""
+        return tokens().too_long(question, max_new_tokens, answer)
+
+    return too_long

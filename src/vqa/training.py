@@ -15,7 +15,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from vqa import lora
 from vqa.blip2 import AnswerModel
-from vqa.devices import rank_and_world
+from vqa.devices import PATIENCE, rank_and_world
 from vqa.errors import InputError
 from vqa.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs import Pair
@@ -119,6 +119,7 @@ def trainer_arguments(
         report_to=[],
         disable_tqdm=True,  # progress.PairsBar that counts pairs
         ddp_find_unused_parameters=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
         dataloader_pin_memory=not is_cpu,
     )
 
@@ -174,7 +175,9 @@ class AdapterTrainer(Trainer):
             loss.backward()
             return loss
 
-        return in_batches_that_fit(step, len(inputs["labels"]), "pairs", "train.micro_batch_size", TOO_LARGE)
+        alone = rank_and_world()[1] == 1
+        size = len(inputs["labels"])
+        return in_batches_that_fit(step, size, "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
 
     def _named(self, numbers: Tensor) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs

@@ -2,6 +2,7 @@
 them, and whether they fit its configuration.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,20 @@ def weight_files(name: str, revision: str | None) -> list[Path]:
         shards, _ = get_checkpoint_shard_files(name, found, revision=revision)
         return [Path(shard) for shard in shards]
     raise OSError(f"no {' or '.join(_NAMES)}")
+
+
+def check_json(name: str, file: str, revision: str | None) -> None:
+    """A file that may be absent, but not damaged.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    found = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    if found is not None:
+        try:
+            json.loads(Path(found).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{found} is not JSON: {error}") from error
 
 
 def weights_hash(path: Path) -> str:
