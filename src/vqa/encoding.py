@@ -97,5 +97,6 @@ def _rows(
             def look(count: int, batch: Tensor = batch) -> Tensor:
                 return encoder.features(batch[:count]).cpu()
 
-            yield from in_batches_that_fit(look, len(batch), "pictures", "features.batch_size", TOO_LARGE)
+            rows = in_batches_that_fit(look, len(batch), "pictures", "features.batch_size", TOO_LARGE)
             progress.update(len(batch))
+            yield from rows
