@@ -17,7 +17,7 @@ run: .venv/run
 
 test: .venv/test
 	ruff check . && ruff format --check . && mypy
-	HF_HUB_OFFLINE=1 python -m pytest
+	HF_HUB_OFFLINE=1 python -m pytest -n 2 --dist loadfile
 
 # Base against adapted on your own pictures: http://127.0.0.1:8010
 demo: .venv/run

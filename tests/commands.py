@@ -18,7 +18,7 @@ _ENVIRONMENT = {
 }
 PYTHON = (sys.executable,)
 _TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
-TWO_PROCESSES = (*_TORCHRUN, "--nproc-per-node", "2", "--master-port", "29517")
+TWO_PROCESSES = (*_TORCHRUN, "--standalone", "--nproc-per-node", "2")
 
 
 def node(rank: int) -> tuple[str, ...]:
