@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
@@ -20,6 +21,8 @@ os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write t
 for _who in ("AUTHOR", "COMMITTER"):  # a fresh machine has no identity, and git commits nothing without
     os.environ.setdefault(f"GIT_{_who}_NAME", "tests")
     os.environ.setdefault(f"GIT_{_who}_EMAIL", "tests@localhost")
+
+torch.set_num_threads(1)  # toys gain nothing from more, and two processes of tests share the cores
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
