@@ -183,6 +183,14 @@ def test_listings_that_name_none_of_the_pictures_stop_and_no_listings_folder_doe
     assert read_listings(root, VIEWS.values(), 20) is None
 
 
+@pytest.mark.parametrize("name", ["Listings", "LISTINGS", "abo-listings", "listing"])
+def test_a_listings_folder_of_another_spelling_is_named(tmp_path: Path, name: str) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    (root / "listings").rename(root / name)
+    with pytest.raises(InputError, match=rf"{name} is not read under that name; rename it to .*/listings$"):
+        read_listings(root, VIEWS.values(), 20)
+
+
 def test_fields_of_other_catalogues_are_read_as_what_they_mean(tmp_path: Path) -> None:
     plain = {
         "item_id": None,

@@ -139,10 +139,13 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
     A picture on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
     Raises:
-        InputError: there is a listings folder, but its listings or images.csv are missing or not readable, or
-            no listing names one of `images`: splits would rest on nothing.
+        InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
+            are missing or not readable, or no listing names one of `images`: splits would rest on nothing.
     """
     if not (root / "listings").exists():
+        for folder in filter(Path.is_dir, like_listings(root)):
+            if folder.name.lower().removeprefix("abo-") in ("listing", "listings"):
+                raise InputError(f"{folder} is not read under that name; rename it to {root / 'listings'}")
         return None
     names = image_names(root)
     types: dict[str, str] = {}
@@ -165,6 +168,11 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
             "the pictures of a product in one split; fetch what is missing, or move the folder away"
         )
     return Listings(types, together, len(listings), with_unknown_images)
+
+
+def like_listings(root: Path) -> list[Path]:
+    """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
+    return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
 def _draw(seed: int, image_name: str) -> str:
