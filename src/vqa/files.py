@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
@@ -112,7 +113,26 @@ def read_json(path: Path) -> Any:
 
 
 def locked(path: Path) -> BinaryIO:
-    """The file for appending, this process's alone; the lock goes with the process, however that ends."""
+    """The file for appending, this process's alone; the lock goes with the process, however that ends.
+
+    Raises:
+        InputError: another process has it, or it cannot be written or locked.
+    """
+    while True:
+        file = _locked_if_free(path)
+        if _is_at(path, file):
+            return file
+        file.close()  # who had it until now removed it between our opening and locking it
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _locked_if_free(path: Path) -> BinaryIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab", buffering=0)
@@ -123,6 +143,7 @@ def locked(path: Path) -> BinaryIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        file.close()
         raise InputError(f"another run is writing {path}; wait for it to end") from error
     except OSError as error:
         raise InputError(
