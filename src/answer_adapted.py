@@ -29,7 +29,7 @@ from vqa.predictions import (
     write_predictions,
 )
 from vqa.settings import load_settings
-from vqa.unfinished import Unfinished
+from vqa.unfinished import Unfinished, held
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
@@ -66,20 +66,24 @@ def run() -> None:
         "blind": (BLIND, Blinded(store)),
         "wrong_image": (WRONG_IMAGE, Swapped(store, [pair.image_name for pair in pairs])),
     }
-
-    model = checkpoint.load_answer_model(settings.model.prompt, device, level)
-    lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
     kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
-    texts = {
-        system: texts_for(pairs, features, model, decoding, system, kept[system])
-        for system, (_, features) in views.items()
-    }
-    if rank_and_world()[0] == 0:
-        for system, (path, _) in views.items():
-            write_predictions(path, pairs, texts[system])
-        for unfinished in kept.values():  # only now: DVC empties all three outs when the stage starts again
-            unfinished.remove()
-        print(f"wrote the adapter's answers to {len(pairs)} questions: looking, blind, with another picture")
+
+    is_first = rank_and_world()[0] == 0
+    with held([unfinished.folder for unfinished in kept.values()], is_first):
+        model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+        lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
+        texts = {
+            system: texts_for(pairs, features, model, decoding, system, kept[system])
+            for system, (_, features) in views.items()
+        }
+        if is_first:
+            for system, (path, _) in views.items():
+                write_predictions(path, pairs, texts[system])
+            for (
+                unfinished
+            ) in kept.values():  # only now: DVC empties all three outs when the stage starts again
+                unfinished.remove()
+            print(f"wrote the adapter's answers to {len(pairs)} questions: looking, blind, another picture")
     leave_processes()
 
 

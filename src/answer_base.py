@@ -18,7 +18,7 @@ from vqa.files import sha256_of
 from vqa.pairs import read_pairs
 from vqa.predictions import Decoding, allowed_answers, texts_for, write_predictions
 from vqa.settings import load_settings
-from vqa.unfinished import Unfinished
+from vqa.unfinished import Unfinished, held
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
@@ -47,12 +47,14 @@ def run() -> None:
     }
     unfinished = Unfinished(durable_folder("answers"), run_of)
 
-    model = checkpoint.load_answer_model(settings.model.prompt, device, level)
-    texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
-    if rank_and_world()[0] == 0:
-        write_predictions(OUT, pairs, texts)
-        unfinished.remove()
-        print(f"wrote the base model's {len(texts)} answers to {OUT}")
+    is_first = rank_and_world()[0] == 0
+    with held([unfinished.folder], is_first):
+        model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+        texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
+        if is_first:
+            write_predictions(OUT, pairs, texts)
+            unfinished.remove()
+            print(f"wrote the base model's {len(texts)} answers to {OUT}")
     leave_processes()
 
 

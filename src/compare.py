@@ -20,7 +20,7 @@ from vqa.others import texts_of_other
 from vqa.pairs import read_pairs
 from vqa.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.unfinished import Unfinished
+from vqa.unfinished import Unfinished, held
 
 TEST = Path("data/vqa/test.csv")
 OUT = Path("data/predictions/others")
@@ -32,19 +32,26 @@ def run() -> None:
     root, max_new_tokens = settings.data.root, settings.evaluate.max_new_tokens
     device = default_device()
     join_processes()
-    texts, kept = {}, []
-    for name in settings.evaluate.compare:
-        run_of = {"other": name, "pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
-        kept.append(Unfinished(durable_folder("answers"), run_of))
-        texts[name] = texts_of_other(name, pairs, root, max_new_tokens, device, kept[-1])
-    if rank_and_world()[0] == 0:
-        shutil.rmtree(OUT, ignore_errors=True)
-        OUT.mkdir(parents=True)
-        for name, said in texts.items():
-            write_predictions(OUT / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv", pairs, said)
-        for unfinished in kept:
-            unfinished.remove()
-        print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
+    run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
+    kept = {
+        name: Unfinished(durable_folder("answers"), {"other": name} | run_of)
+        for name in settings.evaluate.compare
+    }
+    is_first = rank_and_world()[0] == 0
+    with held([unfinished.folder for unfinished in kept.values()], is_first):
+        texts = {
+            name: texts_of_other(name, pairs, root, max_new_tokens, device, unfinished)
+            for name, unfinished in kept.items()
+        }
+        if is_first:
+            shutil.rmtree(OUT, ignore_errors=True)
+            OUT.mkdir(parents=True)
+            for name, said in texts.items():
+                file = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv"
+                write_predictions(OUT / file, pairs, said)
+            for unfinished in kept.values():
+                unfinished.remove()
+            print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
     leave_processes()
 
 

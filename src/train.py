@@ -39,7 +39,7 @@ from vqa.progress import LivePlots, PairsBar
 from vqa.scoring import scores_of
 from vqa.settings import Settings, load_settings
 from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, pairs_of_images, trainer_arguments
-from vqa.unfinished import folder_of_run, remove_run, say_what_else_is_kept
+from vqa.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
@@ -60,59 +60,69 @@ def run() -> None:
     dtype = frozen_dtype(settings.model.dtype, device)
     work = folder_of_run(durable_folder("training"), _run(settings, identity, store.key))
     arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
-
-    set_seed(settings.train.seed)
-    model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
-    lora.add_adapter(model, settings.lora, settings.model.name)
-    trainable, total = lora.trainable_share(model)
     is_first = rank_and_world()[0] == 0
-    scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
-    decoding = Decoding(
-        settings.train.eval_batch_size, settings.evaluate.max_new_tokens, batch_key="train.eval_batch_size"
-    )
 
-    def validation() -> dict[str, float]:
-        texts = texts_for(val_pairs, features, model, decoding, "validation")
+    with held([work], is_first):
+        set_seed(settings.train.seed)
+        model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
+        lora.add_adapter(model, settings.lora, settings.model.name)
+        trainable, total = lora.trainable_share(model)
+        scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
+        decoding = Decoding(
+            settings.train.eval_batch_size,
+            settings.evaluate.max_new_tokens,
+            batch_key="train.eval_batch_size",
+        )
 
-        def scores() -> dict[str, float]:
-            found = scores_of(val_pairs, texts, cast(BertScorer, scorer))
-            return {"bert_score_f1": found.bert_score_f1.mean(), "exact_match": found.exact_match.mean()}
+        def validation() -> dict[str, float]:
+            texts = texts_for(val_pairs, features, model, decoding, "validation")
 
-        return from_first(scores)
+            def scores() -> dict[str, float]:
+                found = scores_of(val_pairs, texts, cast(BertScorer, scorer))
+                return {
+                    "bert_score_f1": found.bert_score_f1.mean(),
+                    "exact_match": found.exact_match.mean(),
+                }
 
-    if is_first:
-        work.mkdir(parents=True, exist_ok=True)
-        last_checkpoint(work)  # removes what a kill left
-        say_what_else_is_kept(work)
-    bar = PairsBar(settings.train.batch_size)
-    trainer = AdapterTrainer(
-        model=model,
-        validation=validation,
-        settings=settings.train,
-        train_dataset=CachedPairs(train_pairs, features),
-        eval_dataset=CachedPairs(val_pairs, features),
-        callbacks=[LivePlots(PLOTS), bar],
-        args=arguments,
-    )
-    wait_for_all()
-    resumed = last_checkpoint(work)
-    if is_first:
-        print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-        print(f"continuing from {resumed}" if resumed else "starting afresh")
-    with closing(bar):
-        trainer.train(resume_from_checkpoint=resumed)
-    trainer.finish()
-    if is_first:
-        shutil.rmtree(OUT, ignore_errors=True)
-        trainer.save_adapters(OUT)
-        for folder in OUT.iterdir():
-            write_base(folder, identity)
-        metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
-        metrics |= {"trainable_share": round(trainable / total, 6)}
-        write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
-        remove_run(work)
-        print(f"saved the adapters in {OUT}")
+            return from_first(scores)
+
+        if is_first:
+            last_checkpoint(work)  # removes what a kill left
+            say_what_else_is_kept(work)
+        bar = PairsBar(settings.train.batch_size)
+        trainer = AdapterTrainer(
+            model=model,
+            validation=validation,
+            settings=settings.train,
+            train_dataset=CachedPairs(train_pairs, features),
+            eval_dataset=CachedPairs(val_pairs, features),
+            callbacks=[LivePlots(PLOTS), bar],
+            args=arguments,
+        )
+        wait_for_all()
+        resumed = last_checkpoint(work)
+        if is_first:
+            print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+            print(f"continuing from {resumed}" if resumed else "starting afresh")
+        with closing(bar):
+            trainer.train(resume_from_checkpoint=resumed)
+        trainer.finish()
+        if is_first:
+            _save(trainer, identity)
+            metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
+            metrics |= {"trainable_share": round(trainable / total, 6)}
+            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            remove_run(work)
+            print(f"saved the adapters in {OUT}")
     leave_processes()
+
+
+def _save(trainer: AdapterTrainer, identity: Mapping[str, str | None]) -> None:
+    """Both adapters, each with the model that it was made for."""
+    shutil.rmtree(OUT, ignore_errors=True)
+    trainer.save_adapters(OUT)
+    for folder in OUT.iterdir():
+        write_base(folder, identity)
 
 
 def _run(settings: Settings, identity: Mapping[str, str | None], features: str) -> dict[str, Any]:

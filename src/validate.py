@@ -78,7 +78,7 @@ def run() -> None:
     metrics |= census(by_split) | {"labels": label_noise(pairs), "types": type_agreement(pairs)}
     protection = leak_protection(division, usable, listings, seen)
     write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
-    _say_what_is_missing(protection["listings"])
+    _say_what_is_missing(protection["listings"], root)
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
 
@@ -100,8 +100,15 @@ def _division(
     return divided(usable, types, together, draw, MEMORY, seen or frozenset())
 
 
-def _say_what_is_missing(listings: Mapping[str, int] | None) -> None:
-    if listings and listings["pictures_on_none"]:
+def _say_what_is_missing(listings: Mapping[str, int] | None, root: Path) -> None:
+    if listings is None:
+        unread = [f"{path.name} is not read, unpack it there" for path in abo.like_listings(root)]
+        print(
+            f"{root} has no listings: only their looks (copies and near copies) keep pictures of one product "
+            f"in one split; listings would lie in {root / 'listings/metadata'}"
+            + "".join(f"; {sentence}" for sentence in unread)
+        )
+    elif listings["pictures_on_none"]:
         print(
             f"{listings['pictures_on_none']} pictures are on none of the {listings['read']} listings found: "
             "only their looks keep them with others of their product"

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vqa.abo import Product, image_names, image_path, read_catalogue, read_listings, sample
 from vqa.errors import InputError
@@ -181,7 +183,75 @@ def test_listings_that_name_none_of_the_pictures_stop_and_no_listings_folder_doe
     assert read_listings(root, VIEWS.values(), 20) is None
 
 
-@pytest.mark.parametrize("line", ["[1]", "null", "{"])
+@pytest.mark.parametrize("name", ["Listings", "LISTINGS", "abo-listings", "listing"])
+def test_a_listings_folder_of_another_spelling_is_named(tmp_path: Path, name: str) -> None:
+    root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
+    (root / "listings").rename(root / name)
+    with pytest.raises(InputError, match=rf"{name} is not read under that name; rename it to .*/listings$"):
+        read_listings(root, VIEWS.values(), 20)
+
+
+def test_fields_of_other_catalogues_are_read_as_what_they_mean(tmp_path: Path) -> None:
+    plain = {
+        "item_id": None,
+        "main_image_id": "front",
+        "item_name": "Lamp",
+        "color": {"language_tag": "en_US", "value": "Taupe", "standardized_values": "Beige"},
+        "material": [{"language_tag": "en_US", "value": "Wood", "standardized_values": None}],
+        "bullet_point": ["Bright", 60, None],
+        "product_type": ["LAMP"],
+    }
+    root = write_tree(tmp_path, [plain, TWO_VIEWS], VIEWS)
+    (product,) = read_catalogue(root, LANGUAGES, 20).products  # the named one, though its id is null
+    assert (product.item_id, product.product_type, product.name) == ("", "LAMP", "Lamp")
+    assert (product.color, product.material, product.bullets) == ("Beige", "Wood", ("Bright", "60"))
+
+
+def test_a_main_picture_that_is_no_text_is_left_out_and_the_other_listings_go_on(tmp_path: Path) -> None:
+    odd = {"item_id": "B2", "main_image_id": ["back"], "product_type": "LAMP"}
+    root = write_tree(tmp_path, [odd, TWO_VIEWS], VIEWS)
+    catalogue = read_catalogue(root, LANGUAGES, 20)
+    assert [product.item_id for product in catalogue.products] == ["B1"]
+    assert catalogue.left_out == {"main_image_id_is_no_text": 1}
+    listings = read_listings(root, VIEWS.values(), 20)
+    assert listings is not None
+    assert (listings.read, listings.with_unknown_images, listings.together) == (2, 1, TIED)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["front", "en_US", "\ud800", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["language_tag", "value", "standardized_values"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+KEYS = ["item_id", "main_image_id", "other_image_id", "product_type", "item_name", "color", "bullet_point"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(odd=st.lists(st.dictionaries(st.sampled_from(KEYS), JSON), max_size=4))
+def test_whatever_a_listing_holds_the_others_go_on(
+    tmp_path_factory: pytest.TempPathFactory, odd: list[dict[str, Any]]
+) -> None:
+    root = write_tree(tmp_path_factory.mktemp("odd"), [*odd, TWO_VIEWS], VIEWS)
+    catalogue = read_catalogue(root, LANGUAGES, 20)
+    assert len(catalogue.products) + sum(catalogue.left_out.values()) == len(odd) + 1
+    for product in catalogue.products:
+        "".join([product.item_id, product.product_type, product.name or "", *product.bullets]).encode()
+    listings = read_listings(root, VIEWS.values(), 20)
+    assert listings is not None
+    assert listings.read == len(odd) + 1
+    assert TIED[0] in listings.together
+
+
+@pytest.mark.parametrize("line", ["[1]", "null", "{", "[" * 100_000])
 def test_a_line_that_is_no_listing_is_named(tmp_path: Path, line: str) -> None:
     root = write_tree(tmp_path, [TWO_VIEWS], VIEWS)
     (root / "listings/metadata/listings_1.json").write_text(f"{json.dumps(TWO_VIEWS)}\n{line}\n")

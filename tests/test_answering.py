@@ -19,6 +19,8 @@ import validate
 from commands import contents
 from vqa.answering import Answerer
 from vqa.blip2 import AnswerModel
+from vqa.errors import InputError
+from vqa.predictions import write_predictions
 from vqa.settings import load_settings
 
 Project = Callable[..., Path]
@@ -82,6 +84,25 @@ def test_speed_is_measured_with_one_language_model_and_judging_loads_none(
     assert len(loaded) == 1
     evaluate.run()
     assert len(loaded) == 1
+
+
+def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(train={"images": 4})
+    for stage in (generate, validate, cache_features, train):
+        stage.run()
+    for answer in (answer_base, answer_adapted):
+
+        def written(*arguments: Any, answer: Any = answer) -> None:
+            monkeypatch.setattr(answer, "write_predictions", write_predictions)
+            with pytest.raises(InputError, match=r"another run is writing .*/answers/\w+/lock; wait"):
+                answer.run()
+            write_predictions(*arguments)
+
+        monkeypatch.setattr(answer, "write_predictions", written)
+        answer.run()
+    assert not Path(".durable/answers").exists()
 
 
 def test_equal_predictions_are_judged_with_equal_bytes(project: Project) -> None:

@@ -1,10 +1,11 @@
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vqa.files import make_own, whole_file
+from vqa.files import locked, make_own, whole_file
 from vqa.inspection import inspected
 
 LINKS = [os.link, os.symlink]
@@ -58,3 +59,19 @@ def test_pictures_seen_are_remembered_in_an_own_copy(catalogue: Path, tmp_path: 
     assert len(inspected(catalogue, names, memory)) == 3
     assert cached.read_bytes() == b""
     assert memory.read_bytes().count(b"\n") == 3
+
+
+def test_a_lock_that_its_holder_removed_before_it_was_ours_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    lock = fcntl.flock
+
+    def late(file: int, how: int) -> None:
+        monkeypatch.setattr("fcntl.flock", lock)
+        path.unlink()  # the run that had it ends
+        lock(file, how)
+
+    monkeypatch.setattr("fcntl.flock", late)
+    with locked(path) as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())

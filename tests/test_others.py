@@ -32,6 +32,7 @@ import validate
 from vqa.errors import InputError
 from vqa.others import OtherModel, texts_of_other
 from vqa.pairs import Pair
+from vqa.predictions import write_predictions
 from vqa.tables import read_rows
 from vqa.unfinished import Unfinished
 
@@ -119,10 +120,32 @@ def test_other_models_answer_the_test_split_in_our_schema(
     generate.run()
     validate.run()
     compare.run()
+    assert not Path(".durable/answers").exists()
     (path,) = Path("data/predictions/others").glob("*.csv")
     rows = read_rows(path, ["generated_answer"])
     assert len(rows) == len(read_rows(Path("data/vqa/test.csv"), ["answer"]))
     assert {row["generated_answer"] for row in rows} <= {"red", "blue", "wood"}
+
+
+def test_a_second_comparison_waits_for_the_first(
+    project: Callable[..., Path],
+    tmp_path: Path,
+    processor: Blip2Processor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vilt(tmp_path / "vilt", processor)
+    project(evaluate={"compare": [str(tmp_path / "vilt")]})
+    generate.run()
+    validate.run()
+
+    def written(*arguments: Any) -> None:
+        monkeypatch.setattr(compare, "write_predictions", write_predictions)
+        with pytest.raises(InputError, match=r"another run is writing .*/lock; wait for it to end"):
+            compare.run()
+        write_predictions(*arguments)
+
+    monkeypatch.setattr(compare, "write_predictions", written)
+    compare.run()
 
 
 def test_what_is_no_such_model_is_named(tmp_path: Path, catalogue: Path) -> None:

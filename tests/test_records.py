@@ -13,7 +13,12 @@ HEADER = "image_name,question,answer\n"
 
 
 def read(text: str, delimiter: str = ",", is_trusted: bool = False) -> list[Record]:
-    return list(records(io.StringIO(text, newline=""), delimiter, 1, is_trusted))
+    width = len(text.split("\n", 1)[0].split(delimiter))
+
+    def is_row(cells: Sequence[str]) -> bool:
+        return len(cells) == width
+
+    return list(records(io.StringIO(text, newline=""), delimiter, 1, None if is_trusted else is_row))
 
 
 def cells_of(found: Sequence[Record]) -> list[list[str]]:

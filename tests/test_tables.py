@@ -1,10 +1,11 @@
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vqa.errors import InputError
@@ -131,7 +132,7 @@ def test_a_row_of_several_lines_that_does_not_fit_names_them_all(tmp_path: Path)
     assert table.malformed[0].problem == (
         "lines 2–3: 4 cells where the header has 3: a.jpg,How many, in all?,4,5"
     )
-    assert table.lines == Lines(total=4, header=1, blank=0, judged=1, unreadable=2)
+    assert table.lines == Lines(total=4, header=1, blank=0, judged=1, unreadable=2, rows=1)
 
 
 def test_every_line_is_accounted_for(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_every_line_is_accounted_for(tmp_path: Path) -> None:
     text = 'sep=,\n\nimage_name,question,answer\na,"b\n\nc",d\n\n,,\na,b,c,d\na,"b,c\nd,e,f'
     path.write_text(text)
     table = read_table(path)
-    assert table.lines == Lines(total=11, header=2, blank=3, judged=4, unreadable=2)
+    assert table.lines == Lines(total=11, header=2, blank=3, judged=4, unreadable=2, rows=2)
     assert table.rows == [["a", "b\n\nc", "d"], ["d", "e", "f"]]
     assert table.long_rows == {0: 3}
 
@@ -151,12 +152,87 @@ def test_no_text_has_a_line_that_is_not_accounted_for(
     path = tmp_path_factory.mktemp("lines") / "table.csv"
     path.write_bytes(f"{header}\n{text}".encode())
     table = read_table(path)
-    total, *parts = astuple(table.lines)
+    total, *parts, rows = astuple(table.lines)
     with path.open(newline="") as file:
         assert total == sum(1 for _ in file)
     assert total == sum(parts)
-    assert len(table.rows) <= table.lines.judged
+    assert len(table.rows) == rows <= table.lines.judged
     assert len(table.malformed) <= table.lines.unreadable
+
+
+def needed(columns: Sequence[str]) -> Sequence[str]:
+    return [name for name in columns if name in KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("header", "end"),
+    [
+        ("image_name,question,answer,question_type", ""),
+        ("image_name,question,answer", ","),
+        ("image_name,question,answer,,", ""),
+        ("image_name;question;answer;question_type;difficulty", ";"),
+        (",image_name,question,answer,note", ""),
+    ],
+)
+def test_rows_shorter_or_longer_than_their_header_are_given_back_too(
+    tmp_path: Path, header: str, end: str
+) -> None:
+    comma = ";" if ";" in header else ","
+    rows = [f"{i}.jpg,What is it?,lamp{i}" for i in range(900)]
+    rows[9], rows[849] = '9.jpg,"What is it?,red', '849.jpg,How long is the 12",lamp'
+    index = "0," if header.startswith(",") else ""
+    text = "\n".join([header, *((index + row).replace(",", comma) + end for row in rows)])
+    (tmp_path / "table.csv").write_text(text)
+    table = read_table(tmp_path / "table.csv", KNOWN, needed)
+    assert table.lines == Lines(total=901, header=1, blank=0, judged=899, unreadable=1, rows=899)
+    assert [row[:3] for row in table.rows] == [row.split(",") for row in rows if row != rows[9]]
+
+
+def test_a_pair_of_quotes_in_two_neighbouring_short_rows_is_told_by_the_rows_above(tmp_path: Path) -> None:
+    header = "image_name,question,answer,question_type\na.jpg,What?,red\n"
+    (tmp_path / "table.csv").write_text(header + 'b.jpg,"What?,red\nc.jpg,How long is 12",lamp\n')
+    table = read_table(tmp_path / "table.csv", KNOWN, needed)
+    assert [malformed.line for malformed in table.malformed] == [3]
+    assert [row[0] for row in table.rows] == ["a.jpg", "c.jpg"]
+
+
+def test_a_cell_of_several_lines_is_no_short_rows(tmp_path: Path) -> None:
+    rows = [["a.jpg", "What?", "red", "color"], ["b.jpg", "Look,at\nthis", "red", "color"]]
+    rows += [["c.jpg", "Is it red, blue,\nor, at last, green,\nin one word?", "red", ""]]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_name", "question", "answer", "question_type"), *rows])
+    table = read_table(tmp_path / "table.csv", KNOWN, needed)
+    assert (table.rows, table.malformed) == (rows, [])
+    assert (table.lines.judged, table.lines.rows) == (6, 3)
+
+
+STRAYS = st.sampled_from(['"', '""', '",', ',"', ",", ";", "\n", "\r\n", "\r", "\0", '"\n', "\t", "'", ",,"])
+ENDS = st.sampled_from(["", ",", ",,", ",object", ",object,easy,"])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ends=st.one_of(ENDS.map(lambda end: [end] * 12), st.lists(ENDS, min_size=12, max_size=12)),
+    damage=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 40), STRAYS), max_size=4),
+)
+def test_rows_of_any_length_outside_the_damage_survive(
+    tmp_path: Path, ends: list[str], damage: list[tuple[int, int, str]]
+) -> None:
+    rows = [f"{i}.jpg,What is it?,lamp{i}{end}" for i, end in enumerate(ends)]
+    rows[5] = f'5.jpg,"How many,\nin all?",5{ends[5]}'
+    for number, place, stray in damage:
+        rows[number] = rows[number][:place] + stray + rows[number][place:]
+    path = tmp_path / "table.csv"
+    path.write_bytes("\n".join(["image_name,question,answer,question_type,difficulty", *rows]).encode())
+    table = read_table(path, KNOWN, needed)
+    total, *parts, counted = astuple(table.lines)
+    with path.open(newline="") as file:
+        assert total == sum(1 for _ in file) == sum(parts)
+    assert counted == len(table.rows)
+    survived = {tuple(row[:3]) for row in table.rows}
+    for i in set(range(12)) - {number for number, *_ in damage}:
+        question = "How many,\nin all?" if i == 5 else "What is it?"
+        assert (f"{i}.jpg", question, "5" if i == 5 else f"lamp{i}") in survived
 
 
 def test_a_line_break_of_another_system_does_not_break_the_row_it_is_in(tmp_path: Path) -> None:
@@ -168,7 +244,7 @@ def test_a_line_break_of_another_system_does_not_break_the_row_it_is_in(tmp_path
 
 def test_the_rows_that_one_quote_swallowed_are_read(shared: Path) -> None:
     table = read_table(shared / "faults/quote_closed_later.csv")
-    assert table.lines == Lines(total=901, header=1, blank=0, judged=899, unreadable=1)
+    assert table.lines == Lines(total=901, header=1, blank=0, judged=899, unreadable=1, rows=899)
     assert [malformed.line for malformed in table.malformed] == [11]
 
 

@@ -19,7 +19,7 @@ from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, st
 from vqa.errors import InputError
 from vqa.pairs import read_pairs
 from vqa.training import Shuffled, last_checkpoint, pairs_of_images
-from vqa.unfinished import folder_of_run
+from vqa.unfinished import folder_of_run, held
 
 Project = Callable[..., Path]
 WORK = Path(".durable/training")
@@ -65,7 +65,7 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
     killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
     printed = run("train")
-    assert re.search(r"continuing from \.durable/training/\w+/checkpoint-\d+", printed)
+    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
     assert trained_metrics() == metrics
     assert plotted() == plots
@@ -95,8 +95,24 @@ def test_settings_changed_and_changed_back_continue_where_they_were(
     assert f"{WORK} keeps 1 unfinished run(s) of other settings" in run("train")
     assert set(WORK.iterdir()) == begun
     project(train={"epochs": 4, "checkpoint_steps": 7}, lora={"r": 4})
-    assert re.search(r"continuing from \.durable/training/\w+/checkpoint-\d+", run("train"))
+    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", run("train"))
     assert not WORK.exists()
+
+
+def test_a_second_run_of_the_same_ends_at_once_and_leaves_the_first_one_s_checkpoints(
+    project: Project,
+) -> None:
+    cached(project)
+    killed_at("train", r"training: .* [4-9]\d/\d+ ")
+    (folder,) = WORK.iterdir()
+    (folder / "checkpoint-99").mkdir()  # the first run is writing it
+    with held([folder], is_first=True):
+        process = started("train")
+        printed, _ = process.communicate()
+        assert process.returncode == 1
+        assert re.search(r"another run is writing \S+/lock; wait for it to end", printed)
+        assert (folder / "checkpoint-99").is_dir()
+    assert "continuing from" in run("train")
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:

@@ -127,7 +127,7 @@ def test_each_line_of_a_csv_is_judged_or_rejected_though_a_quote_swallows_rows(
     generate.run()
     validate.run()
     metrics = read_json(METRICS)
-    lines = {"total": 34, "header": 2, "blank": 1, "judged": 30, "unreadable": 1}
+    lines = {"total": 34, "header": 2, "blank": 1, "judged": 30, "unreadable": 1, "rows": 29}
     assert metrics["lines"]["csv"] == lines
     assert metrics["lines"]["generated"] == lines | {"total": 32, "header": 1, "blank": 0}
     assert metrics["pairs"] == metrics["kept"] + sum(metrics["rejected"].values()) == 30
@@ -171,9 +171,10 @@ def test_whatever_rows_stand_below_good_ones_each_is_kept_or_has_a_reason(
     metrics = read_json(METRICS)
     assert metrics["kept"] >= 140
     assert metrics["kept"] + sum(metrics["rejected"].values()) == metrics["pairs"]
-    total, *parts = metrics["lines"]["generated"].values()
+    total, *parts, rows = metrics["lines"]["generated"].values()
     with GENERATED.open(encoding="utf-8", newline="") as file:
         assert total == sum(parts) == sum(1 for _ in file)
+    assert rows == metrics["pairs"] - metrics["rejected"].get("unreadable_row", 0)
 
 
 def test_the_review_page_cannot_be_broken_out_of(generated: Path) -> None:
@@ -277,8 +278,12 @@ def test_data_json_says_what_splits_rest_on(
     assert "27 pictures are on none of the 2 listings found" in capsys.readouterr().out
 
     shutil.rmtree(root / "listings")
+    (root / "abo-listings.tar").touch()
     validate.run()
     assert read_json(METRICS)["leak_protection"]["listings"] is None
+    said = capsys.readouterr().out
+    assert f"{root} has no listings: only their looks (copies and near copies) keep" in said
+    assert f"would lie in {root}/listings/metadata; abo-listings.tar is not read, unpack it there\n" in said
 
 
 def test_splits_that_would_rest_on_no_listing_at_all_are_not_made(

@@ -12,7 +12,6 @@ ABO: Collins et al. 2022, https://amazon-berkeley-objects.s3.amazonaws.com/index
 import csv
 import gzip
 import hashlib
-import html
 import json
 import unicodedata
 import zlib
@@ -25,11 +24,11 @@ from typing import Any, TextIO, cast
 from vqa.errors import InputError
 from vqa.files import as_on_disk
 from vqa.images import problem_of_name
+from vqa.listing import has_plain_ids, image_ids, product_type_of, text_of, texts_of
 from vqa.pairs import image_name_of
 
 # What a file that is torn, or no text, raises.
-_DAMAGE = (OSError, EOFError, zlib.error, ValueError)
-NEUTRAL = ""  # language tag of values that carry none
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Listings:
     types: dict[str, str]  # picture name → product type
     together: list[list[str]]  # names of the pictures that a listing ties together: two or more each
     read: int  # listings
-    with_unknown_images: int  # of these: name an image_id that images.csv lacks
+    with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
 
 
 def image_path(root: Path, image_name: str) -> Path:
@@ -97,6 +96,8 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
         image_id = listing.get("main_image_id")
         if not image_id:
             left_out["no_main_image"] += 1
+        elif not isinstance(image_id, str):
+            left_out["main_image_id_is_no_text"] += 1
         elif image_id not in names:
             left_out["image_not_in_images_csv"] += 1
         elif problem_of_name(names[image_id]):
@@ -138,22 +139,25 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
     A picture on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
     Raises:
-        InputError: there is a listings folder, but its listings or images.csv are missing or not readable, or
-            no listing names one of `images`: splits would rest on nothing.
+        InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
+            are missing or not readable, or no listing names one of `images`: splits would rest on nothing.
     """
     if not (root / "listings").exists():
+        for folder in filter(Path.is_dir, like_listings(root)):
+            if folder.name.lower().removeprefix("abo-") in ("listing", "listings"):
+                raise InputError(f"{folder} is not read under that name; rename it to {root / 'listings'}")
         return None
     names = image_names(root)
     types: dict[str, str] = {}
     listings = []
     with_unknown_images = 0
     for listing in _listings(root):
-        ids = _image_ids(listing)
+        ids = image_ids(listing)
         of_listing = list(dict.fromkeys(names[image_id] for image_id in ids if image_id in names))
-        with_unknown_images += any(image_id not in names for image_id in ids)
+        with_unknown_images += any(image_id not in names for image_id in ids) or not has_plain_ids(listing)
         listings.append(of_listing)
         for name in of_listing:
-            types.setdefault(name, _product_type(listing.get("product_type")))
+            types.setdefault(name, product_type_of(listing.get("product_type")))
     uses = Counter(name for of_listing in listings for name in of_listing)
     own = ([n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings)
     together = [of_listing for of_listing in own if len(of_listing) > 1]
@@ -164,6 +168,11 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
             "the pictures of a product in one split; fetch what is missing, or move the folder away"
         )
     return Listings(types, together, len(listings), with_unknown_images)
+
+
+def like_listings(root: Path) -> list[Path]:
+    """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
+    return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
 def _draw(seed: int, image_name: str) -> str:
@@ -235,49 +244,19 @@ def _object_in(line: str) -> dict[str, Any]:
     return listing
 
 
-def _image_ids(listing: dict[str, Any]) -> list[str]:
-    """The main picture's id and the others', in order."""
-    others = listing.get("other_image_id") or []
-    ids = [listing.get("main_image_id"), *(others if isinstance(others, list) else [others])]
-    return [image_id for image_id in ids if isinstance(image_id, str)]
-
-
 def _product(listing: dict[str, Any], image_name: str, languages: Sequence[str]) -> Product:
     def text(key: str) -> str | None:
-        return next(iter(_texts(listing.get(key), languages)), None)
+        return next(iter(texts_of(listing.get(key), languages)), None)
 
     return Product(
-        item_id=listing.get("item_id", ""),
+        item_id=text_of(listing.get("item_id")) or "",
         image_name=image_name,
-        product_type=_product_type(listing.get("product_type")),
+        product_type=product_type_of(listing.get("product_type")),
         name=text("item_name"),
         color=text("color"),
         material=text("material"),
         pattern=text("pattern"),
         shape=text("item_shape"),
         description=text("product_description"),
-        bullets=tuple(_texts(listing.get("bullet_point"), languages)),
+        bullets=tuple(texts_of(listing.get("bullet_point"), languages)),
     )
-
-
-def _product_type(value: Any) -> str:
-    """ABO documents a string; its files hold a list of {"value"}."""
-    if isinstance(value, list):
-        value = value[0].get("value") if value else None
-    return str(value) if value else "UNKNOWN"
-
-
-def _texts(values: Any, languages: Sequence[str]) -> list[str]:
-    """Every value in the most preferred language that has any; standardised values come first."""
-    if not isinstance(values, list):
-        return []
-    for language in [*languages, NEUTRAL]:
-        found = []
-        for value in values:
-            tag = value.get("language_tag", NEUTRAL)
-            if tag == language or (language and tag.startswith(language + "_")):
-                found += [*value.get("standardized_values", []), value.get("value")]
-        texts = [html.unescape(str(text)).strip() for text in found if text is not None]
-        if any(texts):
-            return [text for text in texts if text]
-    return []

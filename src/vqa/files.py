@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import sys
 import unicodedata
@@ -128,8 +129,23 @@ def locked(path: Path, waits: bool = False) -> BinaryIO:
     """The file for appending, this process's alone; the lock goes with the process, however that ends.
 
     Raises:
-        InputError: another run has it (`waits`: until it has not), or the disk cannot lock or be written.
+        InputError: another process has it (`waits`: until it has not), or it cannot be written or locked.
     """
+    while True:
+        file = _locked(path, waits)
+        if _is_at(path, file):
+            return file
+        file.close()  # who had it until now removed it between our opening and locking it
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _locked(path: Path, waits: bool) -> BinaryIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab", buffering=0)
@@ -144,6 +160,7 @@ def locked(path: Path, waits: bool = False) -> BinaryIO:
             print(f"waiting for another run that holds {path}", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
             return file
+        file.close()
         raise InputError(f"another run is writing {path}; wait for it to end") from error
     except OSError as error:
         raise InputError(

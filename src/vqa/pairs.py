@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vqa.errors import InputError
-from vqa.tables import Lines, check_columns, read_table, write_rows
+from vqa.tables import Lines, read_table, write_rows
 
 # Where a file may name its pictures, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
@@ -103,22 +103,27 @@ def pairs_and_lines(
     path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None
 ) -> tuple[list[Pair], Lines]:
     """As `read_pairs`, and what became of each line of the file."""
-    table = read_table(path, (*_FIELDS, *IMAGE_COLUMNS))
+    table = read_table(path, (*_FIELDS, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
-    check_columns(path, table.columns, (named_in, "question", "answer"))
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
-    unread = 0  # lines of rows that an earlier reading could not read
+    unread: list[int] = []  # the lines of each row that an earlier reading could not read
     for number, cells in enumerate(table.rows):
         row = dict(zip(table.columns, cells, strict=True))
         named = row.pop(named_in)
         pairs.append(_pair_of(by_id.get(named, image_name_of(named)), row))
-        unread += table.long_rows.get(number, 1) if row.get(UNREADABLE) else 0
+        if row.get(UNREADABLE):
+            unread.append(table.long_rows.get(number, 1))
     pairs += [Pair("", "", "", extra=((UNREADABLE, row.problem),)) for row in table.malformed]
     if not pairs:
         raise InputError(f"{path} has no rows; it needs at least one pair below its header")
-    lines = table.lines
-    return pairs, replace(lines, judged=lines.judged - unread, unreadable=lines.unreadable + unread)
+    lines, count = table.lines, sum(unread)
+    judged, rows = lines.judged - count, lines.rows - len(unread)
+    return pairs, replace(lines, judged=judged, unreadable=lines.unreadable + count, rows=rows)
+
+
+def _needed(columns: Sequence[str]) -> tuple[str, ...]:
+    return image_column(columns), "question", "answer"
 
 
 def _pair_of(image_name: str, row: dict[str, str]) -> Pair:

@@ -6,7 +6,7 @@ Such a record is undone: its first line is unreadable, and the lines below are r
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 _UNCLOSED = "a quote opens here and never closes in this row; close it"
@@ -42,12 +42,18 @@ class _Again:
         del self.taken[1:]
 
 
-def records(lines: Iterable[str], delimiter: str, first_line: int, is_trusted: bool) -> Iterator[Record]:
+def records(
+    lines: Iterable[str],
+    delimiter: str,
+    first_line: int,
+    is_row: Callable[[Sequence[str]], bool] | None,
+) -> Iterator[Record]:
     """The records of `lines`, which end as they do in the file; the first one with a cell is the header.
 
     Args:
         first_line: the number of the first of `lines` in its file.
-        is_trusted: a CSV writer wrote the file, so that quotes mean what they say wherever they pair up.
+        is_row: whether cells can be a row below the header, asked only after the header was handed over;
+            None: a CSV writer wrote the file, so that quotes mean what they say wherever they pair up.
     """
     again = _Again(lines)
     reader = csv.reader(again, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -64,10 +70,11 @@ def records(lines: Iterable[str], delimiter: str, first_line: int, is_trusted: b
             problem = _problem(error)
         taken = again.taken
         if style is None:
-            style = _Style(delimiter, taken[0], cells) if "".join(cells).strip() else None
+            header = "".join(cells).strip()
+            style = _Style(delimiter, taken[0], cells, is_row or _is_no_row) if header else None
         elif len(taken) == 1:
             style.learn(taken[0], cells)
-        elif problem or (not is_trusted and style.are_several(taken)):
+        elif problem or style.are_several(taken):
             again.put_back_all_but_first()
             problem, cells = _UNCLOSED, []
         if problem:
@@ -77,50 +84,61 @@ def records(lines: Iterable[str], delimiter: str, first_line: int, is_trusted: b
 
 
 class _Style:
-    """How a file writes a row on one line: the number of its cells, and whether blanks precede them."""
+    """How a file writes a row on one line: how many cells it has, and whether blanks precede them."""
 
-    def __init__(self, delimiter: str, line: str, header: Sequence[str]) -> None:
+    def __init__(
+        self, delimiter: str, line: str, header: Sequence[str], is_row: Callable[[Sequence[str]], bool]
+    ) -> None:
         self._delimiter = delimiter
+        self._is_row = is_row
         self._width = len(header)
+        self._widths: set[int] = (
+            set()
+        )  # of the rows until now: some leave out cells, some have empty ones more
         self._blank = f"{delimiter} "
         self._is_spaced = self._blank in line
 
     def learn(self, line: str, cells: Sequence[str]) -> None:
         """From a record that was read from one line."""
-        if not self._is_spaced and self._blank in line and '"' not in line and len(cells) == self._width:
-            self._is_spaced = True
+        if self._is_row(cells):
+            self._widths.add(len(cells))
+            if not self._is_spaced and self._blank in line and '"' not in line:
+                self._is_spaced = True
 
     def are_several(self, lines: Sequence[str]) -> bool:
         """Whether lines that were read as one record rather are several, the first with a stray quote.
 
-        A line inside a cell that is a whole row by itself is one. The last line also holds what follows
-        the cell, so it tells only together with the first. Prose is no row: a blank follows its commas.
+        A line inside a cell that can be a row by itself is one. The last line also holds what follows the
+        cell, so it tells only together with the first, and only where both have as many cells as a row of
+        this file has. Prose is no row: a blank follows its commas.
         """
-        if self._width == 1:
-            return False
-        if any(map(self._is_whole, lines[1:-1])):
+        if any(self._are_whole(self._cells_of(line)) for line in lines[1:-1]):
             return True
-        return self._is_whole(lines[-1]) and self._is_whole_but_for_its_quote(lines[0])
+        *before, opened = next(self._reader(lines[0], is_strict=False))
+        ends = [*before, *opened.split(self._delimiter)], self._cells_of(lines[-1])
+        return all(self._are_whole(cells) and self._is_usual(len(cells)) for cells in ends)
 
-    def _is_whole(self, line: str) -> bool:
-        try:
-            cells = next(self._reader(line, is_strict=True))
-        except csv.Error:
-            return False
-        return self._are_whole(cells)
-
-    def _is_whole_but_for_its_quote(self, line: str) -> bool:
-        *cells, opened = next(self._reader(line, is_strict=False))
-        return self._are_whole([*cells, *opened.split(self._delimiter)])
+    def _is_usual(self, width: int) -> bool:
+        return not self._widths or width == self._width or width in self._widths
 
     def _are_whole(self, cells: Sequence[str]) -> bool:
-        is_prose = not self._is_spaced and any(cell[:1].isspace() for cell in cells)
-        return len(cells) == self._width and not is_prose
+        is_prose = not self._is_spaced and any(cell[:1].isspace() and cell.strip() for cell in cells)
+        return not is_prose and self._is_row([cell.strip() for cell in cells])
+
+    def _cells_of(self, line: str) -> list[str]:
+        try:
+            return next(self._reader(line, is_strict=True))
+        except csv.Error:
+            return []
 
     def _reader(self, line: str, is_strict: bool) -> Iterator[list[str]]:
         return csv.reader(
             [line], delimiter=self._delimiter, skipinitialspace=self._is_spaced, strict=is_strict
         )
+
+
+def _is_no_row(_: Sequence[str]) -> bool:
+    return False
 
 
 def shown(text: str) -> str:

@@ -17,6 +17,7 @@ from vqa.tables import read_rows
 
 VERDICTS = ("accept", "reject", "correct")
 COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
+_KNOWN = (*COLUMNS, "list", "decided_at")
 _Item = TypeVar("_Item")
 
 
@@ -38,7 +39,8 @@ def key_of(image_name: str, question: str, answer: str) -> Key:
 
 
 def read_decisions(folder: Path) -> dict[Key, Decision]:
-    """Every decision in the folder's CSV files; of two on one pair the one made later holds.
+    """Every decision in the folder's CSV files, also where a spreadsheet saved them; of two on one pair the
+    one made later holds.
 
     Raises:
         InputError: a file that the review page did not write, or a decision it does not know; no decision
@@ -46,7 +48,7 @@ def read_decisions(folder: Path) -> dict[Key, Decision]:
     """
     found: list[tuple[str, Key, Decision]] = []
     for path in _files_of_decisions(folder):
-        for number, row in enumerate(read_rows(path, COLUMNS), start=1):
+        for number, row in enumerate(read_rows(path, COLUMNS, _KNOWN), start=1):
             verdict, corrected = row["decision"], row["corrected_answer"]
             if verdict not in VERDICTS:
                 raise InputError(

@@ -6,7 +6,7 @@ Everything is text: "NA" and "None" are answers, never missing values.
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -39,13 +39,14 @@ class Malformed:
 
 @dataclass(frozen=True)
 class Lines:
-    """What became of a file's physical lines: `total` is what was read, and the sum of the others."""
+    """What became of a file's physical lines: `total` is what was read, and the sum of the next four."""
 
     total: int
     header: int  # with the line above it that names the separator
     blank: int
     judged: int  # of rows; a quoted line break makes a row longer
     unreadable: int  # of rows that do not fit the header
+    rows: int  # that the judged lines make: far fewer where quotes swallowed some
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Table:
     long_rows: dict[int, int]  # number of a row, from 0 → its lines, where they are more than one
 
 
-def read_table(path: Path, known: Collection[str] = ()) -> Table:
+Needed = Callable[[Sequence[str]], Sequence[str]]  # columns of a file → those that no row of it can lack
+
+
+def read_table(path: Path, known: Collection[str] = (), needed: Needed = lambda columns: columns) -> Table:
     """Anyone's CSV. Cells are stripped; empty lines are skipped; a short row's missing cells are empty.
 
     Semicolons and tabs separate as commas do, and Excel's first line "sep=;" is understood. Columns that
@@ -67,11 +71,13 @@ def read_table(path: Path, known: Collection[str] = ()) -> Table:
 
     Args:
         known: our spelling of columns: with "image_path", "Image Path" is read as that.
+        needed: what a line must have to be a row by itself, though a quote above took it in.
 
     Raises:
-        InputError: no such file, not UTF-8, empty, a header that cannot be read, or a column twice.
+        InputError: no such file, not UTF-8, empty, a header that cannot be read, or a column twice; a column
+            of `needed` is missing.
     """
-    return _read(path, known, is_ours=False)
+    return _read(path, known, needed)
 
 
 def read_rows(
@@ -85,7 +91,7 @@ def read_rows(
     Raises:
         InputError: as `read_table`; a column of `required` is missing, or a row is malformed.
     """
-    table = _read(path, known or (), is_ours=known is None)
+    table = _read(path, known or (), None if known is None else lambda columns: required)
     check_columns(path, table.columns, required)
     if table.malformed:
         others = len(table.malformed) - 1
@@ -117,18 +123,19 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]
 
 @dataclass(frozen=True)
 class _Columns:
-    """A header: the columns that have a name, and where the others are."""
+    """A header: the columns that have a name, and where they and the others are."""
 
     names: list[str]
     places: list[int]  # of the names, among a row's cells
     index: int  # cells in front without a name: whatever they hold, it is no cell of ours
+    needed: list[int]  # places of those that no row can lack
 
     @classmethod
-    def of(cls, path: Path, cells: Sequence[str], known: Collection[str]) -> "_Columns":
+    def of(cls, path: Path, cells: Sequence[str], known: Collection[str], needed: Needed) -> "_Columns":
         """The columns of a file whose header is `cells`.
 
         Raises:
-            InputError: a column is there twice.
+            InputError: a column is there twice, or one of `needed` is not.
         """
         written = [_unescaped(cell) for cell in cells]
         places = [place for place, name in enumerate(written) if not _NAMELESS.fullmatch(name)]
@@ -136,7 +143,17 @@ class _Columns:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"{path}: column {twice!r} is there twice; rename one of them")
-        return cls(_spelled(names, known), places, places[0] if places else 0)
+        names = _spelled(names, known)
+        must_have = needed(names)
+        check_columns(path, names, must_have)
+        needed_places = [places[names.index(name)] for name in must_have]
+        return cls(names, places, places[0] if places else 0, needed_places)
+
+    def is_row(self, cells: Sequence[str]) -> bool:
+        """Whether the cells of one line are a row; of a single cell that cannot be told."""
+        if min(len(self.names), len(cells)) < 2 or self.problem(cells):
+            return False
+        return all(place < len(cells) and cells[place] for place in self.needed)
 
     def problem(self, cells: Sequence[str]) -> str:
         """Why a row does not fit, or ""."""
@@ -152,7 +169,8 @@ class _Columns:
         return [_unescaped(cells[place]) if place < len(cells) else "" for place in self.places]
 
 
-def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
+def _read(path: Path, known: Collection[str], needed: Needed | None) -> Table:
+    """`needed` is None of a file of ours: its commas and quotes mean what they say."""
     columns: _Columns | None = None
     rows: list[list[str]] = []
     malformed: list[Malformed] = []
@@ -160,12 +178,19 @@ def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
     lines: Counter[str] = Counter()
     with _opened(path) as file:
         source = _physical_lines(path, file, lines)
-        delimiter, head = (",", []) if is_ours else _delimiter(source)
+        delimiter, head = (",", []) if needed is None else _delimiter(source)
         lines["header"] = lines["total"] - len(head)
-        for record in records(chain(head, source), delimiter, 1 + lines["header"], is_trusted=is_ours):
+
+        def is_row(cells: Sequence[str]) -> bool:
+            return columns is not None and columns.is_row(cells)
+
+        found = records(
+            chain(head, source), delimiter, 1 + lines["header"], None if needed is None else is_row
+        )
+        for record in found:
             cells = [cell.strip() for cell in record.cells]
             problem = record.problem or (columns.problem(cells) if columns else "")
-            if not is_ours and "\0" in "".join(cells):
+            if needed is not None and "\0" in "".join(cells):
                 problem = f"a NUL character, which no text has; remove it: {shown(','.join(cells))}"
             if problem:
                 kind = "unreadable"
@@ -176,7 +201,7 @@ def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
                 kind = "blank"
             elif columns is None:
                 kind = "header"
-                columns = _Columns.of(path, cells, known)
+                columns = _Columns.of(path, cells, known, needed or (lambda columns: ()))
             else:
                 kind = "judged"
                 if record.lines > 1:
@@ -187,7 +212,7 @@ def _read(path: Path, known: Collection[str], is_ours: bool) -> Table:
     if columns is None:
         raise InputError(f"{path} is empty; it needs a header such as image_name,question,answer")
     counted = {name: lines[name] for name in ("total", "header", "blank", "judged", "unreadable")}
-    return Table(columns.names, rows, malformed, Lines(**counted), long_rows)
+    return Table(columns.names, rows, malformed, Lines(**counted, rows=len(rows)), long_rows)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a killed run leaves for the next run of the same: each run has a folder of its own, gone when it ends.
 
 Other settings make another run: what was begun with earlier ones stays until it is finished or removed by
-hand.
+hand. Two runs of the same at once would write into one folder, so the first one holds it.
 """
 
 import hashlib
@@ -9,11 +9,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from vqa.files import read_jsonl
+from vqa.files import locked, read_jsonl
+
+_LOCK = "lock"
 
 
 def folder_of_run(parent: Path, run: Mapping[str, Any]) -> Path:
@@ -22,9 +25,36 @@ def folder_of_run(parent: Path, run: Mapping[str, Any]) -> Path:
     return parent / key[:16]
 
 
+@contextmanager
+def held(folders: Iterable[Path], is_first: bool) -> Iterator[None]:
+    """Keep other runs out of these runs' folders while the block lasts; a kill ends that too.
+
+    Of the processes of one run the first one (`is_first`) holds them.
+
+    Raises:
+        InputError: another run works there.
+    """
+    with ExitStack() as locks:
+        for folder in folders if is_first else ():
+            locks.enter_context(closing(locked(folder / _LOCK)))
+            locks.callback(_remove_if_bare, folder)
+        yield
+
+
+def _remove_if_bare(folder: Path) -> None:
+    if folder.is_dir() and not _keeps_anything(folder):
+        remove_run(folder)
+
+
+def _keeps_anything(folder: Path) -> bool:
+    return any(path.name != _LOCK for path in folder.iterdir())
+
+
 def say_what_else_is_kept(folder: Path) -> None:
     """Name the unfinished runs of other settings beside `folder`."""
-    others = [path for path in folder.parent.glob("*") if path.is_dir() and path != folder]
+    others = [
+        path for path in folder.parent.glob("*") if path.is_dir() and path != folder and _keeps_anything(path)
+    ]
     if others:
         print(
             f"{folder.parent} keeps {len(others)} unfinished run(s) of other settings; their settings "
