@@ -45,6 +45,7 @@ class Job:
     state: str  # "submitting", "submitted", "collected" or "failed"
     image_names: tuple[str, ...] = ()  # of the keys
     model: str = ""
+    time: str = ""  # when it was handed over; ISO 8601, UTC
 
     @property
     def is_open(self) -> bool:
@@ -135,6 +136,7 @@ class Jobs:
     """Batch jobs by label, the last line of each; takes in a copy's and raises as `Ledger`."""
 
     def __init__(self, path: Path, copy: Path | None = None) -> None:
+        self._results = path.with_name("results")
         self._jobs = jobs = dict[str, Job]()
         self._lines = JsonLines(path, Job, lambda values, _: jobs.update({values["label"]: Job(**values)}))
         if copy is not None:
@@ -156,6 +158,19 @@ class Jobs:
     def record(self, job: Job) -> None:
         """Write a job's new state; when this returns it is on disk."""
         self._lines.append(asdict(job))
+
+    def result_path(self, job: Job) -> Path:
+        """Where what the service gave out as a job's result is kept until all of it is settled."""
+        return self._results / f"{job.label}.jsonl"
+
+    def keep_result(self, job: Job, content: bytes) -> bool:
+        """Keep a result as it came. Returns whether the last one was the same."""
+        path = self.result_path(job)
+        if path.exists() and path.read_bytes() == content:
+            return True
+        with whole_file(path) as file:
+            file.buffer.write(content)
+        return False
 
     def _is_news(self, values: Values, line: bytes) -> bool:
         job = Job(**values)

@@ -147,8 +147,7 @@ def _notice(body: dict[str, Any], model: str) -> str:
 
 def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
     """A reply for a request that will never be answered; raises for every other error."""
-    error = _error_in(answer)
-    said = " ".join(str(error.get("message") or answer.text[:200]).replace(key, "[key]").split())
+    error, said = _error_in(answer), said_in(answer, key)
     text = f"{said} {error.get('status')} {error.get('details')}"
     if answer.status >= 500 or (answer.status in _PASSING and "PerDay" not in text):
         wait = _seconds_to_wait(error.get("details"), answer.headers)
@@ -158,6 +157,12 @@ def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
         raise InputError(f"Gemini: {sentence} ({answer.status} {said}); what was answered is kept")
     # This picture or prompt is refused (say, an image it cannot decode); others may pass.
     return Reply(REFUSED, "", _encodable(said), model, 0, 0)
+
+
+def said_in(answer: HttpAnswer, key: str) -> str:
+    """An error's message on one line, without the key."""
+    said = str(_error_in(answer).get("message") or answer.text[:200])
+    return " ".join(said.replace(key, "[key]").split())
 
 
 def _lasting_fault(status: int, text: str, model: str) -> str:

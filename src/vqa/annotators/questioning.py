@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -116,8 +117,8 @@ def ask_in_batches(
         else:
             account.record(key, image_name, reply, 0.0, 1, model)
 
+    problems = collect_finished(jobs, client, settle)
     try:
-        collect_finished(jobs, client, settle)
         missing = unsettled(requests, ledger, retry)
         if missing:
             account.check()
@@ -128,7 +129,13 @@ def ask_in_batches(
         raise InputError(sentence) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    if open_jobs := under_way(requests, ledger, jobs):
+    open_jobs = under_way(requests, ledger, jobs)
+    here = [problems.pop(job.label) for job in open_jobs if job.label in problems]
+    for problem in problems.values():  # of other experiments' jobs
+        print(problem, file=sys.stderr)
+    if here:
+        raise InputError(here[0] + (f" (and {len(here) - 1} more such jobs)" if here[1:] else ""))
+    if open_jobs:
         names = ", ".join(str(job.name) for job in open_jobs)
         raise InputError(
             f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
