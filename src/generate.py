@@ -2,7 +2,7 @@
 
     python src/generate.py
     python src/generate.py --preview 5      # ask about five pictures, show their pairs and the bill for all
-    python src/generate.py --retry          # ask again what the service failed, refused or garbled
+    python src/generate.py --retry          # ask again all that gave no pair, but for safety and the like
     python src/generate.py --forget JOB     # give a batch job up that cannot be collected any more
 
 In: the catalogue at data.root (ABO's layout), or generate.csv. Out: data/vqa/generated.csv,
@@ -135,7 +135,7 @@ def _show(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preview", type=int, metavar="N", help="ask about N pictures and project the bill")
-    parser.add_argument("--retry", action="store_true", help="ask again what failed or was refused before")
+    parser.add_argument("--retry", action="store_true", help="ask again what gave no pair, but for safety")
     parser.add_argument("--forget", metavar="JOB", help="give up a batch job that cannot be collected")
     arguments = parser.parse_args()
     if arguments.preview is not None and arguments.preview < 1:

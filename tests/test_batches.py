@@ -454,3 +454,33 @@ def test_a_job_that_is_done_with_a_result_is_collected_whatever_its_state_is_cal
         server.instead["look"] = Response({**over, "metadata": {"state": "BATCH_STATE_COMPLETE"}})
         hand_over(server)
     assert outcomes() == {"answered": 10}
+
+
+def test_an_answer_of_no_use_that_is_asked_for_again_in_a_batch_gives_way_to_the_new_one(
+    hand_over: Callable[..., None],
+) -> None:
+    def prose(number: int, body: dict[str, Any]) -> Response:
+        return answer("prose") if number == 3 else well(number, body)
+
+    with GeminiServer(prose) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        hand_over(server)
+        assert outcomes() == {"answered": 9, "not_parsable": 1}
+        server.behaviour = well
+        with pytest.raises(InputError, match="1 requests are under way"):
+            generate.run(retry=True)
+        hand_over(server)
+    assert outcomes() == {"answered": 10}
+
+
+def test_an_error_inside_a_batch_s_response_is_that_error(hand_over: Callable[..., None]) -> None:
+    def busy(number: int, body: dict[str, Any]) -> Response:
+        failed = Response({"error": {"code": 503, "message": "busy"}})
+        return failed if number == 3 else well(number, body)
+
+    with GeminiServer(busy) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        with pytest.raises(InputError, match="1 requests are under way"):
+            hand_over(server)

@@ -16,7 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import requests
+import urllib3
 
 import generate
 from clone import Clone
@@ -25,7 +28,7 @@ from gemini_faults import FAULTS, Fault
 from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, error, well
 from vqa.abo import image_path, read_catalogue
 from vqa.annotators import questioning
-from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini import answer_to, api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
@@ -247,6 +250,93 @@ def test_a_refused_connection_is_not_counted_as_paid(settings: Generate, request
     with pytest.raises(TryAgain) as raised:
         client_for(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
     assert not raised.value.may_be_paid
+
+
+@pytest.mark.parametrize(
+    ("error", "may_be_paid"),
+    [
+        (httpx2.ReadTimeout("x"), True),
+        (httpx2.ReadError("x"), True),
+        (httpx2.RemoteProtocolError("x"), True),
+        (httpx2.ConnectError("x"), False),
+        (httpx2.ConnectTimeout("x"), False),
+        (httpx2.PoolTimeout("x"), False),
+        (httpx2.ProxyError("407"), False),
+        (requests.exceptions.ReadTimeout("x"), True),
+        (requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("aborted")), True),
+        (requests.exceptions.ConnectTimeout("x"), False),
+        (requests.exceptions.ProxyError("x"), False),
+        (requests.exceptions.SSLError("x"), False),
+    ],
+)
+def test_only_what_may_have_arrived_is_counted_as_paid(error: Exception, may_be_paid: bool) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(TryAgain) as raised:
+        answer_to(fail)
+    assert raised.value.may_be_paid == may_be_paid
+
+
+def test_a_proxy_that_lets_nothing_through_is_not_counted_as_paid(
+    settings: Generate, request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GeminiServer() as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.url)  # it does not know CONNECT: 501
+        client = client_for(replace(settings, api_endpoint="https://gemini.invalid", timeout_s=2), KEY)
+        with pytest.raises(TryAgain) as raised:
+            client.send(request_)
+    assert not raised.value.may_be_paid
+
+
+@pytest.mark.parametrize("error", [httpx2.UnsupportedProtocol("x"), requests.exceptions.InvalidHeader(KEY)])
+def test_what_cannot_be_sent_at_all_stops(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(InputError, match="cannot be sent") as raised:
+        answer_to(fail)
+    assert KEY not in str(raised.value)
+
+
+def test_a_key_is_stripped_and_one_that_no_header_can_hold_is_refused_by_name() -> None:
+    assert api_key({"GOOGLE_API_KEY": " abc\r\n"}) == "abc"
+    assert api_key({"GOOGLE_API_KEY": "  ", "GEMINI_API_KEY": "b"}) == "b"
+    for pasted in ("…", "a b", "a\nb", "schlüssel"):
+        with pytest.raises(InputError, match="GEMINI_API_KEY is no key") as raised:
+            api_key({"GEMINI_API_KEY": pasted})
+        assert pasted not in str(raised.value).split()
+
+
+def test_a_retry_asks_again_all_that_gave_no_pair_but_for_decisions_about_content(
+    asked: Callable[..., None],
+) -> None:
+    odd = [
+        answer("prose"),
+        answer("[{}]"),
+        NO_CANDIDATES,
+        answer("", finish="OTHER"),
+        answer("", finish="MALFORMED_RESPONSE"),
+        answer("", finish="LANGUAGE"),
+        BLOCKED,
+        answer("", finish="SAFETY"),
+        answer("", finish="IMAGE_SAFETY"),
+        answer("", finish="RECITATION"),
+    ]
+
+    def first_odd(number: int, body: dict[str, Any]) -> Response:
+        return odd[number] if number < len(odd) else well(number, body)
+
+    with GeminiServer(first_odd) as server:
+        asked(server, images=12, concurrency=1)
+        asked(server, images=12)
+        assert len(server.received) == 12
+        asked(server, images=12, retry=True)
+        assert len(server.received) == 12 + 6
+        asked(server, images=12, retry=True)
+        assert len(server.received) == 12 + 6
+    decided = {"blocked_prompt": 1, "safety": 1, "image_safety": 1, "recitation": 1}
+    assert metrics()["outcomes"] == {"answered": 8, **decided}
 
 
 def test_a_picture_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Callable[..., None]) -> None:

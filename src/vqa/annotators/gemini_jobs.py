@@ -14,7 +14,15 @@ from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
 from vqa.annotators.batches import Result, Uncollectable
 from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
-from vqa.annotators.gemini_replies import HttpAnswer, dict_in, parsed, reply_in, reply_to, said_in
+from vqa.annotators.gemini_replies import (
+    HttpAnswer,
+    dict_in,
+    error_status,
+    parsed,
+    reply_in,
+    reply_to,
+    said_in,
+)
 from vqa.asking import REFUSED, UNANSWERED, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.settings import Generate
@@ -122,7 +130,9 @@ class GeminiJobs:
         """One line of a job's result file: key and reply. Raises nothing; "" where no key can be read."""
         line, model = dict_in(parsed(raw)), self._settings.model
         error = dict_in(line.get("error"))
-        if line.get("key") and "response" in line:
+        if error_status(response := line.get("response")) is not None:
+            error = dict_in(dict_in(response).get("error"))
+        if line.get("key") and "response" in line and not error:
             return str(line["key"]), reply_in(json.dumps(line["response"]), model)
         if line.get("key") and error:
             # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.

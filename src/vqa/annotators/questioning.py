@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqa.abo import Product, image_path
-from vqa.annotators.account import Account, is_settled
+from vqa.annotators.account import Account, is_settled, is_usable
 from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
 from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
 from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
@@ -51,7 +51,7 @@ def requests_for(products: Sequence[Product], root: Path, settings: Generate) ->
 def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:
     """What is still to be asked, once a key: two products may have the same picture and listing text.
 
-    `retry`: also what the service failed or refused, or answered so that nothing was understood.
+    `retry`: also all that gave no pair, but for what the service decided about content (safety, recitation).
     """
     by_key = {request.key: request for request in requests}
     return [request for key, request in by_key.items() if not is_settled(ledger.get(key), retry)]
@@ -145,8 +145,9 @@ def ask_in_batches(
 
 def under_way(requests: Sequence[Request], ledger: Ledger, jobs: Jobs) -> list[Job]:
     """Jobs that will answer some of `requests`; those of other experiments hold nothing up."""
-    entries = ((request.key, ledger.get(request.key)) for request in requests)
-    return jobs.holding({key for key, entry in entries if entry is None or entry.outcome != ANSWERED})
+    if not jobs.open():
+        return []
+    return jobs.holding({request.key for request in requests if not is_usable(ledger.get(request.key))})
 
 
 def pairs_answered(
