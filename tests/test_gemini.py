@@ -1,6 +1,7 @@
 """The real SDK against a local server that speaks the real protocol, faults included."""
 
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -368,12 +369,39 @@ def test_an_outage_is_blamed_on_no_picture(asked: Callable[..., None]) -> None:
         return error(503, "overloaded") if is_down else well(number, body)
 
     with GeminiServer(down) as server:
-        for _ in range(3):
-            with pytest.raises(InputError, match="30 of 30 requests were not answered"):
+        for run in range(1, 4):
+            with pytest.raises(InputError, match=r"none of the last 20 requests .* \(last: 503 over"):
                 asked(server, images=30, max_attempts=1)
+            assert len(server.received) == 20 * run
         is_down = False
         asked(server, images=30)
     assert metrics()["outcomes"] == {"answered": 30}
+
+
+def test_a_dead_network_is_blamed_on_none_of_a_few_pictures(asked: Callable[..., None]) -> None:
+    with GeminiServer() as server, GeminiServer() as other:
+        dead = GeminiServer()
+        dead.server_close()
+        asked(server, images=6)
+        for _ in range(3):
+            with pytest.raises(InputError, match=r"4 of 4 requests were not .* to ask for the rest$"):
+                asked(dead, images=10, max_attempts=1)
+            gc.collect()  # the package's tracebacks hold the run, and it the ledger's lock
+        asked(other, images=10)
+        assert len(other.received) == 4
+    assert metrics()["outcomes"] == {"answered": 10}
+
+
+def test_a_pause_of_days_stops_and_one_of_seconds_is_shown(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer(always(error(429, "slow down", Retry_After="99999999999"))) as server:
+        with pytest.raises(InputError, match=r"asks for a pause of 1000000 hours \(429 slow down\)"):
+            asked(server, images=2)
+        server.behaviour = always(error(429, "slow down", Retry_After="3599"))
+        with pytest.raises(InputError, match="1 of 1 requests were not answered in 1 attempts"):
+            asked(server, images=1, max_attempts=1)
+    assert "waiting 3599 s: 429 slow down" in capsys.readouterr().err
 
 
 def test_another_model_stops_before_the_next_request(asked: Callable[..., None]) -> None:

@@ -219,7 +219,10 @@ def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
     except (httpx2.RequestError, requests.RequestException) as error:
         error.__traceback__ = None
         reason = TryAgain(type(error).__name__, may_be_paid=_may_have_arrived(error))
-    raise reason
+    try:
+        raise reason
+    finally:
+        del reason  # which holds this frame, and this frame it
 
 
 def _may_have_arrived(error: Exception) -> bool:

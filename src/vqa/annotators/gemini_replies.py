@@ -27,6 +27,7 @@ STAGES = (
     "MODEL_STAGE_UNSPECIFIED UNSTABLE_EXPERIMENTAL EXPERIMENTAL PREVIEW STABLE LEGACY DEPRECATED RETIRED"
 ).split()
 _LASTING = ("", "MODEL_STAGE_UNSPECIFIED", "UNSTABLE_EXPERIMENTAL", "EXPERIMENTAL", "PREVIEW", "STABLE")
+_LONGEST_WAIT = 3600.0  # seconds
 _PASSING = (408, 409, 425, 429, 499)
 _OF_THIS_PICTURE = (400, 413, 415, 422)
 # A 400 that says one of these would come for every picture.
@@ -169,7 +170,13 @@ def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
     text = f"{said} {error.get('status')} {error.get('details')}"
     if answer.status >= 500 or (answer.status in _PASSING and "PerDay" not in text):
         wait = _seconds_to_wait(error.get("details"), answer.headers)
-        raise TryAgain(f"{answer.status} {said}", wait, is_throttled=answer.status == 429)
+        if wait is not None and wait > _LONGEST_WAIT:
+            raise InputError(
+                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {said}); what "
+                "was answered is kept, run the same command again then"
+            )
+        is_throttled = answer.status == 429
+        raise TryAgain(f"{answer.status} {said}", wait, is_throttled, is_reached=True)
     sentence = _lasting_fault(answer.status, text, model)
     if sentence:
         raise InputError(f"Gemini: {sentence} ({answer.status} {said}); what was answered is kept")

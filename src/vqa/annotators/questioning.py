@@ -21,7 +21,9 @@ from vqa.pairs import Pair
 from vqa.settings import Generate
 from vqa.terminal import progress_bar
 
-_SURELY_OF_PICTURES = 20  # so few failures are theirs, whatever else was answered
+_SURELY_OF_PICTURES = 20  # so few failures are theirs, where anything else was answered
+
+_LONG_WAIT = 5.0  # seconds, that a person would wonder about
 
 Send = Callable[[Request], Reply]
 
@@ -82,6 +84,8 @@ def ask_missing(
             return usd
 
         def put_off(request: Request, reason: TryAgain, attempts: int) -> float:
+            if reason.wait and reason.wait >= _LONG_WAIT:
+                bar.set_postfix_str(f"waiting {reason.wait:.0f} s: {reason.reason[:60]}")
             if not reason.may_be_paid:
                 return 0.0
             return account.record_lost(request, reason, most_usd([request], settings), attempts)
@@ -178,19 +182,29 @@ def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) ->
 
 def _give_up(progress: Progress, account: Account, asked: int, settings: Generate) -> None:
     """Write down what the service failed to answer; raises where the next run is to try once more."""
-    # Where most requests failed it was the service, and no picture is blamed for it.
-    is_of_pictures = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.settled)
+    # Where most requests failed, or all, it was the service, and no picture is blamed for it.
+    is_few = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.heard)
+    is_of_pictures = is_few and progress.heard > 0
     again = {
         request.image_name: reason
         for request, reason in progress.unanswered.items()
-        if not account.give_up(request.key, request.image_name, reason, settings.max_attempts, is_of_pictures)
+        if not (
+            progress.is_reached
+            and account.give_up(
+                request.key, request.image_name, reason, settings.max_attempts, is_of_pictures
+            )
+        )
     }
+    if progress.outage:
+        raise InputError(progress.outage)
     if again:
         name, reason = next(iter(again.items()))
+        then = f": what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+        then = then if is_of_pictures else ""
         raise InputError(
             f"{len(again)} of {asked} requests were not answered in {settings.max_attempts} attempts "
             f"(first: {name}, {reason}); what was answered is kept, run the same command again to ask for "
-            f"the rest: what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+            f"the rest{then}"
         )
 
 
