@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vqa.files import whole_file
-from vqa.json_lines import JsonLines, Values
+from vqa.json_lines import JsonLines, Values, row_of
 
 _START = b'{"key": "'  # of a line as we write it
 
@@ -85,7 +85,7 @@ class Ledger:
         return sum(usd for _, usd in list(self._found.values()))
 
     def get(self, key: str) -> Entry | None:
-        return Entry(**json.loads(self._line(key))) if key in self._found else None
+        return row_of(Entry, json.loads(self._line(key))) if key in self._found else None
 
     def claim(self) -> None:
         """Be the one run that may write, until this process ends. Called before anything is paid for.
@@ -138,7 +138,9 @@ class Jobs:
     def __init__(self, path: Path, copy: Path | None = None) -> None:
         self._results = path.with_name("results")
         self._jobs = jobs = dict[str, Job]()
-        self._lines = JsonLines(path, Job, lambda values, _: jobs.update({values["label"]: Job(**values)}))
+        self._lines = JsonLines(
+            path, Job, lambda values, _: jobs.update({values["label"]: row_of(Job, values)})
+        )
         if copy is not None:
             self._lines.take_in(copy, self._is_news)
 
@@ -173,7 +175,7 @@ class Jobs:
         return False
 
     def _is_news(self, values: Values, line: bytes) -> bool:
-        job = Job(**values)
+        job = row_of(Job, values)
         held = self._jobs.get(job.label)
         return held is None or _progress(job) > _progress(held)
 

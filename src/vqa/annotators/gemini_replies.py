@@ -172,8 +172,8 @@ def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
         wait = _seconds_to_wait(error.get("details"), answer.headers)
         if wait is not None and wait > _LONGEST_WAIT:
             raise InputError(
-                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {said}); what "
-                "was answered is kept, run the same command again then"
+                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {said}); "
+                "what was answered is kept, run the same command again then"
             )
         is_throttled = answer.status == 429
         raise TryAgain(f"{answer.status} {said}", wait, is_throttled, is_reached=True)
