@@ -2,7 +2,8 @@
 
     python src/generate.py
     python src/generate.py --preview 5      # ask about five pictures, show their pairs and the bill for all
-    python src/generate.py --retry          # ask again what the service failed, refused or garbled
+    python src/generate.py --retry          # ask again all that gave no pair, but for safety and the like
+    python src/generate.py --forget JOB     # give a batch job up that cannot be collected any more
 
 In: the catalogue at data.root (ABO's layout), or generate.csv. Out: data/vqa/generated.csv,
 metrics/generate.json and data/ledger, the answers that they were made of. Every answer that was paid for
@@ -19,6 +20,7 @@ from typing import Any
 
 from vqa import abo
 from vqa.annotators import costs, csv, metadata, prompt, questioning
+from vqa.annotators.batches import give_up
 from vqa.annotators.gemini import api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.asking import Request
@@ -35,8 +37,11 @@ OLD_JOBS = LEDGER.with_name("jobs.jsonl")  # where batch jobs were kept before .
 METRICS = Path("metrics/generate.json")
 
 
-def run(preview: int | None = None, retry: bool = False) -> None:
-    """Make the pairs; with `preview` only show those of that many pictures, and the bill."""
+def run(preview: int | None = None, retry: bool = False, forget: str | None = None) -> None:
+    """Make the pairs; `preview`: only show those of so many, and the bill; `forget`: give a job up."""
+    if forget:
+        print(give_up(Jobs(durable_folder("ledger") / OLD_JOBS.name, OLD_JOBS), forget))
+        return
     settings = load_settings()
     if (preview or retry) and settings.generate.annotator != "gemini":
         raise InputError("--preview and --retry ask Gemini; params.yaml: generate.annotator is not gemini")
@@ -106,11 +111,12 @@ def _asked(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledg
     elif under_way := questioning.under_way(requests, ledger, jobs):
         raise InputError(
             f"{len(under_way)} batch jobs are under way and paid for; set generate.mode to batch in "
-            "params.yaml and run again to collect them"
+            "params.yaml and run again to collect them, or give them up with --forget "
+            f"({', '.join(job.name or job.label for job in under_way)})"
         )
     else:
-        send = client_for(settings.generate, key).send
-        questioning.ask_missing(requests, ledger, send, settings.generate, retry)
+        client = client_for(settings.generate, key)
+        questioning.ask_missing(requests, ledger, client.send, settings.generate, retry)
     return ledger
 
 
@@ -129,11 +135,12 @@ def _show(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preview", type=int, metavar="N", help="ask about N pictures and project the bill")
-    parser.add_argument("--retry", action="store_true", help="ask again what failed or was refused before")
+    parser.add_argument("--retry", action="store_true", help="ask again what gave no pair, but for safety")
+    parser.add_argument("--forget", metavar="JOB", help="give up a batch job that cannot be collected")
     arguments = parser.parse_args()
     if arguments.preview is not None and arguments.preview < 1:
         parser.error("--preview needs a number of pictures, 1 or more")
-    run_command(lambda: run(arguments.preview, arguments.retry))
+    run_command(lambda: run(arguments.preview, arguments.retry, arguments.forget))
 
 
 if __name__ == "__main__":

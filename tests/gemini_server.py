@@ -131,6 +131,8 @@ class GeminiServer(ThreadingHTTPServer):
         self.running_state: Any = "BATCH_STATE_RUNNING"
         self.has_output = True
         self.left_out_of_results = 0  # the last requests of each job
+        # What is answered instead, by "list", "look" or "download".
+        self.instead: dict[str, Response] = {}
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -168,7 +170,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Batch mode: list jobs, look at one, download its answers."""
         path = self.path.partition("?")[0]
         jobs = self.server.jobs
-        if path.endswith(":download"):
+        kind = "list" if path.endswith("/batches") else "download" if path.endswith(":download") else "look"
+        if kind in self.server.instead:
+            self._respond(self.server.instead[kind])
+        elif path.endswith(":download"):
             self._send(200, jobs["batches/" + path.split("/out-")[1].partition(":")[0]].answers())
         elif path.endswith("/batches"):
             listed = [{"name": name, "metadata": job.metadata()} for name, job in jobs.items()]

@@ -76,3 +76,31 @@ def test_a_request_that_fails_every_time_is_left_with_its_last_reason() -> None:
     progress = ask(send, put_off=lambda *_: 0.0)
     assert progress.unanswered == {REQUESTS[3]: "500 internal"}
     assert (progress.settled, progress.retries) == (11, 2)
+
+
+MANY = [Request(str(number), f"{number}.jpg", Path(f"{number}.jpg"), "Ask.") for number in range(500)]
+
+
+def test_asking_ends_when_nothing_comes_back_any_more() -> None:
+    attempts: list[str] = []
+
+    def send(request: Request) -> Reply:
+        attempts.append(request.key)
+        if len(attempts) <= 3:
+            return REPLY
+        raise TryAgain("ConnectError", wait=0)
+
+    progress = Asker(send, settled, lost, LIMITS).ask(MANY)
+    assert "none of the last 20 requests was answered (last: ConnectError)" in progress.outage
+    assert (progress.settled, len(attempts) < 400) == (3, True)
+
+
+def test_pictures_that_the_service_fails_are_no_outage_once_it_has_answered() -> None:
+    def send(request: Request) -> Reply:
+        if request.key == "0":
+            return REPLY
+        raise TryAgain("500 internal", wait=0, is_reached=True)
+
+    progress = Asker(send, settled, lambda *_: 0.0, LIMITS).ask(MANY[:60])
+    assert progress.outage == ""
+    assert len(progress.unanswered) == 59

@@ -297,3 +297,190 @@ def test_a_job_whose_collecting_was_killed_is_collected_again_and_counted_once(
         with pytest.raises(InputError, match="1 requests are under way"):
             hand_over(server)
         assert LEDGER.read_text() == once
+
+
+@pytest.mark.parametrize(
+    "page", [b"<html>Log in</html>", b"", b"[]", b'{"error": {"code": 503, "message": "x"}}', b"{}"]
+)
+def test_a_result_that_names_no_request_buys_nothing_again(
+    hand_over: Callable[..., None], page: bytes
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        server.instead["download"] = Response(page)
+        for _ in range(3):
+            with pytest.raises(InputError, match=r"answers 0 of its 10 requests, .* nothing is bought again"):
+                hand_over(server)
+        assert [path.read_bytes() for path in (DURABLE / "results").iterdir()] == [page]
+        server.instead.clear()
+        hand_over(server)
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+    assert not list((DURABLE / "results").iterdir())
+
+
+def test_half_a_result_is_looked_at_again_before_its_rest_is_bought(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        whole = server.jobs["batches/0"].answers()
+        server.instead["download"] = Response(whole[:1500])
+        with pytest.raises(InputError, match=r"answers [1-9] of its 10 requests"):
+            hand_over(server)
+        server.instead.clear()
+        hand_over(server)
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+
+
+def test_a_result_that_comes_short_twice_alike_is_collected_and_its_rest_asked_again(
+    hand_over: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        server.left_out_of_results = 2
+        with pytest.raises(InputError, match="answers 8 of its 10 requests"):
+            hand_over(server)
+        with pytest.raises(InputError, match="2 requests are under way"):
+            hand_over(server)
+        assert "left 2 of 10 requests out: they are asked again" in capsys.readouterr().err
+        assert [len(job.requests) for job in server.jobs.values()] == [10, 2]
+
+
+@pytest.mark.parametrize("listing", [{"error": {"code": 503}}, {"jobs": []}, {"unreachable": ["eu"]}, []])
+def test_a_listing_that_is_none_submits_nothing_again(
+    hand_over: Callable[..., None], listing: object
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        JOBS.write_text(JOBS.read_text().splitlines()[0] + "\n")  # we died before its name was written down
+        server.instead["list"] = Response(listing)
+        for _ in range(3):
+            with pytest.raises(InputError, match="could not be reached"):
+                hand_over(server)
+        server.instead.clear()
+        hand_over(server)
+        assert len(server.jobs) == 1
+
+
+def test_an_empty_listing_is_believed_when_it_comes_twice(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        JOBS.write_text(JOBS.read_text().splitlines()[0] + "\n")
+        server.instead["list"] = Response({})
+        with pytest.raises(InputError, match="an empty listing of batch jobs"):
+            hand_over(server)
+        assert len(server.jobs) == 1
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        assert len(server.jobs) == 2
+
+
+@pytest.mark.parametrize("kind", ["look", "download"])
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_job_that_is_given_out_no_more_is_named_and_can_be_given_up(
+    hand_over: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    status: int,
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        server.instead[kind] = error(status, "no such job")
+        sentence = (
+            rf"batches/0, handed over on 2\d{{3}}-\d\d-\d\d, cannot be collected \({status} no such job"
+        )
+        with pytest.raises(InputError, match=sentence):
+            hand_over(server)
+        with pytest.raises(InputError, match=r"or give them up with --forget \(batches/0\)"):
+            hand_over(server, mode="online")
+        monkeypatch.setattr("sys.argv", ["generate.py", "--forget", "batches/0"])
+        generate.main()
+        assert "batches/0 is given up: the next run asks its 10 requests" in capsys.readouterr().out
+        hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
+    assert outcomes() == {"answered": 10}
+
+
+def test_only_an_open_job_can_be_given_up(project: Callable[..., Path]) -> None:
+    project()
+    jobs = Jobs(JOBS)
+    jobs.record(Job("one", ("k1",), "batches/1", "submitted"))
+    with pytest.raises(InputError, match="no batch job named batches/7 is open; open are: batches/1"):
+        batches.give_up(jobs, "batches/7")
+
+
+def test_a_job_that_cannot_be_collected_holds_up_no_other_experiment(
+    hand_over: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        server.instead["look"] = error(404, "gone")
+        with pytest.raises(InputError, match=r"10 requests are under way in 1 batch jobs \(batches/1\)"):
+            hand_over(server, questions_per_image=4)
+        assert "batches/0, handed over on" in capsys.readouterr().err
+        hand_over(
+            server, mode="online", questions_per_image=3, requests_per_minute=1e6, tokens_per_minute=1e9
+        )
+    assert outcomes() == {"answered": 10}
+
+
+def test_a_job_that_is_done_with_an_error_has_failed(
+    hand_over: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        over = {"name": "batches/0", "done": True, "error": {"code": 3, "message": "bad input file"}}
+        server.instead["look"] = Response(over)
+        with pytest.raises(InputError, match=r"10 requests are under way in 1 batch jobs \(batches/1\)"):
+            hand_over(server)
+    assert "batches/0 failed (bad input file): its 10 requests go out again" in capsys.readouterr().err
+
+
+def test_a_job_that_is_done_with_a_result_is_collected_whatever_its_state_is_called(
+    hand_over: Callable[..., None],
+) -> None:
+    with GeminiServer() as server:
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        over = {"name": "batches/0", "done": True, "response": {"responsesFile": "files/out-0"}}
+        server.instead["look"] = Response({**over, "metadata": {"state": "BATCH_STATE_COMPLETE"}})
+        hand_over(server)
+    assert outcomes() == {"answered": 10}
+
+
+def test_an_answer_of_no_use_that_is_asked_for_again_in_a_batch_gives_way_to_the_new_one(
+    hand_over: Callable[..., None],
+) -> None:
+    def prose(number: int, body: dict[str, Any]) -> Response:
+        return answer("prose") if number == 3 else well(number, body)
+
+    with GeminiServer(prose) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        hand_over(server)
+        assert outcomes() == {"answered": 9, "not_parsable": 1}
+        server.behaviour = well
+        with pytest.raises(InputError, match="1 requests are under way"):
+            generate.run(retry=True)
+        hand_over(server)
+    assert outcomes() == {"answered": 10}
+
+
+def test_an_error_inside_a_batch_s_response_is_that_error(hand_over: Callable[..., None]) -> None:
+    def busy(number: int, body: dict[str, Any]) -> Response:
+        failed = Response({"error": {"code": 503, "message": "busy"}})
+        return failed if number == 3 else well(number, body)
+
+    with GeminiServer(busy) as server:
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server)
+        with pytest.raises(InputError, match="1 requests are under way"):
+            hand_over(server)

@@ -53,6 +53,12 @@ def test_an_answer_costs_at_most_what_it_may_hold() -> None:
     assert most_usd([request], SETTINGS) == pytest.approx((380 * 0.25 + 2048 * 1.50) / 1e6)
 
 
+def test_a_picture_that_an_earlier_model_cuts_into_tiles_costs_at_most_all_of_them() -> None:
+    earlier = replace(SETTINGS, model="gemini-2.5-flash-lite", thinking=None, media_resolution=None)
+    request = Request("k", "a.jpg", Path("a.jpg"), "x" * 300)
+    assert most_usd([request], earlier) == pytest.approx(((6 * 258 + 100) * 0.25 + 2048 * 1.50) / 1e6)
+
+
 def test_the_bill_corrects_the_projection() -> None:
     prompts = ["x" * 400] * 1000  # reckoned at 0.395 USD
     asked = {"requests": 4, "usd": 0.00474, "reckoned_usd": 0.00158}  # three times as dear

@@ -1,6 +1,7 @@
 """The real SDK against a local server that speaks the real protocol, faults included."""
 
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -16,7 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import requests
+import urllib3
 
 import generate
 from clone import Clone
@@ -25,7 +29,7 @@ from gemini_faults import FAULTS, Fault
 from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, error, well
 from vqa.abo import image_path, read_catalogue
 from vqa.annotators import questioning
-from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini import answer_to, api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.asking import Request, TryAgain
 from vqa.errors import InputError, run_command
@@ -249,6 +253,93 @@ def test_a_refused_connection_is_not_counted_as_paid(settings: Generate, request
     assert not raised.value.may_be_paid
 
 
+@pytest.mark.parametrize(
+    ("error", "may_be_paid"),
+    [
+        (httpx2.ReadTimeout("x"), True),
+        (httpx2.ReadError("x"), True),
+        (httpx2.RemoteProtocolError("x"), True),
+        (httpx2.ConnectError("x"), False),
+        (httpx2.ConnectTimeout("x"), False),
+        (httpx2.PoolTimeout("x"), False),
+        (httpx2.ProxyError("407"), False),
+        (requests.exceptions.ReadTimeout("x"), True),
+        (requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("aborted")), True),
+        (requests.exceptions.ConnectTimeout("x"), False),
+        (requests.exceptions.ProxyError("x"), False),
+        (requests.exceptions.SSLError("x"), False),
+    ],
+)
+def test_only_what_may_have_arrived_is_counted_as_paid(error: Exception, may_be_paid: bool) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(TryAgain) as raised:
+        answer_to(fail)
+    assert raised.value.may_be_paid == may_be_paid
+
+
+def test_a_proxy_that_lets_nothing_through_is_not_counted_as_paid(
+    settings: Generate, request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GeminiServer() as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.url)  # it does not know CONNECT: 501
+        client = client_for(replace(settings, api_endpoint="https://gemini.invalid", timeout_s=2), KEY)
+        with pytest.raises(TryAgain) as raised:
+            client.send(request_)
+    assert not raised.value.may_be_paid
+
+
+@pytest.mark.parametrize("error", [httpx2.UnsupportedProtocol("x"), requests.exceptions.InvalidHeader(KEY)])
+def test_what_cannot_be_sent_at_all_stops(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(InputError, match="cannot be sent") as raised:
+        answer_to(fail)
+    assert KEY not in str(raised.value)
+
+
+def test_a_key_is_stripped_and_one_that_no_header_can_hold_is_refused_by_name() -> None:
+    assert api_key({"GOOGLE_API_KEY": " abc\r\n"}) == "abc"
+    assert api_key({"GOOGLE_API_KEY": "  ", "GEMINI_API_KEY": "b"}) == "b"
+    for pasted in ("…", "a b", "a\nb", "schlüssel"):
+        with pytest.raises(InputError, match="GEMINI_API_KEY is no key") as raised:
+            api_key({"GEMINI_API_KEY": pasted})
+        assert pasted not in str(raised.value).split()
+
+
+def test_a_retry_asks_again_all_that_gave_no_pair_but_for_decisions_about_content(
+    asked: Callable[..., None],
+) -> None:
+    odd = [
+        answer("prose"),
+        answer("[{}]"),
+        NO_CANDIDATES,
+        answer("", finish="OTHER"),
+        answer("", finish="MALFORMED_RESPONSE"),
+        answer("", finish="LANGUAGE"),
+        BLOCKED,
+        answer("", finish="SAFETY"),
+        answer("", finish="IMAGE_SAFETY"),
+        answer("", finish="RECITATION"),
+    ]
+
+    def first_odd(number: int, body: dict[str, Any]) -> Response:
+        return odd[number] if number < len(odd) else well(number, body)
+
+    with GeminiServer(first_odd) as server:
+        asked(server, images=12, concurrency=1)
+        asked(server, images=12)
+        assert len(server.received) == 12
+        asked(server, images=12, retry=True)
+        assert len(server.received) == 12 + 6
+        asked(server, images=12, retry=True)
+        assert len(server.received) == 12 + 6
+    decided = {"blocked_prompt": 1, "safety": 1, "image_safety": 1, "recitation": 1}
+    assert metrics()["outcomes"] == {"answered": 8, **decided}
+
+
 def test_a_picture_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Callable[..., None]) -> None:
     bad: list[str] = []
 
@@ -278,12 +369,39 @@ def test_an_outage_is_blamed_on_no_picture(asked: Callable[..., None]) -> None:
         return error(503, "overloaded") if is_down else well(number, body)
 
     with GeminiServer(down) as server:
-        for _ in range(3):
-            with pytest.raises(InputError, match="30 of 30 requests were not answered"):
+        for run in range(1, 4):
+            with pytest.raises(InputError, match=r"none of the last 20 requests .* \(last: 503 over"):
                 asked(server, images=30, max_attempts=1)
+            assert len(server.received) == 20 * run
         is_down = False
         asked(server, images=30)
     assert metrics()["outcomes"] == {"answered": 30}
+
+
+def test_a_dead_network_is_blamed_on_none_of_a_few_pictures(asked: Callable[..., None]) -> None:
+    with GeminiServer() as server, GeminiServer() as other:
+        dead = GeminiServer()
+        dead.server_close()
+        asked(server, images=6)
+        for _ in range(3):
+            with pytest.raises(InputError, match=r"4 of 4 requests were not .* to ask for the rest$"):
+                asked(dead, images=10, max_attempts=1)
+            gc.collect()  # the package's tracebacks hold the run, and it the ledger's lock
+        asked(other, images=10)
+        assert len(other.received) == 4
+    assert metrics()["outcomes"] == {"answered": 10}
+
+
+def test_a_pause_of_days_stops_and_one_of_seconds_is_shown(
+    asked: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with GeminiServer(always(error(429, "slow down", Retry_After="99999999999"))) as server:
+        with pytest.raises(InputError, match=r"asks for a pause of 1000000 hours \(429 slow down\)"):
+            asked(server, images=2)
+        server.behaviour = always(error(429, "slow down", Retry_After="3599"))
+        with pytest.raises(InputError, match="1 of 1 requests were not answered in 1 attempts"):
+            asked(server, images=1, max_attempts=1)
+    assert "waiting 3599 s: 429 slow down" in capsys.readouterr().err
 
 
 def test_another_model_stops_before_the_next_request(asked: Callable[..., None]) -> None:

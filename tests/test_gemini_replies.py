@@ -2,13 +2,21 @@ import json
 from pathlib import Path
 
 import pytest
+from google.genai import types
 from google.generativeai import protos
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemini_faults import FAULTS, GOOD, Fault
 from gemini_server import answer
-from vqa.annotators.gemini_replies import BLOCK_REASONS, FINISH_REASONS, HttpAnswer, reply_in, reply_to
+from vqa.annotators.gemini_replies import (
+    BLOCK_REASONS,
+    FINISH_REASONS,
+    STAGES,
+    HttpAnswer,
+    reply_in,
+    reply_to,
+)
 from vqa.asking import TryAgain
 from vqa.errors import InputError
 from vqa.ledger import Entry, Ledger
@@ -77,6 +85,12 @@ def test_thoughts_are_billed_as_output_and_are_no_part_of_the_text() -> None:
     [
         (None, ""),
         ({"modelStage": "STABLE"}, ""),
+        ({"modelStage": 4, "message": "Fine."}, ""),
+        ({"modelStage": 5, "message": "Use 3.5."}, "m is legacy: Use 3.5."),
+        ({"modelStage": 7}, "m is retired"),
+        ({"modelStage": "SUNSET", "message": "Use 3.5."}, "m is sunset: Use 3.5."),
+        ({"modelStage": 9}, "m is model_stage_9"),
+        ({"message": "Ends soon."}, "m is in use: Ends soon."),
         ({"modelStage": "LEGACY", "message": "Use\n3.5."}, "m is legacy: Use 3.5."),
         (
             {"modelStage": "STABLE", "retirementTime": "2027-05-07T00:00:00Z"},
@@ -137,3 +151,22 @@ def test_a_pause_that_is_no_number_of_seconds_is_chosen_by_us(delay: object) -> 
     with pytest.raises(TryAgain) as raised:
         reply_to(HttpAnswer(429, {}, json.dumps(error).encode()), "m", "K")
     assert raised.value.wait == (5.0 if delay == 5 else None)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ({"code": 503, "message": "busy"}, "TryAgain: 503 busy"),
+        ({"code": 429, "message": "slow"}, "TryAgain: 429 slow"),
+        ({"code": 403, "message": "denied"}, "may not use this API or model"),
+        ({"code": 400, "message": "Unable to process input image."}, "bad_request"),
+        ({"message": "odd"}, "not_understood"),
+        ("odd", "not_understood"),
+    ],
+)
+def test_an_error_that_comes_with_status_200_is_that_error(error: object, sentence: str) -> None:
+    assert sentence in refused(200, "", {"error": error})
+
+
+def test_the_stages_are_those_of_the_package() -> None:
+    assert [stage.name for stage in types.ModelStage] == STAGES

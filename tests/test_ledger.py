@@ -77,7 +77,7 @@ def test_a_torn_last_line_is_cut_off_wherever_it_tore(path: Path) -> None:
     first = path.read_bytes()
     Ledger(path).append(replace(ENTRY, key="k2"))
     whole = path.read_bytes()
-    for length in range(len(first), len(whole)):
+    for length in range(len(first), len(whole) - 1):
         path.write_bytes(whole[:length])
         ledger = Ledger(path)
         assert len(ledger) == 1
@@ -244,3 +244,30 @@ def test_an_answer_takes_little_memory_however_long_it_is(path: Path) -> None:
     small, large = memory_of(path, 1000), memory_of(path, 3000)
     assert large[0] - small[0] < 2000 * 400
     assert large[1] - small[1] < 2000 * 400
+
+
+@pytest.mark.parametrize("end", ["", "\n\n", "\r\n", "\n \n"])
+def test_a_last_line_as_an_editor_leaves_it_is_taken(path: Path, copy: Path, end: str) -> None:
+    write(path, ENTRY, replace(ENTRY, key="k2"))
+    path.write_text(path.read_text().removesuffix("\n") + end)
+    write(copy, replace(ENTRY, key="k3"))
+    copy.write_text(copy.read_text().removesuffix("\n"))
+    Ledger(path, copy).append(replace(ENTRY, key="k4"))
+    ledger = Ledger(path)
+    assert [ledger.get(f"k{number}") for number in (1, 2, 3, 4)] == [
+        replace(ENTRY, key=f"k{number}") for number in (1, 2, 3, 4)
+    ]
+
+
+def test_a_newer_version_s_fields_are_kept(path: Path, copy: Path) -> None:
+    newer = json.dumps({**asdict(ENTRY), "cached_tokens": 7}) + "\n"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(newer)
+    ledger = Ledger(path, copy)
+    assert ledger.get("k1") == ENTRY
+    ledger.append(replace(ENTRY, key="k2"))
+    ledger.write_copy(["k1", "k2"])
+    assert copy.read_text().startswith(newer)
+    jobs = path.with_name("jobs.jsonl")
+    jobs.write_text(json.dumps({**asdict(Job("one", ("k1",), "batches/1", "submitted")), "tier": "x"}) + "\n")
+    assert [job.label for job in Jobs(jobs).open()] == ["one"]

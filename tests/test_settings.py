@@ -50,6 +50,18 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
             {"thinking": False},  # as YAML reads "off"
             "generate.thinking is False: it must be minimal, low, medium, high, a number of tokens or null",
         ),
+        *(
+            ("generate", {"api_endpoint": url}, f"generate.api_endpoint is {url!r}: it must be a URL such as")
+            for url in (
+                "localhost:8080",
+                "http://[::1",
+                "",
+                "https://",
+                "ftp://host",
+                "http://a b",
+                "http://h:x",
+            )
+        ),
         ("generate", {"thinking": "max"}, "generate.thinking is 'max': it must be minimal, low"),
         ("generate", {"service_tier": "priority"}, "generate.service_tier is 'priority': input should be"),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LONGEST_BACKOFF = 60.0  # seconds
+_LONGEST_HOLD = 10.0  # seconds that all wait while nothing comes back
+_IN_VAIN = 20  # so many requests, one after the other, without a reply between them: an outage
 
 # Outcomes that are more than a reason; every other one is named by the service or by a picture's problem.
 ANSWERED = "answered"
@@ -45,12 +47,17 @@ class Reply:
     output_tokens: int
     notice: str = ""  # what the service says of the model, such as that it retires
 
+    @property
+    def is_from_service(self) -> bool:
+        """Whether the service replied: not a picture's problem, which is found here, nor a proxy's page."""
+        return self.prompt_tokens > 0 or self.outcome in (ANSWERED, REFUSED)
+
 
 class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
     """The service could not answer now.
 
     `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, and its answer got lost;
-    `text` is what came of it.
+    `text` is what came of it. `is_reached`: the service itself said so.
     """
 
     def __init__(
@@ -60,10 +67,11 @@ class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
         is_throttled: bool = False,
         may_be_paid: bool = False,
         text: str = "",
+        is_reached: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.wait, self.is_throttled = reason, wait, is_throttled
-        self.may_be_paid, self.text = may_be_paid, text
+        self.may_be_paid, self.text, self.is_reached = may_be_paid, text, is_reached
 
 
 @dataclass(frozen=True)
@@ -83,10 +91,13 @@ class Progress:
     """What happened so far."""
 
     settled: int = 0
+    heard: int = 0  # replies of the service among them
     retries: int = 0
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
+    is_reached: bool = False  # the service took a request, whatever became of it
+    outage: str = ""  # why asking ended: nothing comes back any more
 
 
 class Asker:
@@ -112,6 +123,8 @@ class Asker:
         self._started = 0
         self._allowed = 1.0  # until the first reply
         self._next_start = 0.0
+        self._in_vain = set[Request]()  # failed since the last reply; many at once count as one
+        self._last_in_vain = 0.0  # when
         self._error: BaseException | None = None
         self.progress = Progress()
 
@@ -151,7 +164,7 @@ class Asker:
             reply = self._send(request)
         except TryAgain as reason:
             usd = self._count(request, reason, attempts)
-            self._put_off(order, attempts, request, reason, usd)
+            self._put_off(order, attempts, request, reason, usd, start)
             return
         usd = self._settle(request, reply, time.monotonic() - start, attempts)
         with self._state:
@@ -159,13 +172,17 @@ class Asker:
             self._allowed = most if is_first else min(most, self._allowed + 1 / self._allowed)
             self.progress.settled += 1
             self.progress.usd += usd
+            if reply.is_from_service:
+                self.progress.heard += 1
+                self.progress.is_reached = True
+                self._in_vain.clear()
 
     def _take(self) -> tuple[int, int, Request] | None:
         """The next request, once a slot and the rates allow it; None when there is nothing left to do."""
         with self._state:
             while True:
                 nothing_left = not self._waiting and not self._in_flight
-                if self._error or nothing_left or self._is_at_a_limit():
+                if self._error or nothing_left or self.progress.outage or self._is_at_a_limit():
                     return None
                 now = time.monotonic()
                 ready = max(self._waiting[0][0], self._next_start) if self._waiting else None
@@ -178,7 +195,9 @@ class Asker:
                     return order, attempts, request
                 self._state.wait(max(0.001, ready - now) if ready is not None and has_slot else None)
 
-    def _put_off(self, order: int, attempts: int, request: Request, reason: TryAgain, usd: float) -> None:
+    def _put_off(
+        self, order: int, attempts: int, request: Request, reason: TryAgain, usd: float, start: float
+    ) -> None:
         with self._state:
             self.progress.retries += 1
             self.progress.usd += usd
@@ -187,10 +206,33 @@ class Asker:
             if reason.is_throttled:  # halve what was used, which may be less than was allowed
                 self._allowed = max(1.0, min(self._allowed, self._in_flight) / 2)
                 self._next_start = max(self._next_start, later)
+            self._note_in_vain(request, reason, start)
             if attempts < self._limits.max_attempts:
+                if len(self._in_vain) > 1 or not self.progress.heard:  # not one request's matter: all wait
+                    hold = min(_LONGEST_HOLD, 0.5 * 2 ** len(self._in_vain)) * random.uniform(0.5, 1.0)
+                    wait = hold if reason.wait is None else reason.wait
+                    self._next_start = max(self._next_start, time.monotonic() + wait)
                 heapq.heappush(self._waiting, (later, order, attempts, request))
             else:
                 self.progress.unanswered[request] = reason.reason
+
+    def _note_in_vain(self, request: Request, reason: TryAgain, start: float) -> None:
+        """Count a failure of a request that began after the last one counted; enough of them are an outage.
+
+        Once the service has replied, only what does not reach it any more is: the rest may be of pictures.
+        """
+        is_reached = reason.is_reached or reason.may_be_paid
+        self.progress.is_reached |= is_reached
+        if start < self._last_in_vain:
+            return
+        self._in_vain.add(request)
+        self._last_in_vain = time.monotonic()
+        if len(self._in_vain) >= _IN_VAIN and not (is_reached and self.progress.heard):
+            self.progress.unanswered |= dict.fromkeys(self._in_vain, reason.reason)
+            self.progress.outage = (
+                f"none of the last {_IN_VAIN} requests was answered (last: {reason.reason}): the network, a "
+                "proxy or the service is down; what was answered is kept, run the same command again later"
+            )
 
     def _can_pay(self) -> bool:
         """Whether one more request, at its most expensive, stays below the budget."""

@@ -5,14 +5,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 
 from vqa.errors import InputError
 from vqa.files import locked
 
 Values = dict[str, Any]  # of one line
+Row = TypeVar("Row")
 IsHeld = Callable[[bytes], bool]
 
 _PIECE = 2048  # bytes; most lines are shorter
@@ -21,7 +22,8 @@ _PIECE = 2048  # bytes; most lines are shorter
 class JsonLines:
     """The lines of one file, in which a dataclass is kept. Safe to use from many threads.
 
-    A last line that a crash tore is passed over, and cut off before the next is written.
+    A last line that a crash tore is passed over, and cut off before the next is written; one that is whole
+    but for its end, as an editor leaves it, is taken.
 
     Raises:
         InputError: a line is not of this dataclass, or the file was changed by hand meanwhile.
@@ -42,12 +44,14 @@ class JsonLines:
     def line(self, at: int) -> bytes:
         """The line that begins at byte `at`, its end included."""
         with self._lock:
-            self._reader = self._reader or self._path.open("rb", buffering=0)
+            descriptor = self._descriptor()
         line = b""
         while not line.endswith(b"\n"):
-            piece = os.pread(self._reader.fileno(), _PIECE, at + len(line))
+            piece = os.pread(descriptor, _PIECE, at + len(line))
             if not piece:
-                raise self._changed()
+                if _parsed(line) is None:
+                    raise self._changed()
+                return line + b"\n"
             line += piece[: piece.find(b"\n") + 1 or None]
         return line
 
@@ -66,6 +70,9 @@ class JsonLines:
             self._read()
             file.truncate(self._end)
             self._writer = file
+            if self._end and os.pread(self._descriptor(), 1, self._end - 1) != b"\n":
+                file.write(b"\n")
+                self._end += 1
 
     def append(self, values: Values) -> None:
         """Write one line; when this returns it is on disk. Claims the file if that was not done."""
@@ -85,18 +92,22 @@ class JsonLines:
 
         def news() -> Iterator[tuple[Values, bytes]]:
             lines = whole_lines(other, self._row, is_held=is_held)
-            return ((values, line) for values, line in lines if is_news(values, line))
+            return ((line.values, line.text) for line in lines if is_news(line.values, line.text))
 
         if any(True for _ in news()):
             with self._lock, self._made_durable() as file:
                 for values, line in news():
                     self._note(values, self._put(file, line))
 
+    def _descriptor(self) -> int:
+        self._reader = self._reader or self._path.open("rb", buffering=0)
+        return self._reader.fileno()
+
     def _read(self) -> None:
-        for values, line in whole_lines(self._path, self._row, self._end, self._count):
-            self._note(values, self._end)
-            self._end += len(line)
-            self._count += 1
+        for line in whole_lines(self._path, self._row, self._end, self._count):
+            self._note(line.values, line.start)
+            self._end = line.end
+            self._count = line.number
 
     @contextmanager
     def _made_durable(self) -> Iterator[BinaryIO]:
@@ -125,32 +136,51 @@ class JsonLines:
         return InputError(f"{self._path} was changed by something else meanwhile; run the same command again")
 
 
+@dataclass(frozen=True)
+class Line:
+    values: Values
+    text: bytes  # its end included
+    start: int
+    end: int  # where the next one begins
+    number: int  # from 1
+
+
 def whole_lines(
     path: Path, row: type, start: int = 0, count: int = 0, is_held: IsHeld | None = None
-) -> Iterator[tuple[Values, bytes]]:
-    """Each line from byte `start` on, the `count`th, that ends and is not held; as values and as bytes.
+) -> Iterator[Line]:
+    """Each line from byte `start` on, after the `count`th, that is whole, not blank and not held.
+
+    A line may have more fields than `row`: those of a newer version.
 
     Raises:
         InputError: a line does not hold the fields of `row`.
     """
     if not path.exists():
         return
-    known = {field.name for field in fields(row)}
     needed = {field.name for field in fields(row) if field.default is MISSING}
     with path.open("rb") as file:
         file.seek(start)
+        end = start
         for number, line in enumerate(file, start=count + 1):
-            if not line.endswith(b"\n"):
-                return
-            if is_held and is_held(line):
+            begin, end = end, end + len(line)
+            text = line.removesuffix(b"\n") + b"\n"
+            if not line.strip() or (is_held and is_held(text)):
                 continue
             values = _parsed(line)
-            if values is None or not needed <= values.keys() <= known:
+            if values is None or not needed <= values.keys():
+                if not line.endswith(b"\n"):
+                    return
                 raise InputError(
                     f"{path}, line {number} is no ledger entry; delete that line, and at most its request is "
                     "asked again"
                 )
-            yield values, line
+            yield Line(values, text, begin, end, number)
+
+
+def row_of(row: type[Row], values: Values) -> Row:
+    """The fields that `row` knows of a line."""
+    known = {field.name for field in fields(cast(Any, row))}
+    return row(**{name: value for name, value in values.items() if name in known})
 
 
 def _parsed(line: bytes) -> Values | None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vqa.files import whole_file
-from vqa.json_lines import JsonLines, Values
+from vqa.json_lines import JsonLines, Values, row_of
 
 _START = b'{"key": "'  # of a line as we write it
 
@@ -45,6 +45,7 @@ class Job:
     state: str  # "submitting", "submitted", "collected" or "failed"
     image_names: tuple[str, ...] = ()  # of the keys
     model: str = ""
+    time: str = ""  # when it was handed over; ISO 8601, UTC
 
     @property
     def is_open(self) -> bool:
@@ -84,7 +85,7 @@ class Ledger:
         return sum(usd for _, usd in list(self._found.values()))
 
     def get(self, key: str) -> Entry | None:
-        return Entry(**json.loads(self._line(key))) if key in self._found else None
+        return row_of(Entry, json.loads(self._line(key))) if key in self._found else None
 
     def claim(self) -> None:
         """Be the one run that may write, until this process ends. Called before anything is paid for.
@@ -135,8 +136,11 @@ class Jobs:
     """Batch jobs by label, the last line of each; takes in a copy's and raises as `Ledger`."""
 
     def __init__(self, path: Path, copy: Path | None = None) -> None:
+        self._results = path.with_name("results")
         self._jobs = jobs = dict[str, Job]()
-        self._lines = JsonLines(path, Job, lambda values, _: jobs.update({values["label"]: Job(**values)}))
+        self._lines = JsonLines(
+            path, Job, lambda values, _: jobs.update({values["label"]: row_of(Job, values)})
+        )
         if copy is not None:
             self._lines.take_in(copy, self._is_news)
 
@@ -157,8 +161,21 @@ class Jobs:
         """Write a job's new state; when this returns it is on disk."""
         self._lines.append(asdict(job))
 
+    def result_path(self, job: Job) -> Path:
+        """Where what the service gave out as a job's result is kept until all of it is settled."""
+        return self._results / f"{job.label}.jsonl"
+
+    def keep_result(self, job: Job, content: bytes) -> bool:
+        """Keep a result as it came. Returns whether the last one was the same."""
+        path = self.result_path(job)
+        if path.exists() and path.read_bytes() == content:
+            return True
+        with whole_file(path) as file:
+            file.buffer.write(content)
+        return False
+
     def _is_news(self, values: Values, line: bytes) -> bool:
-        job = Job(**values)
+        job = row_of(Job, values)
         held = self._jobs.get(job.label)
         return held is None or _progress(job) > _progress(held)
 

@@ -4,10 +4,12 @@ Every key must be given: params.yaml is the one place where a default lives.
 """
 
 import json
+import re
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -42,6 +44,17 @@ def _level_or_budget(thinking: object) -> object:
     raise ValueError("it must be minimal, low, medium, high, a number of tokens or null")
 
 
+def _with_scheme(endpoint: str) -> str:
+    try:
+        parts = urlsplit(endpoint)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not endpoint.isascii() or re.search(r"\s", endpoint):
+        raise ValueError("it must be a URL such as https://host or http://localhost:8080, or null")
+    return endpoint
+
+
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 # YAML 1.1 reads 1e-4 as a string, hence not strict.
@@ -51,6 +64,7 @@ Share = Annotated[float, Field(gt=0, lt=1, strict=False)]
 Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
+Endpoint = Annotated[str, AfterValidator(_with_scheme)]
 Thinking = Annotated[str | int | None, BeforeValidator(_level_or_budget)]
 
 
@@ -85,7 +99,7 @@ class Generate:
     sdk: Literal["google-generativeai", "google-genai"]
     mode: Literal["online", "batch"]
     model: str
-    api_endpoint: str | None
+    api_endpoint: Endpoint | None
     usd_per_million_input_tokens: NotNegative
     usd_per_million_output_tokens: NotNegative
     max_cost_usd: NotNegative

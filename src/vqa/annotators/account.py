@@ -1,5 +1,6 @@
 """What came back and what it cost, written into the ledger before anything else is thought about it."""
 
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from tqdm import tqdm
 
 from vqa.annotators.costs import usd_of
 from vqa.annotators.gemini_models import is_same_model
-from vqa.annotators.prompt import LONGEST_TEXT
+from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in
 from vqa.asking import ANSWERED, NOT_UNDERSTOOD, REFUSED, UNANSWERED, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.ledger import Entry, Ledger
@@ -16,15 +17,28 @@ from vqa.settings import Generate
 
 LOST = "lost"  # a time-out or a broken connection, counted as paid; asked again
 UNANSWERED_ONCE = "unanswered_once"  # in a whole run; asked again by the next one
+# The service's decisions about content, which stand; of blocked prompts and of answers that it withheld.
+_DECIDED = re.compile(
+    "blocked_prompt.*|safety|recitation|blocklist|prohibited_content|spii|image_(safety|recitation|prohibited_content)"
+)
 _ALIKE = 20  # so many refusals in a row are no matter of single pictures
 
 
 def is_settled(entry: Entry | None, retry: bool = False) -> bool:
-    """Whether nothing is to be asked; `retry`: not what another attempt may mend."""
+    """Whether nothing is to be asked; `retry`: only answers and decisions about content are settled."""
     if entry is None or entry.outcome in (LOST, UNANSWERED_ONCE):
         return False
-    mendable = (UNANSWERED, REFUSED, NOT_UNDERSTOOD)
-    return not (retry and (entry.outcome in mendable or entry.outcome.startswith("image_")))
+    return not retry or is_usable(entry) or bool(_DECIDED.fullmatch(entry.outcome))
+
+
+def is_usable(entry: Entry | None) -> bool:
+    """Whether it is an answer that pairs can be read out of."""
+    if entry is None or entry.outcome != ANSWERED:
+        return False
+    try:
+        return bool(pairs_in(entry.text, entry.image_name, ""))
+    except UnusableText:
+        return False
 
 
 class Account:
@@ -43,12 +57,15 @@ class Account:
                 self._compare(entry.model_asked, entry.model_answered)
 
     def holds(self, key: str, reply: Reply) -> bool:
-        """Whether an answer to the request is written down, or this very reply."""
+        """Whether a usable answer to the request is written down, or this very reply."""
         entry = self._ledger.get(key)
-        if entry is None or entry.outcome == ANSWERED:
+        if entry is None or is_usable(entry):
             return entry is not None
+        if entry.outcome == ANSWERED and reply.outcome != ANSWERED:
+            return True
         is_like = reply.outcome in (UNANSWERED, entry.outcome) and reply.prompt_tokens == entry.prompt_tokens
-        return is_like and reply.finish_reason == entry.finish_reason
+        is_same_text = entry.outcome != ANSWERED or reply.text[: LONGEST_TEXT + 1] == entry.text
+        return is_like and is_same_text and reply.finish_reason == entry.finish_reason
 
     def record(
         self, key: str, image_name: str, reply: Reply, seconds: float, attempts: int, model: str = ""

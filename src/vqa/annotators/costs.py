@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vqa.annotators.gemini_models import output_tokens, picture_tokens
+from vqa.annotators.gemini_models import most_picture_tokens, output_tokens, picture_tokens
 from vqa.asking import Request
 from vqa.ledger import Ledger
 from vqa.settings import Generate
@@ -33,7 +33,7 @@ def reckoned_usd(prompts: Iterable[str], settings: Generate) -> float:
 
 
 def most_prompt_tokens(requests: Sequence[Request], settings: Generate) -> float:
-    """The most that one of these requests can hold."""
+    """The most that one of these requests can hold, with a picture of at most 384 pixels a side."""
     longest = max((len(request.prompt) for request in requests), default=0)
     picture = picture_tokens(settings.model, settings.media_resolution)
     return picture + longest / _FEWEST_CHARACTERS_A_TOKEN
@@ -41,7 +41,9 @@ def most_prompt_tokens(requests: Sequence[Request], settings: Generate) -> float
 
 def most_usd(requests: Sequence[Request], settings: Generate) -> float:
     """The most that one of these requests can cost, thoughts included."""
-    return usd_of(most_prompt_tokens(requests, settings), settings.max_output_tokens, settings)
+    tiles = most_picture_tokens(settings.model, settings.media_resolution)
+    tiles -= picture_tokens(settings.model, settings.media_resolution)
+    return usd_of(most_prompt_tokens(requests, settings) + tiles, settings.max_output_tokens, settings)
 
 
 def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dict[str, Any]:

@@ -5,6 +5,7 @@ file or message. The packages' own retries are off: they ignore our time-out, bu
 """
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,23 @@ _SCHEMA = {
         "required": ["question", "answer", "type", "difficulty"],
     },
 }
+# Not sent, and no waiting mends it.
+_UNSENDABLE = (
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+    httpx2.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+# Connected and sent, as far as can be told; all else never left this machine.
+_SENT = (httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError)
+_SENT_BY_REQUESTS = (
+    requests.exceptions.ReadTimeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
 _FLEX_TIMEOUT = 900.0  # seconds: flex answers within 1 to 15 minutes
 
 
@@ -42,15 +60,19 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
     """The key, from the environment only.
 
     Raises:
-        InputError: neither variable is set.
+        InputError: neither variable is set, or what it holds cannot be sent in a header.
     """
-    key = environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY")
-    if not key:
-        raise InputError(
-            "generate.annotator is gemini, but neither GOOGLE_API_KEY nor GEMINI_API_KEY is set; "
-            "export one (https://aistudio.google.com/apikey)"
-        )
-    return key
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        if key := environment.get(name, "").strip():  # files with Windows line ends leave a \r
+            if re.fullmatch("[!-~]+", key):
+                return key
+            raise InputError(
+                f"{name} is no key: it holds blanks or other signs that no key has; copy it again"
+            )
+    raise InputError(
+        "generate.annotator is gemini, but neither GOOGLE_API_KEY nor GEMINI_API_KEY is set; "
+        "export one (https://aistudio.google.com/apikey)"
+    )
 
 
 def client_for(settings: Generate, key: str) -> "GenerativeAi | GenAi":
@@ -180,6 +202,7 @@ def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
 
     Raises:
         TryAgain: nothing came.
+        InputError: the request cannot be sent as it is.
     """
     # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
     try:
@@ -188,18 +211,27 @@ def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
     except Arrived as arrived:
         arrived.__traceback__ = None
         return arrived.answer
+    except _UNSENDABLE as error:
+        raise InputError(
+            f"the request to Gemini cannot be sent ({type(error).__name__}); look at generate.api_endpoint "
+            "and at the proxies that the environment names"
+        ) from None
     except (httpx2.RequestError, requests.RequestException) as error:
         error.__traceback__ = None
         reason = TryAgain(type(error).__name__, may_be_paid=_may_have_arrived(error))
-    raise reason
+    try:
+        raise reason
+    finally:
+        del reason  # which holds this frame, and this frame it
 
 
 def _may_have_arrived(error: Exception) -> bool:
-    """Whether the service may have had the request: no connection, or none free, and it has not."""
-    if isinstance(error, requests.RequestException):
-        return not (error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError))
-    never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.WriteError)
-    return not isinstance(error, (*never, httpx2.WriteTimeout))
+    """Whether the service may have had the request, and so may have it paid."""
+    if isinstance(error, (*_SENT, *_SENT_BY_REQUESTS)):
+        return True
+    # What breaks off after connecting has no type of its own in requests.
+    is_connection = isinstance(error, requests.exceptions.ConnectionError)
+    return is_connection and isinstance(error.args[:1] and error.args[0], urllib3.exceptions.ProtocolError)
 
 
 def _lift_from_requests(response: requests.Response, **_: Any) -> None:

@@ -12,13 +12,23 @@ import httpx2
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
+from vqa.annotators.batches import Result, Uncollectable
 from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
-from vqa.annotators.gemini_replies import HttpAnswer, dict_in, list_in, parsed, reply_in, reply_to
+from vqa.annotators.gemini_replies import (
+    HttpAnswer,
+    dict_in,
+    error_status,
+    parsed,
+    reply_in,
+    reply_to,
+    said_in,
+)
 from vqa.asking import REFUSED, UNANSWERED, Reply, Request, TryAgain
 from vqa.errors import InputError
 from vqa.settings import Generate
 
 _OVER = ("FAILED", "CANCELLED", "EXPIRED", "SUCCEEDED", "PARTIALLY_SUCCEEDED")  # any other state: under way
+_NOT_GIVEN_OUT = (400, 403, 404, 410)  # where one job is asked for
 
 
 class GeminiJobs:
@@ -61,46 +71,68 @@ class GeminiJobs:
             file = self._files.files.upload(file=io.BytesIO(lines), config=upload)
         config = self._types.CreateBatchJobConfig(display_name=label)
         model, create = self._settings.model, self._jobs.batches.create
-        name = self._said(lambda: create(model=model, src=file.name, config=config)).get("name")
-        if not isinstance(name, str):
-            raise TryAgain("a batch job without a name")
-        return name
+        return _name_in(self._said(lambda: create(model=model, src=file.name, config=config)))
 
     def job_labelled(self, label: str) -> str | None:
-        """The name of the job that was submitted under `label`, if there is one; raises as `submit`."""
-        token = None
+        """The name of the job that was submitted under `label`, if there is one.
+
+        Raises:
+            TryAgain: as `submit`; with text `{}` where that is all that the service says of its jobs.
+        """
+        token, is_first = None, True
         while True:
             config = self._types.ListBatchJobsConfig(page_token=token)
             listed = self._said(lambda: self._jobs.batches.list(config=config))  # noqa: B023  # called at once
-            for job in map(dict_in, list_in(listed.get("operations"))):
+            jobs, token = listed.get("operations"), listed.get("nextPageToken")
+            for job in map(dict_in, jobs if isinstance(jobs, list) else ()):
                 if dict_in(job.get("metadata")).get("displayName") == label:
-                    return str(job.get("name"))
-            token = listed.get("nextPageToken")
+                    return _name_in(job)
+            if is_first and not listed:
+                raise TryAgain("an empty listing of batch jobs", text="{}")
+            if listed.get("unreachable") or not (isinstance(jobs, list) or token or not listed):
+                raise TryAgain(f"no listing of batch jobs, but {str(listed)[:100]!r}")
             if not token:
                 return None
+            is_first = False
 
-    def collect(self, name: str) -> dict[str, Reply] | None:
-        """Replies by request key of a finished job; None while it runs; {} where it failed as a whole.
+    def result(self, name: str) -> Result | None:
+        """What a job left behind that is over; None while it runs.
 
-        A request that the service failed to serve has the outcome `unanswered`. Raises as `submit`.
+        Raises:
+            Uncollectable: the service does not give this job out, or its file.
+            TryAgain, InputError: as `submit`.
         """
-        job = dict_in(self._said(lambda: self._jobs.batches.get(name=name)).get("metadata"))
-        state = re.sub(r"^(BATCH|JOB)_STATE_", "", str(job.get("state")))
-        file = dict_in(job.get("output")).get("responsesFile")
-        if state not in _OVER or (state.endswith("SUCCEEDED") and not file):
-            return None
-        if not file:
-            return {}
-        with self._translated():
-            content = self._files.files.download(file=str(file)).decode(errors="replace")
-        replies = (self._batched(line, name) for line in content.split("\n") if line.strip())
-        return {key: reply for key, reply in replies if key}
+        job = self._said(lambda: self._jobs.batches.get(name=name), self._refuse_job)
+        metadata, response = dict_in(job.get("metadata")), dict_in(job.get("response"))
+        state = re.sub(r"^(BATCH|JOB)_STATE_", "", str(metadata.get("state")))
+        files = (dict_in(place).get("responsesFile") for place in (metadata.get("output"), response))
+        file = next((str(found) for found in files if found), None)
+        error, is_done = dict_in(job.get("error")), job.get("done") is True
+        if file and (is_done or state in _OVER):
+            with self._translated(self._refuse_job):
+                content = self._files.files.download(file=file)
+            return Result(content, is_partial=bool(error) or (state in _OVER and state != "SUCCEEDED"))
+        if (is_done and error) or (state in _OVER and not state.endswith("SUCCEEDED")):
+            return Result(None, reason=" ".join(str(error.get("message") or state).split())[:200])
+        return None
+
+    def replies_in(self, content: bytes, name: str) -> tuple[dict[str, Reply], bool]:
+        """Replies by request key in a job's file, and whether its last line broke off. Raises nothing.
+
+        A request that the service failed to serve has the outcome `unanswered`.
+        """
+        lines = [line for line in content.decode(errors="replace").split("\n") if line.strip()]
+        replies = (self._batched(line, name) for line in lines)
+        is_torn = bool(lines) and parsed(lines[-1]) is None
+        return {key: reply for key, reply in replies if key}, is_torn
 
     def _batched(self, raw: str, job: str) -> tuple[str, Reply]:
         """One line of a job's result file: key and reply. Raises nothing; "" where no key can be read."""
         line, model = dict_in(parsed(raw)), self._settings.model
         error = dict_in(line.get("error"))
-        if line.get("key") and "response" in line:
+        if error_status(response := line.get("response")) is not None:
+            error = dict_in(dict_in(response).get("error"))
+        if line.get("key") and "response" in line and not error:
             return str(line["key"]), reply_in(json.dumps(line["response"]), model)
         if line.get("key") and error:
             # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.
@@ -110,12 +142,15 @@ class GeminiJobs:
         key = re.search(r'"key"\s*:\s*"([^"]+)"', raw)
         return key[1] if key else "", reply_in(raw, model)
 
-    def _said(self, ask: Callable[[], Any]) -> dict[str, Any]:
+    def _said(
+        self, ask: Callable[[], Any], refuse: Callable[[HttpAnswer], None] | None = None
+    ) -> dict[str, Any]:
         answer = answer_to(ask)
-        if not 200 <= answer.status < 300:
-            self._refuse(answer)
         said = parsed(answer.text)
-        if not isinstance(said, dict):
+        if not 200 <= answer.status < 300:
+            (refuse or self._refuse)(answer)
+        # An operation that failed has a name; an error without one is not the job's.
+        if not isinstance(said, dict) or ("error" in said and "name" not in said):
             raise TryAgain(f"no word of a batch job, but {answer.text[:100]!r}")
         return said
 
@@ -123,12 +158,26 @@ class GeminiJobs:
         reply = reply_to(answer, self._settings.model, self._key)
         raise InputError(f"Gemini refuses the batch: {reply.finish_reason}")
 
+    def _refuse_job(self, answer: HttpAnswer) -> None:
+        said = said_in(answer, self._key)
+        if answer.status in _NOT_GIVEN_OUT and not re.search(r"api.key", said, re.IGNORECASE):
+            raise Uncollectable(f"{answer.status} {said}")
+        self._refuse(answer)
+
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, refuse: Callable[[HttpAnswer], None] | None = None) -> Iterator[None]:
         """The package's errors as ours, for up- and downloads."""
         try:
             yield
         except httpx2.RequestError as error:
             raise TryAgain(type(error).__name__) from None
         except self._errors.APIError as error:
-            self._refuse(HttpAnswer(error.code, error.response.headers, json.dumps(error.details).encode()))
+            content = json.dumps(error.details).encode()
+            (refuse or self._refuse)(HttpAnswer(error.code, error.response.headers, content))
+
+
+def _name_in(job: dict[str, Any]) -> str:
+    name = job.get("name")
+    if not isinstance(name, str):
+        raise TryAgain("a batch job without a name")
+    return name

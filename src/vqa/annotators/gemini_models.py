@@ -10,7 +10,9 @@ from vqa.errors import InputError
 from vqa.settings import Generate
 
 _PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
-_EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution
+_EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
+# A tile's side is two thirds of the shorter side, at least 256 pixels: 3 by 2 in what is sent (768 by 385).
+_MOST_TILES = 6
 # How many times its answer's tokens a model writes with its thoughts: assumed, for want of a key.
 _THOUGHTS = {"minimal": 1.0, "low": 2.0, "medium": 4.0, "high": 8.0}
 _VERSION = re.compile(r"-(\d+|preview|exp|experimental)(-[\d-]+)?")  # of one model: …-001, …-preview-09-2026
@@ -27,6 +29,12 @@ def picture_tokens(model: str, resolution: str | None) -> int:
     if generation(model) < (3, 0):
         return _EARLIER_PICTURE_TOKENS
     return _PICTURE_TOKENS[resolution or "high"]
+
+
+def most_picture_tokens(model: str, resolution: str | None) -> int:
+    """The most that a picture of at most 768 pixels a side counts as."""
+    tokens = picture_tokens(model, resolution)
+    return tokens * _MOST_TILES if generation(model) < (3, 0) else tokens
 
 
 def output_tokens(model: str, thinking: str | int | None, answer_tokens: float) -> float:

@@ -7,7 +7,7 @@ as a number, a web page with status 200), so that they never see a body. Whateve
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -22,7 +22,12 @@ FINISH_REASONS = (
     "SPII MALFORMED_FUNCTION_CALL IMAGE_SAFETY"
 ).split()
 BLOCK_REASONS = "BLOCK_REASON_UNSPECIFIED SAFETY OTHER BLOCKLIST PROHIBITED_CONTENT IMAGE_SAFETY".split()
-_RETIRING = ("LEGACY", "DEPRECATED", "RETIRED")
+# google.genai's types.ModelStage, whose order is taken for the numbers: those come to google-generativeai.
+STAGES = (
+    "MODEL_STAGE_UNSPECIFIED UNSTABLE_EXPERIMENTAL EXPERIMENTAL PREVIEW STABLE LEGACY DEPRECATED RETIRED"
+).split()
+_LASTING = ("", "MODEL_STAGE_UNSPECIFIED", "UNSTABLE_EXPERIMENTAL", "EXPERIMENTAL", "PREVIEW", "STABLE")
+_LONGEST_WAIT = 3600.0  # seconds
 _PASSING = (408, 409, 425, 429, 499)
 _OF_THIS_PICTURE = (400, 413, 415, 422)
 # A 400 that says one of these would come for every picture.
@@ -71,11 +76,13 @@ def reply_to(answer: HttpAnswer, model: str, key: str) -> Reply:
     """The reply to one request for `model`; `key` is kept out of every message.
 
     Raises:
-        TryAgain: 429, 5xx, or an answer that broke off.
+        TryAgain: 429, 5xx (also as an error in a body that came with 200), or an answer that broke off.
         InputError: the key, the model, a permission or a setting is wrong, or today's quota is used up.
     """
     if not 200 <= answer.status < 300:
         return _refusal(answer, model, key)
+    if (status := error_status(parsed(answer.text))) is not None:
+        return _refusal(replace(answer, status=status), model, key)
     if not answer.is_whole:
         reason = f"the answer broke off after {len(answer.content)} bytes"
         raise TryAgain(reason, may_be_paid=True, text=_encodable(answer.text))
@@ -97,9 +104,20 @@ def reply_in(raw: str, model: str) -> Reply:
     return Reply(outcome, _encodable(text or raw), reason, model, *tokens, _notice(body, model))
 
 
+def error_status(body: Any) -> int | None:
+    """The HTTP status in the error envelope that a body is, whatever status it came with."""
+    body = body[0] if isinstance(body, list) and body else body
+    if not isinstance(body, dict) or body.get("candidates"):
+        return None
+    code = dict_in(body.get("error")).get("code")
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
 def _outcome(body: dict[str, Any]) -> tuple[str, str, str]:
     """Outcome, text and the reason that the service gives."""
     candidates = body.get("candidates")
+    if not candidates and body.get("error"):
+        return NOT_UNDERSTOOD, "", ""
     if not candidates:
         blocked = _reason(dict_in(body.get("promptFeedback")).get("blockReason"), BLOCK_REASONS)
         if not blocked:
@@ -136,10 +154,11 @@ def _tokens(usage: dict[str, Any]) -> tuple[int, int]:
 
 
 def _notice(body: dict[str, Any], model: str) -> str:
-    """One sentence, where the service says that the model will end."""
+    """One sentence, where the service says that the model will end, or something that we do not know."""
     status = dict_in(body.get("modelStatus"))
-    stage, ends, said = (_text(status.get(key)) for key in ("modelStage", "retirementTime", "message"))
-    if stage not in _RETIRING and not ends:
+    stage = _reason(status.get("modelStage"), STAGES)
+    ends, said = _text(status.get("retirementTime")), _text(status.get("message"))
+    if stage in _LASTING and not ends and (not said or stage in ("PREVIEW", "STABLE")):
         return ""
     when = f" and retires on {ends[:10]}" if ends else ""
     return f"{model} is {stage.lower() or 'in use'}{when}{': ' if said else ''}{said}"
@@ -147,17 +166,28 @@ def _notice(body: dict[str, Any], model: str) -> str:
 
 def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
     """A reply for a request that will never be answered; raises for every other error."""
-    error = _error_in(answer)
-    said = " ".join(str(error.get("message") or answer.text[:200]).replace(key, "[key]").split())
+    error, said = _error_in(answer), said_in(answer, key)
     text = f"{said} {error.get('status')} {error.get('details')}"
     if answer.status >= 500 or (answer.status in _PASSING and "PerDay" not in text):
         wait = _seconds_to_wait(error.get("details"), answer.headers)
-        raise TryAgain(f"{answer.status} {said}", wait, is_throttled=answer.status == 429)
+        if wait is not None and wait > _LONGEST_WAIT:
+            raise InputError(
+                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {said}); "
+                "what was answered is kept, run the same command again then"
+            )
+        is_throttled = answer.status == 429
+        raise TryAgain(f"{answer.status} {said}", wait, is_throttled, is_reached=True)
     sentence = _lasting_fault(answer.status, text, model)
     if sentence:
         raise InputError(f"Gemini: {sentence} ({answer.status} {said}); what was answered is kept")
     # This picture or prompt is refused (say, an image it cannot decode); others may pass.
     return Reply(REFUSED, "", _encodable(said), model, 0, 0)
+
+
+def said_in(answer: HttpAnswer, key: str) -> str:
+    """An error's message on one line, without the key."""
+    said = str(_error_in(answer).get("message") or answer.text[:200])
+    return " ".join(said.replace(key, "[key]").split())
 
 
 def _lasting_fault(status: int, text: str, model: str) -> str:

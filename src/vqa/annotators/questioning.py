@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vqa.abo import Product, image_path
-from vqa.annotators.account import Account, is_settled
+from vqa.annotators.account import Account, is_settled, is_usable
 from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
 from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
 from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
@@ -20,7 +21,9 @@ from vqa.pairs import Pair
 from vqa.settings import Generate
 from vqa.terminal import progress_bar
 
-_SURELY_OF_PICTURES = 20  # so few failures are theirs, whatever else was answered
+_SURELY_OF_PICTURES = 20  # so few failures are theirs, where anything else was answered
+
+_LONG_WAIT = 5.0  # seconds, that a person would wonder about
 
 Send = Callable[[Request], Reply]
 
@@ -50,7 +53,7 @@ def requests_for(products: Sequence[Product], root: Path, settings: Generate) ->
 def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:
     """What is still to be asked, once a key: two products may have the same picture and listing text.
 
-    `retry`: also what the service failed or refused, or answered so that nothing was understood.
+    `retry`: also all that gave no pair, but for what the service decided about content (safety, recitation).
     """
     by_key = {request.key: request for request in requests}
     return [request for key, request in by_key.items() if not is_settled(ledger.get(key), retry)]
@@ -81,6 +84,8 @@ def ask_missing(
             return usd
 
         def put_off(request: Request, reason: TryAgain, attempts: int) -> float:
+            if reason.wait and reason.wait >= _LONG_WAIT:
+                bar.set_postfix_str(f"waiting {reason.wait:.0f} s: {reason.reason[:60]}")
             if not reason.may_be_paid:
                 return 0.0
             return account.record_lost(request, reason, most_usd([request], settings), attempts)
@@ -116,8 +121,8 @@ def ask_in_batches(
         else:
             account.record(key, image_name, reply, 0.0, 1, model)
 
+    problems = collect_finished(jobs, client, settle)
     try:
-        collect_finished(jobs, client, settle)
         missing = unsettled(requests, ledger, retry)
         if missing:
             account.check()
@@ -128,7 +133,13 @@ def ask_in_batches(
         raise InputError(sentence) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    if open_jobs := under_way(requests, ledger, jobs):
+    open_jobs = under_way(requests, ledger, jobs)
+    here = [problems.pop(job.label) for job in open_jobs if job.label in problems]
+    for problem in problems.values():  # of other experiments' jobs
+        print(problem, file=sys.stderr)
+    if here:
+        raise InputError(here[0] + (f" (and {len(here) - 1} more such jobs)" if here[1:] else ""))
+    if open_jobs:
         names = ", ".join(str(job.name) for job in open_jobs)
         raise InputError(
             f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
@@ -138,8 +149,9 @@ def ask_in_batches(
 
 def under_way(requests: Sequence[Request], ledger: Ledger, jobs: Jobs) -> list[Job]:
     """Jobs that will answer some of `requests`; those of other experiments hold nothing up."""
-    entries = ((request.key, ledger.get(request.key)) for request in requests)
-    return jobs.holding({key for key, entry in entries if entry is None or entry.outcome != ANSWERED})
+    if not jobs.open():
+        return []
+    return jobs.holding({request.key for request in requests if not is_usable(ledger.get(request.key))})
 
 
 def pairs_answered(
@@ -170,19 +182,29 @@ def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) ->
 
 def _give_up(progress: Progress, account: Account, asked: int, settings: Generate) -> None:
     """Write down what the service failed to answer; raises where the next run is to try once more."""
-    # Where most requests failed it was the service, and no picture is blamed for it.
-    is_of_pictures = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.settled)
+    # Where most requests failed, or all, it was the service, and no picture is blamed for it.
+    is_few = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.heard)
+    is_of_pictures = is_few and progress.heard > 0
     again = {
         request.image_name: reason
         for request, reason in progress.unanswered.items()
-        if not account.give_up(request.key, request.image_name, reason, settings.max_attempts, is_of_pictures)
+        if not (
+            progress.is_reached
+            and account.give_up(
+                request.key, request.image_name, reason, settings.max_attempts, is_of_pictures
+            )
+        )
     }
+    if progress.outage:
+        raise InputError(progress.outage)
     if again:
         name, reason = next(iter(again.items()))
+        then = f": what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+        then = then if is_of_pictures else ""
         raise InputError(
             f"{len(again)} of {asked} requests were not answered in {settings.max_attempts} attempts "
             f"(first: {name}, {reason}); what was answered is kept, run the same command again to ask for "
-            f"the rest: what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+            f"the rest{then}"
         )
 
 
