@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from vqa.abo import image_path, read_catalogue, sample
+from vqa.catalogue.abo import image_path, read_catalogue, sample
 
 LISTINGS, IMAGES, MAIN_IMAGES = 147_702, 398_212, 123_511
 LANGUAGES = ["en_US", "en_GB", "en_IN", "de_DE", "nl_NL", "es_MX", "ja_JP"]

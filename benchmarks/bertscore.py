@@ -18,7 +18,7 @@ import bert_score
 import numpy as np
 import torch
 
-from vqa.bertscore import BertScorer, encoder_named
+from vqa.scoring.bertscore import BertScorer, encoder_named
 
 PAIRS, SYSTEMS = 1000, 4
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import profiles
-from vqa.images import decoded
+from vqa.catalogue.pictures import decoded
 
 PICTURES, TURNS = 300, 5
 

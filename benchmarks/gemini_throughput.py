@@ -14,22 +14,23 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from embedded.catalogue import draw_items, write_catalogue
+from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini import client_for
-from vqa.annotators.questioning import ask_missing
-from vqa.asking import Request
-from vqa.ledger import Ledger
+from vqa.annotators.ledger import Ledger
+from vqa.annotators.paid_requests import ask_missing
+from vqa.drawn.catalogue import draw_items, write_catalogue
 from vqa.settings import load_settings
 
 REQUESTS, CONCURRENCY, LATENCY, PORT = 1000, 32, 0.2, 18765
 
 
 def main() -> None:
-    sdk = sys.argv[1] if len(sys.argv) > 1 else "google-genai"
+    sdk: Any = sys.argv[1] if len(sys.argv) > 1 else "google-genai"
     settings = replace(
         load_settings(ROOT / "params.yaml").generate,
         sdk=sdk,

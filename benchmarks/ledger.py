@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from vqa.ledger import Entry, Ledger
+from vqa.annotators.ledger import Entry, Ledger
 
 SIZES = (100_000, 400_000)
 _PAIR = {"question": "What color is the armrest?", "answer": "brown", "type": "color", "difficulty": "easy"}

@@ -27,9 +27,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import Blip2Config
 
-from embedded import texts
-from vqa.errors import InputError
-from vqa.published import on_meta
+from vqa.foundation.errors import InputError
+from vqa.pretraining import captions
+from vqa.sizing.published import on_meta
 
 SHARD_BYTES = 1_000_000_000
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used
@@ -164,7 +164,7 @@ def _config(config: Blip2Config) -> dict[str, Any]:
 def _corpus() -> Iterator[str]:
     rng = random.Random(0)
     for _ in range(2000):
-        for prompt, text in texts.texts_of(texts.random_item(rng), rng):
+        for prompt, text in captions.texts_of(captions.random_item(rng), rng):
             yield f"{prompt} {text}"
 
 

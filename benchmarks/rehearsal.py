@@ -37,12 +37,12 @@ from random_blip2 import write_to_hub_cache
 from transformers import Blip2Config
 from watched_stage import own_memory
 
-from vqa.devices import frozen_dtype
-from vqa.errors import InputError, run_command
-from vqa.files import write_json
-from vqa.published import PUBLISHED, on_meta, published_config
+from vqa.foundation.devices import frozen_dtype
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import write_json
 from vqa.settings import Settings, load_settings
-from vqa.sizing import Held, Sizes
+from vqa.sizing.published import PUBLISHED, on_meta, published_config
+from vqa.sizing.sizes import Held, Sizes
 
 BEFORE = ("demo", "generate", "validate")  # no model
 STAGES = ("cache_features", "train", "answer_base", "answer_adapted", "measure_speed", "evaluate")

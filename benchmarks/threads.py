@@ -4,7 +4,7 @@
 
 Trains the embedded model (an adapter on cached features, as the train stage does) in processes of their
 own, by turns, alone and beside as many processes as there are cores that multiply matrices with all
-threads. Prints pairs a second and the ratio that src/vqa/devices.py chooses by.
+threads. Prints pairs a second and the ratio that src/vqa/foundation/devices.py chooses by.
 """
 
 import os
@@ -31,9 +31,9 @@ def trained_pairs_per_second(threads: int) -> float:
     """In this process, which must not have used torch's threads yet."""
     import torch
 
-    from vqa import lora
-    from vqa.checkpoint import Checkpoint
     from vqa.settings import load_settings
+    from vqa.vlm import lora
+    from vqa.vlm.pretrained import Checkpoint
 
     settings = load_settings(ROOT / "params.yaml")
     cpu = torch.device("cpu")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,16 +27,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Blip2ForConditionalGeneration
 
-from embedded.catalogue import draw_items, write_catalogue
-from vqa import features, lora
-from vqa.blip2 import AnswerModel, ImageEncoder
-from vqa.checkpoint import Checkpoint
-from vqa.encoding import Pixels
-from vqa.features import FeatureStore, Recipe
-from vqa.images import load_image
-from vqa.published import PUBLISHED, published_config, without_weights
+from vqa.catalogue.pictures import load_image
+from vqa.drawn.catalogue import draw_items, write_catalogue
+from vqa.features import shards
+from vqa.features.encoding import Pixels
+from vqa.features.shards import Recipe
+from vqa.features.store import FeatureStore
 from vqa.settings import load_settings
-from vqa.sizing import TEXT_TOKENS
+from vqa.sizing.published import PUBLISHED, published_config, without_weights
+from vqa.sizing.sizes import TEXT_TOKENS
+from vqa.vlm import lora
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.pretrained import Checkpoint
 
 PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time
@@ -68,7 +71,7 @@ class Bench:
         self.model = AnswerModel(self.base, processor, self.settings.model.prompt, cpu).train()
         lora.add_adapter(self.model, self.settings.lora, "bench")
         self.optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 1e-4)
-        self.store = folder / "features"
+        self.store, self.work = folder / "features", folder / "work"
 
     def batches(self) -> list[tuple[list[Path], dict[str, Tensor]]]:
         """One epoch: pictures and texts of a batch each, in an order where neighbours differ."""
@@ -80,17 +83,18 @@ class Bench:
         return [(pairs[start : start + self.batch], texts) for start in starts]
 
     def cache(self, workers: int = 0) -> None:
-        """What the cache_features stage does: decode, encode, write."""
+        """What the cache_features stage does: decode, encode, write; nothing is there before."""
+        clear(self.store)
         recipe = Recipe(self.checkpoint.identity(torch.device("cpu")), "qformer", "float32")
         names = [path.name for path in self.paths]
-        todo = features.plan(self.store, names, recipe, PICTURES)
+        todo = shards.plan(self.store, self.work, names, recipe, PICTURES)
         loader = DataLoader(Pixels(self.paths, self.encoder.reader), 32, num_workers=workers)
         with torch.inference_mode():
             rows = [row for pixels in loader for row in self.encoder.features(pixels)]
         by_name = dict(zip(names, rows, strict=True))
         for shard in todo.missing:
-            features.write_shard(self.store, shard, [by_name[name] for name in shard.pictures], recipe)
-        features.finish(self.store, todo, {name: name for name in names}, recipe, {})
+            shards.write_shard(self.work, shard, [by_name[name] for name in shard.pictures], recipe)
+        shards.finish(self.store, self.work, todo, {name: name for name in names}, recipe, {})
 
     def step(self, texts: dict[str, Tensor], seen: Tensor) -> None:
         self.model(**texts, features=seen)["loss"].backward()
@@ -134,9 +138,9 @@ def on_the_cpu(params: Path | None) -> None:
         allowed /= decode + encoder + EPOCHS * QUESTIONS * language
 
         for workers in (0, 1, 2):
-            seconds = fastest(lambda w=workers: (clear(bench.store), bench.cache(w)), 1)  # type: ignore[misc]
+            seconds = fastest(partial(bench.cache, workers), 1)
             print(f"cache_features with {workers} workers: {PICTURES / seconds:.0f} images/s")
-        fresh = fastest(lambda: (clear(bench.store), bench.cache()), 1)
+        fresh = fastest(bench.cache, 1)
         cached, on_the_fly = fastest(bench.epoch_cached), fastest(bench.epoch_on_the_fly)
         ratio = EPOCHS * on_the_fly / (fresh + EPOCHS * cached)
         print(f"epoch of {pairs} pairs: on the fly {on_the_fly:.2f} s, cached {cached:.2f} s")

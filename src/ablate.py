@@ -15,13 +15,15 @@ from typing import Any
 
 import yaml
 
-from vqa import experiments
-from vqa.ablation import Grid, Result, Study, exact_matches, markdown, read_grid, shown
-from vqa.curves import curve
-from vqa.errors import InputError, run_command
-from vqa.files import whole_file
-from vqa.intervals import Columns
-from vqa.pages import page
+from vqa.evaluation.bootstrap import Columns
+from vqa.experiments import dvc_queue
+from vqa.experiments.curve import curve
+from vqa.experiments.grid import Grid, read_grid
+from vqa.experiments.report import markdown, shown
+from vqa.experiments.results import Result, Study, exact_matches
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import whole_file
+from vqa.pages.page import page
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
@@ -36,12 +38,12 @@ def run(files: list[Path], jobs: int) -> None:
         InputError: a grid is wrong, the project is not committed, or experiments failed.
     """
     wanted = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
-    experiments.check_committed()
-    there = experiments.names("HEAD")
+    dvc_queue.check_committed()
+    there = dvc_queue.names("HEAD")
     missing = {name: changes for name, changes in wanted.items() if name not in there}
     print(f"{len(wanted)} experiments; {len(wanted) - len(missing)} ran already")
-    experiments.queue(missing)
-    failed = experiments.run_queue(set(missing), jobs, lambda: time.sleep(_LOOK_EVERY))
+    dvc_queue.queue(missing)
+    failed = dvc_queue.run_queue(set(missing), jobs, lambda: time.sleep(_LOOK_EVERY))
     if failed:
         raise InputError(
             f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
@@ -51,7 +53,7 @@ def run(files: list[Path], jobs: int) -> None:
 
 def report(files: list[Path], rev: str) -> None:
     """The grids' experiments that ran from the commit `rev`, in reports/."""
-    there = experiments.names(rev)
+    there = dvc_queue.names(rev)
     studies = []
     for grid in _grids(files):
         found = {name: changes for name, changes in grid.experiments().items() if name in there}
@@ -66,7 +68,7 @@ def report(files: list[Path], rev: str) -> None:
         with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
             file.write(study.curve)
     with whole_file(REPORTS / "ablation.md") as file:
-        file.write(markdown(studies, experiments.commit(rev)))
+        file.write(markdown(studies, dvc_queue.commit(rev)))
     with whole_file(REPORTS / "ablation.html") as file:
         file.write(page("ablation.html", shown(studies)))
     print(f"wrote {REPORTS}/ablation.md and ablation.html")
@@ -80,10 +82,10 @@ def _grids(files: list[Path]) -> list[Grid]:
 
 def _result(sha: str, rev: str, changes: dict[str, Any]) -> Result:
     """What experiment `sha` came to, beside the settings as committed in `rev`."""
-    judged = experiments.committed("metrics/details.json", sha)["systems"]["lora"]["all"]
-    trained = experiments.committed("metrics/train.json", sha)
-    pairs, ours = exact_matches(experiments.kept(PREDICTIONS, sha))
-    reference, theirs = exact_matches(experiments.kept(PREDICTIONS, rev))
+    judged = dvc_queue.committed("metrics/details.json", sha)["systems"]["lora"]["all"]
+    trained = dvc_queue.committed("metrics/train.json", sha)
+    pairs, ours = exact_matches(dvc_queue.kept(PREDICTIONS, sha))
+    reference, theirs = exact_matches(dvc_queue.kept(PREDICTIONS, rev))
     if [pair.key for pair in pairs] != [pair.key for pair in reference]:
         raise InputError(
             f"experiment {sha} answers other test pairs than {rev}; run it again from that commit"

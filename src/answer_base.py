@@ -9,16 +9,17 @@ own, so that another adapter never answers with the base model again. Killed, th
 
 from pathlib import Path
 
-from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device, join_processes, leave_processes, rank_and_world
-from vqa.durable import durable_folder
-from vqa.errors import run_command
-from vqa.features import FeatureStore
-from vqa.files import sha256_of
-from vqa.pairs import read_pairs
-from vqa.predictions import Decoding, allowed_answers, texts_for, write_predictions
+from vqa.features.store import FeatureStore
+from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.foundation.durable import durable_folder
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import sha256_of
+from vqa.foundation.unfinished import Unfinished, held
+from vqa.pairs.pair import read_pairs
+from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.unfinished import Unfinished, held
+from vqa.vlm.generation import Decoding, allowed_answers, texts_for
+from vqa.vlm.pretrained import Checkpoint
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")

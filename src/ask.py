@@ -14,9 +14,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vqa.answering import Answer, Answerer, Reply
-from vqa.base_model import version_of
-from vqa.devices import (
+from vqa.foundation.devices import (
     default_device,
     gathered,
     join_processes,
@@ -24,11 +22,13 @@ from vqa.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.errors import InputError, run_command
-from vqa.questions import Asked, questions_about, questions_of_csv, write_answers
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.terminal import progress_bar
+from vqa.foundation.unfinished import Unfinished
+from vqa.inference.answerer import Answer, Answerer, Reply
+from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
 from vqa.settings import load_settings
-from vqa.terminal import progress_bar
-from vqa.unfinished import Unfinished
+from vqa.vlm.base_model import version_of
 
 ADAPTER = Path("models/adapter/best")
 

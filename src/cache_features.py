@@ -14,9 +14,12 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from vqa import abo, features
-from vqa.checkpoint import Checkpoint
-from vqa.devices import (
+from vqa.catalogue import abo
+from vqa.catalogue.pictures import DECODER
+from vqa.features import shards
+from vqa.features.encoding import make_shards
+from vqa.features.shards import Plan, Recipe, Shard
+from vqa.foundation.devices import (
     default_device,
     from_first,
     join_processes,
@@ -24,16 +27,13 @@ from vqa.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.durable import durable_folder
-from vqa.encoding import make_shards
-from vqa.errors import InputError, run_command
-from vqa.features import Plan, Recipe, Shard
-from vqa.files import locked, write_json
-from vqa.images import DECODER, content_hash
-from vqa.pairs import read_pairs
+from vqa.foundation.durable import durable_folder
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import content_hash, locked, write_json
+from vqa.foundation.terminal import progress_bar
+from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
-from vqa.splits import SPLITS
-from vqa.terminal import progress_bar
+from vqa.vlm.pretrained import Checkpoint
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
@@ -56,11 +56,11 @@ def run() -> None:
     work = durable_folder("features")  # shards are made where no checkout reaches them
 
     def plan() -> Plan:
-        return from_first(lambda: features.plan(OUT, work, list(path_of), recipe, limits.images_per_shard))
+        return from_first(lambda: shards.plan(OUT, work, list(path_of), recipe, limits.images_per_shard))
 
-    def make(shards: Sequence[Shard], todo: Plan) -> None:
+    def make(wanted: Sequence[Shard], todo: Plan) -> None:
         encoder = partial(checkpoint.load_encoder, device, limits.level)
-        make_shards(work, shards, todo, path_of, recipe, encoder, limits.batch_size, limits.workers)
+        make_shards(work, wanted, todo, path_of, recipe, encoder, limits.batch_size, limits.workers)
         wait_for_all()
 
     with (
@@ -68,7 +68,7 @@ def run() -> None:
     ):  # experiments side by side share it
         first = todo = plan()
         if 0 < len(todo.missing) < world:  # too few to share out whole
-            make(features.part_of(todo.new[rank::world], recipe), todo)
+            make(shards.part_of(todo.new[rank::world], recipe), todo)
             todo = plan()
         make(todo.missing[rank::world], todo)
         if rank == 0:
@@ -79,7 +79,7 @@ def run() -> None:
 def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, computed: int) -> None:
     """Put the store together and say what it took."""
     versions = {library: version(library) for library in _LIBRARIES}
-    manifest = features.finish(OUT, work, todo, images, recipe, versions)
+    manifest = shards.finish(OUT, work, todo, images, recipe, versions)
     pictures = len(set(images.values()))
     sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
     metrics = {"images": len(images), "pictures": pictures, "computed": computed}

@@ -9,8 +9,8 @@ real catalogue this stage plays no part.
 import shutil
 from pathlib import Path
 
-from embedded.catalogue import draw_items, write_catalogue
-from vqa.errors import run_command
+from vqa.drawn.catalogue import draw_items, write_catalogue
+from vqa.foundation.errors import run_command
 from vqa.settings import load_settings
 
 OUT = Path("data/demo")

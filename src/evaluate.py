@@ -15,18 +15,20 @@ from pathlib import Path
 
 import torch
 
-from vqa import bertscore, plots
-from vqa.abo import image_path
-from vqa.bertscore import BertScorer, encoder_named
-from vqa.devices import use_threads_for
-from vqa.errors import run_command
-from vqa.files import sha256_of, whole_file, write_json
-from vqa.guesses import majority_guesses, text_only_guesses
-from vqa.memory import in_memory
-from vqa.pairs import read_pairs
-from vqa.predictions import check_same_rows, read_predictions, read_texts
-from vqa.report_page import report_page
-from vqa.scoring import details, differences, judgement, scores_of, scores_of_systems, summary
+from vqa.catalogue.abo import image_path
+from vqa.evaluation import plots
+from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
+from vqa.evaluation.comparison import details, differences, judgement, summary
+from vqa.evaluation.report_page import report_page
+from vqa.foundation.devices import use_threads_for
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import sha256_of, whole_file, write_json
+from vqa.foundation.memory import in_memory
+from vqa.pairs.pair import read_pairs
+from vqa.pairs.predictions import check_same_rows, read_predictions, read_texts
+from vqa.scoring import bertscore
+from vqa.scoring.bertscore import BertScorer, encoder_named
+from vqa.scoring.scores import scores_of, scores_of_systems
 from vqa.settings import load_settings
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
@@ -51,7 +53,9 @@ def run() -> None:
     texts |= {system: read_texts(path, test_pairs, "answer_adapted") for system, path in ADAPTED.items()}
     texts["text_only"] = text_only_guesses(train_pairs, test_pairs)
     texts["majority"] = majority_guesses(train_pairs, test_pairs)
-    others = {path.stem: read_texts(path, test_pairs, "compare") for path in sorted(OTHERS.glob("*.csv"))}
+    others = {
+        path.stem: read_texts(path, test_pairs, "answer_others") for path in sorted(OTHERS.glob("*.csv"))
+    }
 
     scorer = BertScorer(encoder_named(settings.evaluate.scorer), torch.device("cpu"))
     use_threads_for(scorer.parameters)

@@ -15,16 +15,15 @@ from pathlib import Path
 
 import torch
 
-from vqa import lora
-from vqa.base_model import check_fits
-from vqa.blip2 import AnswerModel
-from vqa.checkpoint import Checkpoint
-from vqa.errors import InputError, run_command
-from vqa.files import read_json
-from vqa.images import content_hash
-from vqa.model_card import Provenance, model_card
+from vqa.evaluation.model_card import Provenance, model_card
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import content_hash, read_json
 from vqa.settings import Settings, load_settings
-from vqa.splits import PICTURES_SEEN, pictures_seen
+from vqa.validation.splits import PICTURES_SEEN, pictures_seen
+from vqa.vlm import lora
+from vqa.vlm.base_model import check_fits
+from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.pretrained import Checkpoint
 
 ADAPTER = Path("models/adapter/best")
 SPLITS = Path("data/vqa/splits.json")

@@ -18,17 +18,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vqa import abo
-from vqa.annotators import costs, csv, metadata, prompt, questioning
-from vqa.annotators.batches import give_up
+from vqa.annotators import costs, csv_file, metadata, paid_requests, prompt
+from vqa.annotators.batch_jobs import give_up
+from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini import api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
-from vqa.asking import Request
-from vqa.durable import durable_folder
-from vqa.errors import InputError, run_command
-from vqa.files import write_json
-from vqa.ledger import Jobs, Ledger
-from vqa.pairs import Pair, write_pairs
+from vqa.annotators.ledger import Jobs, Ledger
+from vqa.catalogue import abo
+from vqa.foundation.durable import durable_folder
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import write_json
+from vqa.pairs.pair import Pair, write_pairs
 from vqa.settings import Settings, load_settings
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -48,16 +48,16 @@ def run(preview: int | None = None, retry: bool = False, forget: str | None = No
     metrics: dict[str, Any] = {"annotator": settings.generate.annotator}
     ledger, requests = None, list[Request]()
     if settings.generate.annotator == "csv":
-        pairs, lines = csv.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
+        pairs, lines = csv_file.pairs_from(settings.generate.csv, lambda: abo.image_names(settings.data.root))
         metrics["lines"] = asdict(lines)
     else:
         products, metrics["listings_left_out"] = _products(settings)
         if settings.generate.annotator == "metadata":
             pairs = _from_attributes(products, settings)
         else:
-            requests = questioning.requests_for(products[:preview], settings.data.root, settings.generate)
+            requests = paid_requests.requests_for(products[:preview], settings.data.root, settings.generate)
             ledger = _asked(requests, settings, retry)
-            pairs, outcomes = questioning.pairs_answered(requests, ledger, settings.generate.model)
+            pairs, outcomes = paid_requests.pairs_answered(requests, ledger, settings.generate.model)
             metrics |= {"outcomes": outcomes, "bill": costs.bill(requests, ledger, settings.generate)}
             if preview:
                 _show(pairs, metrics, products, settings)
@@ -102,13 +102,13 @@ def _asked(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledg
     key, durable = api_key(), durable_folder("ledger")
     ledger, jobs = Ledger(durable / LEDGER.name, LEDGER), Jobs(durable / OLD_JOBS.name, OLD_JOBS)
     print(f"{len(ledger)} paid answers are in {durable}")
-    if jobs.open() or questioning.unsettled(requests, ledger, retry):
+    if jobs.open() or paid_requests.unsettled(requests, ledger, retry):
         ledger.claim()  # before anything is paid for; what another run has bought until now is here then
         jobs.claim()
     if settings.generate.mode == "batch":
         batches = GeminiJobs(settings.generate, key)
-        questioning.ask_in_batches(requests, ledger, jobs, batches, settings.generate, retry)
-    elif under_way := questioning.under_way(requests, ledger, jobs):
+        paid_requests.ask_in_batches(requests, ledger, jobs, batches, settings.generate, retry)
+    elif under_way := paid_requests.under_way(requests, ledger, jobs):
         raise InputError(
             f"{len(under_way)} batch jobs are under way and paid for; set generate.mode to batch in "
             "params.yaml and run again to collect them, or give them up with --forget "
@@ -116,7 +116,7 @@ def _asked(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledg
         )
     else:
         client = client_for(settings.generate, key)
-        questioning.ask_missing(requests, ledger, client.send, settings.generate, retry)
+        paid_requests.ask_missing(requests, ledger, client.send, settings.generate, retry)
     return ledger
 
 

@@ -8,17 +8,17 @@ Out: metrics/speed.json. A stage of its own, so that nothing else waits for the 
 
 from pathlib import Path
 
-from vqa import lora
-from vqa.abo import image_path
-from vqa.base_model import check_fits
-from vqa.blip2 import AnswerModel, ImageEncoder
-from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device
-from vqa.errors import run_command
-from vqa.files import write_json
-from vqa.pairs import read_pairs
+from vqa.catalogue.abo import image_path
+from vqa.foundation.devices import default_device
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import write_json
+from vqa.inference.speed import Work, pairs_of_first_images, speeds_of
+from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
-from vqa.speed import Work, pairs_of_first_images, speeds_of
+from vqa.vlm import lora
+from vqa.vlm.base_model import check_fits
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.pretrained import Checkpoint
 
 TEST = Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best")

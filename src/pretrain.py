@@ -4,7 +4,7 @@
 
 1. Sight: ViT and Q-Former learn to tell every attribute value apart, by linear probes that are thrown
    away. They stand in for the image encoder's own pre-training, which saw far more than is ever named.
-2. Language: the whole model learns captions and a little question answering (embedded/texts.py).
+2. Language: the whole model learns captions and a little question answering (captions.py).
 
 In: nothing, pictures are drawn at the start. Out: a folder that loads exactly as
 Salesforce/blip2-opt-2.7b does, with its loss curve. Costs about 30 minutes on one core; killed, it
@@ -24,14 +24,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from embedded import texts
-from embedded.concepts import ATTRIBUTES
-from embedded.drawing import Item, picture
-from embedded.model import HIDDEN_SIZE, processor_for, untrained_model
-from embedded.pretraining import LossOf, chosen, trained
-from vqa.blip2 import AnswerModel, ImageEncoder
-from vqa.devices import default_device
-from vqa.terminal import progress_bar
+from vqa.drawn.concepts import ATTRIBUTES
+from vqa.drawn.drawing import Item, picture
+from vqa.foundation.devices import default_device
+from vqa.foundation.terminal import progress_bar
+from vqa.pretraining import captions
+from vqa.pretraining.loop import LossOf, chosen, trained
+from vqa.pretraining.small_model import HIDDEN_SIZE, processor_for, untrained_model
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 
 PICTURES = 24_000
 PICTURE_SIZE = 128  # pixels, as in the demo catalogue
@@ -53,7 +53,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     rng = random.Random(arguments.seed)
-    corpus = (f"{p} {t}" for _ in range(4000) for p, t in texts.texts_of(texts.random_item(rng), rng))
+    corpus = (f"{p} {t}" for _ in range(4000) for p, t in captions.texts_of(captions.random_item(rng), rng))
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
     encoder = ImageEncoder(model, processor, device)
@@ -104,9 +104,9 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
     def loss(step: int) -> Tensor:
         rng = random.Random(f"{seed}/{step}")
         numbers = chosen(PICTURES, BATCH, step)
-        pairs = [pair for i in numbers.tolist() for pair in texts.texts_of(items[i], rng)]
+        pairs = [pair for i in numbers.tolist() for pair in captions.texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
-        repeated = features(numbers, step).repeat_interleave(texts.TEXTS, dim=0)
+        repeated = features(numbers, step).repeat_interleave(captions.TEXTS, dim=0)
         batch = reader.training_batch(prompts, continuations)
         return reader(**batch, features=repeated)["loss"]
 
@@ -127,7 +127,7 @@ def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Ten
 
 def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
     rng = random.Random(f"{numbered[0]}/{numbered[1]}")
-    item = texts.random_item(rng)
+    item = captions.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)
 
 

@@ -24,16 +24,16 @@ from torch.nn.functional import interpolate
 from transformers import Blip2ForConditionalGeneration
 
 import pretrain
-from embedded import photographs, texts
-from embedded.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
-from embedded.model import IMAGE_SIZE, processor_for, untrained_model
-from embedded.photographs import Photograph
-from embedded.pretraining import trained
-from vqa.blip2 import AnswerModel, ImageEncoder
-from vqa.checkpoint import Checkpoint
-from vqa.devices import default_device
-from vqa.errors import InputError, run_command
-from vqa.files import read_json
+from vqa.foundation.devices import default_device
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import read_json
+from vqa.pretraining import captions, photographs
+from vqa.pretraining.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
+from vqa.pretraining.loop import trained
+from vqa.pretraining.photographs import Photograph
+from vqa.pretraining.small_model import IMAGE_SIZE, processor_for, untrained_model
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.pretrained import Checkpoint
 
 VOCABULARY_SIZE = 2000
 DRAWN_PICTURES = 6000
@@ -84,7 +84,7 @@ def run(
 
 def _corpus(shot: list[Photograph], rng: random.Random) -> list[tuple[str, str]]:
     pairs = [pair for photograph in shot for pair in texts_of(photograph, rng)]
-    return pairs + [pair for _ in range(1000) for pair in texts.texts_of(texts.random_item(rng), rng)]
+    return pairs + [pair for _ in range(1000) for pair in captions.texts_of(captions.random_item(rng), rng)]
 
 
 def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None:

@@ -11,9 +11,9 @@ import csv
 import random
 from dataclasses import replace
 
-from vqa.bertscore import BertScorer, encoder_named
-from vqa.devices import default_device
-from vqa.files import whole_file
+from vqa.foundation.devices import default_device
+from vqa.foundation.files import whole_file
+from vqa.scoring.bertscore import BertScorer, encoder_named
 
 PAIRS = 20_000
 SEED = 0

@@ -12,9 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vqa.errors import InputError, run_command
-from vqa.files import read_json, whole_file
-from vqa.report import (
+from vqa.evaluation.markdown import (
     blind_sentence,
     catalogues_table,
     format_sentence,
@@ -24,6 +22,8 @@ from vqa.report import (
     speed_sentence,
     types_table,
 )
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import read_json, whole_file
 
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 PHOTOS = Path("metrics/photos")

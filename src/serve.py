@@ -16,11 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from vqa.answering import Answerer
-from vqa.devices import default_device
-from vqa.errors import InputError, run_command
-from vqa.images import ImageError, decoded
-from vqa.pages import page
+from vqa.catalogue.pictures import ImageError, decoded
+from vqa.foundation.devices import default_device
+from vqa.foundation.errors import InputError, run_command
+from vqa.inference.answerer import Answerer
+from vqa.pages.page import page
 from vqa.settings import load_settings
 
 ADAPTER = Path("models/adapter/best")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from vqa.errors import run_command
-from vqa.published import PUBLISHED, published_config
+from vqa.foundation.errors import run_command
 from vqa.settings import Settings, load_settings
-from vqa.sizing import Sizes
+from vqa.sizing.published import PUBLISHED, published_config
+from vqa.sizing.sizes import Sizes
 
 ABO_PICTURES = 398_212
 _PRESETS = Path(__file__).parents[1] / "params"

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from vqa.errors import InputError, run_command
+from vqa.foundation.errors import InputError, run_command
 from vqa.settings import PARAMS, load_settings
 
 READY_MADE = Path("params")

@@ -17,11 +17,8 @@ from typing import Any, cast
 
 from transformers import set_seed
 
-from vqa import lora
-from vqa.base_model import write_base
-from vqa.bertscore import BertScorer, encoder_named
-from vqa.checkpoint import Checkpoint
-from vqa.devices import (
+from vqa.features.store import FeatureStore
+from vqa.foundation.devices import (
     default_device,
     from_first,
     frozen_dtype,
@@ -29,17 +26,21 @@ from vqa.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.durable import durable_folder
-from vqa.errors import run_command
-from vqa.features import FeatureStore
-from vqa.files import sha256_of, write_json
-from vqa.pairs import read_pairs
-from vqa.predictions import Blinded, Decoding, texts_for
-from vqa.progress import LivePlots, PairsBar
-from vqa.scoring import scores_of
+from vqa.foundation.durable import durable_folder
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import sha256_of, write_json
+from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
+from vqa.pairs.pair import read_pairs
+from vqa.scoring.bertscore import BertScorer, encoder_named
+from vqa.scoring.scores import scores_of
 from vqa.settings import Settings, load_settings
-from vqa.training import AdapterTrainer, CachedPairs, last_checkpoint, pairs_of_images, trainer_arguments
-from vqa.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
+from vqa.training.batches import CachedPairs, pairs_of_images
+from vqa.training.progress import LivePlots, PairsBar
+from vqa.training.trainer import AdapterTrainer, last_checkpoint, trainer_arguments
+from vqa.vlm import lora
+from vqa.vlm.base_model import write_base
+from vqa.vlm.generation import Blinded, Decoding, texts_for
+from vqa.vlm.pretrained import Checkpoint
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")

@@ -14,19 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vqa import abo
-from vqa.census import census, label_noise, leak_protection, type_agreement
-from vqa.errors import InputError, run_command
-from vqa.files import read_json, whole_file, write_json
-from vqa.images import Picture
-from vqa.inspection import inspected
-from vqa.judging import Rejected, counts_by_reason, judge
-from vqa.pairs import Pair, columns_of, pairs_and_lines, row_of, write_pairs
-from vqa.review import acceptance, read_decisions, review_page
+from vqa.catalogue import abo
+from vqa.catalogue.pictures import Picture
+from vqa.foundation.csv_tables import write_rows
+from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.files import read_json, whole_file, write_json
+from vqa.pairs.pair import SPLITS, Pair, columns_of, pairs_and_lines, row_of, write_pairs
 from vqa.settings import Settings, Validate, load_settings
-from vqa.splits import SPLITS, Division, Draw, divided, pictures_seen
-from vqa.tables import write_rows
-from vqa.tokens import limit_of
+from vqa.validation.inspection import inspected
+from vqa.validation.review import acceptance, read_decisions
+from vqa.validation.review_page import review_page
+from vqa.validation.screening import Rejected, counts_by_reason, judge
+from vqa.validation.splits import Division, Draw, divided, pictures_seen
+from vqa.validation.statistics import census, label_noise, leak_protection, type_agreement
+from vqa.vlm.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
 GENERATION = Path("metrics/generate.json")

@@ -11,10 +11,10 @@ from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from clone import Clone, git
-from embedded.catalogue import draw_items, write_catalogue
-from embedded.drawing import picture
 from toy import toy_model, toy_processor
-from vqa.files import write_json
+from vqa.drawn.catalogue import draw_items, write_catalogue
+from vqa.drawn.drawing import picture
+from vqa.foundation.files import write_json
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
 os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write to

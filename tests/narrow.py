@@ -2,7 +2,7 @@
 
 from transformers import Blip2Config
 
-from vqa.published import published_config
+from vqa.sizing.published import published_config
 
 
 def narrowed(name: str) -> Blip2Config:

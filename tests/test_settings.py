@@ -8,7 +8,7 @@ import yaml
 import switch
 from clone import git
 from conftest import ROOT
-from vqa.errors import InputError
+from vqa.foundation.errors import InputError
 from vqa.settings import load_settings
 
 

@@ -8,15 +8,15 @@ from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Proces
 from transformers import Blip2QFormerConfig as QFormerConfig
 from transformers import Blip2VisionConfig as VisionConfig
 
-from embedded import texts
-from embedded.model import processor_for
+from vqa.pretraining import captions
+from vqa.pretraining.small_model import processor_for
 
 PROMPT = "Question: {question} Answer in one word:"
 
 
 def toy_processor() -> Blip2Processor:
     rng = random.Random(0)
-    corpus = (texts.caption(texts.random_item(rng), rng) for _ in range(200))
+    corpus = (captions.caption(captions.random_item(rng), rng) for _ in range(200))
     processor = processor_for(corpus)
     processor.num_query_tokens = 4
     processor.image_processor.size = {"height": 32, "width": 32}

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from vqa.errors import InputError
+from vqa.foundation.errors import InputError
 
 PARAMS = Path("params.yaml")
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from tqdm import tqdm
 
 from vqa.annotators.costs import usd_of
+from vqa.annotators.dispatcher import ANSWERED, NOT_UNDERSTOOD, REFUSED, UNANSWERED, Reply, Request, TryAgain
 from vqa.annotators.gemini_models import is_same_model
+from vqa.annotators.ledger import Entry, Ledger
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in
-from vqa.asking import ANSWERED, NOT_UNDERSTOOD, REFUSED, UNANSWERED, Reply, Request, TryAgain
-from vqa.errors import InputError
-from vqa.ledger import Entry, Ledger
+from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
 LOST = "lost"  # a time-out or a broken connection, counted as paid; asked again

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vqa.images import ImageError, decoded
+from vqa.catalogue.pictures import ImageError, decoded
 
 LONGEST_SIDE = 768  # pixels; what is larger costs more and shows a product no better
 _MIME_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}

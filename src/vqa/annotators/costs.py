@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini_models import most_picture_tokens, output_tokens, picture_tokens
-from vqa.asking import Request
-from vqa.ledger import Ledger
+from vqa.annotators.ledger import Ledger
 from vqa.settings import Generate
 
 _ANSWER_TOKENS = 40  # a pair, as JSON with its type and difficulty

@@ -16,11 +16,11 @@ import urllib3
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
-from vqa.annotators.gemini_replies import Arrived, HttpAnswer, read_whole, reply_to
+from vqa.annotators.dispatcher import Reply, Request, TryAgain
+from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, reply_to
 from vqa.annotators.prompt import DIFFICULTIES, TYPES
-from vqa.asking import Reply, Request, TryAgain
-from vqa.errors import InputError
-from vqa.images import ImageError
+from vqa.catalogue.pictures import ImageError
+from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
 _SCHEMA = {

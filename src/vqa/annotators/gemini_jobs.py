@@ -12,9 +12,10 @@ import httpx2
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
-from vqa.annotators.batches import Result, Uncollectable
+from vqa.annotators.batch_jobs import Result, Uncollectable
+from vqa.annotators.dispatcher import REFUSED, UNANSWERED, Reply, Request, TryAgain
 from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
-from vqa.annotators.gemini_replies import (
+from vqa.annotators.gemini_responses import (
     HttpAnswer,
     dict_in,
     error_status,
@@ -23,8 +24,7 @@ from vqa.annotators.gemini_replies import (
     reply_to,
     said_in,
 )
-from vqa.asking import REFUSED, UNANSWERED, Reply, Request, TryAgain
-from vqa.errors import InputError
+from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
 _OVER = ("FAILED", "CANCELLED", "EXPIRED", "SUCCEEDED", "PARTIALLY_SUCCEEDED")  # any other state: under way

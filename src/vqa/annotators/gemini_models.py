@@ -6,7 +6,7 @@ asked of the service: what a preview is billed corrects it.
 
 import re
 
-from vqa.errors import InputError
+from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
 _PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked

@@ -8,8 +8,8 @@ import random
 import re
 from collections.abc import Sequence
 
-from vqa.abo import Product
-from vqa.pairs import Pair
+from vqa.catalogue.abo import Product
+from vqa.pairs.pair import Pair
 
 # Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
 # is the answer; where it has none or two, the attribute is ambiguous and left out.

@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from vqa.abo import Product
-from vqa.pairs import Pair
+from vqa.catalogue.abo import Product
+from vqa.pairs.pair import Pair
 
 TEMPLATE = Path(__file__).with_name("prompt.txt")
 TYPES = "color shape material size pattern count texture position function brand comparison".split()

@@ -1,0 +1,59 @@
+"""Let other models answer the held-out questions, zero-shot: pairs → predictions.
+
+    python src/answer_others.py
+    torchrun --nproc-per-node 8 src/answer_others.py      # or params.yaml: run.launcher
+
+In: data/vqa/test.csv, the pictures at data.root, the models that params.yaml names in evaluate.compare. Out:
+data/predictions/others/<model>.csv, one a model, in the schema of the others; evaluate scores them. Killed,
+the next run continues.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.foundation.durable import durable_folder
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import sha256_of
+from vqa.foundation.unfinished import Unfinished, held
+from vqa.inference.other_models import texts_of_other
+from vqa.pairs.pair import read_pairs
+from vqa.pairs.predictions import write_predictions
+from vqa.settings import load_settings
+
+TEST = Path("data/vqa/test.csv")
+OUT = Path("data/predictions/others")
+
+
+def run() -> None:
+    settings = load_settings()
+    pairs = read_pairs(TEST)
+    root, max_new_tokens = settings.data.root, settings.evaluate.max_new_tokens
+    device = default_device()
+    join_processes()
+    run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
+    kept = {
+        name: Unfinished(durable_folder("answers"), {"other": name} | run_of)
+        for name in settings.evaluate.compare
+    }
+    is_first = rank_and_world()[0] == 0
+    with held([unfinished.folder for unfinished in kept.values()], is_first):
+        texts = {
+            name: texts_of_other(name, pairs, root, max_new_tokens, device, unfinished)
+            for name, unfinished in kept.items()
+        }
+        if is_first:
+            shutil.rmtree(OUT, ignore_errors=True)
+            OUT.mkdir(parents=True)
+            for name, said in texts.items():
+                file = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv"
+                write_predictions(OUT / file, pairs, said)
+            for unfinished in kept.values():
+                unfinished.remove()
+            print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
+    leave_processes()
+
+
+if __name__ == "__main__":
+    run_command(run)

@@ -1,0 +1,190 @@
+"""What was asked, answered and paid: append-only JSON lines, on disk before anything else happens.
+
+An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
+The files lie where no checkout reaches them (foundation.durable); what DVC versions is a copy that a finished
+stage writes, and whose answers come back from it on another machine.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vqa.foundation.files import whole_file
+from vqa.foundation.json_lines import JsonLines, Values, row_of
+
+_START = b'{"key": "'  # of a line as we write it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One settled request."""
+
+    key: str  # hash of picture bytes, prompt, model and generation settings
+    image_name: str
+    outcome: str  # "answered", or the reason why there is no text
+    text: str  # as the model wrote it; all that came back where no text was found in it
+    finish_reason: str
+    model_asked: str
+    model_answered: str
+    prompt_tokens: int
+    output_tokens: int
+    usd: float  # of all attempts; one whose answer got lost counts at its most
+    seconds: float
+    attempts: int
+    time: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class Job:
+    """Requests handed over together (batch mode)."""
+
+    label: str  # ours, sent along: finds the job again if we died before its name was written down
+    keys: tuple[str, ...]
+    name: str | None  # the service's
+    state: str  # "submitting", "submitted", "collected" or "failed"
+    image_names: tuple[str, ...] = ()  # of the keys
+    model: str = ""
+    time: str = ""  # when it was handed over; ISO 8601, UTC
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("submitting", "submitted")
+
+
+class Ledger:
+    """Settled requests by key. An entry stays on disk until it is looked up: 400,000 take 80 MB.
+
+    Opening it takes in what is new in `copy`, the file that DVC versions. Of two entries for one request an
+    answer holds, and of two answers the later, so that machines which exchange copies come to agree.
+
+    Raises:
+        InputError: a line is not an entry, or another run is writing.
+    """
+
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        found = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
+
+        def note(values: Values, at: int) -> None:
+            found[values["key"]] = at, values["usd"]
+
+        self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
+        self._lines = JsonLines(path, Entry, note)
+        if copy is not None:
+            self._lines.take_in(copy, self._is_news, self._is_held)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._found
+
+    @property
+    def usd(self) -> float:
+        """What all requests together took."""
+        return sum(usd for _, usd in list(self._found.values()))
+
+    def get(self, key: str) -> Entry | None:
+        return row_of(Entry, json.loads(self._line(key))) if key in self._found else None
+
+    def claim(self) -> None:
+        """Be the one run that may write, until this process ends. Called before anything is paid for.
+
+        Raises:
+            InputError: another run is writing.
+        """
+        self._lines.claim()
+
+    def append(self, entry: Entry) -> None:
+        """Write one entry; when this returns it is on disk."""
+        self._lines.append(asdict(entry))
+
+    def write_copy(self, keys: Iterable[str]) -> None:
+        """Write the copy that DVC versions: what it held before and the entries of `keys`, by key.
+
+        What only other experiments asked stays out, so that what they did here does not change its bytes.
+        """
+        assert self._copy is not None
+        with whole_file(self._copy) as file:
+            for key in sorted({*keys, *self._copied}):
+                if key in self._found:
+                    file.write(self._line(key).decode())
+
+    def _line(self, key: str) -> bytes:
+        return self._lines.line(self._found[key][0])
+
+    def _is_held(self, line: bytes) -> bool:
+        """Whether this very line is here; looked for by its key as we write it, to parse none in vain."""
+        if not line.startswith(_START):
+            return False
+        key = line[len(_START) : line.find(b'"', len(_START))].decode(errors="replace")
+        if key not in self._found or self._line(key) != line:
+            return False
+        self._copied.add(key)
+        return True
+
+    def _is_news(self, values: Values, line: bytes) -> bool:
+        key = values["key"]
+        self._copied.add(key)
+        if key not in self._found:
+            return True
+        held = self._line(key)
+        return _rank(values, line) > _rank(json.loads(held), held)
+
+
+class Jobs:
+    """Batch jobs by label, the last line of each; takes in a copy's and raises as `Ledger`."""
+
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        self._results = path.with_name("results")
+        self._jobs = jobs = dict[str, Job]()
+        self._lines = JsonLines(
+            path, Job, lambda values, _: jobs.update({values["label"]: row_of(Job, values)})
+        )
+        if copy is not None:
+            self._lines.take_in(copy, self._is_news)
+
+    def open(self) -> list[Job]:
+        """Jobs whose answers are still to come."""
+        return [job for job in self._jobs.values() if job.is_open]
+
+    def holding(self, keys: Collection[str]) -> list[Job]:
+        """Open jobs that will answer one of `keys`; the others are those of other experiments."""
+        wanted = set(keys)
+        return [job for job in self.open() if not wanted.isdisjoint(job.keys)]
+
+    def claim(self) -> None:
+        """As `Ledger.claim`."""
+        self._lines.claim()
+
+    def record(self, job: Job) -> None:
+        """Write a job's new state; when this returns it is on disk."""
+        self._lines.append(asdict(job))
+
+    def result_path(self, job: Job) -> Path:
+        """Where what the service gave out as a job's result is kept until all of it is settled."""
+        return self._results / f"{job.label}.jsonl"
+
+    def keep_result(self, job: Job, content: bytes) -> bool:
+        """Keep a result as it came. Returns whether the last one was the same."""
+        path = self.result_path(job)
+        if path.exists() and path.read_bytes() == content:
+            return True
+        with whole_file(path) as file:
+            file.buffer.write(content)
+        return False
+
+    def _is_news(self, values: Values, line: bytes) -> bool:
+        job = row_of(Job, values)
+        held = self._jobs.get(job.label)
+        return held is None or _progress(job) > _progress(held)
+
+
+def _rank(values: Values, line: bytes) -> tuple[bool, str, bytes]:
+    """Of two entries for one request the higher holds, in whatever order they are met."""
+    return values["outcome"] == "answered", values["time"], line
+
+
+def _progress(job: Job) -> tuple[bool, bool]:
+    """How far it is: submitting, submitted, over."""
+    return not job.is_open, job.name is not None

@@ -1,0 +1,222 @@
+"""Products → requests → settled answers → pairs. Knows the ledger and no vendor's protocol."""
+
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vqa.annotators.account import Account, is_settled, is_usable
+from vqa.annotators.batch_jobs import BatchClient, collect_finished, submit_missing
+from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
+from vqa.annotators.dispatcher import ANSWERED, UNANSWERED, Asker, Limits, Progress, Reply, Request, TryAgain
+from vqa.annotators.ledger import Job, Jobs, Ledger
+from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
+from vqa.catalogue.abo import Product, image_path
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import content_hash
+from vqa.foundation.terminal import progress_bar
+from vqa.pairs.pair import Pair
+from vqa.settings import Generate
+
+_SURELY_OF_PICTURES = 20  # so few failures are theirs, where anything else was answered
+
+_LONG_WAIT = 5.0  # seconds, that a person would wonder about
+
+Send = Callable[[Request], Reply]
+
+
+def requests_for(products: Sequence[Product], root: Path, settings: Generate) -> list[Request]:
+    """One request a product; its key changes with the picture, the prompt, the model and the settings."""
+    # Left out where they are null, so that answers from before these settings existed are found.
+    more = {"media_resolution": settings.media_resolution, "thinking": settings.thinking}
+    given = {name: value for name, value in more.items() if value is not None}
+    requests = []
+    for product in products:
+        path = image_path(root, product.image_name)
+        prompt = prompt_for(product, settings.questions_per_image)
+        identity: list[Any] = [
+            content_hash(path),
+            prompt,
+            settings.model,
+            settings.temperature,
+            settings.max_output_tokens,
+            *([given] if given else []),
+        ]
+        key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        requests.append(Request(key, product.image_name, path, prompt))
+    return requests
+
+
+def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:
+    """What is still to be asked, once a key: two products may have the same picture and listing text.
+
+    `retry`: also all that gave no pair, but for what the service decided about content (safety, recitation).
+    """
+    by_key = {request.key: request for request in requests}
+    return [request for key, request in by_key.items() if not is_settled(ledger.get(key), retry)]
+
+
+def ask_missing(
+    requests: Sequence[Request], ledger: Ledger, send: Send, settings: Generate, retry: bool = False
+) -> Progress:
+    """Ask what the ledger does not hold, within the limits of `settings`; every answer goes there first.
+
+    Raises:
+        InputError: the service refuses for good, another model answers than was asked, or some requests
+            stayed unanswered for the first time; nothing paid is lost.
+    """
+    missing = unsettled(requests, ledger, retry)
+    account = Account(ledger, settings, requests)
+    if missing:
+        account.check()
+        _announce(missing, ledger, settings)
+
+    with progress_bar(len(missing), "image", "asking", is_shown=bool(missing)) as bar:
+
+        def settle(request: Request, reply: Reply, seconds: float, attempts: int) -> float:
+            usd = account.record(request.key, request.image_name, reply, seconds, attempts)
+            bar.set_postfix(usd=f"{account.usd:.4f}", refresh=False)
+            bar.update()
+            account.check()
+            return usd
+
+        def put_off(request: Request, reason: TryAgain, attempts: int) -> float:
+            if reason.wait and reason.wait >= _LONG_WAIT:
+                bar.set_postfix_str(f"waiting {reason.wait:.0f} s: {reason.reason[:60]}")
+            if not reason.may_be_paid:
+                return 0.0
+            return account.record_lost(request, reason, most_usd([request], settings), attempts)
+
+        progress = Asker(send, settle, put_off, _limits(missing, ledger, settings)).ask(missing)
+    _give_up(progress, account, len(missing), settings)
+    if progress.stopped_by:
+        left = len(missing) - progress.settled - len(progress.unanswered)
+        print(f"stopped by {progress.stopped_by}: {left} of {len(requests)} pictures were not asked about")
+    return progress
+
+
+def ask_in_batches(
+    requests: Sequence[Request],
+    ledger: Ledger,
+    jobs: Jobs,
+    client: BatchClient,
+    settings: Generate,
+    retry: bool = False,
+) -> None:
+    """Collect finished jobs and submit what is missing.
+
+    Raises:
+        InputError: jobs are still under way, and the next run collects them; or as `ask_missing`.
+    """
+    account = Account(ledger, settings, requests)
+
+    def settle(key: str, image_name: str, model: str, reply: Reply) -> None:
+        if account.holds(key, reply):  # a run before died while it collected this job
+            return
+        if reply.outcome == UNANSWERED:
+            account.give_up(key, image_name, reply.finish_reason, attempts=1)
+        else:
+            account.record(key, image_name, reply, 0.0, 1, model)
+
+    problems = collect_finished(jobs, client, settle)
+    try:
+        missing = unsettled(requests, ledger, retry)
+        if missing:
+            account.check()
+        limits = _limits(missing, ledger, settings)
+        left_out = submit_missing(jobs, missing, client, settle, limits, settings.model)
+    except TryAgain as error:
+        sentence = f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
+        raise InputError(sentence) from error
+    if left_out:
+        print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
+    open_jobs = under_way(requests, ledger, jobs)
+    here = [problems.pop(job.label) for job in open_jobs if job.label in problems]
+    for problem in problems.values():  # of other experiments' jobs
+        print(problem, file=sys.stderr)
+    if here:
+        raise InputError(here[0] + (f" (and {len(here) - 1} more such jobs)" if here[1:] else ""))
+    if open_jobs:
+        names = ", ".join(str(job.name) for job in open_jobs)
+        raise InputError(
+            f"{sum(len(job.keys) for job in open_jobs)} requests are under way in {len(open_jobs)} batch "
+            f"jobs ({names}); run the same command again to collect them"
+        )
+
+
+def under_way(requests: Sequence[Request], ledger: Ledger, jobs: Jobs) -> list[Job]:
+    """Jobs that will answer some of `requests`; those of other experiments hold nothing up."""
+    if not jobs.open():
+        return []
+    return jobs.holding({request.key for request in requests if not is_usable(ledger.get(request.key))})
+
+
+def pairs_answered(
+    requests: Sequence[Request], ledger: Ledger, source: str
+) -> tuple[list[Pair], dict[str, int]]:
+    """The pairs of every settled request in the requests' order, and outcomes by reason."""
+    pairs: list[Pair] = []
+    outcomes: Counter[str] = Counter()
+    for request in requests:
+        entry = ledger.get(request.key)
+        outcome = entry.outcome if entry else "not_asked"
+        if entry and outcome == ANSWERED:
+            try:
+                pairs += pairs_in(entry.text, request.image_name, source)
+            except UnusableText as error:
+                outcome = error.reason
+        outcomes[outcome] += 1
+    return pairs, dict(outcomes.most_common())
+
+
+def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> None:
+    usd = reckoned_usd((request.prompt for request in missing), settings)
+    print(
+        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD by generate.usd_per_…; "
+        f"{ledger.usd:.4f} of generate.max_cost_usd ({settings.max_cost_usd}) are spent"
+    )
+
+
+def _give_up(progress: Progress, account: Account, asked: int, settings: Generate) -> None:
+    """Write down what the service failed to answer; raises where the next run is to try once more."""
+    # Where most requests failed, or all, it was the service, and no picture is blamed for it.
+    is_few = len(progress.unanswered) <= max(_SURELY_OF_PICTURES, progress.heard)
+    is_of_pictures = is_few and progress.heard > 0
+    again = {
+        request.image_name: reason
+        for request, reason in progress.unanswered.items()
+        if not (
+            progress.is_reached
+            and account.give_up(
+                request.key, request.image_name, reason, settings.max_attempts, is_of_pictures
+            )
+        )
+    }
+    if progress.outage:
+        raise InputError(progress.outage)
+    if again:
+        name, reason = next(iter(again.items()))
+        then = f": what fails then too becomes outcome {UNANSWERED!r} and holds up nothing"
+        then = then if is_of_pictures else ""
+        raise InputError(
+            f"{len(again)} of {asked} requests were not answered in {settings.max_attempts} attempts "
+            f"(first: {name}, {reason}); what was answered is kept, run the same command again to ask for "
+            f"the rest{then}"
+        )
+
+
+def _limits(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> Limits:
+    """The settings, what is left of the budget, and the most that one of these requests can take."""
+    return Limits(
+        concurrency=settings.concurrency,
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        max_attempts=settings.max_attempts,
+        max_requests=settings.max_requests,
+        max_usd=settings.max_cost_usd - ledger.usd,
+        usd_per_request=most_usd(missing, settings),
+        tokens_per_request=most_prompt_tokens(missing, settings),
+    )

@@ -1,0 +1,50 @@
+"""Answers that never look at the picture: what an adapter must beat to have seen anything."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from vqa.pairs.normal_form import normal_form
+from vqa.pairs.pair import Pair
+
+_NEIGHBOURS = 20  # distinct training questions that vote
+_SHARPNESS = 8  # a vote counts similarity ** 8: near-equal wordings decide, distant ones break ties
+
+
+def text_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
+    """The answer most voted for by the nearest training questions (TF-IDF of words and word pairs).
+
+    Each training pair behind a near question votes. "" for a question that shares no word with any.
+    """
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for pair in train:
+        answers[normal_form(pair.question)][normal_form(pair.answer)] += 1
+    known = list(answers)
+    asked = sorted({normal_form(pair.question) for pair in test})
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+")
+    known_vectors = vectorizer.fit_transform(known)
+    similarity = (vectorizer.transform(asked) @ known_vectors.T).tocsr()  # [asked, known]
+    guesses = {}
+    for row, question in enumerate(asked):
+        columns, weights = similarity[row].indices, similarity[row].data
+        votes: dict[str, float] = defaultdict(float)
+        for near in np.argsort(-weights, kind="stable")[:_NEIGHBOURS]:
+            for answer, count in answers[known[columns[near]]].items():
+                votes[answer] += count * weights[near] ** _SHARPNESS
+        guesses[question] = max(sorted(votes), key=lambda answer: votes[answer], default="")
+    return [guesses[normal_form(pair.question)] for pair in test]
+
+
+def majority_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
+    """The commonest training answer to the question's type; over all types where the type is new."""
+    overall = Counter(normal_form(pair.answer) for pair in train)
+    by_type: dict[str, Counter[str]] = defaultdict(Counter)
+    for pair in train:
+        by_type[pair.question_type][normal_form(pair.answer)] += 1
+    return [_commonest(by_type.get(pair.question_type) or overall) for pair in test]
+
+
+def _commonest(counts: Counter[str]) -> str:
+    return min(counts, key=lambda answer: (-counts[answer], answer))

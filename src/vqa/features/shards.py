@@ -1,0 +1,186 @@
+"""What makes a feature store: a plan of its shards, each written whole."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vqa.features.store import DECISIVE, HEADER, MANIFEST
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import write_json
+
+_SHARDS = "features-*.safetensors"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a row's numbers: the frozen half, where it is cut, the dtype on disk, the decoder."""
+
+    model: Mapping[str, str | None]  # Checkpoint.identity()
+    level: str  # qformer or vit
+    dtype: str
+    decoder: int = 1  # images.DECODER: how a picture's bytes became pixels
+
+    def fields(self) -> dict[str, Any]:
+        return {**vars(self), "model": dict(self.model)}
+
+    @property
+    def key(self) -> str:
+        """Equal for recipes that make equal rows, wherever the model lies."""
+        parts = *(self.model[key] for key in DECISIVE), self.level, self.dtype, self.decoder
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that is there or is to be made: its file's name and its rows' pictures."""
+
+    file: str
+    pictures: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Shards to keep as they are, shards to make, files to delete at the end, rows that need no encoder."""
+
+    kept: list[Shard]
+    missing: list[Shard]
+    stale: list[Path]  # also parts that earlier runs or several processes made, and whose rows are all copied
+    reusable: dict[str, tuple[Path, int]]  # picture → row of a shard that will be deleted
+
+    @property
+    def new(self) -> list[str]:
+        """Pictures that the encoder must be run on."""
+        return [p for shard in self.missing for p in shard.pictures if p not in self.reusable]
+
+
+def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, images_per_shard: int) -> Plan:
+    """What is left to do so that the store in `folder` holds exactly `pictures`; the same for every process.
+
+    `work` is where shards are made: what an earlier run left there is taken over.
+
+    A full shard of wanted pictures stays. What other shards of this recipe hold is copied into new ones,
+    so that growth by single pictures does not end in a thousand files.
+    """
+    wanted = set(pictures)
+    kept: list[Shard] = []
+    stale: dict[Path, list[str]] = {}
+    reusable: dict[str, tuple[Path, int]] = {}
+    covered: set[str] = set()
+    for path in [*sorted(folder.glob(_SHARDS)), *sorted(work.glob(_SHARDS))]:
+        rows = _pictures_in(path, recipe)
+        if len(rows) == images_per_shard and wanted.issuperset(rows) and covered.isdisjoint(rows):
+            kept.append(Shard(path.name, rows))
+            covered.update(rows)
+            continue
+        stale[path] = rows
+        for row, picture in enumerate(rows):
+            reusable.setdefault(picture, (path, row))
+    left = sorted(wanted - covered)
+    missing = [
+        _shard(left[start : start + images_per_shard], recipe)
+        for start in range(0, len(left), images_per_shard)
+    ]
+    places = (folder, work)
+    there = [s for s in missing if any(stale.get(place / s.file) == s.pictures for place in places)]
+    new = {shard.file for shard in missing}
+    return Plan(
+        kept + there,
+        [shard for shard in missing if shard not in there],
+        [
+            path
+            for path, rows in stale.items()
+            if path.name not in new and (path.parent == folder or wanted.issuperset(rows or [""]))
+        ],
+        {picture: at for picture, at in reusable.items() if picture in wanted},
+    )
+
+
+def write_shard(folder: Path, shard: Shard, rows: Sequence[Tensor], recipe: Recipe) -> None:
+    """Write a shard whole.
+
+    Raises:
+        InputError: the disk is full or cannot be written; what was made before stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{shard.file}.tmp"
+    tensors = {"features": torch.stack(list(rows)).to(getattr(torch, recipe.dtype)).contiguous()}
+    try:
+        # One entry: safetensors writes several in no fixed order, and equal shards should be equal bytes.
+        header = {"recipe": recipe.key, "pictures": shard.pictures, "sha256": _digest(tensors["features"])}
+        save_file(tensors, temporary, {HEADER: json.dumps(header)})
+        temporary.replace(folder / shard.file)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{folder / shard.file} cannot be written ({error}); free space and run again: the "
+            "shards that are there stay"
+        ) from error
+
+
+def finish(
+    folder: Path,
+    work: Path,
+    done: Plan,
+    images: Mapping[str, str],
+    recipe: Recipe,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Move what was made in `work` into the store, write its manifest over `images` (name → picture) and
+    delete what is stale; returns the manifest. Shards in `work` that other settings began stay.
+    """
+    shards = sorted([*done.kept, *done.missing], key=lambda shard: shard.file)
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in shards:
+        if (work / shard.file).is_file():  # also where the store has one: that may be damaged
+            (folder / shard.file).unlink(missing_ok=True)  # perhaps a link to DVC's cache: never written into
+            shutil.move(work / shard.file, folder / shard.file)
+    manifest = {
+        **recipe.fields(),
+        "versions": dict(versions),
+        "shards": [shard.file for shard in shards],
+        "images": dict(sorted(images.items())),
+    }
+    write_json(folder / MANIFEST, manifest)
+    for path in [*done.stale, *folder.glob("*.tmp"), *work.glob("*.tmp")]:
+        path.unlink(missing_ok=True)
+    return manifest
+
+
+def part_of(pictures: Sequence[str], recipe: Recipe) -> list[Shard]:
+    """A shard of any size, whose rows are copied into whole ones later; none for no pictures."""
+    return [_shard(list(pictures), recipe)] if pictures else []
+
+
+def row_of(path: Path, row: int) -> Tensor:
+    """One row `[queries, size]` of a shard, as it is on disk."""
+    with safe_open(path, framework="pt") as shard:
+        return shard.get_slice("features")[row]
+
+
+def _shard(pictures: list[str], recipe: Recipe) -> Shard:
+    name = hashlib.sha256(json.dumps([recipe.key, pictures]).encode()).hexdigest()
+    return Shard(f"features-{name[:16]}.safetensors", pictures)
+
+
+def _pictures_in(path: Path, recipe: Recipe) -> list[str]:
+    """The pictures of a shard made by this recipe; none of another's, of a damaged one or of no shard."""
+    try:
+        with safe_open(path, framework="pt") as shard:
+            header = json.loads((shard.metadata() or {}).get(HEADER, "{}"))
+            digest = _digest(shard.get_tensor("features")) if header.get("recipe") == recipe.key else ""
+    except (OSError, SafetensorError, ValueError):
+        return []
+    return list(header["pictures"]) if digest and header.get("sha256") == digest else []
+
+
+def _digest(rows: Tensor) -> str:
+    return hashlib.sha256(rows.view(torch.uint8).numpy().data).hexdigest()

@@ -1,0 +1,140 @@
+"""Pictures and questions → answers with probabilities: an adapted model in use."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vqa.catalogue.pictures import ImageError, load_image
+from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.pairs.normal_form import first_word
+from vqa.settings import Settings
+from vqa.vlm import lora
+from vqa.vlm.base_model import check_fits
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.pretrained import Checkpoint
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A one-word answer and the probability the model gives it."""
+
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of one question: answers, the best first, or the reason why there is none."""
+
+    answers: tuple[Answer, ...] = ()
+    problem: str = ""
+
+
+class Answerer:
+    """A model that looks at pictures itself: as it came, or with an adapter that can be switched off."""
+
+    def __init__(
+        self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
+    ) -> None:
+        """`adapter`: its folder, or None for the model as it came. `is_switched`: `answers` will also be
+        asked without it; else it is merged, which answers faster.
+
+        Raises:
+            InputError: no model, no adapter, or an adapter of another model.
+        """
+        checkpoint = Checkpoint.of(settings.model)
+        if adapter is not None:
+            check_fits(adapter, checkpoint.identity(device))
+        level, prompt = settings.features.level, settings.model.prompt
+        whole, processor = checkpoint.load(device), checkpoint.load_processor()
+        self._encoder = ImageEncoder(whole, processor, device, level)
+        self._model = AnswerModel(whole, processor, prompt, device, level).eval()
+        self._adapter: lora.Beside | None = None
+        if adapter is not None and is_switched:
+            self._adapter = lora.Beside(self._model, adapter)
+        elif adapter is not None:
+            lora.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
+        self._max_new_tokens = settings.evaluate.max_new_tokens
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image.Image]) -> Tensor:
+        """Features `[B, rows, size]` of pictures: made once, asked about often.
+
+        Raises:
+            InputError: so many do not fit into memory.
+        """
+        pixels = self._encoder.pixels(images)
+
+        def look(count: int) -> Tensor:
+            return self._encoder.features(pixels[:count])
+
+        return in_batches_that_fit(look, len(images), "pictures", "evaluate.batch_size", TOO_LARGE)
+
+    def answers(
+        self, features: Tensor, questions: Sequence[str], count: int = 1, is_adapted: bool = True
+    ) -> list[tuple[Answer, ...]]:
+        """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
+        adapter off.
+
+        Continuations with the same first word are one answer; its probability is their sum.
+
+        Raises:
+            InputError: so many do not fit into memory, or a question is too long.
+        """
+
+        def answer(size: int) -> list[list[tuple[str, float]]]:
+            return self._model.likeliest_texts(questions[:size], features[:size], self._max_new_tokens, count)
+
+        with nullcontext() if is_adapted or self._adapter is None else self._adapter.off():
+            texts = in_batches_that_fit(answer, len(questions), "questions", "evaluate.batch_size", TOO_LARGE)
+        return [_answers(of_question) for of_question in texts]
+
+    def replies(self, asked: Sequence[tuple[Path, str]], count: int, batch_size: int) -> Iterator[Reply]:
+        """A reply to each (picture file, question), in order; a picture that cannot be read, or a question
+        that is too long, has a problem instead.
+
+        A picture is looked at once for all the questions in a row about it.
+        """
+        seen: dict[Path, Tensor | str] = {}
+        for start in range(0, len(asked), batch_size):
+            batch = asked[start : start + batch_size]
+            seen = {path: seen[path] for path, _ in batch if path in seen} | self._looked_at(
+                [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
+            )
+            rows = [(self._too_long(question) or seen[path], question) for path, question in batch]
+            readable = [(row, question) for row, question in rows if isinstance(row, Tensor)]
+            said: Iterator[tuple[Answer, ...]] = iter(())
+            if readable:
+                features, questions = zip(*readable, strict=True)
+                said = iter(self.answers(torch.stack(features), questions, count))
+            for row, _ in rows:
+                yield Reply(next(said)) if isinstance(row, Tensor) else Reply(problem=row)
+
+    def _too_long(self, question: str) -> str:
+        return self._model.tokens.too_long(question, self._max_new_tokens)
+
+    def _looked_at(self, paths: Sequence[Path]) -> dict[Path, Tensor | str]:
+        """Features of each picture, or why there are none."""
+        images: dict[Path, Image.Image] = {}
+        found: dict[Path, Tensor | str] = {}
+        for path in paths:
+            try:
+                images[path] = load_image(path)
+            except ImageError as error:
+                found[path] = str(error)
+        if images:
+            found |= dict(zip(images, self.features(list(images.values())), strict=True))
+        return found
+
+
+def _answers(texts: Sequence[tuple[str, float]]) -> tuple[Answer, ...]:
+    sums: dict[str, float] = {}
+    for text, probability in texts:
+        word = first_word(text).lower()
+        sums[word] = sums.get(word, 0.0) + probability
+    return tuple(Answer(word, p) for word, p in sorted(sums.items(), key=lambda item: -item[1]))

@@ -1,0 +1,122 @@
+"""Other Hugging Face models that answer questions about pictures, zero-shot, into our predictions.
+
+Through the auto classes: classifiers of answers (ViLT), generators for visual question answering (BLIP), and
+image-text-to-text models (LLaVA and most since), whose chat template is used where they have one.
+VisualBERT wants a detector's features instead of a picture, so it cannot be run.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoModelForVisualQuestionAnswering,
+    AutoProcessor,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES,
+)
+
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.pictures import load_image
+from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
+from vqa.foundation.errors import InputError
+from vqa.foundation.memory import in_memory
+from vqa.foundation.terminal import progress_bar
+from vqa.foundation.unfinished import Unfinished
+from vqa.pairs.pair import Pair
+
+_REQUEST = "{question} Answer in one word."
+
+
+class OtherModel:
+    """One model and its processor, whatever kind it is."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        """Load `name`, a folder or a hub id.
+
+        Raises:
+            InputError: nothing can be read there, or the auto classes have no such model.
+        """
+        try:
+            kind = AutoConfig.from_pretrained(name).model_type
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"params.yaml: evaluate.compare has {name!r}, but no model can be read there; give a folder "
+                "or a hub id such as Salesforce/blip-vqa-base"
+            ) from error
+        self._is_answerer = kind in MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES
+        if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+            raise InputError(
+                f"params.yaml: evaluate.compare has {name!r}, a {kind} model, which does not answer "
+                "questions about pictures through transformers' auto classes; remove it"
+            )
+        family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
+        self._model: Any = family.from_pretrained(name).eval().to(device)
+        self._processor: Any = AutoProcessor.from_pretrained(name)
+
+    @torch.inference_mode()
+    def text(self, image: Image.Image, question: str, max_new_tokens: int) -> str:
+        """What it says, without the question."""
+        prompt = question if self._is_answerer else self._prompt(question)
+        inputs = self._processor(images=image, text=prompt, return_tensors="pt").to(self._model.device)
+        if not self._model.can_generate():  # a classifier of answers
+            best = self._model(**inputs).logits.argmax(-1).item()
+            return str(self._model.config.id2label[best])
+        generated = self._model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+        if not self._is_answerer:
+            generated = generated[:, inputs["input_ids"].shape[1] :]
+        decoded: str = self._processor.batch_decode(generated, skip_special_tokens=True)[0]
+        return decoded.strip()
+
+    def _prompt(self, question: str) -> str:
+        request = _REQUEST.format(question=question)
+        if getattr(self._processor, "chat_template", None):
+            content = [{"type": "image"}, {"type": "text", "text": request}]
+            turns = [{"role": "user", "content": content}]
+            return str(self._processor.apply_chat_template(turns, add_generation_prompt=True))
+        return f"USER: <image>\n{request} ASSISTANT:"
+
+
+def texts_of_other(
+    name: str,
+    pairs: Sequence[Pair],
+    root: Path,
+    max_new_tokens: int,
+    device: torch.device,
+    unfinished: Unfinished,
+) -> list[str]:
+    """The model's texts for `pairs`, one at a time, shared out by picture among the processes that torchrun
+    started; each gets all. Those that `unfinished` has are not asked for again.
+
+    Raises:
+        InputError: as `OtherModel`, or the model does not fit into memory.
+    """
+    rank, world = rank_and_world()
+    pictures = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
+    done: dict[int, str] = unfinished.read()
+    wait_for_all()  # every process has read the same before one adds to it
+    left = [i for i, pair in enumerate(pairs) if i not in done]
+    mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
+    smaller = "name a smaller model in evaluate.compare in params.yaml"
+    model = in_memory(lambda: OtherModel(name, device), f"{name} does not fit on {device}", smaller)
+    said: dict[int, str] = {}
+    last, image = "", None
+    label = name.rsplit("/", 1)[-1]
+    with progress_bar(len(done) + len(mine), "pair", label, len(done), is_shown=rank == 0) as progress:
+        for i in mine:
+            if image is None or pairs[i].image_name != last:
+                last = pairs[i].image_name
+                image = load_image(image_path(root, last))
+            say = partial(model.text, image, pairs[i].question, max_new_tokens)
+            said[i] = in_memory(say, f"{name} has no room for one question", smaller)
+            unfinished.add(i, said[i])
+            progress.update()
+    texts = done | {i: text for found in gathered(said) for i, text in found.items()}
+    return [texts[i] for i in range(len(pairs))]

@@ -1,0 +1,121 @@
+"""How fast a model turns pictures and questions into answers: base, adapter merged, adapter beside."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vqa.catalogue.pictures import load_image
+from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.foundation.terminal import progress_bar
+from vqa.pairs.pair import Pair
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.lora import Beside
+
+_ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
+
+
+def pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    names = set(sorted({pair.image_name for pair in pairs})[:count])
+    return [pair for pair in pairs if pair.image_name in names]
+
+
+class Work:
+    """Pictures and questions to be answered: from files, or from features made before."""
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        paths: Mapping[str, Path],
+        encoder: ImageEncoder,
+        model: AnswerModel,
+        batch_size: int,
+        new_tokens: int,
+        num_beams: int,
+    ) -> None:
+        """Every answer gets all of `new_tokens`, so that models that say more or less do equal work."""
+        self.pairs, self.names = pairs, sorted(paths)
+        self._paths, self._encoder, self._model = paths, encoder, model
+        self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
+
+    @torch.inference_mode()
+    def features(self) -> dict[str, Tensor]:
+        """Of every picture, its file opened."""
+        found: dict[str, Tensor] = {}
+        for start in range(0, len(self.names), self._batch_size):
+            batch = self.names[start : start + self._batch_size]
+            pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
+
+            def look(count: int, pixels: Tensor = pixels) -> Tensor:
+                return self._encoder.features(pixels[:count])
+
+            rows = in_batches_that_fit(look, len(batch), "pictures", "evaluate.batch_size", TOO_LARGE)
+            found.update(zip(batch, rows, strict=True))
+        return found
+
+    def answer(self, features: Mapping[str, Tensor]) -> None:
+        """All questions.
+
+        Raises:
+            InputError: a batch does not fit into memory.
+        """
+        for start in range(0, len(self.pairs), self._batch_size):
+            rows = self.pairs[start : start + self._batch_size]
+
+            def batch(count: int, rows: Sequence[Pair] = rows) -> None:
+                stacked = torch.stack([features[pair.image_name] for pair in rows[:count]])
+                questions = [pair.question for pair in rows[:count]]
+                tokens = self._new_tokens
+                self._model.texts(questions, stacked, tokens, self._num_beams, min_new_tokens=tokens)
+
+            in_batches_that_fit(batch, len(rows), "pairs", "evaluate.batch_size", TOO_LARGE)
+
+
+def speeds_of(work: Work, adapter: Beside, can_merge: bool) -> dict[str, Any]:
+    """`baseline`, `lora` (merged where `can_merge`) and `unmerged`, end to end and from cached features,
+    and their ratios.
+
+    All three are states of one model, so that one language model is in memory, and take turns, so that none
+    has the quieter moments.
+    """
+    states: dict[str, Callable[[], AbstractContextManager[None]]] = {
+        "baseline": adapter.off,
+        "lora": adapter.added if can_merge else nullcontext,
+        "unmerged": nullcontext,
+    }
+    seen = work.features()
+    whole = _fastest(states, lambda: work.answer(work.features()), "from files")
+    cached = _fastest(states, lambda: work.answer(seen), "from features")
+    speeds = {
+        state: {
+            "images_per_second": round(len(work.names) / whole[state], 2),
+            "pairs_per_second": round(len(work.pairs) / whole[state], 2),
+            "cached_pairs_per_second": round(len(work.pairs) / cached[state], 2),
+        }
+        for state in states
+    }
+    ratios = {
+        "ratio": round(whole["baseline"] / whole["lora"], 3),
+        "unmerged_to_merged": round(whole["lora"] / whole["unmerged"], 3),
+    }
+    return speeds | ratios
+
+
+def _fastest(
+    states: Mapping[str, Callable[[], AbstractContextManager[None]]], work: Callable[[], None], label: str
+) -> dict[str, float]:
+    """Seconds of the fastest round in each state."""
+    seconds: dict[str, list[float]] = {state: [] for state in states}
+    with progress_bar((1 + _ROUNDS) * len(states), "round", label) as progress:
+        for _ in range(1 + _ROUNDS):
+            for state, entered in states.items():
+                with entered():
+                    start = time.perf_counter()
+                    work()
+                    seconds[state].append(time.perf_counter() - start)
+                progress.update()
+    return {state: min(of_state[1:]) for state, of_state in seconds.items()}

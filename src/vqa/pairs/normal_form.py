@@ -1,0 +1,37 @@
+"""The form in which answers are compared, by the official VQA rules."""
+
+import re
+
+_NUMBER_WORDS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty
+    """.split()
+_DIGITS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"none": "0"}
+_ARTICLES = {"a", "an", "the"}
+_DROPPED = re.compile(r"['’]|(?<=\d),(?=\d)")  # don't, 3,000
+# A point or colon between digits and a hyphen inside a word are part of it; other punctuation is not.
+_SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_")
+
+
+def normal_form(answer: str) -> str:
+    """The form in which answers are compared, by the official VQA rules.
+
+    Case, punctuation and articles folded, number words to digits; an article alone stays ("A" is a
+    letter to read). Idempotent.
+    Source: VQA evaluation, https://github.com/GT-Vision-Lab/VQA (vqaEval.py).
+    """
+    text = _DROPPED.sub("", answer.lower())
+    words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]
+    return " ".join([word for word in words if word not in _ARTICLES] or words[-1:])
+
+
+def first_word(text: str) -> str:
+    """The first word of a generated text without surrounding punctuation; "" when there is none.
+
+    A leading article is passed over, so that "a lamp" is the answer lamp: no model is judged by its
+    article.
+    """
+    words = [word.strip(".,;:!?\"'()[]{}<>*`“”‘’…") for word in text.split()]
+    words = [word for word in words if word]
+    content = [word for word in words if word.lower() not in _ARTICLES]
+    return next(iter(content or words), "")

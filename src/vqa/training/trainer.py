@@ -1,0 +1,213 @@
+"""Train an adapter from cached features with transformers' Trainer, so that a kill costs next to nothing."""
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
+
+from vqa.foundation.devices import PATIENCE, rank_and_world
+from vqa.foundation.errors import InputError
+from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.pairs.pair import Pair
+from vqa.settings import Train
+from vqa.training.batches import Shuffled, collate
+from vqa.vlm import lora
+from vqa.vlm.blip2 import AnswerModel
+
+_WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
+_BEST = "best"
+
+
+def trainer_arguments(
+    work: Path, settings: Train, pairs: int, device: torch.device, dtype: torch.dtype
+) -> TrainingArguments:
+    """Our settings in transformers' words; `pairs` an epoch, `dtype` of the frozen weights.
+
+    Raises:
+        InputError: the batch cannot be divided among the processes.
+    """
+    at_once = settings.micro_batch_size * rank_and_world()[1]
+    if settings.batch_size % at_once:
+        raise InputError(
+            f"params.yaml: train.batch_size is {settings.batch_size}, but {rank_and_world()[1]} process(es) "
+            f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
+        )
+    is_cpu = device.type == "cpu"
+    return TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // at_once,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
+        max_grad_norm=settings.max_grad_norm,
+        seed=settings.seed,
+        use_cpu=is_cpu,
+        bf16=dtype == torch.bfloat16 and not is_cpu,
+        fp16=dtype == torch.float16 and not is_cpu,
+        # Not by epoch: Trainer validates before it saves a checkpoint of the same step, but an epoch's end
+        # comes after, and a run killed in between would never validate it.
+        eval_strategy="steps",
+        eval_steps=settings.eval_steps or math.ceil(pairs / settings.batch_size),
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,
+        restore_callback_states_from_checkpoint=True,
+        metric_for_best_model="bert_score_f1",
+        logging_steps=20,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=True,  # progress.PairsBar that counts pairs
+        ddp_find_unused_parameters=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        dataloader_pin_memory=not is_cpu,
+    )
+
+
+class AdapterTrainer(Trainer):
+    """Trainer for the live half: checkpoints hold the adapter alone, validation answers and scores."""
+
+    def __init__(
+        self,
+        *,
+        model: AnswerModel,
+        validation: Callable[[], dict[str, float]],
+        settings: Train,
+        **named: Any,
+    ) -> None:
+        callbacks = [*named.pop("callbacks", []), *_stopping(settings)]
+        super().__init__(model=model, data_collator=collate(model), callbacks=callbacks, **named)
+        # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
+        self.args._n_gpu = min(self.args.n_gpu, 1)
+        self.remove_callback(PrinterCallback)  # progress.py shows what it would print
+        self._answer_model = model
+        self._validation = validation
+        self._is_grouped = settings.group_by_length
+        self._work = Path(str(self.args.output_dir))
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        pairs = self.train_dataset.pairs
+        lengths = [self._answer_model.length_of(pair.question, pair.answer) for pair in pairs]
+        step = self.args.train_batch_size * self.args.gradient_accumulation_steps * rank_and_world()[1]
+        seed = self.args.seed
+        return Shuffled(lengths, step, self._is_grouped, seed, lambda: int(self.state.epoch or 0))
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *arguments: Any, **named: Any) -> Any:
+        numbers = inputs.pop("numbers")
+        result = super().compute_loss(model, inputs, *arguments, **named)
+        loss = result[0] if isinstance(result, tuple) else result
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1} on {self._named(numbers)}; "
+                "lower train.learning_rate, or set model.dtype to bfloat16 or float32 in params.yaml"
+            )
+        return result
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **named: Any
+    ) -> Tensor:
+        def step(count: int) -> Tensor:
+            if count == len(inputs["labels"]):
+                return super(AdapterTrainer, self).training_step(model, inputs, *arguments, **named)
+            self._answer_model.zero_grad()  # a trial of a part, after the whole did not fit
+            part = {name: value[:count] for name, value in inputs.items() if name != "numbers"}
+            loss: Tensor = self._answer_model(**part)["loss"]
+            loss.backward()
+            return loss
+
+        alone = rank_and_world()[1] == 1
+        size = len(inputs["labels"])
+        return in_batches_that_fit(step, size, "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
+
+    def _named(self, numbers: Tensor) -> str:
+        pairs: Sequence[Pair] = self.train_dataset.pairs
+        return "; ".join(f"{pairs[i].image_name}: {pairs[i].question}" for i in numbers.tolist())
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        was_training = self._answer_model.training
+        self._answer_model.eval()
+        metrics = {f"eval_{name}": float(value) for name, value in self._validation().items()}
+        self._answer_model.train(was_training)
+        best = self.state.best_metric
+        if self.args.should_save and (best is None or metrics["eval_bert_score_f1"] > best):
+            self._save_best()
+        self.log(metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _save_best(self) -> None:
+        writing = self._work / f"{_BEST}.writing"
+        shutil.rmtree(writing, ignore_errors=True)
+        writing.mkdir(parents=True)
+        lora.save_adapter(self._answer_model, writing)
+        shutil.rmtree(self._work / _BEST, ignore_errors=True)
+        writing.rename(self._work / _BEST)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if self.args.should_save:  # one process of all
+            folder = Path(output_dir or self.args.output_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            lora.save_adapter(self._answer_model, folder)
+
+    def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        super()._save_checkpoint(*arguments, **named)
+        if self.args.should_save:
+            (self._work / f"checkpoint-{self.state.global_step}" / _WHOLE).touch()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        lora.load_adapter(self._answer_model, Path(resume_from_checkpoint))
+
+    def save_adapters(self, out: Path) -> None:
+        """`out/final` as it is now, `out/best` by validation; both in PEFT format."""
+        (out / "final").mkdir(parents=True)
+        lora.save_adapter(self._answer_model, out / "final")
+        shutil.copytree(self._work / _BEST, out / "best")
+
+    def finish(self) -> None:
+        """Validate the last step too, where eval_steps passed it over; on every process."""
+        logs = self.state.log_history
+        if not any("eval_bert_score_f1" in e and e["step"] == self.state.global_step for e in logs):
+            self.evaluate()
+
+    def metrics(self) -> dict[str, float]:
+        """What a finished run is remembered by."""
+        logs = self.state.log_history
+        losses = [entry["loss"] for entry in logs if "loss" in entry]
+        best = max((entry for entry in logs if "eval_bert_score_f1" in entry), key=_bert_score)
+        return {
+            "steps": self.state.global_step,
+            "final_loss": round(losses[-1], 4),
+            "best_epoch": round(best["epoch"], 2),
+            "best_val_bert_score_f1": round(best["eval_bert_score_f1"], 4),
+            "best_val_exact_match": round(best["eval_exact_match"], 4),
+        }
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """The last whole checkpoint in a run's folder; what a kill cut short is removed."""
+    whole = []
+    for folder in work.glob("checkpoint-*"):
+        if (folder / _WHOLE).is_file():
+            whole.append(folder)
+        else:
+            shutil.rmtree(folder)
+    return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
+
+
+def _stopping(settings: Train) -> list[EarlyStoppingCallback]:
+    return [EarlyStoppingCallback(settings.patience)] if settings.patience else []
+
+
+def _bert_score(entry: dict[str, float]) -> float:
+    return entry["eval_bert_score_f1"]

@@ -1,0 +1,78 @@
+"""Pictures → what is in their files, decoded in parallel and remembered by the hash of their bytes."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect
+from vqa.foundation.files import content_hash, make_own, whole_file
+from vqa.foundation.terminal import progress_bar
+
+_CHUNK = 64  # pictures handed to a process at once
+_FEW = 500  # pictures that are not worth starting processes for
+
+
+def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str, Picture]:
+    """Picture name → what was found. A file whose bytes are in `memory` is not decoded again.
+
+    `memory` is appended to as pictures are decoded, so that a killed run loses nothing, and holds just
+    these pictures, in order, when this returns. What another decoder found is found anew.
+    """
+    known = {picture.sha256: picture for picture in _remembered(memory)}
+    hashes = {name: content_hash(image_path(root, name)) for name in image_names}
+    new = [name for name in image_names if hashes[name] not in known]
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    make_own(memory)
+    found: dict[str, Picture] = {}
+    with memory.open("a", encoding="utf-8") as file:
+        for name, picture in zip(new, _each_inspected(root, new), strict=True):
+            found[name] = picture
+            file.write(_line(picture) if picture.sha256 else "")
+            if len(found) % _CHUNK == 0:
+                file.flush()
+    pictures = {name: found.get(name) or known[hashes[name]] for name in image_names}
+    distinct = {picture.sha256: picture for picture in pictures.values() if picture.sha256}
+    with whole_file(memory) as whole:
+        whole.writelines(_line(distinct[key]) for key in sorted(distinct))
+    return pictures
+
+
+def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:
+    paths = [image_path(root, name) for name in image_names]
+    with progress_bar(len(paths), "image", "pictures", is_shown=bool(paths)) as progress:
+        for picture in _in_parallel(paths):
+            progress.update()
+            yield picture
+
+
+def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
+    if len(paths) < _FEW:
+        yield from map(inspect, paths)
+        return
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(inspect, paths, chunksize=_CHUNK)
+
+
+def _line(picture: Picture) -> str:
+    return json.dumps({**asdict(picture), "decoder": DECODER}, ensure_ascii=False) + "\n"
+
+
+def _remembered(memory: Path) -> Iterator[Picture]:
+    """Every whole line of this decoder; torn ones are what a kill left."""
+    if not memory.is_file():
+        return
+    with memory.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                if entry.pop("decoder") != DECODER:
+                    continue
+                picture = Picture(**entry)
+            except (ValueError, TypeError, AttributeError, KeyError):
+                continue
+            if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
+                yield picture

@@ -1,0 +1,259 @@
+"""Why a pair is rejected: RULES is the whole list, in the order in which they are asked."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vqa.catalogue.pictures import Picture, problem_of_name
+from vqa.pairs.pair import UNREADABLE, Pair
+from vqa.pairs.question_types import hidden_topic_of
+from vqa.settings import Validate
+
+# No English question does without one of these; measured on 42,000 real ones: it also finds answers that
+# slipped into the question column ("Rectangular").
+_FUNCTION_WORDS = frozenset(
+    """
+    a an and any are at can color contain contains count did do does has have how in is it made many much
+    name of on or that the there this was what when where which who whose why with
+    """.split()
+)
+# What is left of an answer that was cut short ("made of", "the"). Not on, off, in, up: they answer.
+_CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
+_FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
+_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
+_YES_NO = frozenset({"yes", "no"})
+_FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row under judgement, with the normal forms that rules compare."""
+
+    row: int
+    pair: Pair
+    question: str
+    answer: str
+    is_reviewed: bool  # a person accepted or corrected it
+
+
+@dataclass
+class Context:
+    """What rules may ask for: their parameters, and the pictures, which are looked at once."""
+
+    limits: Validate
+    inspect: Callable[[Sequence[str]], Mapping[str, Picture]]
+    too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
+    _pictures: Mapping[str, Picture] | None = None
+
+    def pictures(self, standing: Sequence[Candidate]) -> Mapping[str, Picture]:
+        """Picture name → what was found in its file, for all that stood when it was first asked."""
+        if self._pictures is None:
+            self._pictures = self.inspect(list(dict.fromkeys(c.pair.image_name for c in standing)))
+        return self._pictures
+
+
+# Candidates that no earlier rule has rejected → row and detail of those that break the rule.
+Broken = Iterable[tuple[int, str]]
+Check = Callable[[Sequence[Candidate], Context], Broken]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A reason to reject, and what finds it. A hard rule also holds for what a person accepted."""
+
+    reason: str
+    check: Check
+    is_hard: bool = False
+
+
+def _each(detail_of: Callable[[Candidate, Validate], str | None]) -> Check:
+    """A rule that looks at one row at a time."""
+
+    def check(standing: Sequence[Candidate], context: Context) -> Broken:
+        details = ((candidate.row, detail_of(candidate, context.limits)) for candidate in standing)
+        return ((row, detail) for row, detail in details if detail is not None)
+
+    return check
+
+
+def _unreadable_row(candidate: Candidate, limits: Validate) -> str | None:
+    return dict(candidate.pair.extra).get(UNREADABLE) or None
+
+
+def _bad_image_name(candidate: Candidate, limits: Validate) -> str | None:
+    return problem_of_name(candidate.pair.image_name) or None
+
+
+def _empty_question(candidate: Candidate, limits: Validate) -> str | None:
+    return None if candidate.question else "no question"
+
+
+def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
+    return None if candidate.answer else f"nothing is left of {candidate.pair.answer!r} once normalised"
+
+
+def _too_many_tokens(standing: Sequence[Candidate], context: Context) -> Broken:
+    for candidate in standing:
+        if detail := context.too_long(candidate.pair.question, candidate.answer):
+            yield candidate.row, detail
+
+
+def _not_one_word(candidate: Candidate, limits: Validate) -> str | None:
+    words = len(candidate.answer.split())
+    return None if words == 1 else f"{candidate.pair.answer!r} has {words} words"
+
+
+def _answer_is_fragment(candidate: Candidate, limits: Validate) -> str | None:
+    return f"{candidate.pair.answer!r} is cut short" if candidate.answer in _CUT_SHORT else None
+
+
+def _no_information(candidate: Candidate, limits: Validate) -> str | None:
+    return f"{candidate.pair.answer!r} is no answer" if candidate.answer in limits.no_answers else None
+
+
+def _question_is_fragment(candidate: Candidate, limits: Validate) -> str | None:
+    words = re.findall("[a-z]+", candidate.pair.question.lower())
+    has_foreign = _FOREIGN_LETTER.search(candidate.pair.question)
+    is_fragment = len(words) <= 2 and not has_foreign and not _FUNCTION_WORDS & set(words)
+    return "no question, but a word or two" if is_fragment else None
+
+
+def _not_english(candidate: Candidate, limits: Validate) -> str | None:
+    if not limits.english_only:
+        return None
+    if _FOREIGN_LETTER.search(candidate.pair.question + candidate.pair.answer):
+        return "letters that English does not use"
+    words = set(re.findall("[a-z]+", candidate.pair.question.lower()))
+    return None if _FUNCTION_WORDS & words else "the question has no English function word"
+
+
+def _answer_in_question(candidate: Candidate, limits: Validate) -> str | None:
+    if limits.allow_answer_in_question or _OFFERS_CHOICE.search(candidate.pair.question.lower()):
+        return None
+    is_given = candidate.answer in candidate.question.split()
+    return f"the question says {candidate.answer!r} itself" if is_given else None
+
+
+def _not_visible(candidate: Candidate, limits: Validate) -> str | None:
+    topic = hidden_topic_of(candidate.pair.question, limits.not_visible)
+    return f"asks about {topic.replace('_', ' ')}" if topic else None
+
+
+def _image(reason: str) -> Check:
+    def check(standing: Sequence[Candidate], context: Context) -> Broken:
+        pictures = context.pictures(standing)
+        for candidate in standing:
+            picture = pictures[candidate.pair.image_name]
+            if picture.problem == reason:
+                yield candidate.row, picture.detail
+
+    return check
+
+
+def _image_too_small(standing: Sequence[Candidate], context: Context) -> Broken:
+    pictures = context.pictures(standing)
+    for candidate in standing:
+        picture = pictures[candidate.pair.image_name]
+        if min(picture.width, picture.height) < context.limits.min_image_side:
+            yield candidate.row, f"{picture.width}×{picture.height} pixels"
+
+
+def _conflicting_answers(standing: Sequence[Candidate], context: Context) -> Broken:
+    for group in _grouped(standing, lambda c: (c.pair.image_name, c.question)):
+        if len({candidate.answer for candidate in group}) == 1:
+            continue
+        reviewed = {candidate.answer for candidate in group if candidate.is_reviewed}
+        said = " / ".join(sorted({candidate.answer for candidate in group}))
+        for candidate in group:
+            if not (len(reviewed) == 1 and candidate.answer in reviewed):
+                yield candidate.row, said
+
+
+def _duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
+    for group in _grouped(standing, lambda c: (c.pair.image_name, c.question)):
+        first = min(group, key=lambda c: (not c.is_reviewed, c.row))
+        yield from ((c.row, "same question and answer for this picture") for c in group if c is not first)
+
+
+def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
+    """Same answer, nearly the same words: two wordings of one question, not "left shoe" and "right shoe"."""
+    least = context.limits.near_duplicate_overlap
+    for group in _grouped(standing, lambda c: (c.pair.image_name, c.answer)):
+        kept: list[tuple[set[str], str]] = []
+        for candidate in sorted(group, key=lambda c: (not c.is_reviewed, c.row)):
+            words = set(candidate.question.split())
+            near = next((q for w, q in kept if len(words & w) >= least * len(words | w)), None)
+            if near is None:
+                kept.append((words, candidate.pair.question))
+            else:
+                yield candidate.row, f"says {near!r} again"
+
+
+def _too_many_of_image(standing: Sequence[Candidate], context: Context) -> Broken:
+    most = context.limits.max_pairs_per_image
+    for group in _grouped(standing, lambda c: c.pair.image_name):
+        detail = f"{len(group)} pairs of this picture"
+        yield from ((row, detail) for row in _surplus(group, most, context.limits.seed))
+
+
+def _too_many_of_answer(standing: Sequence[Candidate], context: Context) -> Broken:
+    most = max(_FEW, int(context.limits.max_answer_share * len(standing)))
+    for group in _grouped((c for c in standing if c.answer not in _YES_NO), lambda c: c.answer):
+        detail = f"{len(group)} answers {group[0].answer!r}"
+        yield from ((row, detail) for row in _surplus(group, most, context.limits.seed))
+
+
+def _too_many_yes_no(standing: Sequence[Candidate], context: Context) -> Broken:
+    group = [candidate for candidate in standing if candidate.answer in _YES_NO]
+    most = max(_FEW, int(context.limits.max_yes_no_share * len(standing)))
+    detail = f"{len(group)} yes/no answers"
+    return ((row, detail) for row in _surplus(group, most, context.limits.seed))
+
+
+def _grouped(candidates: Iterable[Candidate], key: Callable[[Candidate], Hashable]) -> list[list[Candidate]]:
+    """Groups of two or more that share `key`."""
+    groups: dict[Hashable, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        groups[key(candidate)].append(candidate)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _surplus(group: Sequence[Candidate], most: int, seed: int) -> list[int]:
+    """Rows over `most`, drawn by a hash of the pair, so that the draw does not depend on the order."""
+    if len(group) <= most:
+        return []
+
+    def draw(candidate: Candidate) -> tuple[bool, str]:
+        text = f"{seed}/{candidate.pair.image_name}/{candidate.question}"
+        return not candidate.is_reviewed, hashlib.sha256(text.encode()).hexdigest()
+
+    return [candidate.row for candidate in sorted(group, key=draw)[most:]]
+
+
+RULES = (
+    Rule("unreadable_row", _each(_unreadable_row), is_hard=True),
+    Rule("bad_image_name", _each(_bad_image_name), is_hard=True),
+    Rule("empty_question", _each(_empty_question), is_hard=True),
+    Rule("empty_answer", _each(_empty_answer), is_hard=True),
+    Rule("too_many_tokens", _too_many_tokens, is_hard=True),
+    Rule("not_one_word", _each(_not_one_word)),
+    Rule("answer_is_fragment", _each(_answer_is_fragment)),
+    Rule("no_information", _each(_no_information)),
+    Rule("question_is_fragment", _each(_question_is_fragment)),
+    Rule("not_english", _each(_not_english)),
+    Rule("answer_in_question", _each(_answer_in_question)),
+    Rule("not_visible", _each(_not_visible)),
+    Rule("image_missing", _image("image_missing"), is_hard=True),
+    Rule("image_truncated", _image("image_truncated"), is_hard=True),
+    Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
+    Rule("image_too_large", _image("image_too_large"), is_hard=True),
+    Rule("image_too_small", _image_too_small, is_hard=True),
+    Rule("conflicting_answers", _conflicting_answers, is_hard=True),
+    Rule("duplicate", _duplicate, is_hard=True),
+    Rule("near_duplicate", _near_duplicate),
+    Rule("too_many_of_image", _too_many_of_image),
+    Rule("too_many_of_answer", _too_many_of_answer),
+    Rule("too_many_yes_no", _too_many_yes_no),
+)

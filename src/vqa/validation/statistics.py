@@ -1,0 +1,101 @@
+"""Trusted pairs in numbers: what there is, how evenly, and how far its labels can be trusted."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import pandas as pd
+
+from vqa.catalogue.abo import Listings
+from vqa.pairs.normal_form import normal_form
+from vqa.pairs.pair import Pair
+from vqa.pairs.question_types import question_type_of
+from vqa.validation.splits import Division
+
+_YES_NO = ["yes", "no"]
+
+
+def census(by_split: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
+    """Counts and shares of the kept pairs, for metrics/data.json."""
+    kept = [pair for pairs in by_split.values() for pair in pairs]
+    rows = [(pair.image_name, pair.question_type, pair.difficulty, pair.answer) for pair in kept]
+    table = pd.DataFrame(rows, columns=["image", "type", "difficulty", "answer"])
+    per_image = table.groupby("image").size()
+    counts = table["answer"].value_counts()
+    return {
+        "splits": {
+            split: {"pairs": len(pairs), "images": len({pair.image_name for pair in pairs})}
+            for split, pairs in by_split.items()
+        },
+        "by_type": _counts(table["type"]),
+        "by_difficulty": _counts(table["difficulty"].replace("", "not given")),
+        "pairs_per_image": {
+            "median": float(per_image.median()),
+            "max": int(per_image.max()),
+        },
+        "distinct_answers": len(counts),
+        "answers_seen_once": int((counts == 1).sum()),
+        "commonest_answers": _counts(table["answer"], 10),
+        "yes_no_share": round(float(table["answer"].isin(_YES_NO).mean()), 4),
+    }
+
+
+def leak_protection(
+    division: Division, images: Collection[str], listings: Listings | None, seen: Collection[str] | None
+) -> dict[str, Any]:
+    """What keeps pictures of one thing in one split; null is a protection whose input is not there.
+
+    `images`: names of the usable pictures; `seen`: ids of those that the model was made with.
+    """
+    return {
+        "groups": division.groups,
+        "near_copies": division.near_copies,
+        "listings": listings
+        and {
+            "read": listings.read,
+            "with_unknown_images": listings.with_unknown_images,
+            "tying_pictures": division.tying_listings,
+            "pictures_on_none": sum(name not in listings.types for name in images),
+        },
+        "pictures_model_was_made_with": None if seen is None else len(seen),
+    }
+
+
+def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How often one question about one picture got two answers, among the rows as they came.
+
+    With independent errors two labels agree when both are right, (1 - noise)², so that is solved for
+    `estimated_label_noise`; None where no question was asked twice.
+    """
+    answers: dict[tuple[str, str], Counter[str]] = {}
+    for pair in pairs:
+        if answer := normal_form(pair.answer):
+            key = pair.image_name, normal_form(pair.question)
+            answers.setdefault(key, Counter())[answer] += 1
+    repeated = [counts for counts in answers.values() if counts.total() > 1]
+    if not repeated:
+        return {"questions_asked_twice": 0, "agreement": None, "estimated_label_noise": None}
+    agreement = sum(map(_agreement, repeated)) / len(repeated)
+    return {
+        "questions_asked_twice": len(repeated),
+        "agreement": round(agreement, 4),
+        "estimated_label_noise": round(1 - sqrt(agreement), 4),
+    }
+
+
+def type_agreement(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How often the type read from the words is the one that came with the pair, on pairs of both."""
+    typed = [pair for pair in pairs if pair.question_type]
+    same = sum(pair.question_type == question_type_of(pair.question) for pair in typed)
+    return {"pairs": len(typed), "agreement": round(same / len(typed), 4) if typed else None}
+
+
+def _agreement(counts: Counter[str]) -> float:
+    """Share of the row pairs that say the same."""
+    total = counts.total()
+    return sum(n * (n - 1) for n in counts.values()) / (total * (total - 1))
+
+
+def _counts(column: "pd.Series[Any]", most: int | None = None) -> dict[str, int]:
+    return {str(name): int(count) for name, count in column.value_counts().head(most or len(column)).items()}

@@ -1,0 +1,43 @@
+"""Which model an adapter was made for: written beside it, and checked before it is used."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import read_object, sha256_of, write_json
+
+TRAIN_AGAIN = "dvc repro --force --single-item train"
+_BASE = "base_model.json"
+
+
+def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
+    """Beside an adapter, which model it was made for: `identity` as Checkpoint gives it."""
+    write_json(folder / _BASE, dict(identity))
+
+
+def version_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of an adapter, by name."""
+    return {path.name: sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
+    """An adapter knows which model it was made for, wherever that lies; one from elsewhere knows a name.
+
+    Raises:
+        InputError: there is no adapter, or it is another model's.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise InputError(f"{folder} holds no adapter; run dvc repro train, or dvc pull")
+    name = str(identity["name"])
+    if (folder / _BASE).is_file():
+        base = read_object(folder / _BASE)
+        made_for, is_same = base.get("name"), base.get("fingerprint") == identity["fingerprint"]
+    else:  # not made here: its tensors will have to fit
+        made_for = read_object(folder / "adapter_config.json").get("base_model_name_or_path")
+        is_same = Path(str(made_for)).name == Path(name).resolve().name
+    if not is_same:
+        whose = f"other weights of {name}" if made_for == name else made_for
+        raise InputError(
+            f"{folder} adapts {whose}, but params.yaml: model.name is {name}; name that model"
+            f"{' (pin it by model.revision)' if made_for == name else ''}, or run {TRAIN_AGAIN}"
+        )

@@ -1,0 +1,132 @@
+"""Questions and features → generated texts, many at a time."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
+from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.foundation.terminal import progress_bar
+from vqa.foundation.unfinished import Unfinished
+from vqa.pairs.pair import Pair
+from vqa.vlm.answer_tree import AnswerTree
+from vqa.vlm.blip2 import AnswerModel
+
+
+class Features(Protocol):
+    """Anything that gives the features `[B, Q, D]` of pictures by name."""
+
+    def rows(self, image_names: Sequence[str]) -> Tensor: ...
+
+
+class Blinded:
+    """Features with nothing in them: what the model answers when it cannot look."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+
+    def rows(self, image_names: Sequence[str]) -> Tensor:
+        return self._features.rows(image_names).zero_()
+
+
+class Swapped:
+    """Features of another picture: what the model answers when it looks at the wrong one."""
+
+    def __init__(self, features: Features, image_names: Sequence[str]) -> None:
+        names = sorted(set(image_names))
+        self._features = features
+        self._other = dict(zip(names, names[1:] + names[:1], strict=True))
+
+    def rows(self, image_names: Sequence[str]) -> Tensor:
+        return self._features.rows([self._other[name] for name in image_names])
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy).
+
+    `answers`: all that may be said; none: anything. `batch_key`: where params.yaml sets the pairs at once.
+    """
+
+    batch_size: int
+    max_new_tokens: int
+    num_beams: int = 1
+    answers: tuple[str, ...] = ()
+    batch_key: str = "evaluate.batch_size"
+
+
+def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, ...]:
+    """The training answers when only they may be said; else none."""
+    return tuple(sorted({pair.answer for pair in train})) if is_constrained else ()
+
+
+def texts_for(
+    pairs: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    decoding: Decoding,
+    label: str,
+    unfinished: Unfinished | None = None,
+) -> list[str]:
+    """Generated texts in the order of `pairs`, shared out among the processes that torchrun started; each
+    gets all.
+
+    Long questions are batched with long ones. Batches are the same on any number of processes and after a
+    kill: those that `unfinished` has are not answered again. `label` names the progress bar.
+    """
+    rank, world = rank_and_world()
+    batches = _batches(pairs, decoding.batch_size)
+    done: dict[int, list[str]] = unfinished.read() if unfinished else {}
+    wait_for_all()  # every process has read the same before one adds to it
+    mine = [number for number in range(len(batches)) if number not in done][rank::world]
+    vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
+    said: dict[int, list[str]] = {}
+    kept = sum(len(batches[number]) for number in done)
+    share = sum(len(batches[number]) for number in mine)
+    with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
+        for number in mine:
+            batch = [pairs[i] for i in batches[number]]
+            said[number] = _answered(batch, features, model, decoding, vocabulary)
+            if unfinished:
+                unfinished.add(number, said[number])
+            progress.update(len(batch))
+    texts = [""] * len(pairs)
+    for number, of_batch in itertools.chain(done.items(), *(found.items() for found in gathered(said))):
+        for i, text in zip(batches[number], of_batch, strict=True):
+            texts[i] = text
+    return texts
+
+
+def _batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
+    order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _answered(
+    batch: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    decoding: Decoding,
+    vocabulary: AnswerTree | None,
+) -> list[str]:
+    """The batch's texts.
+
+    Raises:
+        InputError: it does not fit into memory; it names the setting and what would fit.
+    """
+    rows = features.rows([pair.image_name for pair in batch])
+    questions = [pair.question for pair in batch]
+
+    def answer(count: int) -> list[str]:
+        return model.texts(
+            questions[:count],
+            rows[:count],
+            decoding.max_new_tokens,
+            decoding.num_beams,
+            vocabulary=vocabulary,
+        )
+
+    return in_batches_that_fit(answer, len(batch), "pairs", decoding.batch_key, TOO_LARGE)

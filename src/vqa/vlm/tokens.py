@@ -1,0 +1,93 @@
+"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too
+long."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from vqa.foundation.errors import InputError, first_line
+
+IMAGE_TOKEN = "<image>"
+# Bytes, and so tokens at most, of a question and an answer that every BLIP-2 has room for.
+_SHORT = 64
+
+
+class Tokens:
+    """A tokenizer and what the model adds around a question."""
+
+    def __init__(self, tokenizer: Any, config: Any, prompt: str) -> None:
+        """`config`: of the whole BLIP-2; `prompt`: a template with {question}."""
+        self.tokenizer = tokenizer
+        self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
+        self.num_query_tokens: int = config.num_query_tokens
+        # Checkpoints from before November 2024 do not say; the processor then adds the token.
+        known = config.image_token_id
+        self.image_token_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if known is None else known
+        # T5 counts positions relative to each other, and has room for any number.
+        self._positions: int | None = (
+            None if self.is_encoder_decoder else config.text_config.max_position_embeddings
+        )
+        self._prompt = prompt
+
+    def prompt_ids(self, question: str) -> list[int]:
+        """The prompt around a question, behind the image tokens. BLIP-2 puts those before everything, the
+        begin token included. "<image>" or "</s>" inside a question is text.
+        """
+        text_ids: list[int] = self.tokenizer(
+            self._prompt.format(question=question), split_special_tokens=True
+        )["input_ids"]
+        return [self.image_token_id] * self.num_query_tokens + text_ids
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """An answer without its end token. A decoder continues the prompt, hence the space; T5 starts
+        afresh."""
+        text = answer if self.is_encoder_decoder else f" {answer}"
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
+        return ids
+
+    def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
+        """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
+        if self._positions is None:
+            return ""
+        said = len(self.answer_ids(answer)) + 1  # its end
+        needed = len(self.prompt_ids(question)) + max(said, max_new_tokens)
+        if needed <= self._positions:
+            return ""
+        room = f"the model has room for {self._positions}"
+        return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
+
+
+def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
+    """Of a BLIP-2 folder or hub id, without its weights.
+
+    Raises:
+        InputError: they cannot be read there.
+    """
+    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 – seconds, which validate rarely needs
+
+    try:
+        config = AutoConfig.from_pretrained(name, revision=revision)
+        return Tokens(AutoTokenizer.from_pretrained(name, revision=revision), config, prompt)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"params.yaml: model.name is {name!r}, whose tokenizer cannot be read ({first_line(error)}); it "
+            "is needed to tell whether a long question fits: give a BLIP-2 folder or a hub id"
+        ) from error
+
+
+def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str, str], str]:
+    """What says of a question and its answer why the model has no room for them; "" when it has.
+
+    Loads the tokenizer when asked about a pair that is not short: most catalogues have none.
+    """
+    tokens = cache(lambda: tokens_of(name, revision, prompt))
+
+    @cache
+    def too_long(question: str, answer: str) -> str:
+        if len((question + answer).encode()) <= _SHORT:
+            return ""
+        return tokens().too_long(question, max_new_tokens, answer)
+
+    return too_long

@@ -1,0 +1,35 @@
+from typing import Any
+
+from products import LAMP
+from vqa.annotators.metadata import pairs_for
+from vqa.catalogue.abo import Product
+
+
+def answers(**changes: Any) -> dict[str, str]:
+    product = Product(**{**LAMP.__dict__, **changes})
+    return {pair.question_type: pair.answer for pair in pairs_for(product, 9, seed=0)}
+
+
+def test_every_attribute_becomes_one_word() -> None:
+    assert answers() == {
+        "category": "lamp",
+        "color": "pink",
+        "material": "cotton",
+        "pattern": "plain",
+        "shape": "round",
+        "count": "3",
+    }
+
+
+def test_an_attribute_that_is_missing_or_ambiguous_is_not_asked_about() -> None:
+    assert answers(color="Red and Blue", material=None, pattern="Polka Dot", name="Lamp").keys() == {
+        "category",
+        "shape",
+    }
+    assert "count" not in answers(name="Set of 3", bullets=("Pack of 2",))
+
+
+def test_pairs_are_seeded_and_capped() -> None:
+    assert pairs_for(LAMP, 2, seed=0) == pairs_for(LAMP, 9, seed=0)[:2]
+    assert pairs_for(LAMP, 9, seed=0) == pairs_for(LAMP, 9, seed=0)
+    assert any(pairs_for(LAMP, 9, seed) != pairs_for(LAMP, 9, 0) for seed in range(1, 5))

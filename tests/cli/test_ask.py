@@ -1,0 +1,292 @@
+"""Asking an adapted model: arguments, folders, CSVs, kills, bad pictures; and exporting it."""
+
+import csv
+import gzip
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+import answer_adapted
+import answer_base
+import answer_others
+import ask
+import cache_features
+import evaluate
+import export
+import generate
+import train
+import validate
+from commands import killed_at
+from conftest import ROOT
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.pictures import load_image
+from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import read_json
+from vqa.inference.answerer import Answerer, Reply
+from vqa.inference.questions import questions_about, questions_of_csv, write_answers
+from vqa.pairs.normal_form import first_word
+from vqa.pairs.pair import read_pairs
+from vqa.settings import load_settings
+from vqa.validation.splits import PICTURES_SEEN, pictures_seen
+
+Project = Callable[..., Path]
+Asking = Callable[..., None]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def adapted(project: Project) -> Path:
+    """A project whose pipeline has run on the drawn catalogue with the toy model."""
+    folder = project()
+    for stage in (
+        generate,
+        validate,
+        cache_features,
+        train,
+        answer_base,
+        answer_adapted,
+        answer_others,
+        evaluate,
+    ):
+        stage.run()
+    return folder
+
+
+@pytest.fixture
+def asking(adapted: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    """Run ask.py with arguments."""
+
+    def run(*arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", ["ask.py", *map(str, arguments)])
+        ask.main()
+
+    return run
+
+
+def test_a_csv_is_answered_as_the_evaluation_answered_it(asking: Asking, adapted: Path) -> None:
+    root = load_settings().data.root
+    asking("--csv", "data/predictions/lora.csv", "--images", root, "--out", "answers.csv")
+    asked = read_rows(Path("answers.csv"), ("image_name", "question", "generated_answer", "probability"))
+    judged = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))
+    assert [row["answer"] for row in asked] == [row["answer"] for row in judged]  # other columns stay
+    assert [row["generated_answer"] for row in asked] == [row["generated_answer"].lower() for row in judged]
+    assert all(0 < float(row["probability"]) <= 1 for row in asked)
+    assert not (adapted / "answers.csv.work").exists()
+
+
+def test_every_question_is_asked_about_every_picture_of_a_folder(
+    asking: Asking, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next((load_settings().data.root / "images/small").iterdir())
+    capsys.readouterr()
+    asking("--image", folder, "--question", "What color is it?", "How many?", "--top", 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 * len(list(folder.iterdir()))
+    for line in lines:
+        probabilities = [float(p) for p in re.findall(r" (\d\.\d\d)", line)]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 1 <= len(probabilities) <= 3
+
+
+def test_a_bad_picture_is_named_and_the_others_are_answered(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    (adapted / "notes.jpg").write_text("not a picture")
+    rows = [(good, "What?"), ("notes.jpg", "What?"), ("../../etc/passwd", "Who?"), (good.name, "=cmd()")]
+    with (adapted / "mine.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_name", "question"), *rows])
+    (adapted / good.name).write_bytes(good.read_bytes())
+    with pytest.raises(SystemExit) as ended:
+        asking("--csv", "mine.csv", "--out", "answers.csv")
+    assert ended.value.code == 1
+    assert re.search(r"error: 3 of 4 questions have no answer \(image_", capsys.readouterr().err)
+    answers = read_rows(adapted / "answers.csv", ("problem",))
+    assert [bool(row["probability"]) for row in answers] == [False, False, False, True]
+    assert answers[1]["problem"].startswith("image_unreadable")
+    assert "'=cmd()" in (adapted / "answers.csv").read_text()
+
+
+def test_a_folder_s_pictures_are_those_that_are_decoded(tmp_path: Path) -> None:
+    for name in ("a.JPG", "b.jfif", "c.avif", "d.pdf", "e.eps", "notes.txt"):
+        (tmp_path / name).touch()
+    asked, _ = questions_about([tmp_path], ["What?"])
+    assert [path.name for path, _ in asked] == ["a.JPG", "b.jfif", "c.avif"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match=r"none holds no picture \(\.apng \.avif"):
+        questions_about([tmp_path / "none"], ["What?"])
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_csv", ["NFC", "NFD"])
+def test_accents_in_a_csv_are_found_however_they_are_composed(
+    tmp_path: Path, on_disk: Any, in_csv: Any
+) -> None:
+    (tmp_path / unicodedata.normalize(on_disk, "café.jpg")).touch()
+    rows = [unicodedata.normalize(in_csv, "café.jpg"), "x" * 300 + ".jpg"]
+    (tmp_path / "mine.csv").write_text("image_name,question\n" + "".join(f"{row},What?\n" for row in rows))
+    (found, _), (too_long, _) = questions_of_csv(tmp_path / "mine.csv", tmp_path)[0]
+    assert found.is_file()
+    assert too_long.name == rows[1]
+
+
+def test_a_killed_run_goes_on_where_it_was(asking: Asking, adapted: Path) -> None:
+    root = load_settings().data.root
+    pairs = [pair for split in ("train", "test") for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
+    with (adapted / "mine.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_name", "question"), *(pair.key for pair in pairs * 40)])
+    arguments = "--csv", "mine.csv", "--images", str(root), "--out", "answers.csv"
+    script = adapted / "killed.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = ['ask.py', *{arguments!r}]\n"
+        "import ask; ask.main()\n"
+    )
+    killed_at(str(script), r" [1-9]\d*/\d+ \[[^]]*question/s")
+    kept = sum(len(path.read_text().splitlines()) for path in Path("answers.csv.work").glob("*/*.jsonl"))
+    assert 0 < kept < 40 * len(pairs)
+    asking(*arguments)
+    resumed = (adapted / "answers.csv").read_bytes()
+    asking(*arguments)
+    assert (adapted / "answers.csv").read_bytes() == resumed
+    assert len(read_rows(adapted / "answers.csv", ())) == 40 * len(pairs)
+
+
+def test_an_adapter_of_another_model_or_none_is_refused(asking: Asking, adapted: Path) -> None:
+    with pytest.raises(SystemExit):
+        asking("--image", "x.jpg", "--question", "What?", "--adapter", "nowhere")
+    settings = load_settings()
+    for file in ("adapter_config.json", "base_model.json"):
+        path = adapted / "models/adapter/best" / file
+        text = path.read_text().replace(settings.model.name, "Salesforce/blip2-opt-2.7b")
+        path.write_text(re.sub(r'("fingerprint": ")\w', r"\g<1>x", text))
+    with pytest.raises(InputError, match=r"adapts Salesforce/blip2-opt-2.7b, but params.yaml: model.name is"):
+        Answerer(settings, CPU, adapted / "models/adapter/best")
+
+
+def test_a_damaged_adapter_is_named(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = adapted / "models/adapter/best/adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(SystemExit):
+        asking("--image", "x.jpg", "--question", "What?")
+    assert re.search(r"error: models/adapter/best is missing or damaged .*; run dvc", capsys.readouterr().err)
+
+
+def test_a_csv_is_read_however_programs_write_it(tmp_path: Path, catalogue: Path) -> None:
+    good = next(catalogue.glob("images/small/*/*.jpg"))
+    with gzip.open(catalogue / "images/metadata/images.csv.gz", "rt") as file:
+        image_id = next(row["image_id"] for row in csv.DictReader(file) if row["path"].endswith(good.name))
+    for text in (
+        f",Image Path,Question,,\n0,{good.parent.name}/{good.name},What?,,\n",
+        f"sep=;\nimage_name;question;note\n{good.name};What?;a\n",
+        f"image_id\tquestion\n{image_id}\tWhat?\n",
+    ):
+        (tmp_path / "mine.csv").write_text(text)
+        asked, rows = questions_of_csv(tmp_path / "mine.csv", catalogue)
+        assert asked == [(good, "What?")]
+        assert "" not in rows[0]
+        write_answers(tmp_path / "answers.csv", rows, [Reply()])
+        (answered,) = read_rows(tmp_path / "answers.csv", ("image_name", "generated_answer"))
+        assert answered["image_name"].endswith(good.name)
+        assert answered["question"] == "What?"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("picture,question\na.jpg,What?\n", "column image_name is missing; its header must have image_name"),
+        ("image_path\na.jpg\n", "column question is missing"),
+        ("image_name,question\n", "has no rows; it needs at least one question"),
+        ('image_name,question\na.jpg,"What?\nb.jpg,Who?\n', "line 2: a quote opens here"),
+    ],
+)
+def test_a_csv_that_asks_nothing_says_why(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"mine\.csv.* {sentence}"):
+        questions_of_csv(tmp_path / "mine.csv", tmp_path)
+
+
+def test_an_empty_question_is_named(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (adapted / "mine.csv").write_text("image_name,question\na.jpg,What?\na.jpg,  \n")
+    for given, sentence in (
+        (("--csv", "mine.csv"), "mine.csv, row 2: the question is empty"),
+        (("--image", "a.jpg", "--question", ""), "--question is empty"),
+    ):
+        with pytest.raises(SystemExit):
+            asking(*given)
+        assert sentence in capsys.readouterr().err
+
+
+def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
+    class Twice(Answerer):
+        def __init__(self) -> None:
+            self._model, self._adapter = self, None  # type: ignore[assignment]
+            self._max_new_tokens = 1
+
+        def likeliest_texts(self, *_: object) -> list[list[tuple[str, float]]]:
+            return [[("red", 0.4), ("blue", 0.3), ("Red lamp", 0.2)]]
+
+    said = Twice().answers(torch.zeros(1), ["?"], 3)[0]
+    assert [answer.word for answer in said] == ["red", "blue"]
+    assert said[0].probability == pytest.approx(0.6)
+
+
+def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_made_with(
+    adapted: Path,
+) -> None:
+    settings = load_settings()
+    listed = Path(settings.model.name) / PICTURES_SEEN
+    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    try:
+        export.run(adapted / "export")
+    finally:
+        listed.unlink()  # other tests share the toy
+    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
+    trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
+    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:016x}", f"{2:016x}"}
+    merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
+    processor = Blip2Processor.from_pretrained(adapted / "export/merged")
+    beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()
+    PeftModel.from_pretrained(beside.language_model, adapted / "export/adapter").merge_and_unload()
+    for row in read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[:12]:
+        image = load_image(image_path(settings.data.root, row["image_name"]))
+        text = settings.model.prompt.format(question=row["question"])
+        inputs = processor(images=image, text=text, return_tensors="pt")
+        for model in (merged, beside):
+            ids = model.generate(**inputs, max_new_tokens=settings.evaluate.max_new_tokens, do_sample=False)
+            prompt = inputs["input_ids"].shape[1]
+            said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
+            assert first_word(said) == row["generated_answer"]
+
+
+def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
+    export.run(adapted / "export")
+    metrics = json.loads(Path("metrics/evaluate.json").read_text())
+    for kind in ("adapter", "merged"):
+        card = (adapted / f"export/{kind}/README.md").read_text()
+        assert card.startswith("---\nbase_model: ")
+        assert f"{metrics['lora']['exact_match']:.1%}" in card
+        assert "Amazon Berkeley Objects pictures and listings: CC BY 4.0" in card
+        assert re.search(r"`data/vqa/train.csv`: SHA-256 `[0-9a-f]{64}`", card)
+        assert "{" not in card.replace("{question}", "")
+
+
+def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> None:
+    weights = adapted / "models/adapter/best/adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
+        export.run(adapted / "export")
+    assert not (adapted / "export").exists()

@@ -1,0 +1,202 @@
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from vqa.features.shards import Plan, Recipe, finish, plan, row_of, write_shard
+from vqa.features.store import FeatureStore
+from vqa.foundation.errors import InputError
+
+MODEL: dict[str, str | None] = {
+    "name": "toy",
+    "revision": None,
+    "dtype": "auto",
+    "fingerprint": "f" * 64,
+    "processor": "p",
+}
+RECIPE = Recipe(MODEL, "qformer", "float32")
+
+
+def sha(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def features_of(picture: str) -> torch.Tensor:
+    return torch.full((2, 3), float(int(picture[:4], 16)))
+
+
+def images(*numbers: int) -> dict[str, str]:
+    return {f"{number}.jpg": sha(number) for number in numbers}
+
+
+def work_of(folder: Path) -> Path:
+    """Where shards are made."""
+    return folder.with_name(folder.name + ".work")
+
+
+def build(
+    folder: Path, wanted: dict[str, str], size: int = 2, recipe: Recipe = RECIPE, most: int = 99
+) -> Plan:
+    """Do what is planned, of the missing shards at most `most`; the plan."""
+    todo = plan(folder, work_of(folder), list(wanted.values()), recipe, size)
+    for shard in todo.missing[:most]:
+        copied = {p: row_of(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
+        write_shard(work_of(folder), shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
+    if most >= len(todo.missing):
+        finish(folder, work_of(folder), todo, wanted, recipe, {"torch": "1"})
+    return todo
+
+
+def new(todo: Plan) -> int:
+    """Pictures that the encoder had to be run on."""
+    return sum(picture not in todo.reusable for shard in todo.missing for picture in shard.pictures)
+
+
+def check(folder: Path, wanted: dict[str, str], size: int = 2) -> None:
+    store = FeatureStore(folder, MODEL, "qformer")
+    for name, picture in wanted.items():
+        assert torch.equal(store[name], features_of(picture))
+    shards = list(folder.glob("*.safetensors"))
+    assert len(shards) == -(-len(set(wanted.values())) // size)  # packed, nothing stale
+
+
+def test_rows_are_found_by_name_across_shards(tmp_path: Path) -> None:
+    build(tmp_path, images(0, 1, 2, 3, 4))
+    check(tmp_path, images(0, 1, 2, 3, 4))
+    rows = FeatureStore(tmp_path, MODEL, "qformer").rows(["4.jpg", "0.jpg", "3.jpg"])
+    assert [float(row[0, 0]) for row in rows] == [float(features_of(sha(i))[0, 0]) for i in (4, 0, 3)]
+
+
+def test_one_row_serves_two_names_of_the_same_bytes(tmp_path: Path) -> None:
+    wanted = images(0, 1) | {"copy.jpg": sha(0)}
+    assert new(build(tmp_path, wanted)) == 2
+    check(tmp_path, wanted)
+
+
+def test_growth_computes_only_what_is_new_and_keeps_full_shards(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(5)))
+    full = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    todo = build(tmp_path, images(*range(8)))
+    assert new(todo) == 3
+    assert len(todo.kept) == 2
+    assert all((tmp_path / shard.file).stat().st_mtime_ns == full[shard.file] for shard in todo.kept)
+    check(tmp_path, images(*range(8)))
+
+
+def test_stale_rows_go_and_a_changed_picture_is_computed_again(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(6)))
+    wanted = images(0, 2, 5) | {"3.jpg": sha(33)}
+    assert new(build(tmp_path, wanted)) == 1
+    check(tmp_path, wanted)
+
+
+def test_growth_ends_with_the_rows_of_a_run_from_scratch(tmp_path: Path) -> None:
+    for count in (3, 4, 9, 7):
+        build(tmp_path / "grown", images(*range(count)))
+    build(tmp_path / "fresh", images(*range(7)))
+    grown, fresh = (FeatureStore(tmp_path / name, MODEL, "qformer") for name in ("grown", "fresh"))
+    assert all(torch.equal(grown[name], fresh[name]) for name in images(*range(7)))
+
+
+def test_a_killed_run_is_continued_whatever_was_done_first(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(9)), most=2)
+    (work_of(tmp_path) / "features-0000.safetensors.tmp").write_bytes(b"torn")
+    (tmp_path / "features-0000000000000000.safetensors").write_bytes(b"no shard")
+    with pytest.raises(InputError, match="holds no features; run the cache_features stage"):
+        FeatureStore(tmp_path, MODEL, "qformer")
+    assert new(build(tmp_path, images(*range(9)))) == 5
+    check(tmp_path, images(*range(9)))
+    assert not list(work_of(tmp_path).iterdir())
+
+
+def test_a_checkout_of_the_store_costs_no_shard_that_was_made(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(9)), most=2)
+    shutil.rmtree(tmp_path)  # as DVC's forced checkout does to what was never committed
+    assert new(build(tmp_path, images(*range(9)))) == 5
+    check(tmp_path, images(*range(9)))
+
+
+def test_what_other_settings_began_stays(tmp_path: Path) -> None:
+    other = Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32", 0)
+    build(tmp_path, images(*range(9)), recipe=other, most=2)
+    build(tmp_path, images(*range(9)))
+    assert new(build(tmp_path, images(*range(9)), recipe=other)) == 5
+
+
+def test_a_damaged_shard_that_dvc_linked_to_its_cache_is_replaced_not_written_into(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(2)))
+    (shard,) = tmp_path.glob("*.safetensors")
+    whole = shard.read_bytes()
+    in_cache = tmp_path.with_name("cached")
+    shard.unlink()
+    in_cache.write_bytes(b"damaged")
+    os.link(in_cache, shard)
+    build(tmp_path, images(*range(2)))
+    assert shard.read_bytes() == whole
+    assert in_cache.read_bytes() == b"damaged"
+
+
+def test_a_flipped_bit_is_made_right_by_the_next_run(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(4)))
+    whole = {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
+    damaged = sorted(whole)[1]
+    damaged.write_bytes(whole[damaged][:-1] + bytes([whole[damaged][-1] ^ 1]))
+    assert new(build(tmp_path, images(*range(4)))) == 2
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")} == whole
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"no shard", lambda data: data[:-1], None])
+def test_a_damaged_shard_is_named_and_made_again(
+    tmp_path: Path, damage: Callable[[bytes], bytes] | None
+) -> None:
+    build(tmp_path, images(*range(5)))
+    whole = {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
+    for path, data in whole.items():
+        path.write_bytes(damage(data)) if damage else path.unlink()
+    with pytest.raises(InputError, match=r"features-.* is missing or damaged .*; run dvc repro cache_feat"):
+        FeatureStore(tmp_path, MODEL, "qformer")
+    assert new(build(tmp_path, images(*range(5)))) == 5
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")} == whole
+
+
+def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(5)))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert build(tmp_path, images(*range(5))).missing == []
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_another_model_level_dtype_or_decoder_starts_afresh(tmp_path: Path) -> None:
+    for recipe in (
+        RECIPE,
+        Recipe({**MODEL, "fingerprint": "0"}, "qformer", "float32"),
+        Recipe({**MODEL, "dtype": "float16"}, "qformer", "float32"),
+        Recipe(MODEL, "vit", "float32"),
+        Recipe(MODEL, "vit", "bfloat16"),
+        Recipe(MODEL, "vit", "bfloat16", decoder=2),
+    ):
+        assert new(build(tmp_path, images(*range(3)), recipe=recipe)) == 3
+    assert FeatureStore(tmp_path, MODEL, "vit")["0.jpg"].dtype == torch.float32
+
+
+def test_a_store_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    build(tmp_path, images(0))
+    for other in ({**MODEL, "fingerprint": "0"}, {**MODEL, "processor": "0"}):
+        with pytest.raises(InputError, match=r"was made by toy .* but params.yaml's model.name is toy"):
+            FeatureStore(tmp_path, other, "qformer")
+    with pytest.raises(InputError, match=r"holds qformer features, but params.yaml's features.level is vit"):
+        FeatureStore(tmp_path, MODEL, "vit")
+    with pytest.raises(InputError, match=r"has no features of 9\.jpg; run dvc repro cache_features"):
+        FeatureStore(tmp_path, MODEL, "qformer")["9.jpg"]
+
+
+def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    shard = plan(tmp_path, work_of(tmp_path), [sha(0)], RECIPE, 2).missing[0]
+    (tmp_path / shard.file).mkdir()  # where the file should go
+    with pytest.raises(InputError, match=r"cannot be written .* free space and run again"):
+        write_shard(tmp_path, shard, [features_of(sha(0))], RECIPE)
+    assert not list(tmp_path.glob("*.tmp"))

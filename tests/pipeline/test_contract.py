@@ -1,0 +1,127 @@
+"""dvc.yaml says exactly what the code does: modules imported, params read, files written."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from conftest import ROOT
+from contract import SRC, local_modules, params_read
+from vqa.settings import Settings, load_settings
+
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, dict[str, Any]] = DVC["stages"]
+SETTINGS = "src/vqa/settings.py"  # listed by no stage: its values are
+SHARED_OUT = ("cache_features", "train", "answer_base", "answer_adapted", "answer_others")  # among processes
+
+
+def outs(stage: dict[str, Any]) -> set[str]:
+    listed = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
+
+
+def paths_in(stage: str) -> set[str]:
+    """The Path constants of the stage's module, also those in tables."""
+    constants = vars(importlib.import_module(stage))
+    tables = [value for name, value in constants.items() if name.isupper() and isinstance(value, dict)]
+    found = [*constants.values(), *(value for table in tables for value in table.values())]
+    return {value.as_posix() for value in found if isinstance(value, Path)}
+
+
+def test_the_stages_are_the_pipeline_in_order() -> None:
+    assert list(STAGES) == [
+        "demo",
+        "generate",
+        "validate",
+        "cache_features",
+        "train",
+        "answer_base",
+        "answer_adapted",
+        "answer_others",
+        "measure_speed",
+        "evaluate",
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_cover_the_modules_the_stage_imports_and_no_others(stage: str) -> None:
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
+    used = local_modules(SRC / f"{stage}.py") - {SETTINGS}
+    covers = {dep: {file for file in used if dep in (file, Path(file).parent.as_posix())} for dep in listed}
+    assert used - set().union(*covers.values()) == set()
+    assert [dep for dep, files in covers.items() if not files] == []
+    assert all((ROOT / dep / "__init__.py").is_file() for dep in listed if not Path(dep).suffix)
+    launcher = "${run.launcher}" if stage in SHARED_OUT else "python"
+    assert STAGES[stage]["cmd"] == f"{launcher} src/{stage}.py"
+
+
+def _numbers(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text."""
+    if isinstance(value, dict):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[\d.]+e-?\d+", value) else value
+
+
+@pytest.mark.parametrize("file", [ROOT / "params.yaml", *sorted((ROOT / "params").glob("*.yaml"))])
+def test_settings_hold_what_params_say_and_nothing_else(file: Path) -> None:
+    """Why no stage lists settings.py: dvc.yaml's params track every value that comes out of it."""
+    content = _numbers(yaml.safe_load(file.read_text()))
+    assert TypeAdapter(Settings).dump_python(load_settings(file), mode="json") == content
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_those_the_stage_reads(stage: str) -> None:
+    assert set(STAGES[stage]["params"]) == params_read(SRC / f"{stage}.py")
+
+
+def test_every_param_is_read_by_some_stage() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    listed = {key for stage in STAGES.values() for key in stage["params"]}
+    unread = [
+        f"{block}.{key}"
+        for block, keys in params.items()
+        for key in keys
+        if block not in {*listed, "run"} and f"{block}.{key}" not in listed  # run: how dvc.yaml starts them
+    ]
+    assert unread == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_outs_and_data_deps_are_the_paths_of_the_code(stage: str) -> None:
+    written = outs(STAGES[stage])
+    read = {dep for dep in STAGES[stage]["deps"] if not dep.startswith(("src/", "${", "models/blip2"))}
+    known = paths_in(stage)
+    for path in written | read:
+        parents = {path, *(parent.as_posix() for parent in Path(path).parents)}
+        inside = {constant for constant in known if constant.startswith(path + "/")}
+        assert parents & known or inside, f"{path} is in dvc.yaml but not in src/{stage}.py"
+    for constant in known - {"data/vqa"}:
+        covered = {constant, *(parent.as_posix() for parent in Path(constant).parents)}
+        inside = {path for path in written if path.startswith(constant + "/")}
+        assert covered & (written | read) or inside, f"{constant} is in src/{stage}.py but not in dvc.yaml"
+
+
+def test_metrics_are_kept_by_git_and_artifacts_are_outs() -> None:
+    for stage in STAGES.values():
+        for metric in stage.get("metrics", []):
+            assert next(iter(metric.values()))["cache"] is False
+    all_outs = set().union(*(outs(stage) for stage in STAGES.values()))
+    for artifact in DVC["artifacts"].values():
+        assert Path(artifact["path"]).parent.as_posix() in all_outs
+
+
+def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
+    for stage in (
+        "cache_features",
+        "train",
+        "answer_base",
+        "answer_adapted",
+        "measure_speed",
+    ):  # whatever model.name says
+        assert {"models/blip2-tiny", "models/blip2-small"} <= set(STAGES[stage]["deps"])
+    assert "${generate.csv}" in STAGES["generate"]["deps"]
+    assert load_settings(ROOT / "params.yaml").generate.csv.parent == Path("data/pairs")

@@ -1,0 +1,121 @@
+"""Evaluation as people look at it: any predictions file, and the report page."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import answer_adapted
+import answer_base
+import cache_features
+import evaluate
+import generate
+import train
+import validate
+from browser import chromium_page
+from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import read_json
+from vqa.pairs.pair import read_pairs
+from vqa.pairs.predictions import read_predictions, read_texts
+
+Project = Callable[..., Path]
+
+
+def judged(path: Path, other: Path | None, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `--predictions` prints, which must be JSON and nothing else."""
+    capsys.readouterr()
+    evaluate.score_file(path, other)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_any_predictions_file_is_scored(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project()
+    ours, theirs = Path("ours.csv"), Path("theirs.csv")
+    ours.write_text("answer,generated_answer\nred,Red.\ntwo,2\nwood,error\nNA,na\n")
+    theirs.write_text("answer,generated_answer\nred,blue\ntwo,2\nwood,\nNA,x\n")
+    found = judged(ours, None, capsys)
+    assert (found["exact_match"], found["n"]) == (0.75, 4)
+    both = judged(ours, theirs, capsys)
+    assert both["against"]["exact_match"] == 0.25
+    assert both["delta"]["exact_match"]["value"] == 0.5
+    theirs.write_text("answer,generated_answer,question\nred,blue,What?\n")
+    with pytest.raises(InputError, match=r"theirs\.csv has other rows than ours\.csv, 1 instead of 4"):
+        evaluate.score_file(ours, theirs)
+    theirs.write_text("answer,generated_answer\nred,blue\nthree,2\nwood,\nNA,x\n")
+    with pytest.raises(InputError, match=r"row 2 has '3' instead of '2'; both must answer the same"):
+        evaluate.score_file(ours, theirs)
+    theirs.write_text("answer,generated\nred,blue\n")
+    with pytest.raises(InputError, match="column generated_answer is missing"):
+        read_predictions(theirs)
+
+
+def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
+    project: Project, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(evaluate={"bootstrap_draws": 10000})
+    files = [shared / f"predictions/blip2_opt_{name}.csv" for name in ("lora", "zero_shot")]
+    found = judged(files[0], files[1], capsys)
+    text = (Path(evaluate.__file__).parents[1] / "docs/report.md").read_text()
+    for system, title in (("against", "zero-shot"), ("predictions", "LoRA")):
+        scores = found[system]
+        line = next(line for line in text.splitlines() if line.startswith(f"| {title} |"))
+        said_exact, said_bert = re.findall(r"[\d.]+", line)[:2]
+        assert f"{scores['exact_match']:.1%}" == f"{said_exact}%"
+        # Shown to three digits; where the fourth is near 5, a processor's own rounding decides the third.
+        assert float(said_bert) == pytest.approx(scores["bert_score_f1"], abs=6e-4)
+    low, high = found["delta"]["exact_match"]["ci95"]
+    assert f"[{100 * low:+.1f}, {100 * high:+.1f}]" in text
+    for path, share in zip(files, re.findall(r"\| (\d\.\d)% \|$", text, re.MULTILINE)[::-1], strict=True):
+        rows = path.read_text().splitlines()[1:]
+        assert f"{100 * sum(row.endswith(',error') for row in rows) / len(rows):.1f}" == share
+
+
+def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) -> None:
+    project()
+    generate.run()
+    generated = Path("data/vqa/generated.csv")
+    lines = generated.read_text().splitlines(keepends=True)
+    generated.write_text("".join([lines[0], *(line.replace("?", "</script><b>?", 1) for line in lines[1:])]))
+    for stage in (validate, cache_features, train, answer_base, answer_adapted, evaluate):
+        stage.run()
+    metrics = read_json(Path("metrics/evaluate.json"))
+    with chromium_page() as page:
+        page.goto(Path("metrics/report.html").absolute().as_uri())
+        for table in ("summary", "differences", "frequency", "confusion", "reported"):
+            assert page.locator(f"#{table} tr").count() >= 2
+        assert f"{100 * metrics['baseline']['exact_match']:.1f}" in page.locator("#summary").inner_text()
+        assert page.locator("#bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
+        everything = page.locator("#gallery li").count()
+        assert everything > 10
+        assert page.locator("#gallery b").count() == 0
+        assert page.locator("#gallery img").count() == everything
+        page.get_by_label("Type", exact=True).select_option("color")
+        shown = page.locator("#gallery li").count()
+        assert 0 < shown < everything
+        page.get_by_label("Text", exact=True).fill("no such words")
+        assert page.locator("#count").inner_text().startswith("0 of ")
+
+
+def test_the_base_s_answers_must_be_of_the_test_split(tmp_path: Path) -> None:
+    header = "image_name,question,answer,generated_answer,generated_text,question_type\n"
+    (tmp_path / "baseline.csv").write_text(header + "a.jpg,Q?,red,red,red,color\n")
+    with pytest.raises(
+        InputError, match="answers other pairs than the test split; run dvc repro --force answer_base"
+    ):
+        read_texts(tmp_path / "baseline.csv", [], "answer_base")
+
+
+def test_only_training_answers_are_said_when_asked_for(project: Project) -> None:
+    project(evaluate={"constrained": True})
+    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, evaluate):
+        stage.run()
+    known = {row.answer for row in read_pairs(Path("data/vqa/train.csv"))}
+    for path in Path("data/predictions").glob("*.csv"):
+        said = {row["generated_text"] for row in read_rows(path, ["generated_text"])}
+        assert said <= known
+        assert said

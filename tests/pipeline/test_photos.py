@@ -1,0 +1,83 @@
+"""Real photographs with the small model that has looked at some of them."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+import answer_adapted
+import answer_base
+import answer_others
+import cache_features
+import evaluate
+import generate
+import train
+import validate
+from conftest import ROOT
+from vqa.foundation.files import read_json
+from vqa.settings import load_settings
+
+Project = Callable[..., Path]
+PHOTOS = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
+
+
+@pytest.fixture
+def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
+    """Make a project with the settings of params/photos.yaml and the pairs of so many pictures."""
+
+    def make(pictures: int | None) -> None:
+        lines = (shared / "vqa/abo_photos_gemini_1_5_flash.csv").read_text().splitlines(keepends=True)
+        rows = lines if pictures is None else lines[: 1 + 5 * pictures]
+        folder = project(**{block: dict(values) for block, values in PHOTOS.items()})
+        params = yaml.safe_load((folder / "params.yaml").read_text())
+        params["data"]["root"] = str(shared / "abo_photos")
+        params["generate"]["csv"] = "photos.csv"
+        params["model"]["name"] = str(ROOT / "models/blip2-small")
+        params["train"]["epochs"] = 1
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        (folder / "photos.csv").write_text("".join(rows))
+
+    return make
+
+
+def seen_and_split() -> tuple[set[str], Counter[str]]:
+    """Splits of the pictures that the small model has seen, and how many pictures each split has."""
+    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
+    seen = (ROOT / "models/blip2-small/photographs.txt").read_text().split()
+    return {split_of[picture] for picture in seen if picture in split_of}, Counter(split_of.values())
+
+
+def test_the_settings_are_valid() -> None:
+    assert load_settings(ROOT / "params/photos.yaml").model.name == "models/blip2-small"
+
+
+def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
+    photos(50)
+    for stage in (
+        generate,
+        validate,
+        cache_features,
+        train,
+        answer_base,
+        answer_adapted,
+        answer_others,
+        evaluate,
+    ):
+        stage.run()
+    metrics = read_json(Path("metrics/evaluate.json"))
+    assert metrics["data"]["test_images"] == 8
+    assert seen_and_split()[1]["train"] >= 35  # those it has seen
+    assert metrics["lora"]["exact_match"] > metrics["baseline"]["exact_match"]
+
+
+def test_the_small_model_has_seen_no_validation_or_test_photograph(
+    photos: Callable[[int | None], None],
+) -> None:
+    photos(None)
+    generate.run()
+    validate.run()
+    seen, counts = seen_and_split()
+    assert seen == {"train"}
+    assert counts["test"] >= 1000

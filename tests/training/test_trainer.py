@@ -1,0 +1,246 @@
+"""Training as it is started, killed, divided among processes, and out of memory."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import cache_features
+import generate
+import train
+import validate
+from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
+from vqa.foundation.errors import InputError
+from vqa.foundation.unfinished import folder_of_run, held
+from vqa.pairs.pair import read_pairs
+from vqa.training.batches import Shuffled, pairs_of_images
+from vqa.training.trainer import last_checkpoint
+
+Project = Callable[..., Path]
+WORK = Path(".durable/training")
+BEST = Path("models/adapter/best/adapter_model.safetensors")
+
+
+def cached(project: Project, **changes: Any) -> Path:
+    """A project with cached features, ready to train; checkpoints every 7 steps of about 100."""
+    folder = project(**{"train": {"epochs": 4, "checkpoint_steps": 7}, "lora": {"r": 4}} | changes)
+    for stage in (generate, validate, cache_features):
+        stage.run()
+    return folder
+
+
+def plotted() -> dict[str, list[list[str]]]:
+    folder = Path("metrics/plots/train/plots/metrics")
+    return {
+        path.name: [line.split("\t") for line in path.read_text().splitlines()] for path in folder.iterdir()
+    }
+
+
+def trained_metrics() -> dict[str, float]:
+    """All but the speed, which no two runs share."""
+    metrics: dict[str, float] = json.loads(Path("metrics/train.json").read_text())
+    assert metrics.pop("pairs_per_second") > 0
+    return metrics
+
+
+def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
+    project: Project,
+) -> None:
+    cached(project)
+    run("train")
+    undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
+    metrics, plots = trained_metrics(), plotted()
+    Path("models/adapter").rename("models/undisturbed")
+
+    killed_at("train", r"training: .* [4-9]\d/\d+ ")  # in the first epoch
+    killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
+    killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
+    printed = run("train")
+    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", printed)
+    assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
+    assert trained_metrics() == metrics
+    assert plotted() == plots
+    assert len({row[0] for row in plots["loss.tsv"]}) == len(plots["loss.tsv"])
+    assert not WORK.exists()
+
+
+def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: Path) -> None:
+    work = folder_of_run(tmp_path, {"r": 4})
+    assert last_checkpoint(work) is None
+    for step, is_whole in ((5, True), (10, True), (15, False)):
+        (work / f"checkpoint-{step}").mkdir(parents=True)
+        if is_whole:
+            (work / f"checkpoint-{step}/whole").touch()
+    assert last_checkpoint(work) == str(work / "checkpoint-10")
+    assert not (work / "checkpoint-15").exists()
+    assert last_checkpoint(folder_of_run(tmp_path, {"r": 8})) is None
+
+
+def test_settings_changed_and_changed_back_continue_where_they_were(
+    project: Project,
+) -> None:
+    cached(project)
+    killed_at("train", r"training: .* [4-9]\d/\d+ ")
+    begun = set(WORK.iterdir())
+    project(train={"epochs": 1, "checkpoint_steps": 7}, lora={"r": 8})
+    assert f"{WORK} keeps 1 unfinished run(s) of other settings" in run("train")
+    assert set(WORK.iterdir()) == begun
+    project(train={"epochs": 4, "checkpoint_steps": 7}, lora={"r": 4})
+    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", run("train"))
+    assert not WORK.exists()
+
+
+def test_a_second_run_of_the_same_ends_at_once_and_leaves_the_first_one_s_checkpoints(
+    project: Project,
+) -> None:
+    cached(project)
+    killed_at("train", r"training: .* [4-9]\d/\d+ ")
+    (folder,) = WORK.iterdir()
+    (folder / "checkpoint-99").mkdir()  # the first run is writing it
+    with held([folder], is_first=True):
+        process = started("train")
+        printed, _ = process.communicate()
+        assert process.returncode == 1
+        assert re.search(r"another run is writing \S+/lock; wait for it to end", printed)
+        assert (folder / "checkpoint-99").is_dir()
+    assert "continuing from" in run("train")
+
+
+def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    """Two divided sums of fp32 differ in their last bits, and Adam moves a weight whose gradient is nothing
+    else by up to a whole step, in either direction: the learning rate.
+    """
+    torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
+
+
+def test_two_processes_and_two_hosts_train_as_one_does(project: Project) -> None:
+    halves = {
+        "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2},
+        "lora": {"r": 4, "dropout": 0.0},
+    }
+    cached(project, **halves)
+    run("train")
+    alone, losses = weights(), plotted()["loss.tsv"]
+    finished(started("train", TWO_PROCESSES))
+    together, shared_losses = weights(), plotted()["loss.tsv"]
+    nodes = [started("train", node(rank)) for rank in (0, 1)]
+    for process in nodes:
+        finished(process)
+    for other, of_other in ((together, shared_losses), (weights(), plotted()["loss.tsv"])):
+        assert len(of_other) == len(losses) > 2
+        for (step, loss), (same_step, same_loss) in zip(losses[1:], of_other[1:], strict=True):
+            assert step == same_step
+            assert float(loss) == pytest.approx(float(same_loss), abs=2e-4)
+        for name, weight in alone.items():
+            close(other[name], weight)
+
+
+def test_two_processes_cache_the_same_bytes_and_a_killed_run_continues(project: Project) -> None:
+    project(features={"images_per_shard": 4, "batch_size": 3})
+    generate.run()
+    validate.run()
+    run("cache_features")
+    alone = contents(Path("data/features"))
+    for path in Path("data/features").iterdir():
+        path.unlink()
+    run("cache_features", TWO_PROCESSES)
+    assert contents(Path("data/features")) == alone
+    for path in Path("data/features").iterdir():
+        path.unlink()
+    killed_at("cache_features", r"features: +\d+%.* 1\d/30")
+    run("cache_features")
+    assert contents(Path("data/features")) == alone
+    assert json.loads(Path("metrics/features.json").read_text())["reused"] >= 8
+
+
+def test_batch_sizes_that_do_not_divide_are_named(project: Project) -> None:
+    cached(project, train={"batch_size": 4, "micro_batch_size": 3})
+    with pytest.raises(InputError, match=r"batch_size is 4, but 1 process\(es\) take .* multiple of 3"):
+        train.run()
+
+
+def test_accumulated_parts_train_as_the_whole_batch_does(project: Project) -> None:
+    plain = {"lora": {"r": 4, "dropout": 0.0}}
+    cached(project, train={"epochs": 1, "batch_size": 4, "micro_batch_size": 4}, **plain)
+    train.run()
+    whole = weights()
+    project(train={"epochs": 1, "batch_size": 4, "micro_batch_size": 1}, **plain)
+    train.run()
+    for name, weight in whole.items():
+        close(weights()[name], weight)
+
+
+def test_the_last_step_is_validated_whatever_the_interval(project: Project) -> None:
+    cached(project, train={"epochs": 1, "eval_steps": 1000})
+    train.run()
+    assert len(plotted()["bert_score_f1.tsv"]) == 2
+    assert trained_metrics()["best_epoch"] == 1
+
+
+def test_fewer_train_pictures_are_among_more(project: Project) -> None:
+    cached(project, train={"images": 5, "epochs": 1})
+    train.run()
+    metrics = trained_metrics()
+    assert metrics["pairs"] == 25
+    pairs = read_pairs(Path("data/vqa/train.csv"))
+    few, more = (pairs_of_images(pairs, count, seed=0) for count in (5, 8))
+    assert {pair.image_name for pair in few} < {pair.image_name for pair in more}
+    assert pairs_of_images(pairs, None, seed=0) == pairs
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_trained_blind_nothing_of_the_pictures_is_learnt(project: Project, blind: bool) -> None:
+    cached(project, train={"epochs": 1, "blind": blind})
+    train.run()
+    first = contents(BEST.parent)
+    for shard in Path("data/features").glob("*.safetensors"):
+        with safe_open(shard, "pt") as file:
+            others, metadata = file.get_tensor("features").flip(0), file.metadata()
+        save_file({"features": others.contiguous()}, shard, metadata)
+    train.run()
+    assert (contents(BEST.parent) == first) is blind
+
+
+def test_early_stopping_and_validation_every_n_steps(project: Project) -> None:
+    # At this rate nothing is learnt, so that no validation is better than the first.
+    cached(project, train={"epochs": 20, "eval_steps": 3, "patience": 2, "learning_rate": 1e-12})
+    train.run()
+    metrics = json.loads(Path("metrics/train.json").read_text())
+    assert metrics["steps"] == 9
+    assert [int(row[0]) for row in plotted()["bert_score_f1.tsv"][1:]] == [3, 6, 9]
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_the_pairs(project: Project) -> None:
+    cached(project, train={"learning_rate": 1e30, "warmup_share": 0.0})
+    with pytest.raises(InputError, match=r"the loss is \w+ at step \d+ on \w+\.jpg: .*\?.*learning_rate"):
+        train.run()
+
+
+def test_batches_hold_pairs_of_like_length_in_an_order_of_the_epoch() -> None:
+    lengths = [i % 10 for i in range(400)]
+
+    def order(epoch: int, seed: int = 0, is_grouped: bool = True) -> list[int]:
+        return list(Shuffled(lengths, 4, is_grouped, seed, lambda: epoch))
+
+    assert sorted(order(0)) == list(range(400))
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert order(0) != order(0, seed=1)
+
+    def spread(numbers: list[int]) -> float:
+        batches = [[lengths[i] for i in numbers[k : k + 4]] for k in range(0, 400, 4)]
+        return sum(max(batch) - min(batch) for batch in batches) / len(batches)
+
+    assert spread(order(0)) < 1
+    assert spread(order(0, is_grouped=False)) > 4
+    assert sorted(order(0, is_grouped=False)) == list(range(400))

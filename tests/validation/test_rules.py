@@ -1,0 +1,228 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from vqa.catalogue.pictures import Picture
+from vqa.foundation.errors import InputError
+from vqa.pairs.pair import UNREADABLE, Pair
+from vqa.settings import load_settings
+from vqa.validation.review import Decision, Key, acceptance, key_of, read_decisions
+from vqa.validation.rules import RULES
+from vqa.validation.screening import Rejected, judge
+
+LIMITS = load_settings(ROOT / "params.yaml").validate
+
+
+def judged(
+    *pairs: Pair,
+    decisions: Mapping[Key, Decision] | None = None,
+    problems: Mapping[str, Picture] | None = None,
+    **limits: Any,
+) -> tuple[list[Pair], list[Rejected]]:
+    def inspect(names: Sequence[str]) -> dict[str, Picture]:
+        good = Picture("0", 100, 100, "0" * 64)
+        return {name: (problems or {}).get(name, good) for name in names}
+
+    kept, rejected = judge(pairs, decisions or {}, inspect, replace(LIMITS, **limits))
+    assert len(kept) + len(rejected) == len(pairs)
+    return kept, rejected
+
+
+def reasons(*pairs: Pair, **options: Any) -> list[str]:
+    return [reject.reason for reject in judged(*pairs, **options)[1]]
+
+
+def ask(question: str, answer: str, image_name: str = "a.jpg") -> Pair:
+    return Pair(image_name, question, answer)
+
+
+def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> None:
+    kept, _ = judged(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
+    assert kept == [Pair("a.jpg", "What color?", "dark-blue", "color", extra=(("asin", "B1"),))]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        ("What color?", "dark blue", "not_one_word"),
+        ("What color?", " . ", "empty_answer"),
+        (" ", "red", "empty_question"),
+        ("What is it?", "the", "answer_is_fragment"),
+        ("What is it made of?", "of", "answer_is_fragment"),
+        ("What color?", "Others", "no_information"),
+        ("What color?", "error", "no_information"),
+        ("Rectangular", "shape", "question_is_fragment"),
+        ("Welche Farbe hat es?", "rot", "not_english"),
+        ("What color?", "größe", "not_english"),
+        ("What shape is the heart?", "Heart", "answer_in_question"),
+        ("How many stones?", "many", "answer_in_question"),
+        ("What is the brand?", "Solimo", "not_visible"),
+        ("How much is it?", "5", "not_visible"),
+        ("How many ounces are in the jar?", "16", "not_visible"),
+        ("What is the phone model?", "F1", "not_visible"),
+        ("What material is it, according to the listing?", "wood", "not_visible"),
+    ],
+)
+def test_a_row_carries_the_reason(question: str, answer: str, reason: str) -> None:
+    assert reasons(ask(question, answer)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What color?", "the red"),
+        ("What color?", "blue-green"),
+        ("How high?", "1.5"),
+        ("What time is shown?", "8:16"),
+        ("What letter is it?", "A"),
+        ("Is it on or off?", "on"),
+        ("Is the background light or dark?", "light"),
+        ("What height (low, mid, high)?", "mid"),
+        ("What is in it?", "NA"),
+        ("What is in it?", "None"),
+        ("What color is the brand logo?", "red"),
+        ("Where is the volume button?", "side"),
+        ("What metal is mentioned on the band?", "steel"),
+        ("Name the pattern.", "plain"),
+        ("How many feet does the heater have?", "4"),
+    ],
+)
+def test_a_good_row_is_spared(question: str, answer: str) -> None:
+    assert reasons(ask(question, answer)) == []
+
+
+def test_every_rule_has_its_own_reason_and_a_row_only_its_first() -> None:
+    assert len({rule.reason for rule in RULES}) == len(RULES)
+    assert reasons(Pair("../../etc/passwd", "", "dark blue")) == ["bad_image_name"]
+    broken = Pair("", "", "", extra=((UNREADABLE, "line 3: 5 cells where the header has 3"),))
+    assert [(r.reason, r.detail[:7]) for r in judged(broken)[1]] == [("unreadable_row", "line 3:")]
+
+
+def test_a_picture_may_be_called_as_its_owner_likes_but_not_be_a_path() -> None:
+    names = [
+        "lamp (1).jpg",
+        "men's shoe.jpg",
+        "a & b.jpg",
+        "x@2x.png",
+        "#1.jpg",
+        "a.jfif",
+        "b.avif",
+        "Größe.webp",
+    ]
+    assert reasons(*(ask("What color?", "red", name) for name in names)) == []
+    names = ["../../etc/passwd", "..a.jpg", "a\0.jpg", "lamp.pdf", "lamp", ""]
+    assert reasons(*(ask("What color?", "red", name) for name in names)) == ["bad_image_name"] * 6
+
+
+def test_parameters_turn_rules_off() -> None:
+    assert reasons(ask("Welche Farbe hat es?", "rot"), english_only=False) == []
+    assert reasons(ask("What shape is the heart?", "heart"), allow_answer_in_question=True) == []
+    assert reasons(ask("What is the brand?", "Solimo"), not_visible=["price"]) == []
+    assert reasons(ask("What color?", "other"), no_answers=[]) == []
+
+
+def test_unusable_pictures_are_named() -> None:
+    problems = {
+        "a.jpg": Picture(problem="image_missing", detail="no file"),
+        "b.jpg": Picture("1", problem="image_truncated", detail="cut"),
+        "c.jpg": Picture("2", problem="image_unreadable", detail="text"),
+        "d.jpg": Picture("3", problem="image_too_large", detail="9000×9000"),
+        "e.jpg": Picture("4", 15, 200, "0" * 64),
+    }
+    pairs = [ask("What color?", "red", f"{name}.jpg") for name in "abcdef"]
+    assert reasons(*pairs, problems=problems) == [
+        "image_missing",
+        "image_truncated",
+        "image_unreadable",
+        "image_too_large",
+        "image_too_small",
+    ]
+
+
+def test_conflicting_answers_are_all_rejected_and_listed() -> None:
+    pairs = (
+        ask("What color?", "red"),
+        ask("what color", "blue"),
+        ask("What color?", "Red"),
+        ask("What color?", "red", "b.jpg"),
+    )
+    kept, rejected = judged(*pairs)
+    assert [pair.image_name for pair in kept] == ["b.jpg"]
+    assert {(r.reason, r.detail) for r in rejected} == {("conflicting_answers", "blue / red")}
+
+
+def test_duplicates_and_near_duplicates_keep_the_first() -> None:
+    assert reasons(ask("What color?", "red"), ask("what Color", "Red")) == ["duplicate"]
+    one, two = ask("What color is the lamp?", "red"), ask("What is the color of the lamp?", "red")
+    assert reasons(one, two) == ["near_duplicate"]
+    assert reasons(one, two, near_duplicate_overlap=0.9) == []
+    left = ask("What color is the left shoe of the two?", "red")
+    assert reasons(left, ask("What color is the right shoe of the two?", "blue")) == []
+
+
+def test_surplus_is_drawn_by_seed_and_not_by_order() -> None:
+    pairs = [ask(f"What is thing {chr(97 + i)}?", f"x{i}") for i in range(12)]
+    options: dict[str, Any] = {"max_pairs_per_image": 5, "near_duplicate_overlap": 1}
+    kept, rejected = judged(*pairs, **options)
+    assert len(kept) == 5
+    assert {reject.reason for reject in rejected} == {"too_many_of_image"}
+    again, _ = judged(*reversed(pairs), **options)
+    assert {pair.question for pair in again} == {pair.question for pair in kept}
+    other, _ = judged(*pairs, **options, seed=1)
+    assert {pair.question for pair in other} != {pair.question for pair in kept}
+
+
+def test_one_answer_and_yes_and_no_have_at_most_their_share() -> None:
+    answers = ["red"] * 60 + ["yes"] * 25 + ["no"] * 25 + [f"x{i}" for i in range(90)]
+    pairs = [ask("What is it?", answer, f"{i}.jpg") for i, answer in enumerate(answers)]
+    found = reasons(*pairs, max_answer_share=0.15, max_yes_no_share=0.2)
+    assert found.count("too_many_of_answer") == 30  # 60 - 0.15 × 200
+    assert found.count("too_many_yes_no") == 16  # 50 - 0.2 × 170
+
+
+def decisions(pair: Pair, verdict: str, answer: str = "") -> dict[Key, Decision]:
+    key = key_of(pair.image_name, pair.question, pair.answer)
+    return {key: Decision(verdict, answer or pair.answer, was_kept=True)}
+
+
+def test_a_person_s_word_beats_the_rules() -> None:
+    brand, color = ask("What is the brand?", "Solimo"), ask("What color?", "Red")
+    assert reasons(brand, decisions=decisions(brand, "accept")) == []
+    assert reasons(color, decisions=decisions(color, "reject")) == ["rejected_by_review"]
+    kept, _ = judged(color, decisions=decisions(color, "correct", "Dark-Red"))
+    assert kept[0].answer == "dark-red"
+
+
+def test_a_corrected_answer_may_be_reviewed_again() -> None:
+    color = ask("What color?", "red")
+    corrected = decisions(color, "correct", "blue")
+    blue = ask("What color?", "blue")
+    assert reasons(color, decisions=corrected | decisions(blue, "reject")) == ["rejected_by_review"]
+    kept, _ = judged(color, decisions=corrected | decisions(blue, "correct", "red"))
+    assert [pair.answer for pair in kept] == ["red"]  # back and forth ends
+    assert acceptance(corrected | decisions(blue, "reject"), [color])["decisions_on_absent_pairs"] == 0
+
+
+def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: Path) -> None:
+    head = "image_name,question,answer,decision,corrected_answer,decided_at"
+    early, late = "2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"
+    (tmp_path / "review.csv").write_text(f"{head}\na.jpg,What color?,red,accept,,{early}\n")
+    (tmp_path / "review (1).csv").write_text(f"{head}\na.jpg,What color?,red,reject,,{late}\n")
+    (found,) = read_decisions(tmp_path).values()
+    assert found.verdict == "reject"
+    (tmp_path / "more.csv").write_text(f"{head}\na.jpg,What color?,red,correct,dark red,{late}\n")
+    with pytest.raises(InputError, match=r"more\.csv, row 1: corrected_answer is 'dark red'; give one word"):
+        read_decisions(tmp_path)
+
+
+def test_a_person_s_word_settles_a_conflict_but_cannot_mend_a_picture() -> None:
+    red, blue = ask("What color?", "red"), ask("What color?", "blue")
+    kept, rejected = judged(red, blue, decisions=decisions(blue, "accept"))
+    assert [pair.answer for pair in kept] == ["blue"]
+    assert [reject.reason for reject in rejected] == ["conflicting_answers"]
+    missing = {"a.jpg": Picture(problem="image_missing", detail="no file")}
+    assert reasons(red, decisions=decisions(red, "accept"), problems=missing) == ["image_missing"]

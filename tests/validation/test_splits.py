@@ -1,0 +1,184 @@
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vqa.catalogue.abo import image_path, read_listings
+from vqa.catalogue.pictures import Picture, inspect
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import write_json
+from vqa.validation.splits import Division, Draw, divided, near_copies, pictures_seen
+
+DRAW = Draw(val_share=0.1, test_share=0.2, near_copy_bits=10, seed=0)
+
+
+def pictures(count: int, first: int = 0) -> dict[str, Picture]:
+    """Pictures with random hashes: no two are near."""
+    return {f"{i:04d}.jpg": picture(i) for i in range(first, first + count)}
+
+
+def picture(number: int, flipped_bits: int = 0) -> Picture:
+    rng = random.Random(number)
+    bits = rng.getrandbits(256) ^ ((1 << flipped_bits) - 1)
+    return Picture(f"{rng.getrandbits(256):064x}", 10, 10, f"{bits:064x}")
+
+
+def split(tmp_path: Path, found: dict[str, Picture], draw: Draw = DRAW, **options: object) -> Division:
+    """As the validate stage does: divide and remember."""
+    types = options.get("types", {})
+    together = options.get("together", [])
+    seen = options.get("seen", set())
+    memory = tmp_path / "splits.json"
+    division = divided(found, types, together, draw, memory, seen)  # type: ignore[arg-type]
+    write_json(memory, division.record)
+    return division
+
+
+def test_shares_hold_over_all_and_within_each_type(tmp_path: Path) -> None:
+    found = pictures(1000)
+    types = {name: f"TYPE{int(name[:4]) % 7}" for name in found}
+    split_of = split(tmp_path, found, types=types).split_of
+    assert Counter(split_of.values()) == {"train": 700, "test": 200, "val": 100}
+    for kind in set(types.values()):
+        counts = Counter(split_of[name] for name in found if types[name] == kind)
+        assert abs(counts["test"] - 0.2 * counts.total()) <= 2
+        assert abs(counts["val"] - 0.1 * counts.total()) <= 2
+
+
+def test_pictures_that_are_away_for_a_while_keep_their_splits(tmp_path: Path) -> None:
+    everything = pictures(200)
+    before = split(tmp_path, everything).split_of
+    split(tmp_path, pictures(20, first=50))
+    assert split(tmp_path, everything).split_of == before
+
+
+def test_pictures_that_the_model_was_made_with_are_trained_on(tmp_path: Path) -> None:
+    found = pictures(40)
+    seen = {picture.sha256[:16] for picture in list(found.values())[:30]}
+    split_of = split(tmp_path, found, seen=seen).split_of
+    assert all(split_of[name] == "train" for name in list(found)[:30])
+    assert {"val", "test"} <= set(split_of.values())
+    held_out = next(name for name, of in split_of.items() if of == "test")
+    with pytest.raises(InputError, match=rf"made with the picture {held_out}, which .* holds out for test"):
+        split(tmp_path, found, seen={found[held_out].sha256[:16]})
+
+
+def test_types_of_one_picture_reach_every_split(tmp_path: Path) -> None:
+    found = pictures(100)
+    split_of = split(tmp_path, found, types={name: name for name in found}).split_of
+    assert Counter(split_of.values()) == {"train": 70, "test": 20, "val": 10}
+
+
+def test_more_pictures_move_none_wherever_they_are_added(tmp_path: Path) -> None:
+    before = split(tmp_path, pictures(100, first=100)).split_of
+    after = split(tmp_path, pictures(300)).split_of
+    assert {name: after[name] for name in before} == before
+    assert Counter(after.values())["test"] == 60
+
+
+def test_a_renamed_picture_keeps_its_split(tmp_path: Path) -> None:
+    before = split(tmp_path, pictures(50)).split_of
+    renamed = {"x" + name: found for name, found in pictures(50).items()}
+    assert split(tmp_path, renamed).split_of == {"x" + name: where for name, where in before.items()}
+
+
+def test_the_seed_draws_another_split_and_the_same_seed_the_same(tmp_path: Path) -> None:
+    first = split(tmp_path, pictures(100))
+    other = split(tmp_path, pictures(100), Draw(0.1, 0.2, 10, seed=1))
+    assert other.split_of != first.split_of
+    assert split(tmp_path, pictures(100)).split_of == first.split_of
+
+
+def test_copies_near_copies_and_pictures_of_a_listing_share_a_split(tmp_path: Path) -> None:
+    found = pictures(40)
+    near = {f"n{i:04d}.jpg": picture(i, flipped_bits=10) for i in range(40)}
+    listing = [["0000.jpg", "0001.jpg", "absent.jpg", "0002.jpg"]]
+    division = split(tmp_path, found | near, together=[*listing, ["0003.jpg", "absent.jpg"]])
+    split_of = division.split_of
+    assert (division.near_copies, division.tying_listings, division.groups) == (40, 1, 38)
+    assert all(split_of[name] == split_of["n" + name] for name in found)
+    assert len({split_of[f"{i:04d}.jpg"] for i in range(3)}) == 1
+
+
+def test_eleven_bits_apart_are_two_pictures() -> None:
+    hashes = [picture(1).perceptual_hash, picture(1, 10).perceptual_hash, picture(1, 11).perceptual_hash]
+    assert list(near_copies(hashes, 10)) == [(0, 1), (1, 2)]  # the last two differ in one bit
+    assert list(near_copies(hashes, 0)) == []
+
+
+def test_a_new_picture_that_would_join_two_splits_is_left_out(tmp_path: Path) -> None:
+    bits = [0, (1 << 16) - 1, (1 << 8) - 1]  # the third is 8 bits from both, which are 16 apart
+    found = {f"{i}.jpg": Picture(f"{i:02x}" * 32, 9, 9, f"{b:064x}") for i, b in enumerate(bits)}
+    first_two = {name: found[name] for name in ("0.jpg", "1.jpg")}
+    for seed in range(20):
+        draw = Draw(0.3, 0.3, 10, seed)
+        before = split(tmp_path, first_two, draw).split_of
+        if len(set(before.values())) == 2:
+            break
+    after = split(tmp_path, found, draw)
+    assert after.split_of == before
+    assert list(after.left_out) == ["2.jpg"]
+
+
+def test_a_leak_stops_the_stage(tmp_path: Path) -> None:
+    before = split(tmp_path, pictures(30)).split_of
+    one = next(name for name, where in before.items() if where == "train")
+    other = next(name for name, where in before.items() if where == "test")
+    with pytest.raises(InputError, match=r"copies or share a listing.*delete that file"):
+        split(tmp_path, pictures(30), together=[[one, other]])
+
+
+def test_a_splits_file_with_conflict_markers_is_named(tmp_path: Path) -> None:
+    (tmp_path / "splits.json").write_text("<<<<<<< HEAD\n")
+    with pytest.raises(InputError, match=r"splits\.json is not JSON"):
+        split(tmp_path, pictures(30))
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        ([], r"splits\.json is not a record of splits; restore it"),
+        ({"draw": None, "pictures": ["a"]}, r"splits\.json is not a record of splits; restore it"),
+        ({"draw": vars(DRAW), "pictures": {"ab": "trian"}}, r"the picture ab in 'trian', which is no split"),
+    ],
+)
+def test_a_splits_file_of_another_shape_is_named(tmp_path: Path, record: object, sentence: str) -> None:
+    write_json(tmp_path / "splits.json", record)
+    with pytest.raises(InputError, match=sentence):
+        split(tmp_path, pictures(30))
+
+
+def test_a_model_that_lists_no_pictures_says_nothing_and_a_broken_list_is_named(tmp_path: Path) -> None:
+    assert pictures_seen(tmp_path) is None
+    listed = tmp_path / "photographs.txt"
+    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    assert pictures_seen(tmp_path) == frozenset({f"{1:016x}", f"{2:016x}"})
+    listed.write_text("")
+    with pytest.raises(InputError, match=r"photographs\.txt is empty; restore it"):
+        pictures_seen(tmp_path)
+    listed.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match=r"photographs\.txt holds 'version', which is no picture's id"):
+        pictures_seen(tmp_path)
+
+
+@pytest.mark.parametrize("tree", ["abo", "abo_photos"])
+def test_on_real_products_no_copy_or_near_copy_is_in_two_splits(
+    tmp_path: Path, shared: Path, tree: str
+) -> None:
+    root = shared / tree
+    names = sorted(path.name for path in (root / "images/small").glob("*/*"))[:2000]
+    found = {name: inspect(image_path(root, name)) for name in names}
+    listings = read_listings(root, found, 20)
+    assert listings is not None
+    split_of = split(tmp_path, found, types=listings.types, together=listings.together).split_of
+    bits = np.array([[int(c, 16) for c in found[name].perceptual_hash] for name in names], dtype=np.uint8)
+    for i, name in enumerate(names):  # counted another way than the code does: digit by digit
+        distance = np.bitwise_count(bits[i] ^ bits).sum(axis=1)
+        for j in np.flatnonzero(distance <= 10):
+            assert split_of[name] == split_of[names[j]]
+    by_hash: dict[str, set[str]] = {}
+    for name in names:
+        by_hash.setdefault(found[name].sha256, set()).add(split_of[name])
+    assert all(len(where) == 1 for where in by_hash.values())

@@ -1,0 +1,225 @@
+"""Cached halves and full model are one function: loss, gradients and tokens, OPT and T5, fp32 and bf16."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from PIL import Image
+from torch import Tensor
+from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+from toy import PROMPT, toy_model
+from vqa.settings import Lora
+from vqa.vlm import lora
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
+
+CPU = torch.device("cpu")
+QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
+ANSWERS = ["red", "2", "wood"]
+# Largest difference allowed in fp32, of gradients relative to the largest one: some hundred roundings.
+CLOSE = 1e-4
+# bf16 keeps 8 bits, and processors round its sums differently. So both ways are held against the same weights
+# computed in fp32: they must be closer to each other than the full model is to that. T5 rounds its
+# log-probabilities and their mean, too, where we take both in fp32.
+HALF_A_UNIT = 2**-8  # of a number in bf16, relative
+LEVELS: list[Level] = ["qformer", "vit"]
+
+
+def settings(**changes: Any) -> Lora:
+    plain: dict[str, Any] = {
+        "r": 4,
+        "alpha": 8,
+        "dropout": 0.0,
+        "targets": ["attention", "mlp"],
+        "bias": "none",
+    }
+    extra: dict[str, Any] = {"rslora": False, "dora": False, "train_projection": False, "qformer_targets": []}
+    return Lora(**plain | extra | changes)
+
+
+@pytest.fixture(params=["float32", "bfloat16"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    found: torch.dtype = getattr(torch, request.param)
+    return found
+
+
+@pytest.fixture
+def cast(model: Blip2ForConditionalGeneration, dtype: torch.dtype) -> Blip2ForConditionalGeneration:
+    """The toy as from_pretrained would hold it: everything in `dtype` but the Q-Former and its queries."""
+    model.to(dtype)
+    model.qformer.float()
+    model.query_tokens.data = model.query_tokens.data.float()
+    return model
+
+
+def shake(model: torch.nn.Module) -> None:
+    """An adapter starts as zero; random weights make it count."""
+    torch.manual_seed(1)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
+Gradients = dict[str, Tensor]
+
+
+def gradients_of(model: torch.nn.Module, loss: Tensor) -> Gradients:
+    """By name, of everything that trains; `model` is left without any."""
+    model.zero_grad()
+    loss.backward()
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    assert found.keys() == {name for name, p in model.named_parameters() if p.requires_grad}
+    assert all(gradient.abs().max() > 0 for gradient in found.values())
+    model.zero_grad()
+    return found
+
+
+def distance(some: Gradients, others: Gradients) -> float:
+    """Of all gradients together, relative to the length of `others`."""
+    ours, theirs = (torch.cat([g[name].double().flatten() for name in others]) for g in (some, others))
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_loss_and_every_gradient_equal_the_full_model_on_the_pictures(
+    cast: Blip2ForConditionalGeneration,
+    processor: Blip2Processor,
+    drawings: list[Image.Image],
+    dtype: torch.dtype,
+    level: Level,
+) -> None:
+    if cast.language_model.config.is_encoder_decoder:  # as the toy has it, bf16 leaves no digit right
+        for parameter in cast.language_model.parameters():
+            parameter.data.div_(3.0)
+    encoder = ImageEncoder(cast, processor, CPU, level)
+    pixels = encoder.pixels(drawings[:3])
+    with torch.no_grad():
+        features = encoder.features(pixels)
+    answers = AnswerModel(cast, processor, PROMPT, CPU, level)
+    lora.add_adapter(answers, settings(), "toy")
+    shake(answers)
+    batch = answers.training_batch(QUESTIONS, ANSWERS)
+
+    loss = answers(**batch, features=features)["loss"]
+    cached = gradients_of(answers, loss)
+    cast.language_model = answers.language_model  # the same adapted module inside the full model
+    full_loss = cast(pixel_values=pixels.to(dtype), **batch).loss.float()
+    full = gradients_of(answers, full_loss)
+
+    if dtype == torch.float32:
+        torch.testing.assert_close(loss, full_loss, atol=CLOSE, rtol=0)
+        for name, gradient in full.items():
+            scale = max(1.0, float(gradient.abs().max()))
+            torch.testing.assert_close(cached[name], gradient, atol=CLOSE * scale, rtol=0)
+        return
+    exactly = copy.deepcopy(answers).float()
+    exactly.frozen_dtype = torch.float32
+    exact_loss = exactly(**batch, features=features)["loss"]
+    exact = gradients_of(exactly, exact_loss)
+    assert distance(cached, full) < distance(full, exact)
+    ours, theirs, exactly_theirs = loss.item(), full_loss.item(), exact_loss.item()
+    assert abs(ours - theirs) < max(abs(theirs - exactly_theirs), 2 * HALF_A_UNIT * theirs)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_tokens_equal_the_full_model_s_alone_and_in_a_batch_of_eight(
+    cast: Blip2ForConditionalGeneration,
+    processor: Blip2Processor,
+    drawings: list[Image.Image],
+    dtype: torch.dtype,
+    level: Level,
+) -> None:
+    encoder = ImageEncoder(cast, processor, CPU, level)
+    answers = AnswerModel(cast, processor, PROMPT, CPU, level)
+    questions = [QUESTIONS[i % 3] for i in range(8)]
+    with torch.no_grad():
+        features = encoder.features(encoder.pixels(drawings[:8]))
+    said = []
+    for question, drawing in zip(questions, drawings, strict=True):
+        inputs = processor(images=drawing, text=PROMPT.format(question=question), return_tensors="pt")
+        inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
+        generated = cast.generate(**inputs, max_new_tokens=6, do_sample=False)
+        if not answers.is_encoder_decoder:  # the full model repeats the prompt before the answer
+            generated = generated[:, inputs["input_ids"].shape[1] :]
+        said.append(processor.tokenizer.batch_decode(generated, skip_special_tokens=True)[0].strip())
+    assert [answers.texts([q], f[None], 6)[0] for q, f in zip(questions, features, strict=True)] == said
+    if dtype == torch.float32:
+        assert answers.texts(questions, features, 6) == said
+    assert any(said)
+
+
+def test_the_gradient_reaches_the_adapter_through_the_picture(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, CPU)
+    lora.add_adapter(answers, settings(), "toy")
+    shake(answers)
+
+    def gradients(features: Tensor) -> dict[str, Tensor]:
+        answers.zero_grad()
+        answers(**answers.training_batch(["What color?"], ["red"]), features=features)["loss"].backward()
+        return {n: p.grad.clone() for n, p in answers.named_parameters() if p.grad is not None}
+
+    seen, blind = gradients(torch.randn(1, 4, 32)), gradients(torch.zeros(1, 4, 32))
+    assert all((seen[name] - blind[name]).abs().max() > 0 for name in seen)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"rslora": True}, {"dora": True}, {"bias": "lora_only"}, {"train_projection": True},
+                {"qformer_targets": ["attention", "mlp"]}], ids=str,
+)  # fmt: skip
+def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    features = torch.randn(2, 17, 32).double()
+
+    def fresh() -> AnswerModel:
+        family = "t5" if model.language_model.config.is_encoder_decoder else "opt"
+        # In fp64, so that rounding can neither hide nor feign a difference.
+        double = toy_model(family, processor).double()
+        return AnswerModel(double, processor, PROMPT, CPU, "vit").eval()
+
+    def logits(answers: AnswerModel) -> Tensor:
+        with torch.no_grad():
+            batch = answers.training_batch(["What color?", "How many?"], ["red", "2"])
+            found: Tensor = answers(**batch, features=features)["logits"]
+            return found
+
+    trained, plain = fresh(), logits(fresh())
+    lora.add_adapter(trained, settings(**changes), "toy")
+    shake(trained.eval())
+    if changes.get("train_projection"):
+        torch.nn.init.normal_(trained.projection.weight)
+    lora.save_adapter(trained, tmp_path)
+
+    resumed = fresh()
+    lora.add_adapter(resumed, settings(**changes), "toy")
+    lora.load_adapter(resumed.eval(), tmp_path)
+    merged, beside = fresh(), fresh()
+    lora.merge(merged, tmp_path)
+    lora.merge(beside, tmp_path, is_merged=False)
+    for other in (resumed, merged, beside):
+        torch.testing.assert_close(logits(other), logits(trained), atol=2e-4, rtol=1e-4)
+    assert (logits(trained) - plain).abs().max() > 1e-2
+    assert not isinstance(merged.language_model, PeftModel)
+
+
+def test_merging_into_bf16_rounds_the_sum_once(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
+) -> None:
+    answers = AnswerModel(model.to(torch.bfloat16), processor, PROMPT, CPU)
+    lora.add_adapter(answers, settings(), "toy")
+    shake(answers)
+    lora.save_adapter(answers, tmp_path)
+    layer = next(m for m in answers.language_model.modules() if hasattr(m, "lora_A") and hasattr(m, "merge"))
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    expected = (layer.base_layer.weight.float() + 2.0 * b @ a).to(torch.bfloat16)  # alpha / r is 2
+    name = next(n for n, m in answers.language_model.named_modules() if m is layer)
+    plain = AnswerModel(model, processor, PROMPT, CPU)
+    plain.language_model = answers.language_model.unload()
+    lora.merge(plain, tmp_path)
+    merged = plain.language_model.get_submodule(name.removeprefix("base_model.model."))
+    assert torch.equal(merged.weight, expected)
