@@ -16,7 +16,7 @@ run: .venv/run
 	python src/results.py
 
 test: .venv/test
-	ruff check . && ruff format --check . && mypy
+	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
 	HF_HUB_OFFLINE=1 python -m pytest -n 2 --dist loadfile
 
 # Base against adapted on your own pictures: http://127.0.0.1:8010

@@ -9,18 +9,17 @@ is opened and the ViT is not on the device. Killed, the next run continues from 
 with the same weights.
 """
 
-import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from transformers import set_seed
+from vqa.training.validator import Validator
 
 from vqa.features.store import FeatureStore
 from vqa.foundation.devices import (
     default_device,
-    from_first,
     frozen_dtype,
     leave_processes,
     rank_and_world,
@@ -32,14 +31,12 @@ from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 from vqa.pairs.pair import read_pairs
 from vqa.scoring.bertscore import BertScorer, encoder_named
-from vqa.scoring.scores import scores_of
 from vqa.settings import Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
 from vqa.training.progress import LivePlots, PairsBar
-from vqa.training.trainer import AdapterTrainer, last_checkpoint, trainer_arguments
+from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
 from vqa.vlm import lora
-from vqa.vlm.base_model import write_base
-from vqa.vlm.generation import Blinded, Decoding, texts_for
+from vqa.vlm.generation import Blinded, Decoding
 from vqa.vlm.pretrained import Checkpoint
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
@@ -53,9 +50,9 @@ def run() -> None:
     settings = load_settings()
     device = default_device()
     checkpoint = Checkpoint.of(settings.model)
+    identity = checkpoint.identity(device)
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
-    identity = checkpoint.identity(device)
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
@@ -69,31 +66,16 @@ def run() -> None:
         lora.add_adapter(model, settings.lora, settings.model.name)
         trainable, total = lora.trainable_share(model)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
-        decoding = Decoding(
-            settings.train.eval_batch_size,
-            settings.evaluate.max_new_tokens,
-            batch_key="train.eval_batch_size",
-        )
-
-        def validation() -> dict[str, float]:
-            texts = texts_for(val_pairs, features, model, decoding, "validation")
-
-            def scores() -> dict[str, float]:
-                found = scores_of(val_pairs, texts, cast(BertScorer, scorer))
-                return {
-                    "bert_score_f1": found.bert_score_f1.mean(),
-                    "exact_match": found.exact_match.mean(),
-                }
-
-            return from_first(scores)
-
+        batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
+        decoding = Decoding(batch_size, most_tokens, batch_key="train.eval_batch_size")
         if is_first:
-            last_checkpoint(work)  # removes what a kill left
+            remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
+            print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
         bar = PairsBar(settings.train.batch_size)
         trainer = AdapterTrainer(
             model=model,
-            validation=validation,
+            validation=Validator(val_pairs, features, model, decoding, scorer),
             settings=settings.train,
             train_dataset=CachedPairs(train_pairs, features),
             eval_dataset=CachedPairs(val_pairs, features),
@@ -101,29 +83,16 @@ def run() -> None:
             args=arguments,
         )
         wait_for_all()
-        resumed = last_checkpoint(work)
-        if is_first:
-            print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-            print(f"continuing from {resumed}" if resumed else "starting afresh")
         with closing(bar):
-            trainer.train(resume_from_checkpoint=resumed)
-        trainer.finish()
+            trainer.train_whole(last_checkpoint(work))
         if is_first:
-            _save(trainer, identity)
+            trainer.save_adapters(OUT, identity)
             metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
             metrics |= {"trainable_share": round(trainable / total, 6)}
             write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()
-
-
-def _save(trainer: AdapterTrainer, identity: Mapping[str, str | None]) -> None:
-    """Both adapters, each with the model that it was made for."""
-    shutil.rmtree(OUT, ignore_errors=True)
-    trainer.save_adapters(OUT)
-    for folder in OUT.iterdir():
-        write_base(folder, identity)
 
 
 def _run(settings: Settings, identity: Mapping[str, str | None], features: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from vqa.foundation.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.settings import load_settings
 from vqa.validation.review import Decision, Key, acceptance, key_of, read_decisions
-from vqa.validation.rules import RULES
-from vqa.validation.screening import Rejected, judge
+from vqa.validation.rules import RULES, RULES_ON_PICTURES, RULES_ON_TEXT, Context
+from vqa.validation.screening import Rejected, candidates_of, images_of, screen, trusted
 
 LIMITS = load_settings(ROOT / "params.yaml").validate
 
@@ -23,11 +23,13 @@ def judged(
     problems: Mapping[str, Picture] | None = None,
     **limits: Any,
 ) -> tuple[list[Pair], list[Rejected]]:
-    def inspect(names: Sequence[str]) -> dict[str, Picture]:
-        good = Picture("0", 100, 100, "0" * 64)
-        return {name: (problems or {}).get(name, good) for name in names}
-
-    kept, rejected = judge(pairs, decisions or {}, inspect, replace(LIMITS, **limits))
+    candidates, refused = candidates_of(pairs, decisions or {})
+    context = Context(replace(LIMITS, **limits))
+    readable, by_text = screen(candidates, RULES_ON_TEXT, context)
+    good = Picture("0", 100, 100, "0" * 64)
+    pictures = {name: (problems or {}).get(name, good) for name in images_of(readable)}
+    standing, by_picture = screen(readable, RULES_ON_PICTURES, replace(context, pictures=pictures))
+    kept, rejected = trusted(standing), [*refused, *by_text, *by_picture]
     assert len(kept) + len(rejected) == len(pairs)
     return kept, rejected
 

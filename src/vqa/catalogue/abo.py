@@ -64,6 +64,10 @@ class Listings:
     read: int  # listings
     with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
 
+    def pictures_on_none(self, image_names: Collection[str]) -> int:
+        """How many of these pictures no listing names."""
+        return sum(name not in self.types for name in image_names)
+
 
 def image_path(root: Path, image_name: str) -> Path:
     """Where the small version of a picture lies; the name's first two characters are its folder."""
@@ -173,6 +177,21 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
 def like_listings(root: Path) -> list[Path]:
     """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
+
+
+def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
+    """Sentences on what keeps no pictures of one product in one split: listings that are not there."""
+    if listings is None:
+        unread = [f"; {path.name} is not read, unpack it there" for path in like_listings(root)]
+        return [
+            f"{root} has no listings: only their looks (copies and near copies) keep pictures of one product "
+            f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
+        ]
+    on_none = listings.pictures_on_none(images)
+    return [
+        f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
+        "with others of their product"
+    ] * bool(on_none)
 
 
 def _draw(seed: int, image_name: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vqa.pairs.pair import Pair
 from vqa.settings import Train
 from vqa.training.batches import Shuffled, collate
 from vqa.vlm import lora
+from vqa.vlm.base_model import write_base
 from vqa.vlm.blip2 import AnswerModel
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
@@ -168,17 +169,28 @@ class AdapterTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         lora.load_adapter(self._answer_model, Path(resume_from_checkpoint))
 
-    def save_adapters(self, out: Path) -> None:
-        """`out/final` as it is now, `out/best` by validation; both in PEFT format."""
-        (out / "final").mkdir(parents=True)
-        lora.save_adapter(self._answer_model, out / "final")
-        shutil.copytree(self._work / _BEST, out / "best")
+    def train_whole(self, checkpoint: str | None) -> None:
+        """Train to the end, from `checkpoint` (None: afresh); on every process.
 
-    def finish(self) -> None:
-        """Validate the last step too, where eval_steps passed it over; on every process."""
+        The last step is validated too, also where eval_steps passes it over.
+        """
+        if self.args.should_save:  # one process of all
+            print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
+        self.train(resume_from_checkpoint=checkpoint)
         logs = self.state.log_history
         if not any("eval_bert_score_f1" in e and e["step"] == self.state.global_step for e in logs):
             self.evaluate()
+
+    def save_adapters(self, out: Path, identity: Mapping[str, str | None]) -> None:
+        """`out/final` as it is now, `out/best` by validation; both in PEFT format, with the base model's
+        `identity` beside.
+        """
+        shutil.rmtree(out, ignore_errors=True)
+        (out / "final").mkdir(parents=True)
+        lora.save_adapter(self._answer_model, out / "final")
+        shutil.copytree(self._work / _BEST, out / "best")
+        for folder in out.iterdir():
+            write_base(folder, identity)
 
     def metrics(self) -> dict[str, float]:
         """What a finished run is remembered by."""
@@ -194,14 +206,16 @@ class AdapterTrainer(Trainer):
         }
 
 
-def last_checkpoint(work: Path) -> str | None:
-    """The last whole checkpoint in a run's folder; what a kill cut short is removed."""
-    whole = []
+def remove_torn_checkpoints(work: Path) -> None:
+    """Remove from a run's folder what a kill cut short."""
     for folder in work.glob("checkpoint-*"):
-        if (folder / _WHOLE).is_file():
-            whole.append(folder)
-        else:
+        if not (folder / _WHOLE).is_file():
             shutil.rmtree(folder)
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """The last whole checkpoint in a run's folder."""
+    whole = [folder for folder in work.glob("checkpoint-*") if (folder / _WHOLE).is_file()]
     return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
 
 

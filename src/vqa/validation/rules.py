@@ -1,10 +1,13 @@
-"""Why a pair is rejected: RULES is the whole list, in the order in which they are asked."""
+"""Why a pair is rejected: RULES is the whole list, in the order in which they are asked.
+
+Those on text come first, so that no picture is opened for a pair that its words reject.
+"""
 
 import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vqa.catalogue.pictures import Picture, problem_of_name
 from vqa.pairs.pair import UNREADABLE, Pair
@@ -38,20 +41,13 @@ class Candidate:
     is_reviewed: bool  # a person accepted or corrected it
 
 
-@dataclass
+@dataclass(frozen=True)
 class Context:
-    """What rules may ask for: their parameters, and the pictures, which are looked at once."""
+    """What rules may ask for: their parameters, the model's room, and the pictures, once looked at."""
 
     limits: Validate
-    inspect: Callable[[Sequence[str]], Mapping[str, Picture]]
     too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
-    _pictures: Mapping[str, Picture] | None = None
-
-    def pictures(self, standing: Sequence[Candidate]) -> Mapping[str, Picture]:
-        """Picture name → what was found in its file, for all that stood when it was first asked."""
-        if self._pictures is None:
-            self._pictures = self.inspect(list(dict.fromkeys(c.pair.image_name for c in standing)))
-        return self._pictures
+    pictures: Mapping[str, Picture] = field(default_factory=dict)  # by name; none for rules on text
 
 
 # Candidates that no earlier rule has rejected → row and detail of those that break the rule.
@@ -143,9 +139,8 @@ def _not_visible(candidate: Candidate, limits: Validate) -> str | None:
 
 def _image(reason: str) -> Check:
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
-        pictures = context.pictures(standing)
         for candidate in standing:
-            picture = pictures[candidate.pair.image_name]
+            picture = context.pictures[candidate.pair.image_name]
             if picture.problem == reason:
                 yield candidate.row, picture.detail
 
@@ -153,9 +148,8 @@ def _image(reason: str) -> Check:
 
 
 def _image_too_small(standing: Sequence[Candidate], context: Context) -> Broken:
-    pictures = context.pictures(standing)
     for candidate in standing:
-        picture = pictures[candidate.pair.image_name]
+        picture = context.pictures[candidate.pair.image_name]
         if min(picture.width, picture.height) < context.limits.min_image_side:
             yield candidate.row, f"{picture.width}×{picture.height} pixels"
 
@@ -232,7 +226,7 @@ def _surplus(group: Sequence[Candidate], most: int, seed: int) -> list[int]:
     return [candidate.row for candidate in sorted(group, key=draw)[most:]]
 
 
-RULES = (
+RULES_ON_TEXT = (
     Rule("unreadable_row", _each(_unreadable_row), is_hard=True),
     Rule("bad_image_name", _each(_bad_image_name), is_hard=True),
     Rule("empty_question", _each(_empty_question), is_hard=True),
@@ -245,6 +239,8 @@ RULES = (
     Rule("not_english", _each(_not_english)),
     Rule("answer_in_question", _each(_answer_in_question)),
     Rule("not_visible", _each(_not_visible)),
+)
+RULES_ON_PICTURES = (  # on their files, then on the pairs that share one, or an answer
     Rule("image_missing", _image("image_missing"), is_hard=True),
     Rule("image_truncated", _image("image_truncated"), is_hard=True),
     Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
@@ -257,3 +253,4 @@ RULES = (
     Rule("too_many_of_answer", _too_many_of_answer),
     Rule("too_many_yes_no", _too_many_yes_no),
 )
+RULES = RULES_ON_TEXT + RULES_ON_PICTURES

@@ -5,16 +5,16 @@ cannot be learnt from at all.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from vqa.catalogue.pictures import Picture
+from vqa.foundation.csv_tables import write_rows
 from vqa.pairs.normal_form import normal_form
-from vqa.pairs.pair import Pair
+from vqa.pairs.pair import Pair, columns_of, row_of
 from vqa.pairs.question_types import question_type_of
-from vqa.settings import Validate
 from vqa.validation.review import Decision, Key, decision_on
-from vqa.validation.rules import RULES, Candidate, Context
+from vqa.validation.rules import Candidate, Context, Rule
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,11 @@ class Rejected:
     detail: str
 
 
-def judge(
-    pairs: Sequence[Pair],
-    decisions: Mapping[Key, Decision],
-    inspect: Callable[[Sequence[str]], Mapping[str, Picture]],
-    limits: Validate,
-    too_long: Callable[[str, str], str] = lambda *_: "",
-) -> tuple[list[Pair], list[Rejected]]:
-    """Kept pairs in input order and the rejected as they came.
-
-    A kept answer is in normal form, and a question type that was absent is inferred.
-
-    Args:
-        decisions: a person's word on pairs, by `key_of`.
-        inspect: picture names → what was found in each file; called once.
-        too_long: question, answer → why the model has no room for them; "" when it has.
-    """
-    standing: list[Candidate] = []
+def candidates_of(
+    pairs: Sequence[Pair], decisions: Mapping[Key, Decision]
+) -> tuple[list[Candidate], list[Rejected]]:
+    """Pairs with what a person said of them (`decisions`, by `key_of`), and those that a person rejected."""
+    candidates: list[Candidate] = []
     rejected: list[Rejected] = []
     for row, pair in enumerate(pairs):
         decision = decision_on(pair, decisions)
@@ -51,9 +39,16 @@ def judge(
             continue
         answer = decision.answer if decision else pair.answer
         question_key, answer_key = normal_form(pair.question), normal_form(answer)
-        standing.append(Candidate(row, pair, question_key, answer_key, decision is not None))
-    context = Context(limits, inspect, too_long)
-    for rule in RULES:
+        candidates.append(Candidate(row, pair, question_key, answer_key, decision is not None))
+    return candidates, rejected
+
+
+def screen(
+    candidates: Sequence[Candidate], rules: Sequence[Rule], context: Context
+) -> tuple[list[Candidate], list[Rejected]]:
+    """Those that break none of `rules`, in order, and the others as they came, rule by rule."""
+    standing, rejected = list(candidates), list[Rejected]()
+    for rule in rules:
         broken = dict(rule.check(standing, context))
         left = []
         for candidate in standing:
@@ -63,12 +58,42 @@ def judge(
             else:
                 left.append(candidate)
         standing = left
-    return [_trusted(candidate) for candidate in standing], rejected
+    return standing, rejected
 
 
-def _trusted(candidate: Candidate) -> Pair:
-    kind = candidate.pair.question_type or question_type_of(candidate.pair.question)
-    return replace(candidate.pair, answer=candidate.answer, question_type=kind)
+def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
+    """Pairs to learn from: answers in normal form, and a question type that was absent inferred."""
+    return [
+        replace(
+            candidate.pair,
+            answer=candidate.answer,
+            question_type=candidate.pair.question_type or question_type_of(candidate.pair.question),
+        )
+        for candidate in candidates
+    ]
+
+
+def images_of(candidates: Iterable[Candidate]) -> list[str]:
+    """The pictures that candidates are about, each once, in order."""
+    return list(dict.fromkeys(candidate.pair.image_name for candidate in candidates))
+
+
+def leave_out(pairs: Sequence[Pair], pictures: Mapping[str, str]) -> tuple[list[Pair], list[Rejected]]:
+    """Pairs of other pictures, and those of `pictures` (name → why it can be in no split)."""
+    kept = [pair for pair in pairs if pair.image_name not in pictures]
+    left = [pair for pair in pairs if pair.image_name in pictures]
+    return kept, [Rejected(pair, "links_two_splits", pictures[pair.image_name]) for pair in left]
+
+
+def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
+    """By reason, then picture and question, so that rows in conflict stand together."""
+
+    def row(reject: Rejected) -> dict[str, str]:
+        return row_of(reject.pair) | {"reason": reject.reason, "detail": reject.detail}
+
+    ordered = sorted(rejected, key=lambda r: (r.reason, r.pair.image_name, r.pair.question.lower()))
+    columns = [*columns_of([reject.pair for reject in rejected]), "reason", "detail"]
+    write_rows(path, list(dict.fromkeys(columns)), map(row, ordered))
 
 
 def counts_by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:

@@ -56,10 +56,15 @@ def leak_protection(
             "read": listings.read,
             "with_unknown_images": listings.with_unknown_images,
             "tying_pictures": division.tying_listings,
-            "pictures_on_none": sum(name not in listings.types for name in images),
+            "pictures_on_none": listings.pictures_on_none(images),
         },
         "pictures_model_was_made_with": None if seen is None else len(seen),
     }
+
+
+def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How far labels and question types agree with themselves, among the rows as they came."""
+    return {"labels": label_noise(pairs), "types": type_agreement(pairs)}
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
