@@ -1,0 +1,71 @@
+"""docs/architecture.md is a map: it must show what is there."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from conftest import ROOT
+
+MAP = (ROOT / "docs/architecture.md").read_text()
+LIBRARY = ROOT / "src/vqa"
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def section(title: str) -> str:
+    return MAP.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of a Markdown table, without its head."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return lines[2:]
+
+
+def packages() -> dict[str, set[str]]:
+    """Package → its modules, as they lie on disk."""
+    folders = [file.parent for file in LIBRARY.glob("*/__init__.py")]
+    return {folder.name: {f.stem for f in folder.glob("*.py")} - {"__init__"} for folder in folders}
+
+
+def test_it_shows_every_package_with_its_modules() -> None:
+    shown = {name.strip("`"): set(modules.split()) for name, _, modules in rows(section("Packages"))}
+    assert shown == packages()
+
+
+def test_its_layers_are_those_that_import_linter_holds() -> None:
+    shown = [line.split() for line in section("Layers").split("```")[1].strip().splitlines()]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = [contract for contract in settings["contracts"] if contract["type"] == "layers"]
+    assert shown == [re.findall(r"\w+", layer) for layer in contract["layers"]]
+
+
+def test_its_table_of_deps_is_that_of_dvc_yaml() -> None:
+    shown = {
+        stage: set(code.split(", "))
+        for stages, code in rows(section("What a stage goes stale by").split("\nStale of")[0])
+        for stage in stages.split(", ")
+    }
+    listed = {
+        name: {dep.removeprefix("src/vqa/") for dep in stage["deps"] if dep.startswith("src/vqa/")}
+        for name, stage in STAGES.items()
+    }
+    assert shown == listed
+
+
+def test_src_is_the_pipeline_and_readme_names_every_package() -> None:
+    assert {file.stem for file in (ROOT / "src").glob("*.py")} - {"__main__"} == set(STAGES)
+    layout = (ROOT / "README.md").read_text().split("\n## Layout\n")[1].split("\n## ")[0]
+    assert [name for name in packages() if not re.search(rf"\b{name}/", layout)] == []
+
+
+def test_tests_mirror_the_library() -> None:
+    files = (ROOT / "tests").glob("*/test_*.py")
+    mirrored = {Path(file.parent.name, file.stem.removeprefix("test_")) for file in files}
+    strays = {
+        str(path)
+        for path in mirrored
+        if path.parent.name != "pipeline" and path.name not in packages().get(path.parent.name, set())
+    }
+    assert strays == {"vlm/exactness"}  # of both halves together
