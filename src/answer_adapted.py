@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 8 src/answer_adapted.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,test}.csv, data/features, models/adapter/best, the model. Out:
-data/predictions/{lora,blind, wrong_image}.csv: the adapted model with the picture, with features zeroed,
+data/predictions/{lora,blind,wrong_image}.csv: the adapted model with the picture, with features zeroed,
 and with those of another picture. The model is loaded once; killed, the next run continues.
 """
 
@@ -27,9 +27,11 @@ from vqa.vlm.pretrained import Checkpoint
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
 ADAPTER = Path("models/adapter/best")
-LORA = Path("data/predictions/lora.csv")
-BLIND = Path("data/predictions/blind.csv")
-WRONG_IMAGE = Path("data/predictions/wrong_image.csv")
+OUTS = {
+    "lora": Path("data/predictions/lora.csv"),
+    "blind": Path("data/predictions/blind.csv"),
+    "wrong_image": Path("data/predictions/wrong_image.csv"),
+}
 
 
 def run() -> None:
@@ -54,11 +56,8 @@ def run() -> None:
         "pairs": [sha256_of(TEST), store.key],
         "decoding": decoding,
     }
-    views: dict[str, tuple[Path, Features]] = {
-        "lora": (LORA, store),
-        "blind": (BLIND, Blinded(store)),
-        "wrong_image": (WRONG_IMAGE, Swapped(store, [pair.image_name for pair in pairs])),
-    }
+    another = Swapped(store, [pair.image_name for pair in pairs])
+    views: dict[str, Features] = {"lora": store, "blind": Blinded(store), "wrong_image": another}
     kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
 
     is_first = rank_and_world()[0] == 0
@@ -67,14 +66,12 @@ def run() -> None:
         lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
         texts = {
             system: texts_for(pairs, features, model, decoding, system, kept[system])
-            for system, (_, features) in views.items()
+            for system, features in views.items()
         }
         if is_first:
-            for system, (path, _) in views.items():
+            for system, path in OUTS.items():
                 write_predictions(path, pairs, texts[system])
-            for (
-                unfinished
-            ) in kept.values():  # only now: DVC empties all three outs when the stage starts again
+            for unfinished in kept.values():  # only now: DVC empties all three when the stage starts again
                 unfinished.remove()
             print(f"wrote the adapter's answers to {len(pairs)} questions: looking, blind, another picture")
     leave_processes()
