@@ -1,8 +1,10 @@
 """The tools beside the stages, a file each in vqa/cli.
 
-python src                                          # lists them
-python src TOOL --help                              # how one is used
-torchrun --nproc-per-node 8 src/__main__.py ask …   # on several GPUs
+    python src                                # lists them
+    python src ask --help                     # how one is used
+    torchrun --nproc-per-node 8 src ask …     # on several GPUs
+
+A tool's file ends with its `app`; its docstring is the help, the docstring's first line that of the list.
 """
 
 import ast
