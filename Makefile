@@ -13,7 +13,7 @@ ABO_OPTIONS ?= allow_anonymous_login=true
 
 run: .venv/run
 	dvc repro
-	python src/results.py
+	python src results
 
 test: .venv/test
 	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
@@ -21,13 +21,13 @@ test: .venv/test
 
 # Base against adapted on your own pictures: http://127.0.0.1:8010
 demo: .venv/run
-	python src/serve.py
+	python src serve
 
 # Real photographs in data/photos with pairs in data/pairs/photos.csv (docs/photos.md); back: git checkout params.yaml
 photos: .venv/run
-	python src/switch.py photos
+	python src switch photos
 	dvc repro
-	python src/results.py
+	python src results
 
 # Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control.
 abo: .venv/run

@@ -9,17 +9,19 @@ loaded, on the CPU, so that equal predictions give equal bytes. `text_only` and 
 picture.
 """
 
-import argparse
 import json
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 
 from vqa.catalogue.abo import image_path
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
 from vqa.evaluation.comparison import details, differences, judgement, summary
 from vqa.evaluation.report_page import report_page
+from vqa.foundation.command_line import command_line
 from vqa.foundation.devices import use_threads_for
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, whole_file, write_json
@@ -80,7 +82,7 @@ def run() -> None:
         file.write(page)
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
-    print(f"judged {len(test_pairs)} answers of {len(texts)} systems; python src/results.py shows the table")
+    print(f"judged {len(test_pairs)} answers of {len(texts)} systems; python src results shows the table")
     print(f"look at them in {PAGE}")
 
 
@@ -104,13 +106,21 @@ def score_file(path: Path, other: Path | None) -> None:
     print(json.dumps(found, indent=2))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--predictions", type=Path, metavar="FILE", help="score this CSV and print JSON")
-    parser.add_argument("--against", type=Path, metavar="FILE", help="and this one, with the difference")
-    given = parser.parse_args()
-    run_command(run if given.predictions is None else lambda: score_file(given.predictions, given.against))
+def main(
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="score this CSV and print JSON")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="and this one, with the difference")
+    ] = None,
+) -> None:
+    if predictions is None:
+        run()
+    else:
+        score_file(predictions, against)
 
+
+app = command_line(__doc__, main)
 
 if __name__ == "__main__":
-    main()
+    run_command(app)

@@ -1,7 +1,7 @@
 """Ask about every picture: products → pairs.
 
     python src/generate.py
-    python src/generate.py --preview 5      # ask about five pictures, show their pairs and the bill for all
+    python src/generate.py --preview 5      # ask about five, show their pairs and the bill for all
     python src/generate.py --retry          # ask again all that gave no pair, but for safety and the like
     python src/generate.py --forget JOB     # give a batch job up that cannot be collected any more
 
@@ -11,12 +11,13 @@ lies in .durable/ledger, which no checkout reaches: a request in it is never sen
 csv annotators cost nothing; Gemini about 0.0005 USD a picture.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from vqa.annotators import costs, csv_file, metadata, paid_requests, prompt
 from vqa.annotators.batch_jobs import give_up
@@ -25,6 +26,7 @@ from vqa.annotators.gemini import api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
 from vqa.catalogue import abo
+from vqa.foundation.command_line import command_line
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
@@ -37,7 +39,15 @@ OLD_JOBS = LEDGER.with_name("jobs.jsonl")  # where batch jobs were kept before .
 METRICS = Path("metrics/generate.json")
 
 
-def run(preview: int | None = None, retry: bool = False, forget: str | None = None) -> None:
+def run(
+    preview: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="ask about N pictures and project the bill")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="ask again what gave no pair")] = False,
+    forget: Annotated[
+        str | None, typer.Option(metavar="JOB", help="give up a batch job that cannot be collected")
+    ] = None,
+) -> None:
     """Make the pairs; `preview`: only show those of so many, and the bill; `forget`: give a job up."""
     if forget:
         print(give_up(Jobs(durable_folder("ledger") / OLD_JOBS.name, OLD_JOBS), forget))
@@ -132,16 +142,7 @@ def _show(
     print(costs.projection(bill, prompts, settings.generate))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preview", type=int, metavar="N", help="ask about N pictures and project the bill")
-    parser.add_argument("--retry", action="store_true", help="ask again what gave no pair, but for safety")
-    parser.add_argument("--forget", metavar="JOB", help="give up a batch job that cannot be collected")
-    arguments = parser.parse_args()
-    if arguments.preview is not None and arguments.preview < 1:
-        parser.error("--preview needs a number of pictures, 1 or more")
-    run_command(lambda: run(arguments.preview, arguments.retry, arguments.forget))
-
+app = command_line(__doc__, run)
 
 if __name__ == "__main__":
-    main()
+    run_command(app)

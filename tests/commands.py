@@ -1,13 +1,27 @@
-"""Stages as commands of their own, as dvc runs them: started, watched, killed."""
+"""Stages and tools as commands of their own, as dvc and people run them: started, watched, killed."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from conftest import ROOT
+
+
+def _main_of_src() -> ModuleType:
+    """src/__main__.py under a name of its own: `__main__` is what runs the tests."""
+    spec = spec_from_file_location("tools", ROOT / "src/__main__.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOLS = _main_of_src()
 
 # One thread each: processes side by side on a small machine, and sums in one order.
 _ENVIRONMENT = {
@@ -28,12 +42,8 @@ def node(rank: int) -> tuple[str, ...]:
 
 
 def started(stage: str | list[str], launcher: tuple[str, ...] = PYTHON) -> subprocess.Popen[str]:
-    """The stage (or a script with a path, or with arguments) in the working directory; stdout and stderr come
-    together.
-    """
-    command = [stage] if isinstance(stage, str) else stage
-    if "/" not in command[0]:
-        command = [str(ROOT / f"src/{command[0]}.py")]
+    """The stage, or the tool with its words, in the working directory; stdout and stderr come together."""
+    command = [str(ROOT / f"src/{stage}.py")] if isinstance(stage, str) else [str(ROOT / "src"), *stage]
     return subprocess.Popen(
         [*launcher, *command],
         env={**os.environ, **_ENVIRONMENT},
@@ -51,12 +61,12 @@ def finished(process: subprocess.Popen[str]) -> str:
     return printed
 
 
-def run(stage: str, launcher: tuple[str, ...] = PYTHON) -> str:
+def run(stage: str | list[str], launcher: tuple[str, ...] = PYTHON) -> str:
     return finished(started(stage, launcher))
 
 
-def killed_at(stage: str, pattern: str) -> None:
-    """Start the stage and SIGKILL it as soon as what it prints matches."""
+def killed_at(stage: str | list[str], pattern: str) -> None:
+    """Start the stage or tool and SIGKILL it as soon as what it prints matches."""
     process = started(stage)
     assert process.stdout is not None
     printed = ""
@@ -70,3 +80,16 @@ def killed_at(stage: str, pattern: str) -> None:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def used(*words: object) -> None:
+    """`python src WORDS`, in this process.
+
+    Raises:
+        SystemExit: it did not end well.
+    """
+    try:
+        TOOLS.main([str(word) for word in words])
+    except SystemExit as ended:
+        if ended.code:
+            raise

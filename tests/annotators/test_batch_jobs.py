@@ -385,7 +385,6 @@ def test_an_empty_listing_is_believed_when_it_comes_twice(hand_over: Callable[..
 def test_a_job_that_is_given_out_no_more_is_named_and_can_be_given_up(
     hand_over: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     kind: str,
     status: int,
 ) -> None:
@@ -400,8 +399,7 @@ def test_a_job_that_is_given_out_no_more_is_named_and_can_be_given_up(
             hand_over(server)
         with pytest.raises(InputError, match=r"or give them up with --forget \(batches/0\)"):
             hand_over(server, mode="online")
-        monkeypatch.setattr("sys.argv", ["generate.py", "--forget", "batches/0"])
-        generate.main()
+        generate.run(forget="batches/0")
         assert "batches/0 is given up: the next run asks its 10 requests" in capsys.readouterr().out
         hand_over(server, mode="online", requests_per_minute=1e6, tokens_per_minute=1e9)
     assert outcomes() == {"answered": 10}

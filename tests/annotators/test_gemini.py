@@ -683,7 +683,7 @@ def test_ctrl_c_settles_what_is_under_way_and_sends_nothing_new(project: Project
         # A shell starts background jobs, and so perhaps these tests, with SIGINT ignored: undo that.
         stage = (
             "import generate, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-            "generate.main()"
+            "generate.run()"
         )
         environment["PYTHONPATH"] = str(ROOT / "src")
         command = [sys.executable, "-c", stage]

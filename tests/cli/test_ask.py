@@ -1,10 +1,8 @@
-"""Asking an adapted model: arguments, folders, CSVs, kills, bad pictures; and exporting it."""
+"""Asking an adapted model: arguments, folders, CSVs, kills, bad pictures."""
 
 import csv
 import gzip
-import json
 import re
-import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -12,65 +10,23 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-import answer_adapted
-import answer_base
-import answer_others
-import ask
-import cache_features
-import evaluate
-import export
-import generate
-import train
-import validate
-from commands import killed_at
-from conftest import ROOT
-from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import load_image
+from commands import killed_at, used
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
 from vqa.inference.answerer import Answerer, Reply
 from vqa.inference.questions import questions_about, questions_of_csv, write_answers
-from vqa.pairs.normal_form import first_word
 from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
-from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 
-Project = Callable[..., Path]
 Asking = Callable[..., None]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def adapted(project: Project) -> Path:
-    """A project whose pipeline has run on the drawn catalogue with the toy model."""
-    folder = project()
-    for stage in (
-        generate,
-        validate,
-        cache_features,
-        train,
-        answer_base,
-        answer_adapted,
-        answer_others,
-        evaluate,
-    ):
-        stage.run()
-    return folder
-
-
-@pytest.fixture
-def asking(adapted: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
-    """Run ask.py with arguments."""
-
-    def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["ask.py", *map(str, arguments)])
-        ask.main()
-
-    return run
+def asking(adapted: Path) -> Asking:
+    """Ask with arguments."""
+    return lambda *arguments: used("ask", *arguments)
 
 
 def test_a_csv_is_answered_as_the_evaluation_answered_it(asking: Asking, adapted: Path) -> None:
@@ -146,12 +102,7 @@ def test_a_killed_run_goes_on_where_it_was(asking: Asking, adapted: Path) -> Non
     with (adapted / "mine.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("image_name", "question"), *(pair.key for pair in pairs * 40)])
     arguments = "--csv", "mine.csv", "--images", str(root), "--out", "answers.csv"
-    script = adapted / "killed.py"
-    script.write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = ['ask.py', *{arguments!r}]\n"
-        "import ask; ask.main()\n"
-    )
-    killed_at(str(script), r" [1-9]\d*/\d+ \[[^]]*question/s")
+    killed_at(["ask", *arguments], r" [1-9]\d*/\d+ \[[^]]*question/s")
     kept = sum(len(path.read_text().splitlines()) for path in Path("answers.csv.work").glob("*/*.jsonl"))
     assert 0 < kept < 40 * len(pairs)
     asking(*arguments)
@@ -242,51 +193,3 @@ def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
     said = Twice().answers(torch.zeros(1), ["?"], 3)[0]
     assert [answer.word for answer in said] == ["red", "blue"]
     assert said[0].probability == pytest.approx(0.6)
-
-
-def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_made_with(
-    adapted: Path,
-) -> None:
-    settings = load_settings()
-    listed = Path(settings.model.name) / PICTURES_SEEN
-    listed.write_text(f"{1:016x}\n{2:016x}\n")
-    try:
-        export.run(adapted / "export")
-    finally:
-        listed.unlink()  # other tests share the toy
-    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
-    trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
-    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:016x}", f"{2:016x}"}
-    merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
-    processor = Blip2Processor.from_pretrained(adapted / "export/merged")
-    beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()
-    PeftModel.from_pretrained(beside.language_model, adapted / "export/adapter").merge_and_unload()
-    for row in read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[:12]:
-        image = load_image(image_path(settings.data.root, row["image_name"]))
-        text = settings.model.prompt.format(question=row["question"])
-        inputs = processor(images=image, text=text, return_tensors="pt")
-        for model in (merged, beside):
-            ids = model.generate(**inputs, max_new_tokens=settings.evaluate.max_new_tokens, do_sample=False)
-            prompt = inputs["input_ids"].shape[1]
-            said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
-            assert first_word(said) == row["generated_answer"]
-
-
-def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
-    export.run(adapted / "export")
-    metrics = json.loads(Path("metrics/evaluate.json").read_text())
-    for kind in ("adapter", "merged"):
-        card = (adapted / f"export/{kind}/README.md").read_text()
-        assert card.startswith("---\nbase_model: ")
-        assert f"{metrics['lora']['exact_match']:.1%}" in card
-        assert "Amazon Berkeley Objects pictures and listings: CC BY 4.0" in card
-        assert re.search(r"`data/vqa/train.csv`: SHA-256 `[0-9a-f]{64}`", card)
-        assert "{" not in card.replace("{question}", "")
-
-
-def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> None:
-    weights = adapted / "models/adapter/best/adapter_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
-        export.run(adapted / "export")
-    assert not (adapted / "export").exists()

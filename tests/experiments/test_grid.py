@@ -1,19 +1,15 @@
 """Grids, the experiments queued from them, and what is written of their results."""
 
-import contextlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import psutil
 import pytest
 import yaml
 from dvc.repo import Repo
 
 from browser import chromium_page
-from clone import Clone, git
+from clone import git
 from conftest import ROOT
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
@@ -220,48 +216,3 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         assert rows.first.inner_text().split("\t")[2].startswith("70.0%")
         browser.get_by_role("button", name="exact match").click()
         assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
-
-
-def kill_all_in(folder: Path) -> None:
-    """SIGKILL to every process that works in the folder, as when the machine goes down."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if Path(process.cwd()).is_relative_to(folder):
-                process.kill()
-
-
-def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report(
-    small_run: Clone, tmp_path: Path
-) -> None:
-    clone = Clone.copy(small_run, tmp_path / "clone")
-    (clone.folder / "experiments/mine.yaml").write_text("# Is a little enough?\nlora.r: [2, 4]\n")
-    clone.run("git", "add", "-A")
-    clone.commit("a grid")
-    running = subprocess.Popen(
-        [sys.executable, "src/ablate.py", "run", "experiments/mine.yaml"], cwd=clone.folder
-    )
-    while "Running" not in clone.dvc("queue", "status"):
-        assert running.poll() is None
-    kill_all_in(clone.folder)
-    running.wait()
-
-    ran = clone.run("python", "src/ablate.py", "run", "experiments/mine.yaml")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in ("mine-r2", "mine-r4"):
-        log = clone.dvc("queue", "logs", name)
-        assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
-    again = clone.run("python", "src/ablate.py", "run", "experiments/mine.yaml")
-    assert "2 experiments; 2 ran already" in again.stdout
-
-    written = clone.run("python", "src/ablate.py", "report", "experiments/mine.yaml")
-    assert written.returncode == 0, written.stderr
-    text = (clone.folder / "reports/ablation.md").read_text()
-    assert "Is a little enough?" in text
-    assert len(re.findall(r"^\| [24] \| \d+\.\d% \[", text, re.MULTILINE)) == 2
-    assert (clone.folder / "reports/mine.svg").is_file()
-
-    (clone.folder / "params.yaml").open("a").write("# mine\n")
-    refused = clone.run("python", "src/ablate.py", "run", "experiments/mine.yaml")
-    assert "error: params.yaml and 0 more files have changes; commit them first" in refused.stderr
-    missing = clone.run("python", "src/ablate.py", "report", "experiments/rank.yaml")
-    assert "error: no experiment of the grid rank ran from HEAD" in missing.stderr

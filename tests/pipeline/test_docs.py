@@ -1,22 +1,31 @@
-"""Every command of README and docs is run here, in a clone, unless its comment says what it needs."""
+"""Every command of README and docs is run here, in a clone, unless its comment says what it needs; every tool
+and option that a text names exists.
+"""
 
 import re
+import shlex
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from clone import Clone
+from commands import TOOLS
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = {
-    "make run": "tests/test_pipeline.py runs what it runs; the install is tried by hand",
+    "make run": "tests/pipeline/test_pipeline.py runs what it runs; the install is tried by hand",
     "make test": "is what runs this",
     ". .venv/bin/activate": "the clone uses this environment",
-    "make demo": "tests/test_serve.py",
-    "make abo": "tests/test_fetch_abo.py",
-    "dvc repro": "tests/test_pipeline.py",
-    "dvc exp run -S lora.r=8": "tests/test_pipeline.py",
+    "make demo": "tests/cli/test_serve.py",
+    "make abo": "tests/pipeline/test_fetch_abo.py",
+    "dvc repro": "tests/pipeline/test_pipeline.py",
+    "dvc exp run -S lora.r=8": "tests/pipeline/test_pipeline.py",
 }
 NEEDS = re.compile(r"#.*\bneeds?\b")
 ARGUMENTS = {"FILE": "data/predictions/lora.csv"}  # what stands for a file of the reader's
@@ -31,6 +40,15 @@ def commands(page: Path) -> list[str]:
 def bare(command: str) -> str:
     return re.split(r"\s+#", command)[0].strip()
 
+
+NAMED_IN = [  # tools and stages by their commands
+    *PAGES,
+    *(ROOT / name for name in ("Makefile", ".github/workflows/ci.yml", "reports/ablation.md")),
+    *(ROOT / "params").glob("*.yaml"),
+    *(ROOT / "models").glob("*/README.md"),
+    *(ROOT / "src").rglob("*.py"),
+]
+PROSE = {"lists"}  # what follows `python src` in sentences about it
 
 TO_RUN = list(
     dict.fromkeys(
@@ -79,3 +97,47 @@ def test_the_settings_that_commands_name_exist() -> None:
             assert re.search(rf"(?m)^{block}:\n(?:  .*\n)*?  {name}:", (ROOT / "params.yaml").read_text()), (
                 key
             )
+
+
+def written(text: str) -> list[str]:
+    """The commands that start tools, or the stages that have options: lines of their own and quoted ones."""
+    start = r"(?:python|torchrun[^`\n]*?) (?=src [a-z]|src/(?:generate|evaluate)\.py)"
+    lines = re.findall(rf"(?m)^\s*{start}([^#`\n]*)", text)
+    return lines + re.findall(rf"(?s)`{start}([^`]*)`", text)
+
+
+def parsed(command: str) -> None:
+    """By Typer, without a run; of a mere mention only the names.
+
+    Raises:
+        typer.BadParameter, typer.Exit: it could not run.
+    """
+    script, *words = shlex.split(re.sub(r" …$| --help$|[\[\]]", "", command.strip()))
+    called: Any = TOOLS.tools if script == "src" else get_command(import_module(Path(script).stem).app)
+    while isinstance(called, TyperGroup):
+        _, called, words = called.resolve_command(typer.Context(called), words)
+    if words:
+        called.make_context(None, words)
+
+
+def test_every_command_that_a_text_shows_could_run() -> None:
+    shown = {command for file in NAMED_IN for command in written(file.read_text())}
+    assert len(shown) > 20
+    for command in shown:
+        parsed(command)
+
+
+@pytest.mark.parametrize(
+    "command", ["src swich ci", "src ask --imag a", "src study run --job 2", "src/generate.py -x"]
+)
+def test_a_command_that_could_not_run_is_noticed(command: str) -> None:
+    (found,) = written(f"```sh\npython {command}   # why\n```\n")
+    with pytest.raises((typer.TyperException, typer.Exit)):
+        parsed(found)
+
+
+def test_every_tool_that_a_sentence_names_exists() -> None:
+    context = typer.Context(TOOLS.tools)
+    for file in NAMED_IN:
+        named = set(re.findall(r"python src ([a-z]\w*)", file.read_text())) - PROSE
+        assert named <= set(TOOLS.tools.list_commands(context)), file

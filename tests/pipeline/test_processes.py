@@ -21,7 +21,6 @@ import generate
 import train
 import validate
 from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, run, started
-from conftest import ROOT
 from failing import fails
 from toy import toy_processor
 from toy_others import vilt
@@ -66,9 +65,8 @@ def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None
 
 
 def test_questions_are_shared_out_by_picture(trained: Path) -> None:
-    command = [str(ROOT / "src/ask.py"), "--csv", "data/vqa/test.csv", "--images", "catalogue", "--out"]
     root = json.loads(Path("params.yaml").read_text())["data"]["root"]
-    command[4] = root
+    command = ["ask", "--csv", "data/vqa/test.csv", "--images", root, "--out"]
     for launcher, out in ((PYTHON, "alone.csv"), (TWO_PROCESSES, "together.csv")):
         finished(started([*command, out], launcher))
     with Path("alone.csv").open() as alone, Path("together.csv").open() as together:

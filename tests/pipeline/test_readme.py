@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import results
 from clone import git
 from conftest import ROOT
+from vqa.cli import results
 from vqa.foundation.files import read_json
 
 README = (ROOT / "README.md").read_text()

@@ -1,12 +1,11 @@
-"""The script that made the small model, at a few steps."""
+"""What made the small model, at a few steps."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-import pretrain
-from vqa.pretraining import loop
+from vqa.pretraining import from_drawings, loop
 from vqa.vlm.pretrained import Checkpoint
 
 
@@ -15,17 +14,16 @@ def tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Constants for a run of seconds; the folder it writes to."""
     small = {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
     for name, value in small.items():
-        monkeypatch.setattr(pretrain, name, value)
+        monkeypatch.setattr(from_drawings, name, value)
     monkeypatch.setattr(loop, "WARM_UP_STEPS", 1)
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr("sys.argv", ["pretrain.py", "--out", str(tmp_path / "model")])
     return tmp_path / "model"
 
 
 def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretrain.main()
+    from_drawings.pretrain(tiny_run, seed=0)
     undisturbed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
     curve = (tiny_run / "loss.csv").read_text()
     (tiny_run / "model.safetensors").unlink()
@@ -40,9 +38,9 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
 
         monkeypatch.setattr(loop, "learning_rate", cut)
         with pytest.raises(KeyboardInterrupt):
-            pretrain.main()
+            from_drawings.pretrain(tiny_run, seed=0)
     monkeypatch.setattr(loop, "learning_rate", learning_rate)
-    pretrain.main()
+    from_drawings.pretrain(tiny_run, seed=0)
     resumed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
     assert all(torch.equal(resumed[name], weights) for name, weights in undisturbed.items())
     assert (tiny_run / "loss.csv").read_text() == curve

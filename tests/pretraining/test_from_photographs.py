@@ -1,4 +1,4 @@
-"""The script that showed photographs to the small model, at a few steps, and what it left."""
+"""What showed photographs to the small model, at a few steps, and what it left."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,11 @@ import pytest
 import torch
 
 import generate
-import pretrain_photos
 import validate
 from conftest import ROOT
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
-from vqa.pretraining import lessons, loop, photographs
+from vqa.pretraining import from_photographs, lessons, loop, photographs
 from vqa.vlm.pretrained import Checkpoint
 
 CPU = torch.device("cpu")
@@ -26,7 +25,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> 
     generate.run()
     validate.run()
     for name, value in {"DRAWN_PICTURES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}.items():
-        monkeypatch.setattr(pretrain_photos, name, value)
+        monkeypatch.setattr(from_photographs, name, value)
     monkeypatch.setattr(lessons, "PHOTOGRAPHS", 2)
     monkeypatch.setattr(lessons, "DRAWINGS", 1)
     monkeypatch.setattr(photographs, "LEAST_USES", 2)
@@ -38,7 +37,7 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
     few_steps: None, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = str(ROOT / "models/blip2-tiny")
-    pretrain_photos.run(catalogue, SPLITS, start, Path("once"), seed=0)
+    from_photographs.pretrain(catalogue, SPLITS, start, Path("once"), seed=0)
     seen = Path("once/photographs.txt").read_text().split()
     split_of = read_json(SPLITS)["pictures"]
     assert seen
@@ -53,16 +52,16 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
 
     monkeypatch.setattr(loop, "learning_rate", cut)
     with pytest.raises(KeyboardInterrupt):
-        pretrain_photos.run(catalogue, SPLITS, start, Path("twice"), seed=0)
+        from_photographs.pretrain(catalogue, SPLITS, start, Path("twice"), seed=0)
     monkeypatch.setattr(loop, "learning_rate", learning_rate)
-    pretrain_photos.run(catalogue, SPLITS, start, Path("twice"), seed=0)
+    from_photographs.pretrain(catalogue, SPLITS, start, Path("twice"), seed=0)
     once, twice = (Checkpoint(folder).load(CPU).state_dict() for folder in ("once", "twice"))
     assert all(torch.equal(twice[name], weights) for name, weights in once.items())
 
 
 def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Path) -> None:
     start = str(ROOT / "models/blip2-tiny")
-    pretrain_photos.run(catalogue, SPLITS, start, Path("small"), seed=0, image_size=64, share=0.5)
+    from_photographs.pretrain(catalogue, SPLITS, start, Path("small"), seed=0, image_size=64, share=0.5)
     config = Checkpoint("small").load(CPU).config.vision_config
     assert (config.image_size, config.patch_size) == (64, 8)
     steps = Path("small/loss.csv").read_text().splitlines()
@@ -72,7 +71,7 @@ def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Pa
 def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) -> None:
     Path("other.json").write_text('{"pictures": {"0": "train"}}')
     with pytest.raises(InputError, match=r"holds none of the train pictures of other\.json"):
-        pretrain_photos.run(catalogue, Path("other.json"), "unused", Path("out"), seed=0)
+        from_photographs.pretrain(catalogue, Path("other.json"), "unused", Path("out"), seed=0)
 
 
 def test_the_committed_weights_are_a_blip2_under_twenty_megabytes() -> None:

@@ -1,19 +1,16 @@
 """The four published BLIP-2s, built without weights, and what is counted against what torch really holds."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from random_blip2 import write_to_hub_cache
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 
-import sizes
 from conftest import ROOT
 from narrow import narrowed
 from vqa.scoring.bertscore import encoder_named
@@ -22,21 +19,6 @@ from vqa.sizing.published import PUBLISHED, published_config, without_weights
 from vqa.sizing.sizes import TEXT_TOKENS, Sizes
 from vqa.vlm import lora
 from vqa.vlm.lora_targets import ROLES, module_names
-
-DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
-# What a setting for the real model means to change, and nothing else.
-MEANT = {
-    "data.root",
-    "generate.annotator",
-    "generate.images",
-    "model.name",
-    "features.batch_size",
-    "features.dtype",
-    "features.workers",
-    "train.learning_rate",
-    "evaluate.max_new_tokens",
-    "evaluate.scorer",
-}
 
 
 @pytest.mark.parametrize(
@@ -75,33 +57,6 @@ def test_every_role_resolves_inside_the_language_model_alone(name: str) -> None:
     rows = {n for n, p in wrapped.named_parameters() if p.requires_grad and ".lora_A." in n}
     each = 6 if "opt" in name else (4 + 3) + (4 + 4 + 3)  # a decoder layer of T5 also attends to the encoder
     assert len(rows) == layers * each
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_params_files_say_what_is_counted_and_change_what_they_mean_to(name: str) -> None:
-    path = ROOT / f"params/{name}.yaml"
-    settings = load_settings(path)
-    assert settings.model.name == f"Salesforce/{name}"
-    found = sizes.sizes_of(name, settings)
-    said = path.read_text().split("\nrun:")[0]
-    numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
-    assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
-    params = yaml.safe_load(path.read_text())
-    changed = {f"{b}.{k}" for b, keys in params.items() for k in keys if keys[k] != DEFAULT[b][k]}
-    assert changed <= MEANT
-    assert {"data.root", "model.name", "evaluate.scorer"} <= changed
-
-
-def test_the_page_s_table_is_the_command_s() -> None:
-    text = (ROOT / "docs/gpu.md").read_text()
-    assert "\n".join(sizes.table(load_settings(ROOT / "params.yaml"))) in text
-
-
-def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
-    settings = load_settings(ROOT / "params/blip2-opt-2.7b.yaml")
-    fewer = replace(settings, evaluate=replace(settings.evaluate, batch_size=1))
-    assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
-    assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"
 
 
 # Against torch itself, at toy size.

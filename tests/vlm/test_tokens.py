@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-import ask
 import cache_features
 import generate
 import train
 import validate
+from commands import used
 from toy import PROMPT
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
@@ -128,15 +128,13 @@ def test_tokens_are_read_without_weights(toy_folder: Path) -> None:
 
 
 def test_asked_too_long_a_question_has_a_problem_and_the_others_are_answered(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project()
     picture = next((load_settings().data.root / "images/small").glob("*/*"))
     long = "What " + "very " * 200 + "color?"
-    arguments = ["ask.py", "--base", "--image", str(picture), "--question", long, "What?"]
-    monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit):
-        ask.main()
+        used("ask", "--base", "--image", picture, "--question", long, "What?")
     printed = capsys.readouterr()
     assert "no answer: the question needs" in printed.out
     assert len(printed.out.splitlines()) == 2

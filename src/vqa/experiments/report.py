@@ -30,7 +30,7 @@ def markdown(studies: Sequence[Study], commit: str) -> str:
     lines = [
         "# Ablations",
         "",
-        f"Written by `python src/ablate.py report`, from the experiments of commit `{commit}`: held-out",
+        f"Written by `python src study report`, from the experiments of commit `{commit}`: held-out",
         "pictures, exact match with 95 % intervals (paired bootstrap, clustered by picture). One seed a",
         "setting, so a point or two may be luck. Pairs a second are wall-clock while training,",
         "whatever else the machine did meanwhile. As a page: [ablation.html](ablation.html).",

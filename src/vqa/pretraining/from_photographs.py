@@ -1,18 +1,10 @@
-"""Pre-train the embedded BLIP-2 further, on real product photographs.
+"""Further pre-training of the embedded BLIP-2, on real product photographs.
 
-    python src/pretrain_photos.py --root data/abo --splits data/vqa/splits.json
-
-As pretrain.py, in two stages, starting from the eyes of models/blip2-tiny: sight learns from the words of
-the listings (and from the coarse colours of the picture itself), language from captions and questions made
-of listing attributes. Drawn pictures are mixed in. Only pictures that splits.json has in `train` are
-seen, so the adapter's validation and test pictures are new to the base model too.
-
-In: a tree in ABO's layout, splits.json. Out: a folder that loads exactly as Salesforce/blip2-opt-2.7b
-does, with its loss curve and the ids of the photographs it has seen. About two hours on two cores; killed,
-it continues when started again. Not a stage: the result is kept in git.
+As from_drawings.py, in two stages, starting from the eyes of models/blip2-tiny: sight learns from the words
+of the listings (and from the coarse colours of the picture itself), language from captions and questions
+made of listing attributes. Drawn pictures are mixed in.
 """
 
-import argparse
 import csv
 import random
 import shutil
@@ -23,11 +15,11 @@ from torch import nn
 from torch.nn.functional import interpolate
 from transformers import Blip2ForConditionalGeneration
 
-import pretrain
 from vqa.foundation.devices import default_device
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 from vqa.pretraining import captions, photographs
+from vqa.pretraining.from_drawings import drawn
 from vqa.pretraining.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
 from vqa.pretraining.loop import trained
 from vqa.pretraining.photographs import Photograph
@@ -41,10 +33,19 @@ SIGHT_STEPS, SIGHT_LEARNING_RATE = 6000, 7e-4
 LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 2000, 1e-3
 
 
-def run(
+def pretrain(
     root: Path, splits: Path, start: str, out: Path, seed: int, image_size: int = IMAGE_SIZE, share: float = 1
 ) -> None:
-    """`image_size`: pixels a side, a multiple of 8; `share`: of the steps, to see what time is worth."""
+    """Write the folder `out`, which loads exactly as Salesforce/blip2-opt-2.7b does, with its loss curve and
+    the ids of the photographs it has seen. Killed, it continues when called again.
+
+    Only pictures that `splits` has in `train` are seen, so the adapter's validation and test pictures are new
+    to the base model too. `image_size`: pixels a side, a multiple of 8; `share`: of the steps, to see what
+    time is worth.
+
+    Raises:
+        InputError: `root` (a tree in ABO's layout) holds none of those pictures.
+    """
     torch.manual_seed(seed)
     device = default_device()
     work = out.with_name(out.name + ".work")
@@ -60,7 +61,7 @@ def run(
     _copy_eyes(Checkpoint(start, dtype="float32").load(device), model)
     model = model.to(device).train()
     encoder = ImageEncoder(model, processor, device)
-    items, drawn_pixels = pretrain.drawn(DRAWN_PICTURES, seed, encoder)
+    items, drawn_pixels = drawn(DRAWN_PICTURES, seed, encoder)
     shot_pixels = photographs.pixels_of(shot, root, encoder, image_size)
     pictures = Pictures(shot, shot_pixels, items, drawn_pixels, image_size)
 
@@ -103,20 +104,3 @@ def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None
     missing, unexpected = target.load_state_dict(state, strict=False)
     assert not unexpected, unexpected
     assert not [name for name in missing if name.startswith(eyes)], missing
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--root", type=Path, default=Path("data/abo"))
-    parser.add_argument("--splits", type=Path, default=Path("data/vqa/splits.json"))
-    parser.add_argument("--start", default="models/blip2-tiny")
-    parser.add_argument("--out", type=Path, default=Path("models/blip2-small"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="pixels a side, a multiple of 8")
-    parser.add_argument("--share", type=float, default=1.0, help="of the steps, to see what time is worth")
-    arguments = vars(parser.parse_args())
-    run_command(lambda: run(**arguments))
-
-
-if __name__ == "__main__":
-    main()

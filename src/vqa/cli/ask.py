@@ -1,19 +1,22 @@
 """Ask the adapted model about any picture.
 
-    python src/ask.py --image lamp.jpg --question "What color is the shade?"
-    python src/ask.py --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
-    python src/ask.py --csv questions.csv --images photos --out answers.csv
-    torchrun --nproc-per-node 8 src/ask.py --csv questions.csv --images photos --out answers.csv
+    python src ask --image lamp.jpg --question "What color is the shade?"
+    python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
+    python src ask --csv questions.csv --images photos --out answers.csv
+    torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
 
 In: params.yaml (the model), models/adapter/best; pictures or folders of them, or a CSV with image_name and
 question, its pictures below --images. Out: a line for each question, or a CSV with generated_answer,
 probability, alternatives and problem. Killed, a run with --out goes on where it was.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from vqa.foundation.command_line import command_line
 from vqa.foundation.devices import (
     default_device,
     gathered,
@@ -22,7 +25,7 @@ from vqa.foundation.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.errors import InputError
 from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
 from vqa.inference.answerer import Answer, Answerer, Reply
@@ -32,23 +35,47 @@ from vqa.vlm.base_model import version_of
 
 ADAPTER = Path("models/adapter/best")
 
+Pictures = Annotated[list[Path] | None, typer.Option(metavar="PATH", help="pictures or folders of them")]
+Questions = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="asked about every picture")]
+Rows = Annotated[Path | None, typer.Option(metavar="FILE", help="image_name,question instead of the two")]
+Below = Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the CSV's pictures lie")]
 
-def run(given: argparse.Namespace) -> None:
+
+def run(
+    image: Pictures = None,
+    question: Questions = None,
+    csv: Rows = None,
+    images: Below = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write a CSV")] = None,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="answers to show")] = 1,
+    adapter: Annotated[Path, typer.Option(metavar="FOLDER", help="in PEFT format")] = ADAPTER,
+    base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
+) -> None:
+    if csv and not (image or question):
+        asked, rows = questions_of_csv(csv, images or csv.parent)
+    elif image and question and not csv:
+        asked, rows = questions_about(image, question)
+    else:
+        raise typer.BadParameter("give --image and --question, or --csv")
+    ask(asked, rows, out, top, None if base else adapter)
+
+
+def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, adapter: Path | None) -> None:
+    """Answer what is asked: into `out`, its rows in front, or on standard output as answers come.
+
+    Raises:
+        InputError: questions have no answer, or there is nothing that could answer them.
+    """
     device = default_device()
     join_processes()
-    if given.csv:
-        asked, rows = questions_of_csv(given.csv, given.images or given.csv.parent)
-    else:
-        asked, rows = questions_about(given.image, given.question)
     settings = load_settings()
-    adapter = None if given.base else given.adapter
-    work = Path(f"{given.out or 'answers'}.work")
+    work = Path(f"{out or 'answers'}.work")
     run_of = {
         "model": settings.model,
         "level": settings.features.level,
         "max_new_tokens": settings.evaluate.max_new_tokens,
         "adapter": version_of(adapter) if adapter else None,
-        "top": given.top,
+        "top": top,
         "asked": asked,
         "pictures": _versions_of({path for path, _ in asked}),
     }
@@ -56,14 +83,13 @@ def run(given: argparse.Namespace) -> None:
     answerer = Answerer(settings, device, adapter)
 
     def replies(todo: Asked) -> Iterator[Reply]:
-        return answerer.replies(todo, given.top, settings.evaluate.batch_size)
+        return answerer.replies(todo, top, settings.evaluate.batch_size)
 
-    is_shown = given.out is None
-    found = _all_replies(asked, replies, None if is_shown else unfinished, is_shown)
-    if rank_and_world()[0] == 0 and not is_shown:
-        write_answers(given.out, rows, found)
+    found = _all_replies(asked, replies, unfinished if out else None, out is None)
+    if rank_and_world()[0] == 0 and out:
+        write_answers(out, rows, found)
         unfinished.remove()
-        print(f"wrote {len(found)} rows to {given.out}")
+        print(f"wrote {len(found)} rows to {out}")
     leave_processes()
     problems = [reply.problem for reply in found if reply.problem]
     if problems and rank_and_world()[0] == 0:
@@ -118,23 +144,4 @@ def _reply(kept: tuple[list[tuple[str, float]], str]) -> Reply:
     return Reply(tuple(Answer(word, probability) for word, probability in answers), problem)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--image", type=Path, nargs="+", metavar="PATH", help="pictures or folders of them")
-    parser.add_argument("--question", nargs="+", metavar="TEXT", help="asked about every picture")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="image_name,question instead of the two")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the CSV's pictures lie")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write a CSV")
-    parser.add_argument("--top", type=int, default=1, metavar="N", help="answers to show (default 1)")
-    parser.add_argument("--adapter", type=Path, default=ADAPTER, metavar="FOLDER")
-    parser.add_argument("--base", action="store_true", help="the model without the adapter")
-    given = parser.parse_args()
-    if (given.csv is None) == (given.image is None) or (given.csv is None) != bool(given.question):
-        parser.error("give --image and --question, or --csv")
-    if given.top < 1:
-        parser.error("--top must be at least 1")
-    run_command(lambda: run(given))
-
-
-if __name__ == "__main__":
-    main()
+app = command_line(__doc__, run)

@@ -1,18 +1,18 @@
 """Run a study as DVC experiments, and write what it says.
 
-    python src/ablate.py run experiments/rank.yaml       # queue what is missing, run it, wait
-    python src/ablate.py report experiments/*.yaml       # reports/ablation.md, .html and curves
+    python src study run experiments/rank.yaml      # queue what is missing, run it, wait
+    python src study report experiments/*.yaml      # reports/ablation.md, .html and curves
 
 In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
 queue; data and features are not made again, and what ran already is not run again. `report`: from the
 experiments of HEAD, or of --rev.
 """
 
-import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 
 from vqa.evaluation.bootstrap import Columns
@@ -21,7 +21,8 @@ from vqa.experiments.curve import curve
 from vqa.experiments.grid import Grid, read_grid
 from vqa.experiments.report import markdown, shown
 from vqa.experiments.results import Result, Study, exact_matches
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.command_line import command_line
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
 from vqa.pages.page import page
 from vqa.settings import PARAMS, load_settings
@@ -30,9 +31,11 @@ REPORTS = Path("reports")
 PREDICTIONS = "data/predictions/lora.csv"
 _LOOK_EVERY = 20  # seconds; a look takes one or two
 
+Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
 
-def run(files: list[Path], jobs: int) -> None:
-    """Every combination of the grids, unless it ran from this commit already.
+
+def run(files: Grids, jobs: Annotated[int, typer.Option(min=1, help="experiments at a time")] = 1) -> None:
+    """Run every combination of the grids that has not run from this commit.
 
     Raises:
         InputError: a grid is wrong, the project is not committed, or experiments failed.
@@ -51,15 +54,17 @@ def run(files: list[Path], jobs: int) -> None:
         )
 
 
-def report(files: list[Path], rev: str) -> None:
-    """The grids' experiments that ran from the commit `rev`, in reports/."""
+def report(
+    files: Grids, rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD"
+) -> None:
+    """Write what the grids' experiments came to into reports/."""
     there = dvc_queue.names(rev)
     studies = []
     for grid in _grids(files):
         found = {name: changes for name, changes in grid.experiments().items() if name in there}
         if not found:
             raise InputError(
-                f"no experiment of the grid {grid.name} ran from {rev}; python src/ablate.py run "
+                f"no experiment of the grid {grid.name} ran from {rev}; python src study run "
                 f"experiments/{grid.name}.yaml runs them"
             )
         results = [_result(there[name], rev, changes) for name, changes in found.items()]
@@ -106,21 +111,4 @@ def _result(sha: str, rev: str, changes: dict[str, Any]) -> Result:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="queue and run what is missing")
-    running.add_argument("--jobs", type=int, default=1, help="experiments at a time (default 1)")
-    reporting = commands.add_parser("report", help="write reports/ablation.md and .html")
-    reporting.add_argument("--rev", default="HEAD", help="the commit that the experiments ran from")
-    for command in (running, reporting):
-        command.add_argument("grids", type=Path, nargs="+", metavar="GRID")
-    given = parser.parse_args()
-    if given.command == "run":
-        run_command(lambda: run(given.grids, given.jobs))
-    else:
-        run_command(lambda: report(given.grids, given.rev))
-
-
-if __name__ == "__main__":
-    main()
+app = command_line(__doc__, run, report)

@@ -1,57 +1,20 @@
-"""Try base against adapted on your own pictures, in the browser.
+"""One page on loopback and what its form asks: a picture and a question → JSON."""
 
-    python src/serve.py            # http://127.0.0.1:8010, this machine only
-
-In: params.yaml (the model), models/adapter/best. Out: a page that takes a picture and a question and shows
-what both models answer, with probabilities. Nothing is stored; a picture may have 10 MB at most.
-"""
-
-import argparse
 import base64
 import json
-import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-from vqa.catalogue.pictures import ImageError, decoded
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import InputError, run_command
-from vqa.inference.answerer import Answerer
-from vqa.pages.page import page
-from vqa.settings import load_settings
+from vqa.catalogue.pictures import ImageError
+from vqa.foundation.errors import InputError
 
-ADAPTER = Path("models/adapter/best")
 HOST = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a picture
-_SHOWN = 3  # answers of each model
 _LONGEST_QUESTION = 300  # letters
 
-Reply = Callable[[bytes, str], dict[str, Any]]  # picture and question → what the page shows
-
-
-def run(port: int) -> None:
-    settings = load_settings()
-    answerer = Answerer(settings, default_device(), ADAPTER, is_switched=True)
-    lock = threading.Lock()  # one device, one question at a time
-
-    def reply(picture: bytes, question: str) -> dict[str, Any]:
-        with lock:  # also while decoding: a picture can take a gigabyte
-            features = answerer.features([decoded(picture)])
-            said = {
-                name: answerer.answers(features, [question], _SHOWN, is_adapted=name == "adapted")[0]
-                for name in ("base", "adapted")
-            }
-        return {name: [vars(answer) for answer in answers] for name, answers in said.items()}
-
-    with PageServer(port, page("serve.html", {"model": settings.model.name}), reply) as serving:
-        print(f"http://{HOST}:{serving.server_port} (Ctrl-C ends it)", flush=True)
-        try:
-            serving.serve_forever()
-        except KeyboardInterrupt:
-            print("ended")
+ReplyOf = Callable[[bytes, str], dict[str, Any]]  # picture and question → what the page shows
 
 
 class PageServer(ThreadingHTTPServer):
@@ -61,7 +24,7 @@ class PageServer(ThreadingHTTPServer):
         InputError: the port is taken.
     """
 
-    def __init__(self, port: int, html: str, reply: Reply) -> None:
+    def __init__(self, port: int, html: str, reply: ReplyOf) -> None:
         self.html, self.reply = html, reply
         try:
             super().__init__((HOST, port), _Handler)
@@ -125,14 +88,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing: questions and pictures are nobody's business."""
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--port", type=int, default=8010)
-    port = parser.parse_args().port
-    run_command(lambda: run(port))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,26 @@
 """Put one of params/ in the place of params.yaml.
 
-    python src/switch.py blip2-opt-2.7b        # and back: git checkout params.yaml
+    python src switch blip2-opt-2.7b        # and back: git checkout params.yaml
 
 In: params/<name>.yaml. Out: params.yaml; `git diff` shows what it changes. The file is checked first, and
 changes of params.yaml that are not committed are never overwritten.
 """
 
-import argparse
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Annotated
 
-from vqa.foundation.errors import InputError, run_command
+import typer
+
+from vqa.foundation.command_line import command_line
+from vqa.foundation.errors import InputError
 from vqa.settings import PARAMS, load_settings
 
 READY_MADE = Path("params")
 
 
-def run(name: str) -> None:
+def run(name: Annotated[str, typer.Argument(help="of a file of params/, without .yaml")]) -> None:
     chosen = READY_MADE / f"{name}.yaml"
     if not chosen.is_file():
         known = ", ".join(sorted(path.stem for path in READY_MADE.glob("*.yaml")))
@@ -37,12 +40,4 @@ def _is_changed() -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode != 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", help="of a file of params/, without .yaml")
-    name = parser.parse_args().name
-    run_command(lambda: run(name))
-
-
-if __name__ == "__main__":
-    main()
+app = command_line(__doc__, run)

@@ -1,17 +1,10 @@
-"""Pre-train the embedded BLIP-2 on drawn pictures, in two stages as BLIP-2 was.
-
-    python src/pretrain.py --seed 0 --out models/blip2-tiny
+"""Pre-training of the embedded BLIP-2 on drawn pictures, in two stages as BLIP-2 was.
 
 1. Sight: ViT and Q-Former learn to tell every attribute value apart, by linear probes that are thrown
    away. They stand in for the image encoder's own pre-training, which saw far more than is ever named.
 2. Language: the whole model learns captions and a little question answering (captions.py).
-
-In: nothing, pictures are drawn at the start. Out: a folder that loads exactly as
-Salesforce/blip2-opt-2.7b does, with its loss curve. Costs about 30 minutes on one core; killed, it
-continues from its last checkpoint when started again. Not a stage: the result is kept in git.
 """
 
-import argparse
 import csv
 import random
 import shutil
@@ -42,22 +35,22 @@ LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 1000, 1e-3
 FeaturesOf = Callable[[Tensor, int], Tensor]  # of picture numbers `[BATCH]` and the step
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("models/blip2-tiny"))
-    arguments = parser.parse_args()
-    torch.manual_seed(arguments.seed)
+def pretrain(out: Path, seed: int) -> None:
+    """Write the folder `out`, which loads exactly as Salesforce/blip2-opt-2.7b does, with its loss curve.
+
+    Killed, it continues from its last checkpoint when called again.
+    """
+    torch.manual_seed(seed)
     device = default_device()
-    work = arguments.out.with_name(arguments.out.name + ".work")
+    work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
 
-    rng = random.Random(arguments.seed)
+    rng = random.Random(seed)
     corpus = (f"{p} {t}" for _ in range(4000) for p, t in captions.texts_of(captions.random_item(rng), rng))
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
     encoder = ImageEncoder(model, processor, device)
-    items, pixels = drawn(PICTURES, arguments.seed, encoder)
+    items, pixels = drawn(PICTURES, seed, encoder)
 
     def features(numbers: Tensor, step: int) -> Tensor:
         batch = pixels[numbers].float()
@@ -68,12 +61,12 @@ def main() -> None:
     sight = _sight_loss(probes, items, features, device)
     curve = trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
     reader = AnswerModel(model, processor, prompt="{question}", device=device)
-    language = _language_loss(reader, items, features, arguments.seed)
+    language = _language_loss(reader, items, features, seed)
     curve += trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
 
-    model.half().save_pretrained(arguments.out)
-    processor.save_pretrained(arguments.out)
-    with (arguments.out / "loss.csv").open("w", newline="") as file:
+    model.half().save_pretrained(out)
+    processor.save_pretrained(out)
+    with (out / "loss.csv").open("w", newline="") as file:
         rows = [("stage", "step", "loss"), *curve]
         csv.writer(file, lineterminator="\n").writerows(rows)
     shutil.rmtree(work)
@@ -129,7 +122,3 @@ def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
     rng = random.Random(f"{numbered[0]}/{numbered[1]}")
     item = captions.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,22 +1,24 @@
-"""Write the adapted model in the formats that others load, each with a model card.
+"""Write the adapted model for transformers and for PEFT, with cards.
 
-    python src/export.py --out models/export
+    python src export --out models/export
 
 In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
 merged/, a plain BLIP-2 folder for transformers that lists the pictures it was made with, and adapter/, PEFT
 format. Refuses when the metrics judge another adapter than the one at hand.
 """
 
-import argparse
 import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 
 from vqa.evaluation.model_card import Provenance, model_card
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.command_line import command_line
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import content_hash, read_json
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
@@ -31,7 +33,7 @@ METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 _LIBRARIES = ("torch", "transformers", "peft")
 
 
-def run(out: Path) -> None:
+def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export")) -> None:
     settings = load_settings()
     check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
@@ -98,12 +100,4 @@ def _commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("models/export"), metavar="FOLDER")
-    given = parser.parse_args()
-    run_command(lambda: run(given.out))
-
-
-if __name__ == "__main__":
-    main()
+app = command_line(__doc__, run)

@@ -1,6 +1,6 @@
 """Print what each published BLIP-2 needs, counted without weights.
 
-    python src/sizes.py
+    python src sizes
 
 In: params/blip2-*.yaml, or params.yaml for the model that it names. Out: a Markdown table on standard output:
 parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
-from vqa.foundation.errors import run_command
+from vqa.foundation.command_line import command_line
 from vqa.settings import Settings, load_settings
 from vqa.sizing.published import PUBLISHED, published_config
 from vqa.sizing.sizes import Sizes
 
 ABO_PICTURES = 398_212
-_PRESETS = Path(__file__).parents[1] / "params"
+_PRESETS = Path(__file__).parents[3] / "params"
 
 
 def run() -> None:
@@ -59,5 +59,4 @@ def sizes_of(name: str, settings: Settings) -> Sizes:
     return Sizes(published_config(name), settings, getattr(torch, dtype))
 
 
-if __name__ == "__main__":
-    run_command(run)
+app = command_line(__doc__, run)

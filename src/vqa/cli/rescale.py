@@ -1,8 +1,8 @@
-"""Compute the table that rescales BERTScore for the MiniLM encoder: the scores of unrelated words.
+"""Compute the scores of unrelated words, which rescale BERTScore.
 
-    python src/rescale.py
+    python src rescale
 
-In: the words of the encoder's own vocabulary, paired at random (seeded). Out: one row a layer,
+In: the words of the MiniLM encoder's own vocabulary, paired at random (seeded). Out: one row a layer,
 LAYER,P,R,F, as bert-score's own tables. Rescaled, unrelated words score 0 and equal ones 1.
 Source: https://github.com/Tiiiger/bert_score/blob/master/journal/rescale_baseline.md
 """
@@ -11,6 +11,7 @@ import csv
 import random
 from dataclasses import replace
 
+from vqa.foundation.command_line import command_line
 from vqa.foundation.devices import default_device
 from vqa.foundation.files import whole_file
 from vqa.scoring.bertscore import BertScorer, encoder_named
@@ -19,7 +20,7 @@ PAIRS = 20_000
 SEED = 0
 
 
-def main() -> None:
+def run() -> None:
     encoder = encoder_named("minilm")
     rows = []
     for layer in range(encoder.num_layers + 1):
@@ -34,5 +35,4 @@ def main() -> None:
         csv.writer(file, lineterminator="\n").writerows([("LAYER", "P", "R", "F"), *rows])
 
 
-if __name__ == "__main__":
-    main()
+app = command_line(__doc__, run)

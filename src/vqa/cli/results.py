@@ -1,16 +1,17 @@
-"""Print the results table of the last evaluation, or write all results into the pages that show them.
+"""Print the last evaluation's results, or write all into the pages.
 
-    python src/results.py
-    python src/results.py --write     # into README.md and docs/, between <!-- name --> and <!-- /name -->
+    python src results
+    python src results --write     # between <!-- name --> and <!-- /name -->
 
 In: metrics/evaluate.json and speed.json; --write: also metrics/photos. Out: the table on standard output,
 and how much of the gain is format.
 """
 
-import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from vqa.evaluation.markdown import (
     blind_sentence,
@@ -22,7 +23,8 @@ from vqa.evaluation.markdown import (
     speed_sentence,
     types_table,
 )
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.command_line import command_line
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
 
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
@@ -36,7 +38,16 @@ PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of
 PAGES = (Path("README.md"), Path("docs/photos.md"))
 
 
-def run() -> None:
+def run(
+    write: Annotated[bool, typer.Option("--write", help="into README.md and docs/ instead")] = False,
+) -> None:
+    if write:
+        write_pages()
+    else:
+        print_table()
+
+
+def print_table() -> None:
     if not METRICS.is_file():
         raise InputError(f"{METRICS} is missing; run dvc repro first")
     metrics = read_json(METRICS)
@@ -46,7 +57,7 @@ def run() -> None:
         print(speed_sentence(read_json(SPEED)))
 
 
-def write() -> None:
+def write_pages() -> None:
     """Bring every marked section up to date."""
     texts = sections()
     for path in PAGES:
@@ -78,7 +89,4 @@ def _photos(name: str) -> dict[str, Any]:
     return metrics
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into README.md and docs/ instead")
-    run_command(write if parser.parse_args().write else run)
+app = command_line(__doc__, run)
