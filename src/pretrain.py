@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from vqa.drawn.concepts import ATTRIBUTES
 from vqa.drawn.drawing import Item, picture
 from vqa.foundation.devices import default_device
+from vqa.foundation.seeded import generator_of
 from vqa.foundation.terminal import progress_bar
 from vqa.pretraining import captions
 from vqa.pretraining.loop import LossOf, chosen, trained
@@ -102,7 +103,7 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
     """The language model's loss on captions and answers."""
 
     def loss(step: int) -> Tensor:
-        rng = random.Random(f"{seed}/{step}")
+        rng = generator_of(seed, step)
         numbers = chosen(PICTURES, BATCH, step)
         pairs = [pair for i in numbers.tolist() for pair in captions.texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
@@ -126,7 +127,7 @@ def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Ten
 
 
 def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
-    rng = random.Random(f"{numbered[0]}/{numbered[1]}")
+    rng = generator_of(*numbered)
     item = captions.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)
 

@@ -11,7 +11,6 @@ ABO: Collins et al. 2022, https://amazon-berkeley-objects.s3.amazonaws.com/index
 
 import csv
 import gzip
-import hashlib
 import json
 import unicodedata
 import zlib
@@ -25,6 +24,7 @@ from vqa.catalogue.listing import has_plain_ids, image_ids, product_type_of, tex
 from vqa.catalogue.pictures import problem_of_name
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import as_on_disk
+from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import image_name_of
 
 # What a file that is torn, or no text, raises.
@@ -124,7 +124,7 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
-        by_type[product.product_type].append((_draw(seed, product.image_name), product))
+        by_type[product.product_type].append((rank_of(seed, product.image_name), product))
     turns = []
     for of_type in by_type.values():
         of_type.sort(key=lambda drawn: drawn[0])
@@ -173,10 +173,6 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
 def like_listings(root: Path) -> list[Path]:
     """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
-
-
-def _draw(seed: int, image_name: str) -> str:
-    return hashlib.sha256(f"{seed}/{image_name}".encode()).hexdigest()
 
 
 def image_names(root: Path) -> dict[str, str]:
