@@ -9,6 +9,7 @@ import switch
 from clone import git
 from conftest import ROOT
 from vqa.foundation.errors import InputError
+from vqa.pairs.question_types import TOPICS
 from vqa.settings import load_settings
 
 
@@ -23,6 +24,10 @@ def params_with(tmp_path: Path, block: str, **values: object) -> Path:
 def test_the_committed_params_are_valid_and_hold_the_report_s_adapter() -> None:
     lora = load_settings(ROOT / "params.yaml").lora
     assert (lora.r, lora.alpha, lora.dropout, lora.targets) == (16, 32, 0.05, ["attention", "mlp"])
+
+
+def test_no_topic_that_pictures_do_not_show_is_forgotten_in_the_committed_params() -> None:
+    assert set(load_settings(ROOT / "params.yaml").validate.not_visible) == set(TOPICS)
 
 
 def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path) -> None:
@@ -64,6 +69,11 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ),
         ("generate", {"thinking": "max"}, "generate.thinking is 'max': it must be minimal, low"),
         ("generate", {"service_tier": "priority"}, "generate.service_tier is 'priority': input should be"),
+        (
+            "validate",
+            {"not_visible": ["brand", "colour"]},
+            "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
+        ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from vqa.foundation.errors import InputError
+from vqa.pairs.question_types import TOPICS
 
 PARAMS = Path("params.yaml")
 
@@ -55,6 +56,12 @@ def _with_scheme(endpoint: str) -> str:
     return endpoint
 
 
+def _known_topic(topic: str) -> str:
+    if topic not in TOPICS:
+        raise ValueError(f"it must be one of {', '.join(TOPICS)}")
+    return topic
+
+
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 # YAML 1.1 reads 1e-4 as a string, hence not strict.
@@ -65,6 +72,7 @@ Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
 Endpoint = Annotated[str, AfterValidator(_with_scheme)]
+Topic = Annotated[str, AfterValidator(_known_topic)]
 Thinking = Annotated[str | int | None, BeforeValidator(_level_or_budget)]
 
 
@@ -121,7 +129,7 @@ class Validate:
     no_answers: list[str]
     english_only: bool
     allow_answer_in_question: bool
-    not_visible: list[Literal["brand", "price", "dimensions", "model_number", "description"]]
+    not_visible: list[Topic]
     min_image_side: Count
     near_duplicate_overlap: Portion
     max_pairs_per_image: Count

@@ -28,7 +28,8 @@ _MATERIALS = frozenset(
     """.split()
 )
 
-_WORDINGS = {
+# Question type → how it is asked.
+WORDINGS = {
     "category": ["What is shown here?", "Which product is this?", "Name the product."],
     "color": [
         "What color is the {product}?",
@@ -68,7 +69,7 @@ def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pai
     return [
         Pair(
             image_name=product.image_name,
-            question=rng.choice(_WORDINGS[question_type]).format(product=thing),
+            question=rng.choice(WORDINGS[question_type]).format(product=thing),
             answer=answers[question_type],
             question_type=question_type,
             source="metadata",
