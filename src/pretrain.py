@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from vqa.drawn.concepts import ATTRIBUTES
 from vqa.drawn.drawing import Item, picture
 from vqa.foundation.devices import default_device
+from vqa.foundation.files import whole_file
 from vqa.foundation.seeded import generator_of
 from vqa.foundation.terminal import progress_bar
 from vqa.pretraining import captions
@@ -74,7 +75,7 @@ def main() -> None:
 
     model.half().save_pretrained(arguments.out)
     processor.save_pretrained(arguments.out)
-    with (arguments.out / "loss.csv").open("w", newline="") as file:
+    with whole_file(arguments.out / "loss.csv") as file:
         rows = [("stage", "step", "loss"), *curve]
         csv.writer(file, lineterminator="\n").writerows(rows)
     shutil.rmtree(work)
