@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from random_blip2 import write_to_hub_cache
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -22,21 +21,6 @@ from vqa.sizing.published import PUBLISHED, published_config, without_weights
 from vqa.sizing.sizes import TEXT_TOKENS, Sizes
 from vqa.vlm import lora
 from vqa.vlm.lora_targets import ROLES, module_names
-
-DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
-# What a setting for the real model means to change, and nothing else.
-MEANT = {
-    "data.root",
-    "generate.annotator",
-    "generate.images",
-    "model.name",
-    "features.batch_size",
-    "features.dtype",
-    "features.workers",
-    "train.learning_rate",
-    "evaluate.max_new_tokens",
-    "evaluate.scorer",
-}
 
 
 @pytest.mark.parametrize(
@@ -78,18 +62,14 @@ def test_every_role_resolves_inside_the_language_model_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_params_files_say_what_is_counted_and_change_what_they_mean_to(name: str) -> None:
+def test_params_files_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
-    settings = load_settings(path)
+    settings = load_settings(ROOT / "params.yaml", path)
     assert settings.model.name == f"Salesforce/{name}"
     found = sizes.sizes_of(name, settings)
-    said = path.read_text().split("\nrun:")[0]
+    said = path.read_text().split("\ndata:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
     assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
-    params = yaml.safe_load(path.read_text())
-    changed = {f"{b}.{k}" for b, keys in params.items() for k in keys if keys[k] != DEFAULT[b][k]}
-    assert changed <= MEANT
-    assert {"data.root", "model.name", "evaluate.scorer"} <= changed
 
 
 def test_the_page_s_table_is_the_command_s() -> None:
@@ -98,7 +78,7 @@ def test_the_page_s_table_is_the_command_s() -> None:
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
-    settings = load_settings(ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
     fewer = replace(settings, evaluate=replace(settings.evaluate, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"
@@ -186,7 +166,7 @@ def test_the_scorer_s_encoder_is_counted_where_it_is_held() -> None:
 
 
 def test_each_batch_size_moves_the_stage_that_it_is_for_and_no_other(narrow: Blip2Config) -> None:
-    settings = load_settings(ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
     # Enough answers at once that they, and not learning or merging, fill the memory.
     train = replace(settings.train, micro_batch_size=1, eval_batch_size=256)
     settings = replace(settings, train=train, evaluate=replace(settings.evaluate, batch_size=256))
@@ -206,7 +186,7 @@ def test_each_batch_size_moves_the_stage_that_it_is_for_and_no_other(narrow: Bli
 
 
 def test_four_bits_shrink_the_layers_of_the_language_model_alone(narrow: Blip2Config) -> None:
-    settings = load_settings(ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
     small = replace(settings, model=replace(settings.model, quantization="4bit"))
     before, after = _totals(narrow, settings), _totals(narrow, small)
     assert after["cache_features"] == before["cache_features"]
