@@ -32,7 +32,6 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 import torch
-import yaml
 from random_blip2 import write_to_hub_cache
 from transformers import Blip2Config
 from watched_stage import own_memory
@@ -40,6 +39,7 @@ from watched_stage import own_memory
 from vqa.foundation.devices import frozen_dtype
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
+from vqa.overlays import merged, read_layer
 from vqa.settings import Settings, load_settings
 from vqa.sizing.published import PUBLISHED, on_meta, published_config
 from vqa.sizing.sizes import Held, Sizes
@@ -106,7 +106,7 @@ class Rehearsal:
         if (self._project / "params.yaml").is_file():
             return
         self._project.mkdir(parents=True)
-        params = yaml.safe_load((ROOT / f"params/{self._name}.yaml").read_text())
+        params = merged([read_layer(ROOT / "params.yaml"), read_layer(ROOT / f"params/{self._name}.yaml")])
         pictures = self._pictures
         for key, value in {
             "data.root": "data/demo",

@@ -58,7 +58,7 @@ class Bench:
     """The embedded model with an adapter, its pictures, and batches of pairs about them."""
 
     def __init__(self, folder: Path, params: Path | None) -> None:
-        self.settings = load_settings(params or ROOT / "params.yaml")
+        self.settings = load_settings(ROOT / "params.yaml", *([params] if params else []))
         root = self.settings.data.root if params else folder / "catalogue"
         if not params:
             write_catalogue(root, draw_items(PICTURES, seed=0), seed=0)
@@ -288,7 +288,9 @@ def main() -> None:
     parser.add_argument("--config", choices=[*PUBLISHED, "tiny"])
     parser.add_argument("--random-weights", action="store_true", help="the only way that --config can run")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
-    parser.add_argument("--params", type=Path, help="settings whose pictures, model and adapter are measured")
+    parser.add_argument(
+        "--params", type=Path, help="changes of params.yaml; its pictures, model and adapter are used"
+    )
     arguments = parser.parse_args()
     if arguments.config:
         with_random_weights(arguments.config, torch.device(arguments.device), arguments.batches)

@@ -15,6 +15,7 @@ from toy import toy_model, toy_processor
 from vqa.drawn.catalogue import draw_items, write_catalogue
 from vqa.drawn.drawing import picture
 from vqa.foundation.files import write_json
+from vqa.settings import HUB_MODEL
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
 os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write to
@@ -81,6 +82,8 @@ def project(
         params["evaluate"]["speed_images"] = 4
         for block, values in changes.items():
             params.setdefault(block, {}).update(values)
+        name = params["model"]["name"]
+        params["model"]["watch"] = name if Path(name).is_dir() else HUB_MODEL
         write_json(tmp_path / "params.yaml", params)  # JSON is YAML
         # DVCLive wants a repository with a commit.
         git(tmp_path, "init", "-q")

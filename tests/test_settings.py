@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,11 +7,13 @@ import yaml
 
 from conftest import ROOT
 from vqa.foundation.errors import InputError
+from vqa.pairs.question_types import TOPICS
 from vqa.settings import load_settings
 
 
 def params_with(tmp_path: Path, block: str, **values: object) -> Path:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["model"] |= dict.fromkeys(("name", "watch"), str(ROOT / "models/blip2-tiny"))
     params.setdefault(block, {}).update(values)
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))
@@ -20,6 +23,10 @@ def params_with(tmp_path: Path, block: str, **values: object) -> Path:
 def test_the_committed_params_are_valid_and_hold_the_report_s_adapter() -> None:
     lora = load_settings(ROOT / "params.yaml").lora
     assert (lora.r, lora.alpha, lora.dropout, lora.targets) == (16, 32, 0.05, ["attention", "mlp"])
+
+
+def test_no_topic_that_pictures_do_not_show_is_forgotten_in_the_committed_params() -> None:
+    assert set(load_settings(ROOT / "params.yaml").validate.not_visible) == set(TOPICS)
 
 
 def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path) -> None:
@@ -61,6 +68,11 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ),
         ("generate", {"thinking": "max"}, "generate.thinking is 'max': it must be minimal, low"),
         ("generate", {"service_tier": "priority"}, "generate.service_tier is 'priority': input should be"),
+        (
+            "validate",
+            {"not_visible": ["brand", "colour"]},
+            "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
+        ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
@@ -84,61 +96,86 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path: Path) 
     with pytest.raises(InputError, match="is not YAML"):
         load_settings(path)
     path.write_text("lora: {}")
-    with pytest.raises(InputError, match="run is missing; add it"):
+    with pytest.raises(InputError, match=r"params\.yaml: run is missing; add it"):
         load_settings(path)
 
 
-PUBLISHED = {
-    "data.root": "data/abo",
-    "generate.annotator": "gemini",
-    "generate.images": 1000,
-    "features.batch_size": 64,
-    "features.workers": 4,
-    "features.dtype": "bfloat16",
-    "train.learning_rate": "1e-4",
-    "evaluate.max_new_tokens": 4,
-    "evaluate.scorer": "roberta-large",
-}
-DIFFERENT = {
-    **{
-        name: {**PUBLISHED, "model.name": f"Salesforce/{name}"}
-        for name in ("blip2-opt-2.7b", "blip2-opt-6.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl")
-    },
-    "ci": {
-        "demo.images": 200,
-        "train.epochs": 1,
-        "evaluate.bootstrap_draws": 1000,
-        "evaluate.speed_images": 16,
-    },
-    "photos": {
-        "data.root": "data/photos",
-        "generate.annotator": "csv",
-        "generate.csv": "data/pairs/photos.csv",
-        "validate.val_share": 0.05,
-        "validate.test_share": 0.2,
-        "model.name": "models/blip2-small",
-        "lora.r": 64,
-        "lora.alpha": 64,
-        "lora.dropout": 0.1,
-        "train.epochs": 10,
-        "train.batch_size": 16,
-        "train.micro_batch_size": 16,
-        "train.learning_rate": "7e-4",
-    },
-}
+PRESETS = sorted((ROOT / "params").glob("*.yaml"))
 
 
-def keys_of(path: Path) -> dict[str, object]:
-    blocks = yaml.safe_load(path.read_text())
-    return {f"{block}.{key}": value for block, values in blocks.items() for key, value in values.items()}
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
+def test_ready_made_settings_are_valid_and_hold_only_what_they_change(file: Path) -> None:
+    load_settings(ROOT / "params.yaml", file)
+    default, changes = (yaml.safe_load(path.read_text()) for path in (ROOT / "params.yaml", file))
+    same = [f"{b}.{k}" for b, keys in changes.items() for k, value in keys.items() if value == default[b][k]]
+    assert same == []
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*.yaml")), ids=lambda file: file.stem)
-def test_ready_made_settings_are_valid_and_differ_only_where_they_mean_to(file: Path) -> None:
-    load_settings(file)
-    default, ready_made = keys_of(ROOT / "params.yaml"), keys_of(file)
-    assert list(ready_made) == list(default)
-    assert {k: v for k, v in ready_made.items() if v != default[k]} == DIFFERENT[file.stem]
+def test_the_published_models_are_run_with_the_same_settings() -> None:
+    names = {"blip2-opt-2.7b", "blip2-opt-6.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl"}
+    published = [load_settings(ROOT / "params.yaml", ROOT / f"params/{name}.yaml") for name in sorted(names)]
+    assert {settings.model.name for settings in published} == {f"Salesforce/{name}" for name in names}
+    assert len({str(replace(settings, model=published[0].model)) for settings in published}) == 1
+    assert published[0].train.learning_rate == 1e-4  # the report's
+
+
+def test_of_two_files_that_change_a_key_the_later_holds_and_the_rest_stays(tmp_path: Path) -> None:
+    path, default = params_with(tmp_path, "run"), load_settings(ROOT / "params.yaml")
+    (tmp_path / "a.yaml").write_text("lora: {r: 8, alpha: 8}\ntrain: {epochs: 9}")
+    (tmp_path / "b.yaml").write_text("lora: {r: 4}")
+    found = load_settings(path, tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert found.lora == replace(default.lora, r=4, alpha=8)
+    assert (found.train, found.data) == (replace(default.train, epochs=9), default.data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ("lora: {alph: 8}", "unknown key lora.alph; did you mean lora.alpha?"),
+        ("lra: {r: 8}", "unknown key lra; did you mean lora?"),
+        ("lora: {r: 0}", "lora.r is 0: input should be greater than or equal to 1"),
+        ("lora: 8", "lora is 8: "),
+        ("[lora]", "holds no settings; give blocks of keys and values"),
+        ("# nothing", "holds no settings; give blocks of keys and values"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_changes_is_named_with_that_file(
+    tmp_path: Path, changes: str, sentence: str
+) -> None:
+    path, wrong, right = params_with(tmp_path, "run"), tmp_path / "wrong.yaml", tmp_path / "right.yaml"
+    wrong.write_text(changes)
+    right.write_text("train: {epochs: 1}")
+    with pytest.raises(InputError) as caught:
+        load_settings(path, wrong, right)
+    assert re.match(rf"{wrong}:? {re.escape(sentence)}", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "watch", "sentence"),
+    [
+        (
+            "models/here",
+            "models/hub.txt",
+            "model.watch is 'models/hub.txt', but model.name is the folder 'models/here'; set it to that",
+        ),
+        ("models/here", "models/other", "model.watch is 'models/other', but model.name is the folder"),
+        (
+            "Salesforce/blip2-opt-2.7b",
+            "models/here",
+            "model.name is 'Salesforce/blip2-opt-2.7b', which is no folder here; mend it, or if it is a hub "
+            "id set model.watch to models/hub.txt",
+        ),
+        ("models/gone", "models/gone", "model.name is 'models/gone', which is no folder here; mend it"),
+    ],
+)
+def test_dvc_watches_the_model_that_is_used(tmp_path: Path, name: str, watch: str, sentence: str) -> None:
+    (tmp_path / "models/here").mkdir(parents=True)
+    (tmp_path / "models/other").mkdir()
+    path = params_with(tmp_path, "model", name=name, watch=watch)
+    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {sentence}')}"):
+        load_settings(path)
+    load_settings(params_with(tmp_path, "model", name="models/here", watch="models/here"))
+    load_settings(params_with(tmp_path, "model", name="Salesforce/blip2-opt-2.7b", watch="models/hub.txt"))
 
 
 def test_every_key_has_a_comment_or_a_name_that_needs_none() -> None:

@@ -1,17 +1,18 @@
 """params.yaml → frozen settings. Unknown keys and impossible values are refused by name.
 
-Every key must be given: params.yaml is the one place where a default lives.
+Every key must be given: params.yaml is the one place where a default lives, and a file of params/ holds only
+what it changes.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -24,8 +25,11 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from vqa.foundation.errors import InputError
+from vqa.overlays import Layer, file_with, merged, read_layer
+from vqa.pairs.question_types import TOPICS
 
 PARAMS = Path("params.yaml")
+HUB_MODEL = "models/hub.txt"  # stands for every model that is no folder
 
 
 def _with_question(prompt: str) -> str:
@@ -55,6 +59,12 @@ def _with_scheme(endpoint: str) -> str:
     return endpoint
 
 
+def _known_topic(topic: str) -> str:
+    if topic not in TOPICS:
+        raise ValueError(f"it must be one of {', '.join(TOPICS)}")
+    return topic
+
+
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 # YAML 1.1 reads 1e-4 as a string, hence not strict.
@@ -65,6 +75,7 @@ Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
 Endpoint = Annotated[str, AfterValidator(_with_scheme)]
+Topic = Annotated[str, AfterValidator(_known_topic)]
 Thinking = Annotated[str | int | None, BeforeValidator(_level_or_budget)]
 
 
@@ -121,7 +132,7 @@ class Validate:
     no_answers: list[str]
     english_only: bool
     allow_answer_in_question: bool
-    not_visible: list[Literal["brand", "price", "dimensions", "model_number", "description"]]
+    not_visible: list[Topic]
     min_image_side: Count
     near_duplicate_overlap: Portion
     max_pairs_per_image: Count
@@ -143,6 +154,7 @@ class Validate:
 @dataclass(frozen=True, config=_CHECKED)
 class Model:
     name: str
+    watch: str
     revision: str | None
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     quantization: Literal["none", "8bit", "4bit"]
@@ -217,29 +229,46 @@ class Settings:
     evaluate: Evaluate
 
 
-def load_settings(path: Path = PARAMS) -> Settings:
-    """Read and check the whole file.
+def load_settings(path: Path = PARAMS, *overlays: Path) -> Settings:
+    """Read and check the whole file, with what each of `overlays` changes of it; of two the later holds.
 
     Raises:
-        InputError: not there, not YAML, or a key or value is wrong; it names the key and the remedy.
+        InputError: not there, not YAML, or a key or value is wrong; it names file, key and remedy.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; run from the top folder of the project") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    return settings_in([read_layer(file) for file in (path, *overlays)])
+
+
+def settings_in(layers: Sequence[Layer]) -> Settings:
+    """As `load_settings`, of what was read already; the model is looked for beside the first file."""
     try:
         # Through JSON, because strict checking of Python values wants Path and Settings instances.
-        return TypeAdapter(Settings).validate_json(json.dumps(content, default=str))
+        settings = TypeAdapter(Settings).validate_json(json.dumps(merged(layers), default=str))
     except ValidationError as error:
-        raise InputError(_sentence(path, error)) from error
+        raise InputError(_sentence(layers, error)) from error
+    _check_watch(settings.model, layers[0][0].parent, file_with(("model", "name"), layers))
+    return settings
 
 
-def _sentence(path: Path, error: ValidationError) -> str:
+def _check_watch(model: Model, top: Path, path: Path) -> None:
+    """DVC cannot tell a folder from a hub id, so that what it watches is said beside the name."""
+    is_folder = (top / model.name).is_dir()
+    if model.watch == (model.name if is_folder else HUB_MODEL):
+        return
+    if is_folder:
+        raise InputError(
+            f"{path}: model.watch is {model.watch!r}, but model.name is the folder {model.name!r}; set it to "
+            "that"
+        )
+    raise InputError(
+        f"{path}: model.name is {model.name!r}, which is no folder here; mend it, or if it is a hub id set "
+        f"model.watch to {HUB_MODEL}"
+    )
+
+
+def _sentence(layers: Sequence[Layer], error: ValidationError) -> str:
     """The first problem in words; the others follow once it is mended."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    path, key = file_with(first["loc"], layers), ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"{path}: {key} is missing; add it (the committed file has every key)"
     if first["type"] == "unexpected_keyword_argument":

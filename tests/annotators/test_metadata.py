@@ -1,8 +1,9 @@
 from typing import Any
 
 from products import LAMP
-from vqa.annotators.metadata import pairs_for
+from vqa.annotators.metadata import WORDINGS, pairs_for
 from vqa.catalogue.abo import Product
+from vqa.pairs.question_types import question_type_of
 
 
 def answers(**changes: Any) -> dict[str, str]:
@@ -19,6 +20,12 @@ def test_every_attribute_becomes_one_word() -> None:
         "shape": "round",
         "count": "3",
     }
+
+
+def test_every_type_that_has_wordings_is_answered_and_read_from_each_of_them() -> None:
+    assert answers().keys() == WORDINGS.keys()
+    read = {kind: {question_type_of(text) for text in texts} for kind, texts in WORDINGS.items()}
+    assert read == {kind: {kind} for kind in WORDINGS}
 
 
 def test_an_attribute_that_is_missing_or_ambiguous_is_not_asked_about() -> None:

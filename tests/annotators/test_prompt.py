@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from products import LAMP
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in, prompt_for
 from vqa.pairs.pair import write_pairs
+from vqa.pairs.question_types import OFFERED_TYPES, TOPICS
 
 GOOD = {"question": "What color is it?", "answer": "red", "type": "Color", "difficulty": "easy"}
 
@@ -23,6 +25,19 @@ def test_the_prompt_holds_what_the_listing_says_and_the_rules() -> None:
     ):
         assert rule in prompt
     assert "$" not in prompt
+
+
+def test_the_prompt_asks_for_every_type_that_is_offered_and_that_a_picture_can_show() -> None:
+    """Its bytes are in the keys of paid answers, so that it lists them itself."""
+    listed = re.search(r"question type: ([^.]*)\.", prompt_for(LAMP, 5))
+    assert listed is not None
+    assert set(re.findall(r"\w+", listed[1])) == set(OFFERED_TYPES) - set(TOPICS)
+
+
+@pytest.mark.parametrize("kind", OFFERED_TYPES)
+def test_a_type_that_is_offered_is_kept(kind: str) -> None:
+    (pair,) = pairs_in(json.dumps([{**GOOD, "type": kind}]), "a.jpg", "gemini")
+    assert pair.question_type == kind
 
 
 @pytest.mark.parametrize(

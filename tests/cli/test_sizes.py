@@ -4,42 +4,22 @@ import re
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from conftest import ROOT
 from vqa.cli import sizes
 from vqa.settings import load_settings
 from vqa.sizing.published import PUBLISHED
 
-DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
-# What a setting for the real model means to change, and nothing else.
-MEANT = {
-    "data.root",
-    "generate.annotator",
-    "generate.images",
-    "model.name",
-    "features.batch_size",
-    "features.dtype",
-    "features.workers",
-    "train.learning_rate",
-    "evaluate.max_new_tokens",
-    "evaluate.scorer",
-}
-
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_params_files_say_what_is_counted_and_change_what_they_mean_to(name: str) -> None:
+def test_params_files_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
-    settings = load_settings(path)
+    settings = load_settings(ROOT / "params.yaml", path)
     assert settings.model.name == f"Salesforce/{name}"
     found = sizes.sizes_of(name, settings)
-    said = path.read_text().split("\nrun:")[0]
+    said = path.read_text().split("\ndata:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
     assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
-    params = yaml.safe_load(path.read_text())
-    changed = {f"{b}.{k}" for b, keys in params.items() for k in keys if keys[k] != DEFAULT[b][k]}
-    assert changed <= MEANT
-    assert {"data.root", "model.name", "evaluate.scorer"} <= changed
 
 
 def test_the_page_s_table_is_the_command_s() -> None:
@@ -48,7 +28,7 @@ def test_the_page_s_table_is_the_command_s() -> None:
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
-    settings = load_settings(ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
     fewer = replace(settings, evaluate=replace(settings.evaluate, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"

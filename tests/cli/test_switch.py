@@ -1,9 +1,11 @@
-"""One file of params/ in the place of params.yaml, and nothing of the reader's lost."""
+"""Switching params.yaml: `git diff` shows what changes and no more; a user's changes are kept."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clone import git
 from conftest import ROOT
@@ -11,30 +13,121 @@ from vqa.cli import switch
 from vqa.foundation.errors import InputError
 from vqa.settings import load_settings
 
+PARAMS = Path("params.yaml")
+COMMITTED = (ROOT / PARAMS).read_text()
 
-def test_switching_is_seen_in_git_and_overwrites_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in a repository with one commit of params.yaml, params/ and models."""
     shutil.copytree(ROOT / "params", tmp_path / "params")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / PARAMS, tmp_path)
+    for model in ("blip2-tiny", "blip2-small"):
+        (tmp_path / "models" / model).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-q", "-m", "start")
-    switch.run("blip2-opt-2.7b")
-    assert load_settings().model.name == "Salesforce/blip2-opt-2.7b"
-    assert "params.yaml" in git(tmp_path, "diff", "--name-only")
-    switch.run("ci")  # from one ready-made file to another
-    with Path("params.yaml").open("a") as file:
-        file.write("# mine\n")
-    with pytest.raises(InputError, match=r"params\.yaml has changes that are not committed"):
-        switch.run("photos")
-    assert Path("params.yaml").read_text().endswith("# mine\n")
-    with pytest.raises(
-        InputError, match=r"params/nothing\.yaml is missing; there are blip2-flan-t5-xl, .*photos"
-    ):
-        switch.run("nothing")
-    Path("params/photos.yaml").write_text("lora: {}")
-    git(tmp_path, "checkout", "-q", "params.yaml")
-    with pytest.raises(InputError, match="run is missing"):
-        switch.run("photos")
+
+
+def changed_lines() -> list[str]:
+    """Lines of params.yaml that `git diff` shows as new."""
+    lines = git(Path(), "diff", "--unified=0", "params.yaml").splitlines()
+    return [line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")]
+
+
+def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() -> None:
+    switch.run(["ci"])
+    assert changed_lines() == [
+        "  images: 200                # pictures to draw; plays no part when data.root points elsewhere",
+        "  epochs: 1",
+        "  bootstrap_draws: 1000",
+        "  speed_images: 16           # test pictures answered end to end to measure speed",
+    ]
+    assert len(PARAMS.read_text().splitlines()) == len(COMMITTED.splitlines())
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "params").glob("*.yaml")))
+def test_switching_changes_what_the_file_says_and_no_more(name: str) -> None:
+    switch.run([name])
+    assert load_settings() == load_settings(ROOT / "params.yaml", Path(f"params/{name}.yaml"))
+    changes = yaml.safe_load(Path(f"params/{name}.yaml").read_text())
+    assert len(changed_lines()) == sum(map(len, changes.values()))
+
+
+def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
+    Path("params/mine.yaml").write_text(
+        "generate: {max_requests: 10, media_resolution: null}\n"
+        "model:\n  prompt: 'Q: {question} A:'  # mine\n"
+        "lora:\n  targets:\n  - attention.query\n  - mlp\n"
+        "train: {blind: true, learning_rate: 5e-05}\n"
+        "evaluate: {compare: [Salesforce/blip-vqa-base]}\n"
+    )
+    switch.run(["mine"])
+    settings = load_settings()
+    assert settings == load_settings(ROOT / "params.yaml", Path("params/mine.yaml"))
+    text = PARAMS.read_text()
+    for comment in (line.partition("#")[2] for line in COMMITTED.splitlines() if "#" in line):
+        assert comment in text
+
+
+def test_several_are_applied_to_what_is_committed_and_the_later_holds() -> None:
+    switch.run(["blip2-opt-2.7b"])
+    switch.run(["photos", "ci"])  # from ready-made settings to others: nothing of the first is left
+    settings = load_settings()
+    assert settings.model.name == "models/blip2-small"
+    assert (settings.train.epochs, settings.train.batch_size, settings.demo.images) == (1, 16, 200)
+    assert settings.evaluate.max_new_tokens == 10
+    switch.run(["ci", "photos"])
+    assert load_settings().train.epochs == 10
+    switch.run(["ci"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"\Z", "# mine\n"),
+        ("  epochs: 1\n", "  epochs: 2\n"),
+        ("  epochs: 1\n", "  epochs: 3\n"),  # half of the file only
+        ("  epochs: 1\n", "  epochs: [\n"),
+        ("  epochs: 1\n", ""),
+        ("  epochs: 1\n", "  epochs: 1\n  more: 1\n"),
+        ("(?s).*", "mine"),
+        ("(?s)lora:.*?train:", "lora: 1\ntrain:"),
+    ],
+)
+def test_changes_of_one_s_own_are_never_overwritten(old: str, new: str) -> None:
+    switch.run(["ci"])
+    mine = re.sub(old, new, PARAMS.read_text(), count=1)
+    PARAMS.write_text(mine)
+    with pytest.raises(InputError, match=r"^params\.yaml has changes that are not committed"):
+        switch.run(["photos"])
+    assert PARAMS.read_text() == mine
+    git(Path(), "checkout", "-q", "params.yaml")
+    switch.run(["photos"])
+
+
+def test_what_is_committed_may_be_anyone_s() -> None:
+    PARAMS.write_text(COMMITTED.replace("  epochs: 3", "  epochs: 7   # mine") + "# mine, too\n")
+    git(Path(), "commit", "-qam", "mine")
+    switch.run(["blip2-opt-2.7b"])
+    assert load_settings().train.epochs == 7
+    assert "  epochs: 7   # mine\n" in PARAMS.read_text()
+    assert PARAMS.read_text().endswith("# mine, too\n")
+
+
+def test_a_file_that_is_missing_or_wrong_changes_nothing() -> None:
+    known = "blip2-flan-t5-xl, .*photos"
+    with pytest.raises(InputError, match=rf"params/nothing\.yaml is missing; there are {known}"):
+        switch.run(["ci", "nothing"])
+    Path("params/photos.yaml").write_text("lora: {rank: 8}")
+    with pytest.raises(InputError, match=r"params/photos\.yaml: unknown key lora\.rank"):
+        switch.run(["ci", "photos"])
+    assert PARAMS.read_text() == COMMITTED
+
+
+def test_without_a_commit_nothing_is_overwritten() -> None:
+    shutil.rmtree(".git")
+    with pytest.raises(InputError, match=r"^git has no committed params\.yaml \(fatal: "):
+        switch.run(["ci"])
+    assert PARAMS.read_text() == COMMITTED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.files import locked, make_own, whole_file
+from vqa.foundation.files import locked, make_own, whole, whole_file
 from vqa.validation.inspection import inspect_pictures
 
 LINKS = [os.link, os.symlink]
@@ -20,6 +20,27 @@ def test_a_file_linked_to_dvc_s_cache_is_replaced_and_not_written_through(link: 
     with whole_file(out) as file:
         file.write("new")
     assert (cached.read_text(), out.read_text(), out.is_symlink()) == ("old", "new", False)
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "best"
+    for number in (1, 2):
+        with whole(out) as folder:
+            folder.mkdir()
+            (folder / f"{number}.txt").write_text("new")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == ["deep/best/2.txt"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(is_folder: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("old")
+    (tmp_path / "out.tmp").mkdir()  # what a kill left
+    with pytest.raises(RuntimeError), whole(out) as other:
+        other.mkdir() if is_folder else other.write_text("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert out.read_text() == "old"
 
 
 @pytest.mark.parametrize("link", LINKS)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import first_word, normal_form
+from vqa.pairs.normal_form import exact_match, first_word, normal_form
 from vqa.pairs.pair import UNREADABLE, Pair, image_name_of, read_pairs, write_pairs
 
 
@@ -33,6 +33,23 @@ def test_the_normal_form_follows_the_vqa_rules(answer: str, expected: str) -> No
 @given(st.text())
 def test_the_normal_form_is_idempotent(text: str) -> None:
     assert normal_form(normal_form(text)) == normal_form(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "is_right"),
+    [
+        ("The Two.", "2", True),
+        ("red", "blue", False),
+        ("red", "dark red", False),
+        ("", "red", False),
+        ("", "", False),
+        ("...", "?", False),  # nothing is left of either
+    ],
+)
+def test_an_answer_is_right_in_normal_form_and_an_empty_one_never(
+    answer: str, reference: str, is_right: bool
+) -> None:
+    assert exact_match(answer, reference) is is_right
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from vqa.foundation.files import read_json
 from vqa.settings import load_settings
 
 Project = Callable[..., Path]
-PHOTOS = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
+PHOTOS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
 
 
 @pytest.fixture
@@ -30,13 +31,13 @@ def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
     def make(pictures: int | None) -> None:
         lines = (shared / "vqa/abo_photos_gemini_1_5_flash.csv").read_text().splitlines(keepends=True)
         rows = lines if pictures is None else lines[: 1 + 5 * pictures]
-        folder = project(**{block: dict(values) for block, values in PHOTOS.items()})
-        params = yaml.safe_load((folder / "params.yaml").read_text())
-        params["data"]["root"] = str(shared / "abo_photos")
-        params["generate"]["csv"] = "photos.csv"
-        params["model"]["name"] = str(ROOT / "models/blip2-small")
-        params["train"]["epochs"] = 1
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        here: dict[str, dict[str, Any]] = {
+            "data": {"root": str(shared / "abo_photos")},
+            "generate": {"csv": "photos.csv"},
+            "model": {"name": str(ROOT / "models/blip2-small")},
+            "train": {"epochs": 1},
+        }
+        folder = project(**{block: values | here.get(block, {}) for block, values in PHOTOS.items()})
         (folder / "photos.csv").write_text("".join(rows))
 
     return make
@@ -50,7 +51,7 @@ def seen_and_split() -> tuple[set[str], Counter[str]]:
 
 
 def test_the_settings_are_valid() -> None:
-    assert load_settings(ROOT / "params/photos.yaml").model.name == "models/blip2-small"
+    assert load_settings(ROOT / "params.yaml", ROOT / "params/photos.yaml").model.name == "models/blip2-small"
 
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:

@@ -1,5 +1,6 @@
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from conftest import ROOT
 from vqa.catalogue.pictures import Picture
 from vqa.foundation.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
-from vqa.settings import load_settings
+from vqa.pairs.question_types import TOPICS
+from vqa.settings import Validate, load_settings
 from vqa.validation.review import Decision, Key, acceptance, key_of, read_decisions
 from vqa.validation.rules import RULES, RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.screening import Rejected, candidates_of, images_of, screen, trusted
@@ -40,6 +42,17 @@ def reasons(*pairs: Pair, **options: Any) -> list[str]:
 
 def ask(question: str, answer: str, image_name: str = "a.jpg") -> Pair:
     return Pair(image_name, question, answer)
+
+
+def test_the_page_lists_every_rule_in_the_order_of_asking_with_parameters_that_there_are() -> None:
+    page = (ROOT / "docs/pairs.md").read_text()
+    table = re.findall(r"^\| (`.*) \| (.*) \| (.*)\|$", page, re.MULTILINE)
+    listed = [reason for row in table for reason in re.findall(r"`(\w+)`", row[0])]
+    assert listed == [*(rule.reason for rule in RULES), "links_two_splits"]  # the last is splits.py's
+    parameters = {name for row in table for name in re.findall(r"`(\w+)`", row[2])}
+    assert parameters <= {field.name for field in fields(Validate)}
+    (topics,) = [row[1] for row in table if row[0] == "`not_visible`"]
+    assert [topic for topic in TOPICS if topic.replace("_", " ") not in topics] == []
 
 
 def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> None:

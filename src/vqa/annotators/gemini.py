@@ -1,4 +1,4 @@
-"""Google's Gemini, over either of its packages: requests go out here; gemini_replies.py reads the answers.
+"""Google's Gemini, over either of its packages: requests go out here; gemini_responses.py reads the answers.
 
 The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request header; it is in no setting,
 file or message. The packages' own retries are off: they ignore our time-out, budget and pace.
@@ -18,9 +18,10 @@ from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
 from vqa.annotators.dispatcher import Reply, Request, TryAgain
 from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, reply_to
-from vqa.annotators.prompt import DIFFICULTIES, TYPES
+from vqa.annotators.prompt import DIFFICULTIES
 from vqa.catalogue.pictures import ImageError
 from vqa.foundation.errors import InputError
+from vqa.pairs.question_types import OFFERED_TYPES
 from vqa.settings import Generate
 
 _SCHEMA = {
@@ -30,7 +31,7 @@ _SCHEMA = {
         "properties": {
             "question": {"type": "STRING"},
             "answer": {"type": "STRING"},
-            "type": {"type": "STRING", "enum": list(TYPES)},
+            "type": {"type": "STRING", "enum": list(OFFERED_TYPES)},
             "difficulty": {"type": "STRING", "enum": list(DIFFICULTIES)},
         },
         "required": ["question", "answer", "type", "difficulty"],

@@ -4,11 +4,11 @@ Free and exact where attributes are filled in, blind to everything a picture sho
 not. An attribute whose text cannot be brought to one word is not asked about.
 """
 
-import random
 import re
 from collections.abc import Sequence
 
 from vqa.catalogue.abo import Product
+from vqa.foundation.seeded import generator_of
 from vqa.pairs.pair import Pair
 
 # Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
@@ -28,7 +28,8 @@ _MATERIALS = frozenset(
     """.split()
 )
 
-_WORDINGS = {
+# Question type → how it is asked.
+WORDINGS = {
     "category": ["What is shown here?", "Which product is this?", "Name the product."],
     "color": [
         "What color is the {product}?",
@@ -61,14 +62,14 @@ _WORDINGS = {
 def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
     """At most `questions_per_image` pairs, one a question type, the same for the same seed."""
     answers = _answers(product)
-    rng = random.Random(f"{seed}/{product.image_name}")
+    rng = generator_of(seed, product.image_name)
     types = sorted(answers)
     rng.shuffle(types)
     thing = _category(product.product_type) or "product"
     return [
         Pair(
             image_name=product.image_name,
-            question=rng.choice(_WORDINGS[question_type]).format(product=thing),
+            question=rng.choice(WORDINGS[question_type]).format(product=thing),
             answer=answers[question_type],
             question_type=question_type,
             source="metadata",

@@ -13,9 +13,9 @@ from typing import Any
 
 from vqa.catalogue.abo import Product
 from vqa.pairs.pair import Pair
+from vqa.pairs.question_types import OFFERED_TYPES
 
 TEMPLATE = Path(__file__).with_name("prompt.txt")
-TYPES = "color shape material size pattern count texture position function brand comparison".split()
 DIFFICULTIES = ("easy", "medium", "hard")
 LONGEST_TEXT = 100_000  # characters; a real answer has a few hundred
 # Possessive (++), so that no text, however odd, takes more than one look a character.
@@ -114,7 +114,7 @@ def _pair(found: dict[str, Any], image_name: str, source: str) -> Pair:
         image_name=image_name,
         question=question,
         answer=_written(found["answer"]),
-        question_type=kind if kind in TYPES else "",
+        question_type=kind if kind in OFFERED_TYPES else "",
         difficulty=difficulty if difficulty in DIFFICULTIES else "",
         source=source,
     )

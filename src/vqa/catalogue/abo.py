@@ -11,7 +11,6 @@ ABO: Collins et al. 2022, https://amazon-berkeley-objects.s3.amazonaws.com/index
 
 import csv
 import gzip
-import hashlib
 import json
 import unicodedata
 import zlib
@@ -25,6 +24,7 @@ from vqa.catalogue.listing import has_plain_ids, image_ids, product_type_of, tex
 from vqa.catalogue.pictures import problem_of_name
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import as_on_disk
+from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import image_name_of
 
 # What a file that is torn, or no text, raises.
@@ -128,7 +128,7 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
-        by_type[product.product_type].append((_draw(seed, product.image_name), product))
+        by_type[product.product_type].append((rank_of(seed, product.image_name), product))
     turns = []
     for of_type in by_type.values():
         of_type.sort(key=lambda drawn: drawn[0])
@@ -192,10 +192,6 @@ def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -
         f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
         "with others of their product"
     ] * bool(on_none)
-
-
-def _draw(seed: int, image_name: str) -> str:
-    return hashlib.sha256(f"{seed}/{image_name}".encode()).hexdigest()
 
 
 def image_names(root: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ import typer
 from vqa.evaluation.model_card import Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import content_hash, read_json
+from vqa.foundation.files import content_hash, read_json, whole
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
@@ -37,19 +37,14 @@ def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/expo
     settings = load_settings()
     check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
-    writing = out.with_name(out.name + ".writing")
-    shutil.rmtree(writing, ignore_errors=True)
-
-    shutil.copytree(ADAPTER, writing / "adapter")
-    _write_merged(settings, writing / "merged")
     metrics, details = read_json(METRICS), read_json(DETAILS)
     provenance = Provenance(_commit(), judged, {name: version(name) for name in _LIBRARIES})
-    for kind in ("adapter", "merged"):
-        card = model_card(kind, settings, metrics, details, provenance)
-        (writing / kind / "README.md").write_text(card, encoding="utf-8")
-
-    shutil.rmtree(out, ignore_errors=True)
-    writing.rename(out)
+    with whole(out) as folder:
+        shutil.copytree(ADAPTER, folder / "adapter")
+        _write_merged(settings, folder / "merged")
+        for kind in ("adapter", "merged"):
+            card = model_card(kind, settings, metrics, details, provenance)
+            (folder / kind / "README.md").write_text(card, encoding="utf-8")
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
 
 

@@ -2,8 +2,8 @@
 
     python src sizes
 
-In: params/blip2-*.yaml, or params.yaml for the model that it names. Out: a Markdown table on standard output:
-parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
+In: params.yaml, with params/blip2-*.yaml for models that it does not name. Out: a Markdown table on standard
+output: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
 """
 
 from pathlib import Path
@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 
 from vqa.foundation.command_line import command_line
-from vqa.settings import Settings, load_settings
+from vqa.settings import PARAMS, Settings, load_settings
 from vqa.sizing.published import PUBLISHED, published_config
 from vqa.sizing.sizes import Sizes
 
 ABO_PICTURES = 398_212
-_PRESETS = Path(__file__).parents[3] / "params"
+_TOP = Path(__file__).parents[3]
 
 
 def run() -> None:
@@ -41,8 +41,9 @@ def table(now: Settings) -> list[str]:
 
 
 def settings_of(name: str, now: Settings) -> Settings:
-    """`now` for the model that it names, the ready-made ones for another."""
-    return now if now.model.name == f"Salesforce/{name}" else load_settings(_PRESETS / f"{name}.yaml")
+    """`now` for the model that it names, with the ready-made changes for another."""
+    is_named = now.model.name == f"Salesforce/{name}"
+    return now if is_named else load_settings(_TOP / PARAMS, _TOP / f"params/{name}.yaml")
 
 
 def gigabytes(sizes: Sizes) -> list[float]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqa.experiments.grid import Grid, Value
-from vqa.pairs.normal_form import normal_form
+from vqa.pairs.normal_form import exact_match
 from vqa.pairs.pair import Pair
 
 Floats = NDArray[np.float64]
@@ -42,10 +42,7 @@ def exact_matches(predictions: str) -> tuple[list[Pair], Floats]:
     """The pairs of a predictions file and which were answered right, `[pairs]` of 0 and 1."""
     rows = list(csv.DictReader(io.StringIO(predictions)))
     pairs = [Pair(row["image_name"], row["question"], row["answer"]) for row in rows]
-    right = [
-        normal_form(row["generated_answer"]) == normal_form(pair.answer) != ""
-        for row, pair in zip(rows, pairs, strict=True)
-    ]
+    right = [exact_match(row["generated_answer"], pair.answer) for row, pair in zip(rows, pairs, strict=True)]
     return pairs, np.array(right, dtype=float)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vqa.features.store import DECISIVE, HEADER, MANIFEST
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import write_json
+from vqa.foundation.files import whole, write_json
 
 _SHARDS = "features-*.safetensors"
 
@@ -110,16 +110,13 @@ def write_shard(folder: Path, shard: Shard, rows: Sequence[Tensor], recipe: Reci
     Raises:
         InputError: the disk is full or cannot be written; what was made before stays.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{shard.file}.tmp"
     tensors = {"features": torch.stack(list(rows)).to(getattr(torch, recipe.dtype)).contiguous()}
     try:
         # One entry: safetensors writes several in no fixed order, and equal shards should be equal bytes.
         header = {"recipe": recipe.key, "pictures": shard.pictures, "sha256": _digest(tensors["features"])}
-        save_file(tensors, temporary, {HEADER: json.dumps(header)})
-        temporary.replace(folder / shard.file)
+        with whole(folder / shard.file) as path:
+            save_file(tensors, path, {HEADER: json.dumps(header)})
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(
             f"{folder / shard.file} cannot be written ({error}); free space and run again: the "
             "shards that are there stay"

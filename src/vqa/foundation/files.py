@@ -1,4 +1,4 @@
-"""Files are written whole: under a temporary name, then renamed, so that none is ever half there."""
+"""Files and folders are written whole: under another name, then renamed, so that none is ever half there."""
 
 import fcntl
 import hashlib
@@ -19,16 +19,32 @@ from vqa.foundation.errors import InputError, first_line
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open `path` for writing text; it appears (or is replaced) only when the block ends well."""
+def whole(path: Path) -> Iterator[Path]:
+    """Another path, to write a file or a folder to: it takes the place of `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
+    _remove(temporary)  # what a kill left
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
+        yield temporary
+        if temporary.is_dir():
+            _remove(path)  # a folder is not replaced while it holds anything
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open `path` for writing text; it appears (or is replaced) only when the block ends well."""
+    with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def make_own(path: Path) -> None:
@@ -39,15 +55,11 @@ def make_own(path: Path) -> None:
     """
     if not path.is_symlink() and (not path.exists() or path.stat().st_nlink == 1):
         return
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        if path.exists():
-            shutil.copyfile(path, temporary)
-            temporary.replace(path)
-        else:  # a link to what the cache no longer holds
-            path.unlink()
-    finally:
-        temporary.unlink(missing_ok=True)
+    if path.exists():
+        with whole(path) as own:
+            shutil.copyfile(path, own)
+    else:  # a link to what the cache no longer holds
+        path.unlink()
 
 
 @contextmanager
@@ -99,14 +111,6 @@ def write_json(path: Path, value: Any) -> None:
     with whole_file(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
-
-
-def read_jsonl(path: Path) -> Iterator[Any]:
-    """The values of a file of JSON lines; a torn last line, which a kill leaves, is passed over."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Append-only files of JSON objects, one a line: on disk once written, with one writer at a time."""
+"""Files of JSON objects or arrays, one a line, and what becomes of lines that a kill tore.
+
+What can be made again is read by `whole_values`; what was paid for is kept in `JsonLines`: on disk once
+written, with one writer at a time.
+"""
 
 import json
 import os
@@ -7,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from types import UnionType
 from typing import Any, BinaryIO, TypeVar, cast
 
 from vqa.foundation.errors import InputError
@@ -177,18 +182,26 @@ def whole_lines(
             yield Line(values, text, begin, end, number)
 
 
+def whole_values(path: Path) -> Iterator[Any]:
+    """The object or array of each line; torn lines are passed over, and none where there is no file."""
+    if path.is_file():
+        with path.open("rb") as lines:
+            yield from (values for line in lines if (values := _parsed(line, dict | list)) is not None)
+
+
 def row_of(row: type[Row], values: Values) -> Row:
     """The fields that `row` knows of a line."""
     known = {field.name for field in fields(cast(Any, row))}
     return row(**{name: value for name, value in values.items() if name in known})
 
 
-def _parsed(line: bytes) -> Values | None:
+def _parsed(line: bytes, kind: type | UnionType = dict) -> Any:
+    """None for a torn line: no beginning of an object or array is JSON."""
     try:
         values = json.loads(line)
     except ValueError:
         return None
-    return values if isinstance(values, dict) else None
+    return values if isinstance(values, kind) else None
 
 
 def _line(values: Values) -> bytes:

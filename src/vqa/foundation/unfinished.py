@@ -14,7 +14,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from vqa.foundation.files import locked, read_jsonl
+from vqa.foundation.files import locked
+from vqa.foundation.json_lines import whole_values
 
 _LOCK = "lock"
 
@@ -79,7 +80,7 @@ class Unfinished:
 
     def read(self) -> dict[int, Any]:
         """All results that are there, by number."""
-        return dict(entry for path in sorted(self.folder.glob("*.jsonl")) for entry in read_jsonl(path))
+        return dict(entry for path in sorted(self.folder.glob("*.jsonl")) for entry in whole_values(path))
 
     def add(self, number: int, result: Any) -> None:
         """Keep a JSON-serialisable result."""

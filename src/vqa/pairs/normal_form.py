@@ -1,4 +1,4 @@
-"""The form in which answers are compared, by the official VQA rules."""
+"""The form in which answers are compared, by the official VQA rules, and when one is right."""
 
 import re
 
@@ -23,6 +23,11 @@ def normal_form(answer: str) -> str:
     text = _DROPPED.sub("", answer.lower())
     words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]
     return " ".join([word for word in words if word not in _ARTICLES] or words[-1:])
+
+
+def exact_match(answer: str, reference: str) -> bool:
+    """Whether an answer is right: equal in normal form. An empty one never is, whatever the reference."""
+    return normal_form(answer) == normal_form(reference) != ""
 
 
 def first_word(text: str) -> str:

@@ -1,33 +1,55 @@
-"""What a question asks for, read from its words: its type, and topics that no picture shows."""
+"""What a question asks for, read from its words: its type, and topics that no picture shows.
+
+The one list of each: annotators, settings and tests derive from it. Imports nothing of ours, so that settings
+may read it.
+"""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 OTHER_TYPE = "other"
 
-# First match wins; words of the question, the way annotators put it.
-_TYPE_WORDS = [
-    ("count", r"how many|number of|count of|count the"),
-    ("color", r"colou?rs?|colou?red|shade|hue|tint"),
-    ("material", r"materials?|made (?:of|from|out of)|fabric|metal type|(?:what|which)(?: \w+)? metal"),
-    ("pattern", r"patterns?|patterned|print(?:ed)?|motif|design|decoration"),
-    ("shape", r"shapes?|shaped|outline"),
-    ("texture", r"textures?|textured|surface|finish"),
-    ("size", r"size|large|small|big|tall|long|short|width|height|length|thickness|diameter"),
-    (
+
+@dataclass(frozen=True)
+class QuestionType:
+    """What a question asks for, and how one is told."""
+
+    name: str
+    words: str  # regular expression of whole words of the question, the way annotators put it
+    is_offered: bool = True  # to annotators; others are only inferred
+
+
+# First match wins.
+_TYPES = (
+    QuestionType("count", r"how many|number of|count of|count the"),
+    QuestionType("color", r"colou?rs?|colou?red|shade|hue|tint"),
+    QuestionType(
+        "material",
+        r"materials?|made (?:of|from|out of)|fabric|metal type|(?:what|which)(?: \w+)? metal",
+    ),
+    QuestionType("pattern", r"patterns?|patterned|print(?:ed)?|motif|design|decoration"),
+    QuestionType("shape", r"shapes?|shaped|outline"),
+    QuestionType("texture", r"textures?|textured|surface|finish"),
+    QuestionType("size", r"size|large|small|big|tall|long|short|width|height|length|thickness|diameter"),
+    QuestionType(
         "position",
         r"where|positions?|positioned|side|located|placed|placement|orientation|facing|above|below|left|"
         r"right|top|bottom|direction|vertical|horizontal",
     ),
-    ("brand", r"brand|logo|manufacturer"),
-    ("comparison", r"same|different|than|compared"),
-    ("style", r"styles?|fit type|ring type"),
-    ("text", r"words?|letters?|text|written|says|says?|read"),
-    ("function", r"used for|purpose|function|use|designed for"),
-    ("category", r"(?:type|kind|sort|category) of|what is (?:this|it|shown)|product|object|item"),
-    ("category", r"type"),
-]
-_TYPE_PATTERNS = [(name, re.compile(rf"\b(?:{words})\b")) for name, words in _TYPE_WORDS]
+    QuestionType("brand", r"brand|logo|manufacturer"),
+    QuestionType("comparison", r"same|different|than|compared"),
+    QuestionType("style", r"styles?|fit type|ring type", is_offered=False),
+    QuestionType("text", r"words?|letters?|text|written|says|says?|read", is_offered=False),
+    QuestionType("function", r"used for|purpose|function|use|designed for"),
+    QuestionType(
+        "category",
+        r"(?:type|kind|sort|category) of|what is (?:this|it|shown)|product|object|item|type",
+        is_offered=False,
+    ),
+)
+OFFERED_TYPES = tuple(kind.name for kind in _TYPES if kind.is_offered)
+_TYPE_PATTERNS = [(kind.name, re.compile(rf"\b(?:{kind.words})\b")) for kind in _TYPES]
 _YES_NO = re.compile(r"^(?:is|are|does|do|did|has|have|can|was|were)\b(?!.*\bor\b)")
 
 # Topics that a listing tells and a picture does not; read in 42,000 real pairs.

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from vqa.drawn.concepts import ATTRIBUTES
 from vqa.drawn.drawing import Item, picture
 from vqa.foundation.devices import default_device
+from vqa.foundation.files import whole_file
+from vqa.foundation.seeded import generator_of
 from vqa.foundation.terminal import progress_bar
 from vqa.pretraining import captions
 from vqa.pretraining.loop import LossOf, chosen, trained
@@ -66,7 +68,7 @@ def pretrain(out: Path, seed: int) -> None:
 
     model.half().save_pretrained(out)
     processor.save_pretrained(out)
-    with (out / "loss.csv").open("w", newline="") as file:
+    with whole_file(out / "loss.csv") as file:
         rows = [("stage", "step", "loss"), *curve]
         csv.writer(file, lineterminator="\n").writerows(rows)
     shutil.rmtree(work)
@@ -95,7 +97,7 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
     """The language model's loss on captions and answers."""
 
     def loss(step: int) -> Tensor:
-        rng = random.Random(f"{seed}/{step}")
+        rng = generator_of(seed, step)
         numbers = chosen(PICTURES, BATCH, step)
         pairs = [pair for i in numbers.tolist() for pair in captions.texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
@@ -119,6 +121,6 @@ def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Ten
 
 
 def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
-    rng = random.Random(f"{numbered[0]}/{numbered[1]}")
+    rng = generator_of(*numbered)
     item = captions.random_item(rng)
     return item, picture(item, PICTURE_SIZE, rng)

@@ -17,7 +17,7 @@ from transformers import Blip2ForConditionalGeneration
 
 from vqa.foundation.devices import default_device
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.foundation.files import read_json, whole_file
 from vqa.pretraining import captions, photographs
 from vqa.pretraining.from_drawings import drawn
 from vqa.pretraining.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
@@ -77,9 +77,10 @@ def pretrain(
 
     model.half().save_pretrained(out)
     processor.save_pretrained(out)
-    with (out / "loss.csv").open("w", newline="") as file:
+    with whole_file(out / "loss.csv") as file:
         csv.writer(file, lineterminator="\n").writerows([("stage", "step", "loss"), *curve])
-    (out / "photographs.txt").write_text("".join(sorted(f"{photograph.picture}\n" for photograph in shot)))
+    with whole_file(out / "photographs.txt") as file:
+        file.writelines(sorted(f"{photograph.picture}\n" for photograph in shot))
     shutil.rmtree(work)
 
 

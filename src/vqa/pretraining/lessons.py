@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from vqa.drawn.concepts import ATTRIBUTES
 from vqa.drawn.drawing import Item
+from vqa.foundation.seeded import generator_of
 from vqa.pretraining import captions, photographs
 from vqa.pretraining.loop import LossOf, chosen
 from vqa.pretraining.photographs import Photograph
@@ -86,7 +87,7 @@ def language_loss(
     """The language model's loss on captions and answers; `first`: the step that its pictures begin with."""
 
     def loss(step: int) -> Tensor:
-        rng = random.Random(f"{seed}/{step}")
+        rng = generator_of(seed, step)
         shot, items, pixels = pictures.at(first + step)
         pairs = [pair for photograph in shot for pair in texts_of(photograph, rng)]
         pairs += [pair for item in items for pair in captions.texts_of(item, rng)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vqa.foundation.devices import use_threads_for
+from vqa.foundation.files import whole
 from vqa.foundation.terminal import progress_bar
 
 WARM_UP_STEPS = 100
@@ -44,8 +45,8 @@ def trained(module: nn.Module, stage: str, steps: int, peak: float, loss_of: Los
             curve.append((stage, step, round(loss.item(), 4)))
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state | {"step": step + 1, "curve": curve}, work / "writing.pt")
-            (work / "writing.pt").replace(checkpoint)
+            with whole(checkpoint) as path:
+                torch.save(state | {"step": step + 1, "curve": curve}, path)
         progress.update()
     progress.close()
     return curve

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.pairs.normal_form import first_word, normal_form
+from vqa.pairs.normal_form import exact_match, first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
 
@@ -46,8 +46,7 @@ def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -
     answers = [normal_form(first_word(text)) for text in texts]
     words = [normal_form(text).split() for text in texts]
     bert = scorer.scores(answers, references)  # [pairs, 3]
-    # An empty answer is a failure, also where nothing is left of the reference.
-    exact = [a == r != "" for a, r in zip(answers, references, strict=True)]
+    exact = [exact_match(a, r) for a, r in zip(answers, references, strict=True)]
     contains = [e or r in w for e, r, w in zip(exact, references, words, strict=True)]
     return Scores(
         np.array(exact, dtype=float), np.array(contains, dtype=float), bert[:, 0], bert[:, 1], bert[:, 2]

@@ -1,6 +1,5 @@
 """Pairs and cached features → the batches of each epoch, in an order that is the seed's."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import Pair
 from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.generation import Features
@@ -64,6 +64,6 @@ class Shuffled(Sampler[int]):
 
 def pairs_of_images(pairs: Sequence[Pair], count: int | None, seed: int) -> list[Pair]:
     """The pairs of `count` pictures (None: of all), in their order; a larger count keeps the smaller's."""
-    drawn = {pair.image_name: hashlib.sha256(f"{seed}/{pair.image_name}".encode()).digest() for pair in pairs}
+    drawn = {pair.image_name: rank_of(seed, pair.image_name) for pair in pairs}
     chosen = set(sorted(drawn, key=drawn.__getitem__)[:count])
     return [pair for pair in pairs if pair.image_name in chosen]

@@ -13,6 +13,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 
 from vqa.foundation.devices import PATIENCE, rank_and_world
 from vqa.foundation.errors import InputError
+from vqa.foundation.files import whole
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
@@ -148,12 +149,9 @@ class AdapterTrainer(Trainer):
         return metrics
 
     def _save_best(self) -> None:
-        writing = self._work / f"{_BEST}.writing"
-        shutil.rmtree(writing, ignore_errors=True)
-        writing.mkdir(parents=True)
-        lora.save_adapter(self._answer_model, writing)
-        shutil.rmtree(self._work / _BEST, ignore_errors=True)
-        writing.rename(self._work / _BEST)
+        with whole(self._work / _BEST) as folder:
+            folder.mkdir()
+            lora.save_adapter(self._answer_model, folder)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         if self.args.should_save:  # one process of all

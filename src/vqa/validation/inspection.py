@@ -10,6 +10,7 @@ from pathlib import Path
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect
 from vqa.foundation.files import content_hash, make_own, whole_file
+from vqa.foundation.json_lines import whole_values
 from vqa.foundation.terminal import progress_bar
 
 _CHUNK = 64  # pictures handed to a process at once
@@ -62,17 +63,13 @@ def _line(picture: Picture) -> str:
 
 
 def _remembered(memory: Path) -> Iterator[Picture]:
-    """Every whole line of this decoder; torn ones are what a kill left."""
-    if not memory.is_file():
-        return
-    with memory.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                if entry.pop("decoder") != DECODER:
-                    continue
-                picture = Picture(**entry)
-            except (ValueError, TypeError, AttributeError, KeyError):
+    """Every whole line of this decoder."""
+    for entry in whole_values(memory):
+        try:
+            if entry.pop("decoder") != DECODER:
                 continue
-            if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
-                yield picture
+            picture = Picture(**entry)
+        except (TypeError, KeyError):  # another version's line
+            continue
+        if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
+            yield picture

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vqa.catalogue.pictures import picture_url, problem_of_name
+from vqa.foundation.seeded import rank_of
 from vqa.pages.page import page
 from vqa.pairs.pair import Pair
 
@@ -23,7 +24,7 @@ def stratified(
     """About `count` items, each stratum by its share and at least once; the draw ignores their order."""
 
     def draw(item: _Item) -> str:
-        return hashlib.sha256(f"{seed}/{identity(item)}".encode()).hexdigest()
+        return rank_of(seed, identity(item))
 
     strata: dict[Hashable, list[_Item]] = defaultdict(list)
     for item in items:

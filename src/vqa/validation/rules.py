@@ -3,13 +3,13 @@
 Those on text come first, so that no picture is opened for a pair that its words reject.
 """
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vqa.catalogue.pictures import Picture, problem_of_name
+from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import hidden_topic_of
 from vqa.settings import Validate
@@ -215,13 +215,13 @@ def _grouped(candidates: Iterable[Candidate], key: Callable[[Candidate], Hashabl
 
 
 def _surplus(group: Sequence[Candidate], most: int, seed: int) -> list[int]:
-    """Rows over `most`, drawn by a hash of the pair, so that the draw does not depend on the order."""
+    """Rows over `most`, drawn by seed and pair, so that the draw does not depend on the order."""
     if len(group) <= most:
         return []
 
     def draw(candidate: Candidate) -> tuple[bool, str]:
-        text = f"{seed}/{candidate.pair.image_name}/{candidate.question}"
-        return not candidate.is_reviewed, hashlib.sha256(text.encode()).hexdigest()
+        name = f"{candidate.pair.image_name}/{candidate.question}"
+        return not candidate.is_reviewed, rank_of(seed, name)
 
     return [candidate.row for candidate in sorted(group, key=draw)[most:]]
 

@@ -5,7 +5,6 @@ listing. Groups are dealt out by product type, so that each type has its share i
 dealt is kept in splits.json, which git versions: more pictures never move one that was there.
 """
 
-import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from vqa.catalogue.pictures import HASH_BITS, ID_LENGTH, Picture, picture_id
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
+from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
 
 PICTURES_SEEN = "photographs.txt"  # of a model's folder
@@ -114,7 +114,7 @@ def _dealt(
         overall[column[split]] += 1
 
     def order(group: list[str]) -> tuple[int, str]:
-        return -len(group), hashlib.sha256(f"{draw.seed}/{min(group)}".encode()).hexdigest()
+        return -len(group), rank_of(draw.seed, min(group))
 
     dealt: dict[str, str] = {}
     for group in sorted(groups, key=order):

@@ -1,0 +1,56 @@
+"""YAML files of blocks, keys and values, laid over one another: of two that give a key the later holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vqa.foundation.errors import InputError
+
+Blocks = dict[str, Any]  # block → its keys and values; unchecked, so that a block may be anything
+Layer = tuple[Path, Blocks]  # a file and what is in it
+
+
+def read_layer(path: Path) -> Layer:
+    """The file and its content.
+
+    Raises:
+        InputError: it is not there, not YAML, or holds no blocks.
+    """
+    try:
+        return layer_of(path, path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; run from the top folder of the project") from error
+
+
+def layer_of(path: Path, text: str) -> Layer:
+    """As `read_layer`, of a text that stands for the file."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no settings; give blocks of keys and values")
+    return path, content
+
+
+def merged(layers: Sequence[Layer]) -> Blocks:
+    """All the files' blocks and keys, each with its last value."""
+    whole: Blocks = {}
+    for _, blocks in layers:
+        for block, values in blocks.items():
+            is_more = isinstance(values, dict) and isinstance(whole.get(block), dict)
+            whole[block] = {**whole[block], **values} if is_more else values
+    return whole
+
+
+def file_with(key: Sequence[int | str], layers: Sequence[Layer]) -> Path:
+    """The last of the files that gives a block's key, or a whole block; the first where none does."""
+    block, *names = key[:2]
+    giving = [
+        path
+        for path, blocks in layers
+        if block in blocks and (not names or not isinstance(blocks[block], dict) or names[0] in blocks[block])
+    ]
+    return giving[-1] if giving else layers[0][0]

@@ -1,0 +1,113 @@
+"""The files of params/, each with what it changes of params.yaml, and params.yaml with some applied."""
+
+import io
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
+
+from vqa.foundation.errors import InputError, first_line
+from vqa.overlays import Blocks, layer_of, read_layer
+from vqa.settings import PARAMS, settings_in
+
+FOLDER = Path("params")
+
+Keys = dict[tuple[str, str], Any]  # (block, key) → value
+
+
+def preset_paths(names: Sequence[str]) -> list[Path]:
+    """The files of these names.
+
+    Raises:
+        InputError: one is missing; it names those that there are.
+    """
+    paths = [FOLDER / f"{name}.yaml" for name in names]
+    for path in paths:
+        if not path.is_file():
+            known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+            raise InputError(f"{path} is missing; there are {known}")
+    return paths
+
+
+def params_with(paths: Sequence[Path]) -> str:
+    """The committed params.yaml with what each of the files changes, as text; checked as settings are.
+
+    Raises:
+        InputError: a file has a wrong key or value, or params.yaml has changes that are neither committed nor
+            those of files of params/, and would be lost.
+    """
+    committed, layers = _committed(), [read_layer(path) for path in paths]
+    settings_in([layer_of(PARAMS, committed), *layers])
+    now = PARAMS.read_text(encoding="utf-8") if PARAMS.is_file() else committed
+    if now != committed and not _is_made_of(now, committed, sorted(FOLDER.glob("*.yaml"))):
+        raise InputError(f"{PARAMS} has changes that are not committed; commit or stash them first")
+    return _with_changes(committed, [_read(path.read_text(encoding="utf-8")) for path in paths])
+
+
+def _committed() -> str:
+    found = subprocess.run(
+        ["git", "show", f"HEAD:./{PARAMS}"], capture_output=True, encoding="utf-8", check=False
+    )
+    if found.returncode:
+        reason = first_line(Exception(found.stderr))
+        raise InputError(f"git has no committed {PARAMS} ({reason}); commit it first")
+    return found.stdout
+
+
+def _is_made_of(now: str, committed: str, presets: Iterable[Path]) -> bool:
+    """Whether `now` is the committed text with some of the files applied, whichever and in whatever order."""
+    try:
+        was, has = (_keys(layer_of(PARAMS, text)[1]) for text in (committed, now))
+        changes = {key: value for key, value in has.items() if value != was.get(key)}
+        as_we_write = _with_changes(committed, [_read(now)])
+    except (InputError, YAMLError, LookupError, AttributeError):  # other blocks or keys, or none
+        return False
+    left = [_keys(read_layer(path)[1]) for path in presets]
+    explained: set[tuple[str, str]] = set()
+    # The file applied last fits as it is, the one before it but for what that changed again, and so on.
+    while applied := [keys for keys in left if _fits(keys, has, explained)]:
+        left = [keys for keys in left if keys not in applied]
+        explained.update(*applied)
+    return now == as_we_write and changes.keys() <= explained
+
+
+def _fits(keys: Keys, has: Keys, explained: set[tuple[str, str]]) -> bool:
+    """Whether every key that no later file changed again has this file's value."""
+    return all(key in explained or has.get(key) == value for key, value in keys.items())
+
+
+def _keys(blocks: Blocks) -> Keys:
+    return {(block, key): value for block, values in blocks.items() for key, value in values.items()}
+
+
+def _with_changes(text: str, changes: Iterable[Mapping[str, Mapping[str, Any]]]) -> str:
+    """The text with other values, and every comment and line that does not change as it stands."""
+    params = _read(text)
+    for blocks in changes:
+        for block, values in blocks.items():
+            params[block].update({key: value for key, value in values.items() if params[block][key] != value})
+    written = io.StringIO()
+    _yaml().dump(params, written)
+    return written.getvalue()
+
+
+def _read(text: str) -> Any:
+    return _yaml().load(text)
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096  # no line is folded
+    yaml.Representer = _WithNull
+    return yaml
+
+
+class _WithNull(RoundTripRepresenter):
+    """Writes null where ruamel.yaml would write nothing."""
+
+
+_WithNull.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
