@@ -5,7 +5,7 @@ not. An attribute whose text cannot be brought to one word is not asked about.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vqa.catalogue.abo import Product
 from vqa.foundation.seeded import generator_of
@@ -57,6 +57,11 @@ WORDINGS = {
         "Count the pieces in the picture.",
     ],
 }
+
+
+def pairs_of(products: Iterable[Product], questions_per_image: int, seed: int) -> list[Pair]:
+    """The pairs of all products, as `pairs_for` makes them."""
+    return [pair for product in products for pair in pairs_for(product, questions_per_image, seed)]
 
 
 def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pair]:

@@ -137,6 +137,23 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     return [product for _, _, product in turns[:count]]
 
 
+def read_sample(
+    root: Path, languages: Sequence[str], max_listings_per_image: int, count: int, seed: int
+) -> tuple[list[Product], dict[str, int]]:
+    """The products to ask about, and how many listings were left out by reason.
+
+    Raises:
+        InputError: there is none.
+    """
+    catalogue = read_catalogue(root, languages, max_listings_per_image)
+    products = sample(catalogue.products, count, seed)
+    if not products:
+        raise InputError(
+            f"{root} holds no product with a usable picture (listings left out: {catalogue.left_out})"
+        )
+    return products, catalogue.left_out
+
+
 def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
     """What ties pictures together; None for a folder of pictures without any listings folder.
 
