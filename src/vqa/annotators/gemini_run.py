@@ -1,4 +1,4 @@
-"""One run of asking Gemini: ledger and jobs are opened, what is missing is asked for, one by one or in jobs."""
+"""A run of asking Gemini: open ledger and jobs, ask for what is missing, one by one or in batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
