@@ -92,7 +92,6 @@ class Progress:
 
     settled: int = 0
     heard: int = 0  # replies of the service among them
-    retries: int = 0
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
@@ -199,7 +198,6 @@ class Asker:
         self, order: int, attempts: int, request: Request, reason: TryAgain, usd: float, start: float
     ) -> None:
         with self._state:
-            self.progress.retries += 1
             self.progress.usd += usd
             backoff = min(_LONGEST_BACKOFF, 0.5 * 2**attempts) * random.uniform(0.5, 1.0)
             later = time.monotonic() + (backoff if reason.wait is None else reason.wait)

@@ -27,7 +27,7 @@ class Recipe:
     model: Mapping[str, str | None]  # Checkpoint.identity()
     level: str  # qformer or vit
     dtype: str
-    decoder: int = 1  # images.DECODER: how a picture's bytes became pixels
+    decoder: int = 1  # pictures.DECODER: how a picture's bytes became pixels
 
     def fields(self) -> dict[str, Any]:
         return {**vars(self), "model": dict(self.model)}

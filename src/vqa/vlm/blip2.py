@@ -2,7 +2,7 @@
 
 The only file that knows BLIP-2. Q-Former output does not depend on the question, so `ImageEncoder`
 runs once a picture and `AnswerModel` never needs the ViT or the Q-Former. Together they are the full
-model: same logits, gradients and tokens (tests/test_exactness.py), for a decoder-only (OPT) and an
+model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
