@@ -40,7 +40,7 @@ from vqa.training.trainer import AdapterTrainer, last_checkpoint, trainer_argume
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
 from vqa.vlm.generation import Blinded, Decoding, texts_for
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
@@ -52,10 +52,10 @@ PLOTS = Path("metrics/plots/train")
 def run() -> None:
     settings = load_settings()
     device = default_device()
-    checkpoint = Checkpoint.of(settings.model)
+    pretrained = Pretrained.of(settings.model)
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
-    identity = checkpoint.identity(device)
+    identity = pretrained.identity(device)
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
@@ -65,7 +65,7 @@ def run() -> None:
 
     with held([work], is_first):
         set_seed(settings.train.seed)
-        model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
+        model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
         lora.add_adapter(model, settings.lora, settings.model.name)
         trainable, total = lora.trainable_share(model)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None

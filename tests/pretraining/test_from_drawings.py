@@ -7,7 +7,7 @@ import torch
 
 import pretrain
 from vqa.pretraining import loop
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretrain.main()
-    undisturbed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
+    undisturbed = Pretrained(str(tiny_run)).load(torch.device("cpu")).state_dict()
     curve = (tiny_run / "loss.csv").read_text()
     (tiny_run / "model.safetensors").unlink()
 
@@ -43,7 +43,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
             pretrain.main()
     monkeypatch.setattr(loop, "learning_rate", learning_rate)
     pretrain.main()
-    resumed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
+    resumed = Pretrained(str(tiny_run)).load(torch.device("cpu")).state_dict()
     assert all(torch.equal(resumed[name], weights) for name, weights in undisturbed.items())
     assert (tiny_run / "loss.csv").read_text() == curve
     assert not tiny_run.with_name("model.work").exists()
