@@ -33,12 +33,12 @@ def trained_pairs_per_second(threads: int) -> float:
 
     from vqa.settings import load_settings
     from vqa.vlm import lora
-    from vqa.vlm.pretrained import Checkpoint
+    from vqa.vlm.pretrained import Pretrained
 
     settings = load_settings(ROOT / "params.yaml")
     cpu = torch.device("cpu")
-    checkpoint = Checkpoint(str(ROOT / settings.model.name))
-    model = checkpoint.load_answer_model(settings.model.prompt, cpu, "qformer").train()
+    pretrained = Pretrained(str(ROOT / settings.model.name))
+    model = pretrained.load_answer_model(settings.model.prompt, cpu, "qformer").train()
     lora.add_adapter(model, settings.lora, "bench")
     torch.set_num_threads(threads)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4)

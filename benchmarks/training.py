@@ -38,7 +38,7 @@ from vqa.sizing.published import PUBLISHED, published_config, without_weights
 from vqa.sizing.sizes import TEXT_TOKENS
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time
@@ -64,9 +64,9 @@ class Bench:
             write_catalogue(root, draw_items(PICTURES, seed=0), seed=0)
         self.paths = sorted((root / "images/small").glob("*/*"))[:PICTURES]
         self.batch = self.settings.train.batch_size
-        self.checkpoint = Checkpoint(str(ROOT / self.settings.model.name))
+        self.pretrained = Pretrained(str(ROOT / self.settings.model.name))
         cpu = torch.device("cpu")
-        self.base, processor = self.checkpoint.load(cpu), self.checkpoint.load_processor()
+        self.base, processor = self.pretrained.load(cpu), self.pretrained.load_processor()
         self.encoder = ImageEncoder(self.base, processor, cpu)
         self.model = AnswerModel(self.base, processor, self.settings.model.prompt, cpu).train()
         lora.add_adapter(self.model, self.settings.lora, "bench")
@@ -85,7 +85,7 @@ class Bench:
     def cache(self, workers: int = 0) -> None:
         """What the cache_features stage does: decode, encode, write; nothing is there before."""
         clear(self.store)
-        recipe = Recipe(self.checkpoint.identity(torch.device("cpu")), "qformer", "float32")
+        recipe = Recipe(self.pretrained.identity(torch.device("cpu")), "qformer", "float32")
         names = [path.name for path in self.paths]
         todo = shards.plan(self.store, self.work, names, recipe, PICTURES)
         loader = DataLoader(Pixels(self.paths, self.encoder.reader), 32, num_workers=workers)
@@ -111,7 +111,7 @@ class Bench:
             self.step(texts, self.look(paths))
 
     def epoch_cached(self) -> None:
-        store = FeatureStore(self.store, self.checkpoint.identity(torch.device("cpu")), "qformer")
+        store = FeatureStore(self.store, self.pretrained.identity(torch.device("cpu")), "qformer")
         for paths, texts in self.batches():
             self.step(texts, store.rows([path.name for path in paths]))
 
@@ -186,7 +186,7 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
     config = (
         published_config(name)
         if name != "tiny"
-        else Checkpoint(str(ROOT / "models/blip2-tiny")).load(device).config
+        else Pretrained(str(ROOT / "models/blip2-tiny")).load(device).config
     )
     with torch.device(device):
         torch.set_default_dtype(dtype)

@@ -27,6 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = (ROOT / "params.yaml").read_text().replace("data/demo", "catalogue")
+        params = params.replace("models/blip2-tiny", str(ROOT / "models/blip2-tiny"))
         (folder / "params.yaml").write_text(params)
         image_names = _draw_pictures(folder / "catalogue/images/small")
         _write_rows(folder / "data/vqa/generated.csv", image_names)

@@ -22,7 +22,7 @@ from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, version_of
 from vqa.vlm.generation import Blinded, Decoding, Features, Swapped, allowed_answers, texts_for
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
@@ -39,8 +39,8 @@ def run() -> None:
     device, level = default_device(), settings.features.level
     join_processes()
     pairs = read_pairs(TEST)
-    checkpoint = Checkpoint.of(settings.model)
-    identity = checkpoint.identity(device)
+    pretrained = Pretrained.of(settings.model)
+    identity = pretrained.identity(device)
     check_fits(ADAPTER, identity)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
@@ -62,7 +62,7 @@ def run() -> None:
 
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder for unfinished in kept.values()], is_first):
-        model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+        model = pretrained.load_answer_model(settings.model.prompt, device, level)
         lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
         texts = {
             system: texts_for(pairs, features, model, decoding, system, kept[system])

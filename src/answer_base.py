@@ -19,7 +19,7 @@ from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
 from vqa.vlm.generation import Decoding, allowed_answers, texts_for
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
@@ -31,8 +31,8 @@ def run() -> None:
     device, level = default_device(), settings.features.level
     join_processes()
     pairs = read_pairs(TEST)
-    checkpoint = Checkpoint.of(settings.model)
-    identity = checkpoint.identity(device)
+    pretrained = Pretrained.of(settings.model)
+    identity = pretrained.identity(device)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
         settings.evaluate.batch_size,
@@ -50,7 +50,7 @@ def run() -> None:
 
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder], is_first):
-        model = checkpoint.load_answer_model(settings.model.prompt, device, level)
+        model = pretrained.load_answer_model(settings.model.prompt, device, level)
         texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
         if is_first:
             write_predictions(OUT, pairs, texts)

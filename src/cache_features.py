@@ -33,7 +33,7 @@ from vqa.foundation.files import content_hash, locked, write_json
 from vqa.foundation.terminal import progress_bar
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
@@ -48,18 +48,18 @@ def run() -> None:
     join_processes()
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
     paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
-    checkpoint = Checkpoint.of(settings.model)
-    checkpoint.check()
+    pretrained = Pretrained.of(settings.model)
+    pretrained.check()
     images = from_first(lambda: _hashes(paths))
     path_of = {picture: paths[name] for name, picture in images.items()}
-    recipe = Recipe(checkpoint.identity(device), limits.level, limits.dtype, DECODER)
+    recipe = Recipe(pretrained.identity(device), limits.level, limits.dtype, DECODER)
     work = durable_folder("features")  # shards are made where no checkout reaches them
 
     def plan() -> Plan:
         return from_first(lambda: shards.plan(OUT, work, list(path_of), recipe, limits.images_per_shard))
 
     def make(wanted: Sequence[Shard], todo: Plan) -> None:
-        encoder = partial(checkpoint.load_encoder, device, limits.level)
+        encoder = partial(pretrained.load_encoder, device, limits.level)
         make_shards(work, wanted, todo, path_of, recipe, encoder, limits.batch_size, limits.workers)
         wait_for_all()
 

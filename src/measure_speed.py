@@ -18,7 +18,7 @@ from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 TEST = Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best")
@@ -28,12 +28,12 @@ METRICS = Path("metrics/speed.json")
 def run() -> None:
     settings = load_settings()
     device, level = default_device(), settings.features.level
-    checkpoint = Checkpoint.of(settings.model)
-    check_fits(ADAPTER, checkpoint.identity(device))
+    pretrained = Pretrained.of(settings.model)
+    check_fits(ADAPTER, pretrained.identity(device))
     pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
     paths = {pair.image_name: image_path(settings.data.root, pair.image_name) for pair in pairs}
 
-    whole, processor = checkpoint.load(device), checkpoint.load_processor()
+    whole, processor = pretrained.load(device), pretrained.load_processor()
     encoder = ImageEncoder(whole, processor, device, level)
     model = AnswerModel(whole, processor, settings.model.prompt, device, level).eval()
     work = Work(

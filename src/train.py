@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import set_seed
-from vqa.training.validator import Validator
 
 from vqa.features.store import FeatureStore
 from vqa.foundation.devices import (
@@ -35,9 +34,10 @@ from vqa.settings import Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
 from vqa.training.progress import LivePlots, PairsBar
 from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
+from vqa.training.validator import Validator
 from vqa.vlm import lora
 from vqa.vlm.generation import Blinded, Decoding
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 FEATURES = Path("data/features")
@@ -49,8 +49,8 @@ PLOTS = Path("metrics/plots/train")
 def run() -> None:
     settings = load_settings()
     device = default_device()
-    checkpoint = Checkpoint.of(settings.model)
-    identity = checkpoint.identity(device)
+    pretrained = Pretrained.of(settings.model)
+    identity = pretrained.identity(device)
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, identity, settings.features.level)
@@ -62,7 +62,7 @@ def run() -> None:
 
     with held([work], is_first):
         set_seed(settings.train.seed)
-        model = checkpoint.load_answer_model(settings.model.prompt, device, settings.features.level)
+        model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
         lora.add_adapter(model, settings.lora, settings.model.name)
         trainable, total = lora.trainable_share(model)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None

@@ -15,8 +15,8 @@ from vqa.annotators.gemini_responses import (
     FINISH_REASONS,
     STAGES,
     HttpAnswer,
-    reply_in,
-    reply_to,
+    response_in,
+    response_to,
 )
 from vqa.annotators.ledger import Entry, Ledger
 from vqa.foundation.errors import InputError
@@ -38,8 +38,10 @@ def test_the_numbers_of_reasons_are_those_of_the_protocol() -> None:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_whatever_came_back_is_kept(fault: Fault) -> None:
     body = fault.response.body
-    reply = reply_in(body.decode(errors="replace") if isinstance(body, bytes) else json.dumps(body), "m")
-    assert fault.kept in reply.text
+    response = response_in(
+        body.decode(errors="replace") if isinstance(body, bytes) else json.dumps(body), "m"
+    )
+    assert fault.kept in response.text
 
 
 @settings(deadline=None)  # other work on the machine is no failure
@@ -55,16 +57,18 @@ def test_nothing_between_payment_and_ledger_raises(
     body = {**GOOD, key: {inner: value} if inner else value}
     if key == "candidates" and inner:
         body["candidates"] = [{**GOOD["candidates"][0], inner: value}]
-    reply = reply_in(json.dumps(body)[:cut], "m")
-    assert reply.outcome
-    assert (reply.outcome + reply.text + reply.finish_reason + reply.model + reply.notice).encode()
-    assert 0 <= reply.prompt_tokens + reply.output_tokens < 4e9
+    response = response_in(json.dumps(body)[:cut], "m")
+    assert response.outcome
+    assert (
+        response.outcome + response.text + response.finish_reason + response.model + response.notice
+    ).encode()
+    assert 0 <= response.prompt_tokens + response.output_tokens < 4e9
 
 
-def test_a_reply_of_half_characters_can_be_written(tmp_path: Path) -> None:
-    reply = reply_in(json.dumps(answer("\ud83d red", finish="\udc00").body), "m")
+def test_a_response_of_half_characters_can_be_written(tmp_path: Path) -> None:
+    response = response_in(json.dumps(answer("\ud83d red", finish="\udc00").body), "m")
     entry = Entry(
-        "k", "a.jpg", reply.outcome, reply.text, reply.finish_reason, "m", "m", 1, 1, 0.1, 1, 1, "t"
+        "k", "a.jpg", response.outcome, response.text, response.finish_reason, "m", "m", 1, 1, 0.1, 1, 1, "t"
     )
     Ledger(tmp_path / "ledger.jsonl").append(entry)
     kept = Ledger(tmp_path / "ledger.jsonl").get("k")
@@ -76,8 +80,8 @@ def test_thoughts_are_billed_as_output_and_are_no_part_of_the_text() -> None:
     parts = [{"text": "Hm.", "thought": True}, {"text": "[]"}]
     usage = {"promptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 400}
     body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
-    reply = reply_in(json.dumps(body), "m")
-    assert (reply.text, reply.prompt_tokens, reply.output_tokens) == ("[]", 300, 450)
+    response = response_in(json.dumps(body), "m")
+    assert (response.text, response.prompt_tokens, response.output_tokens) == ("[]", 300, 450)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +103,14 @@ def test_thoughts_are_billed_as_output_and_are_no_part_of_the_text() -> None:
     ],
 )
 def test_a_model_that_ends_is_noticed(status: object, notice: str) -> None:
-    assert reply_in(json.dumps({**GOOD, "modelVersion": "m", "modelStatus": status}), "m").notice == notice
+    assert response_in(json.dumps({**GOOD, "modelVersion": "m", "modelStatus": status}), "m").notice == notice
 
 
 def refused(status: int, said: str, body: object = None) -> str:
     """The sentence, or the outcome, of an HTTP error."""
     content = json.dumps(body or {"error": {"code": status, "message": said}}).encode()
     try:
-        return reply_to(HttpAnswer(status, {}, content), "gemini-x", "K").outcome
+        return response_to(HttpAnswer(status, {}, content), "gemini-x", "K").outcome
     except (InputError, TryAgain) as raised:
         return f"{type(raised).__name__}: {raised}"
 
@@ -141,7 +145,7 @@ def test_an_error_in_a_list_or_a_page_is_read_too() -> None:
     assert "the key is not valid (401 bad)" in refused(401, "", [{"error": {"message": "bad"}}])
     page = HttpAnswer(503, {"Retry-After": "7"}, "<p>Überlastet</p>".encode("latin-1"))
     with pytest.raises(TryAgain, match="503 <p>") as raised:
-        reply_to(page, "m", "K")
+        response_to(page, "m", "K")
     assert raised.value.wait == 7.0
 
 
@@ -149,7 +153,7 @@ def test_an_error_in_a_list_or_a_page_is_read_too() -> None:
 def test_a_pause_that_is_no_number_of_seconds_is_chosen_by_us(delay: object) -> None:
     error = {"error": {"message": "slow", "details": [{"retryDelay": delay}]}}
     with pytest.raises(TryAgain) as raised:
-        reply_to(HttpAnswer(429, {}, json.dumps(error).encode()), "m", "K")
+        response_to(HttpAnswer(429, {}, json.dumps(error).encode()), "m", "K")
     assert raised.value.wait == (5.0 if delay == 5 else None)
 
 

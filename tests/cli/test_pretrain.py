@@ -10,7 +10,7 @@ import generate
 import validate
 from commands import used
 from vqa.pretraining import from_drawings, from_photographs, lessons, loop, photographs
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 
 def test_the_second_model_starts_from_the_first(
@@ -30,6 +30,6 @@ def test_the_second_model_starts_from_the_first(
             monkeypatch.setattr(module, name, value)
     used("pretrain", "drawings", "--out", "tiny", "--seed", 3)
     used("pretrain", "photographs", "--root", catalogue, "--start", "tiny", "--out", "small", "--share", 0)
-    first, second = (Checkpoint(folder).load(torch.device("cpu")) for folder in ("tiny", "small"))
+    first, second = (Pretrained(folder).load(torch.device("cpu")) for folder in ("tiny", "small"))
     assert torch.equal(first.query_tokens, second.query_tokens)  # not a step taken since
     assert Path("small/photographs.txt").read_text()

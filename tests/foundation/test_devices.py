@@ -15,7 +15,7 @@ from commands import run
 from vqa.foundation import devices
 from vqa.foundation.errors import InputError
 from vqa.training import trainer
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -145,5 +145,5 @@ def two_threads() -> Iterator[None]:
 def test_a_small_model_takes_one_thread_and_a_large_one_all() -> None:
     devices.use_threads_for(2_700_000_000)
     assert torch.get_num_threads() == 2
-    Checkpoint(TINY).load_answer_model("{question}", CPU, "qformer")
+    Pretrained(TINY).load_answer_model("{question}", CPU, "qformer")
     assert torch.get_num_threads() == 1

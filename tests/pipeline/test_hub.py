@@ -21,7 +21,7 @@ from vqa.features.store import FeatureStore
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, write_json
 from vqa.settings import load_settings
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 Project = Callable[..., Path]
 Publish = Callable[..., None]
@@ -108,7 +108,7 @@ def test_a_killed_run_goes_on_though_the_model_has_another_name_or_commit_now(
     ):
         project(train={"images": 4}, model={"name": name, "revision": revision})
         settings = load_settings()
-        identity = Checkpoint.of(settings.model).identity(CPU)
+        identity = Pretrained.of(settings.model).identity(CPU)
         store = FeatureStore(Path("data/features"), identity, "qformer")
         begun.add(json.dumps(train._run(settings, identity, store.key), sort_keys=True))
     assert len(begun) == 1
@@ -139,19 +139,19 @@ def test_a_new_readme_stops_nothing_and_new_weights_are_named_with_the_way_back(
 
 def test_a_hub_id_that_is_not_there_is_named(publish: Publish) -> None:
     with pytest.raises(InputError, match=r"model\.name is 'no/where', but no model can be read there"):
-        Checkpoint("no/where").identity(CPU)
+        Pretrained("no/where").identity(CPU)
 
 
 def test_the_same_model_under_another_spelling_is_the_same(toy_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(toy_folder)
     names = [str(toy_folder), f"{toy_folder}/", str(tmp_path / "link"), f"{toy_folder}/../{toy_folder.name}"]
-    found = [Checkpoint(name).identity(CPU) for name in names]
+    found = [Pretrained(name).identity(CPU) for name in names]
     assert len({(identity["fingerprint"], identity["processor"]) for identity in found}) == 1
 
 
 def test_the_dtype_in_use_is_part_of_what_made_a_row() -> None:
     tiny = "models/blip2-tiny"
     root = Path(__file__).parents[2]
-    automatic = Checkpoint(str(root / tiny)).identity(CPU)
+    automatic = Pretrained(str(root / tiny)).identity(CPU)
     assert automatic["dtype"] == "float32"
-    assert Checkpoint(str(root / tiny), dtype="bfloat16").identity(CPU)["dtype"] == "bfloat16"
+    assert Pretrained(str(root / tiny), dtype="bfloat16").identity(CPU)["dtype"] == "bfloat16"

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, Blip2Config, Blip2ForConditionalGenerati
 from conftest import ROOT
 from narrow import narrowed
 from vqa.foundation.errors import InputError
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 OPT, T5 = "blip2-opt-2.7b", "blip2-flan-t5-xl"
@@ -60,9 +60,9 @@ def test_weights_lie_in_shards_of_half_precision_named_by_their_hash(copy: tuple
 def test_t5_has_a_head_of_its_own_and_opt_has_none(copy: tuple[Path, str]) -> None:
     hub, name = copy
     (snapshot,) = hub.glob(f"models--Salesforce--{name}/snapshots/*")
-    checkpoint = Checkpoint(str(snapshot))
-    checkpoint.check()
-    model = checkpoint.load_answer_model("{question}", CPU, "qformer").language_model
+    pretrained = Pretrained(str(snapshot))
+    pretrained.check()
+    model = pretrained.load_answer_model("{question}", CPU, "qformer").language_model
     head, embeddings = model.lm_head.weight, model.get_input_embeddings().weight
     if name == OPT:
         assert head is embeddings

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vqa.pretraining import from_drawings, loop
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_drawings.pretrain(tiny_run, seed=0)
-    undisturbed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
+    undisturbed = Pretrained(str(tiny_run)).load(torch.device("cpu")).state_dict()
     curve = (tiny_run / "loss.csv").read_text()
     (tiny_run / "model.safetensors").unlink()
 
@@ -41,7 +41,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
             from_drawings.pretrain(tiny_run, seed=0)
     monkeypatch.setattr(loop, "learning_rate", learning_rate)
     from_drawings.pretrain(tiny_run, seed=0)
-    resumed = Checkpoint(str(tiny_run)).load(torch.device("cpu")).state_dict()
+    resumed = Pretrained(str(tiny_run)).load(torch.device("cpu")).state_dict()
     assert all(torch.equal(resumed[name], weights) for name, weights in undisturbed.items())
     assert (tiny_run / "loss.csv").read_text() == curve
     assert not tiny_run.with_name("model.work").exists()

@@ -12,7 +12,7 @@ from conftest import ROOT
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 from vqa.pretraining import from_photographs, lessons, loop, photographs
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 SPLITS = Path("data/vqa/splits.json")
@@ -55,14 +55,14 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
         from_photographs.pretrain(catalogue, SPLITS, start, Path("twice"), seed=0)
     monkeypatch.setattr(loop, "learning_rate", learning_rate)
     from_photographs.pretrain(catalogue, SPLITS, start, Path("twice"), seed=0)
-    once, twice = (Checkpoint(folder).load(CPU).state_dict() for folder in ("once", "twice"))
+    once, twice = (Pretrained(folder).load(CPU).state_dict() for folder in ("once", "twice"))
     assert all(torch.equal(twice[name], weights) for name, weights in once.items())
 
 
 def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Path) -> None:
     start = str(ROOT / "models/blip2-tiny")
     from_photographs.pretrain(catalogue, SPLITS, start, Path("small"), seed=0, image_size=64, share=0.5)
-    config = Checkpoint("small").load(CPU).config.vision_config
+    config = Pretrained("small").load(CPU).config.vision_config
     assert (config.image_size, config.patch_size) == (64, 8)
     steps = Path("small/loss.csv").read_text().splitlines()
     assert steps[1].startswith("sight,0,")
@@ -77,6 +77,6 @@ def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) ->
 def test_the_committed_weights_are_a_blip2_under_twenty_megabytes() -> None:
     folder = ROOT / "models/blip2-small"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 20e6
-    model = Checkpoint(str(folder)).load(CPU)
+    model = Pretrained(str(folder)).load(CPU)
     assert model.config.vision_config.image_size == 96
     assert len((folder / "photographs.txt").read_text().split()) == 4500

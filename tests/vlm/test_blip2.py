@@ -8,7 +8,7 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 from conftest import ROOT
 from toy import PROMPT
 from vqa.vlm.blip2 import IGNORED, AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
@@ -100,8 +100,8 @@ def test_probabilities_of_one_token_are_the_softmax_of_its_logits(
 
 
 def test_probabilities_of_words_are_those_the_loss_gives_them(drawings: list[Image.Image]) -> None:
-    checkpoint = Checkpoint(str(ROOT / "models/blip2-tiny"))
-    model, processor = checkpoint.load(CPU), checkpoint.load_processor()
+    pretrained = Pretrained(str(ROOT / "models/blip2-tiny"))
+    model, processor = pretrained.load(CPU), pretrained.load_processor()
     encoder, answers = ImageEncoder(model, processor, CPU), AnswerModel(model, processor, PROMPT, CPU)
     features = encoder.features(encoder.pixels(drawings[:1]))
     question = ["What color is it?"]

@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from vqa.foundation.errors import InputError
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 
 
 def test_a_missing_model_and_a_model_that_is_not_blip2_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.name is '.*nowhere'.*no model can be read there"):
-        Checkpoint(str(tmp_path / "nowhere")).load(CPU)
+        Pretrained(str(tmp_path / "nowhere")).load(CPU)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match="a bert model, not BLIP-2"):
-        Checkpoint(str(tmp_path)).load(CPU)
+        Pretrained(str(tmp_path)).load(CPU)
 
 
 def test_damaged_weights_are_named(toy_folder: Path, tmp_path: Path) -> None:
@@ -24,30 +24,30 @@ def test_damaged_weights_are_named(toy_folder: Path, tmp_path: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"model, params.yaml's model.name, is missing or damaged"):
-        Checkpoint(str(folder)).load(CPU)
+        Pretrained(str(folder)).load(CPU)
     weights.unlink()
     with pytest.raises(InputError, match=r"model, params.yaml's model.name, is missing or damaged"):
-        Checkpoint(str(folder)).load(CPU)
+        Pretrained(str(folder)).load(CPU)
 
 
 def test_the_fingerprint_changes_with_the_weights(toy_folder: Path, tmp_path: Path) -> None:
-    first = Checkpoint(str(toy_folder)).identity(CPU)
+    first = Pretrained(str(toy_folder)).identity(CPU)
     for path in toy_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert Checkpoint(str(tmp_path)).identity(CPU)["fingerprint"] == first["fingerprint"]
+    assert Pretrained(str(tmp_path)).identity(CPU)["fingerprint"] == first["fingerprint"]
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    assert Checkpoint(str(tmp_path)).identity(CPU)["fingerprint"] != first["fingerprint"]
+    assert Pretrained(str(tmp_path)).identity(CPU)["fingerprint"] != first["fingerprint"]
 
 
 def test_the_processor_is_part_of_the_identity(toy_folder: Path, tmp_path: Path) -> None:
-    first = Checkpoint(str(toy_folder)).identity(CPU)
+    first = Pretrained(str(toy_folder)).identity(CPU)
     for path in toy_folder.iterdir():
         text = path.read_bytes().replace(b"0.48145466", b"0.5")
         (tmp_path / path.name).write_bytes(text)
-    assert Checkpoint(str(tmp_path)).identity(CPU)["processor"] != first["processor"]
+    assert Pretrained(str(tmp_path)).identity(CPU)["processor"] != first["processor"]
 
 
 def test_quantisation_without_a_gpu_is_refused_by_name(toy_folder: Path) -> None:
     with pytest.raises(InputError, match=r"model\.quantization is '4bit', which needs a CUDA GPU"):
-        Checkpoint(str(toy_folder), quantization="4bit").load(CPU)
+        Pretrained(str(toy_folder), quantization="4bit").load(CPU)

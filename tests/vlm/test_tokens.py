@@ -18,7 +18,7 @@ from vqa.foundation.errors import InputError
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 from vqa.vlm.tokens import Tokens, tokens_of
 
 Project = Callable[..., Path]
@@ -114,7 +114,7 @@ def test_a_question_longer_than_the_model_s_positions_is_named(
 
 
 def test_the_longest_question_that_fits_is_answered(toy_folder: Path) -> None:
-    answers = Checkpoint(str(toy_folder)).load_answer_model("{question}", CPU, "qformer")
+    answers = Pretrained(str(toy_folder)).load_answer_model("{question}", CPU, "qformer")
     letters = next(n for n in range(40, 400) if answers.tokens.too_long("é" * n, 10)) - 1
     answers.texts(["é" * letters], torch.zeros(1, 4, 32), 10)
     with pytest.raises(InputError, match="has room for 128"):
@@ -122,7 +122,7 @@ def test_the_longest_question_that_fits_is_answered(toy_folder: Path) -> None:
 
 
 def test_tokens_are_read_without_weights(toy_folder: Path) -> None:
-    whole = Checkpoint(str(toy_folder)).load_answer_model(PROMPT, CPU, "qformer")
+    whole = Pretrained(str(toy_folder)).load_answer_model(PROMPT, CPU, "qformer")
     alone: Tokens = tokens_of(str(toy_folder), None, PROMPT)
     assert alone.prompt_ids(CONTROL) == whole.tokens.prompt_ids(CONTROL)
 

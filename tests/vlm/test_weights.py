@@ -22,7 +22,7 @@ import validate
 from failing import fails
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, write_json
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def prefixed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def without_the_language_model(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As a checkpoint for image-text matching has it."""
+    """As a model for image-text matching has it."""
     return {name: tensor for name, tensor in weights.items() if not name.startswith("language_")}
 
 
@@ -66,17 +66,17 @@ def test_weights_that_do_not_fit_are_refused_by_every_loader(
     folder: Path, changed: Callable[[dict[str, Tensor]], dict[str, Tensor]], said: str
 ) -> None:
     change(folder / "model.safetensors", changed)
-    checkpoint = Checkpoint(str(folder))
-    for refuses in (checkpoint.check, lambda: checkpoint.load(CPU)):
+    pretrained = Pretrained(str(folder))
+    for refuses in (pretrained.check, lambda: pretrained.load(CPU)):
         with pytest.raises(InputError, match=rf"weights that do not fit its config\.json: {said}"):
             refuses()
 
 
 def test_a_part_that_fits_is_loaded_equal_to_the_whole_without_the_other(toy_folder: Path) -> None:
-    checkpoint = Checkpoint(str(toy_folder))
-    whole = checkpoint.load(CPU)
-    answers = checkpoint.load_answer_model("{question}", CPU, "qformer")
-    encoder = checkpoint.load_encoder(CPU, "qformer")
+    pretrained = Pretrained(str(toy_folder))
+    whole = pretrained.load(CPU)
+    answers = pretrained.load_answer_model("{question}", CPU, "qformer")
+    encoder = pretrained.load_encoder(CPU, "qformer")
     held = dict(answers.state_dict())
     assert not any("vision_model" in name or "qformer" in name for name in held)
     for name, tensor in whole.language_model.state_dict().items():
@@ -90,9 +90,9 @@ def test_old_pickled_weights_load_as_safetensors_do(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     torch.save(weights, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    checkpoint = Checkpoint(str(folder))
-    checkpoint.check()
-    loaded = checkpoint.load(CPU).state_dict()
+    pretrained = Pretrained(str(folder))
+    pretrained.check()
+    loaded = pretrained.load(CPU).state_dict()
     assert all(torch.equal(loaded[name], weights[name].float()) for name in weights)
 
 
@@ -134,13 +134,13 @@ def test_a_tokenizer_or_pixels_of_another_model_are_refused_in_the_first_stage(f
     larger = {**processor["image_processor"], "size": {"height": 48, "width": 48}}
     write_json(folder / "processor_config.json", {**processor, "image_processor": larger})
     with pytest.raises(InputError, match=r"makes pictures of .*48.*, but its config\.json wants 32"):
-        Checkpoint(str(folder)).check()
+        Pretrained(str(folder)).check()
     write_json(folder / "processor_config.json", processor)
-    tokenizer = Checkpoint(str(folder)).load_processor().tokenizer
+    tokenizer = Pretrained(str(folder)).load_processor().tokenizer
     tokenizer.add_tokens([f"beyond{i}" for i in range(3)])
     tokenizer.save_pretrained(folder)
     with pytest.raises(InputError, match=r"with 3 tokens \('beyond\d'\) that its \d+ embeddings have no"):
-        Checkpoint(str(folder)).check()
+        Pretrained(str(folder)).check()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_the_machine_lacks_is_not_called_a_damaged_model(
 
     monkeypatch.setattr(Blip2ForConditionalGeneration, "_load_pretrained_model", fail)
     with pytest.raises(type(error), match=r"No space left|no kernel"):
-        Checkpoint(str(folder)).load(CPU)
+        Pretrained(str(folder)).load(CPU)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}"])

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from tqdm import tqdm
 
 from vqa.annotators.costs import usd_of
-from vqa.annotators.dispatcher import ANSWERED, NOT_UNDERSTOOD, REFUSED, UNANSWERED, Reply, Request, TryAgain
+from vqa.annotators.dispatcher import (
+    ANSWERED,
+    NOT_UNDERSTOOD,
+    REFUSED,
+    UNANSWERED,
+    Request,
+    Response,
+    TryAgain,
+)
 from vqa.annotators.gemini_models import is_same_model
 from vqa.annotators.ledger import Entry, Ledger
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in
@@ -56,37 +64,39 @@ class Account:
                 self._attempts[request.key] = entry.attempts
                 self._compare(entry.model_asked, entry.model_answered)
 
-    def holds(self, key: str, reply: Reply) -> bool:
-        """Whether a usable answer to the request is written down, or this very reply."""
+    def holds(self, key: str, response: Response) -> bool:
+        """Whether a usable answer to the request is written down, or this very response."""
         entry = self._ledger.get(key)
         if entry is None or is_usable(entry):
             return entry is not None
-        if entry.outcome == ANSWERED and reply.outcome != ANSWERED:
+        if entry.outcome == ANSWERED and response.outcome != ANSWERED:
             return True
-        is_like = reply.outcome in (UNANSWERED, entry.outcome) and reply.prompt_tokens == entry.prompt_tokens
-        is_same_text = entry.outcome != ANSWERED or reply.text[: LONGEST_TEXT + 1] == entry.text
-        return is_like and is_same_text and reply.finish_reason == entry.finish_reason
+        is_like = (
+            response.outcome in (UNANSWERED, entry.outcome) and response.prompt_tokens == entry.prompt_tokens
+        )
+        is_same_text = entry.outcome != ANSWERED or response.text[: LONGEST_TEXT + 1] == entry.text
+        return is_like and is_same_text and response.finish_reason == entry.finish_reason
 
     def record(
-        self, key: str, image_name: str, reply: Reply, seconds: float, attempts: int, model: str = ""
+        self, key: str, image_name: str, response: Response, seconds: float, attempts: int, model: str = ""
     ) -> float:
-        """Write a reply down; returns its USD. `model`: which was asked, where the settings have changed."""
+        """Write a response down; returns its USD. `model`: which was asked, if the settings have changed."""
         asked = model or self._settings.model
-        usd = usd_of(reply.prompt_tokens, reply.output_tokens, self._settings)
-        self._write(key, image_name, reply, asked, usd, seconds, attempts)
-        if reply.notice and reply.notice not in self._said:
-            self._said.add(reply.notice)
-            tqdm.write(f"Gemini: {reply.notice}", file=sys.stderr)
-        self._compare(asked, reply.model or asked)
-        self._count_refusals(reply)
+        usd = usd_of(response.prompt_tokens, response.output_tokens, self._settings)
+        self._write(key, image_name, response, asked, usd, seconds, attempts)
+        if response.notice and response.notice not in self._said:
+            self._said.add(response.notice)
+            tqdm.write(f"Gemini: {response.notice}", file=sys.stderr)
+        self._compare(asked, response.model or asked)
+        self._count_refusals(response)
         return usd
 
     def record_lost(self, request: Request, reason: TryAgain, usd: float, attempts: int) -> float:
         """Write down an attempt that may be paid, though its answer got lost, at the most it can cost."""
         entry = self._ledger.get(request.key)
         outcome = entry.outcome if entry and entry.outcome in (UNANSWERED, UNANSWERED_ONCE) else LOST
-        reply = Reply(outcome, reason.text, reason.reason, self._settings.model, 0, 0)
-        self._write(request.key, request.image_name, reply, self._settings.model, usd, 0.0, attempts)
+        response = Response(outcome, reason.text, reason.reason, self._settings.model, 0, 0)
+        self._write(request.key, request.image_name, response, self._settings.model, usd, 0.0, attempts)
         return usd
 
     def give_up(
@@ -97,8 +107,8 @@ class Account:
         failed_before = entry is not None and entry.outcome in (UNANSWERED, UNANSWERED_ONCE)
         if failed_before or is_of_picture:
             outcome = UNANSWERED if failed_before else UNANSWERED_ONCE
-            reply = Reply(outcome, entry.text if entry else "", reason, self._settings.model, 0, 0)
-            self._write(key, image_name, reply, self._settings.model, 0.0, 0.0, attempts)
+            response = Response(outcome, entry.text if entry else "", reason, self._settings.model, 0, 0)
+            self._write(key, image_name, response, self._settings.model, 0.0, 0.0, attempts)
         return failed_before
 
     def check(self) -> None:
@@ -118,30 +128,37 @@ class Account:
                 "(https://ai.google.dev/gemini-api/docs/pricing)"
             )
 
-    def _count_refusals(self, reply: Reply) -> None:
-        is_alike = reply.outcome in (REFUSED, NOT_UNDERSTOOD)
+    def _count_refusals(self, response: Response) -> None:
+        is_alike = response.outcome in (REFUSED, NOT_UNDERSTOOD)
         self._in_a_row = self._in_a_row + 1 if is_alike else 0
         if self._in_a_row >= _ALIKE:
-            said = " ".join((reply.finish_reason or reply.text[:200]).split())
+            said = " ".join((response.finish_reason or response.text[:200]).split())
             self._problem = (
-                f"the last {_ALIKE} pictures were all {reply.outcome} ({said}); look at generate.model and "
-                "generate.api_endpoint, then run python src/generate.py --retry"
+                f"the last {_ALIKE} pictures were all {response.outcome} ({said}); look at generate.model "
+                "and generate.api_endpoint, then run python src/generate.py --retry"
             )
 
     def _write(
-        self, key: str, image_name: str, reply: Reply, asked: str, usd: float, seconds: float, attempts: int
+        self,
+        key: str,
+        image_name: str,
+        response: Response,
+        asked: str,
+        usd: float,
+        seconds: float,
+        attempts: int,
     ) -> None:
         before = self._ledger.get(key)
         entry = Entry(
             key=key,
             image_name=image_name,
-            outcome=reply.outcome,
-            text=reply.text[: LONGEST_TEXT + 1],  # one more than is ever read, so that it stays too long
-            finish_reason=reply.finish_reason,
+            outcome=response.outcome,
+            text=response.text[: LONGEST_TEXT + 1],  # one more than is ever read, so that it stays too long
+            finish_reason=response.finish_reason,
             model_asked=asked,
-            model_answered=reply.model or asked,
-            prompt_tokens=reply.prompt_tokens,
-            output_tokens=reply.output_tokens,
+            model_answered=response.model or asked,
+            prompt_tokens=response.prompt_tokens,
+            output_tokens=response.output_tokens,
             usd=usd + (before.usd if before else 0.0),
             seconds=round(seconds, 3),
             attempts=attempts + self._attempts.get(key, 0),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from vqa.annotators.dispatcher import UNANSWERED, Limits, Reply, Request, TryAgain
+from vqa.annotators.dispatcher import UNANSWERED, Limits, Request, Response, TryAgain
 from vqa.annotators.ledger import Job, Jobs
 from vqa.catalogue.pictures import ImageError
 from vqa.foundation.errors import InputError
@@ -22,7 +22,7 @@ MOST_BYTES = 200_000_000  # of a job's file, pictures inside: a tenth of what th
 
 _FAILURES = 3  # so many jobs in a row that cannot be looked at: the service is down
 
-Settle = Callable[[str, str, str, Reply], None]  # key, image name, model, reply
+Settle = Callable[[str, str, str, Response], None]  # key, image name, model, response
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class BatchClient(Protocol):
     def submit(self, lines: bytes, label: str, /) -> str: ...
     def job_labelled(self, label: str, /) -> str | None: ...
     def result(self, name: str, /) -> Result | None: ...
-    def replies_in(self, content: bytes, name: str, /) -> tuple[dict[str, Reply], bool]: ...
+    def responses_in(self, content: bytes, name: str, /) -> tuple[dict[str, Response], bool]: ...
 
 
 def collect_finished(jobs: Jobs, client: BatchClient, settle: Settle) -> dict[str, str]:
-    """Settle (key, image name, model, reply) of every finished job, also what is not asked for any more.
+    """Settle (key, image name, model, response) of every finished job, also what is not asked for any more.
 
     It is paid for. A failed job's requests become missing again; one that a job left out is `unanswered`.
     Returns why a job could not be collected, by label; it stays open.
@@ -116,8 +116,8 @@ def _settle_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, settl
     """As `_collect`, of a job that has a result."""
     name, content = str(job.name), result.content or b""
     is_as_before = jobs.keep_result(job, content)
-    replies, is_torn = client.replies_in(content, name)
-    found = len(replies.keys() & set(job.keys))
+    responses, is_torn = client.responses_in(content, name)
+    found = len(responses.keys() & set(job.keys))
     is_complete = not is_torn and (found == len(job.keys) or bool(found and result.is_partial))
     if not is_complete and not (is_as_before and (found or (result.is_partial and not content.strip()))):
         return (
@@ -132,9 +132,9 @@ def _settle_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, settl
         )
     image_names = dict(zip(job.keys, job.image_names, strict=False))
     for key in job.keys:
-        replies.setdefault(key, Reply(UNANSWERED, "", f"not in the result of {name}", job.model, 0, 0))
-    for key, reply in replies.items():
-        settle(key, image_names.get(key, ""), job.model, reply)
+        responses.setdefault(key, Response(UNANSWERED, "", f"not in the result of {name}", job.model, 0, 0))
+    for key, response in responses.items():
+        settle(key, image_names.get(key, ""), job.model, response)
     jobs.record(replace(job, state="collected"))
     if is_complete:
         jobs.result_path(job).unlink(missing_ok=True)
@@ -178,7 +178,9 @@ def submit_missing(
     if limits.max_requests is not None:
         affordable = min(affordable, limits.max_requests)
     chosen = missing[: max(0, affordable)]
-    for requests, lines in _files(chosen, client, lambda r, reply: settle(r.key, r.image_name, model, reply)):
+    for requests, lines in _files(
+        chosen, client, lambda r, response: settle(r.key, r.image_name, model, response)
+    ):
         keys, names = tuple(r.key for r in requests), tuple(r.image_name for r in requests)
         job = Job(f"abo-vqa-{uuid.uuid4().hex}", keys, None, "submitting", names, model, _now())
         jobs.record(job)
@@ -187,7 +189,7 @@ def submit_missing(
 
 
 def _files(
-    requests: Sequence[Request], client: BatchClient, refuse: Callable[[Request, Reply], None]
+    requests: Sequence[Request], client: BatchClient, refuse: Callable[[Request, Response], None]
 ) -> Iterator[tuple[list[Request], bytes]]:
     """Jobs that are neither too many requests nor too many bytes, one at a time in memory."""
     held: list[Request] = []
@@ -196,7 +198,7 @@ def _files(
         try:
             line = client.line(request)
         except ImageError as error:
-            refuse(request, Reply(error.reason, "", error.detail, "", 0, 0))
+            refuse(request, Response(error.reason, "", error.detail, "", 0, 0))
             continue
         if held and (len(held) >= MOST_REQUESTS or len(lines) + len(line) > MOST_BYTES):
             yield held, bytes(lines)

@@ -1,4 +1,4 @@
-"""Requests → replies, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
+"""Requests → responses, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
 
 The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
 concurrency follows the service: halved when it says "too many", raised by one after as many successes
@@ -16,7 +16,7 @@ from pathlib import Path
 
 _LONGEST_BACKOFF = 60.0  # seconds
 _LONGEST_HOLD = 10.0  # seconds that all wait while nothing comes back
-_IN_VAIN = 20  # so many requests, one after the other, without a reply between them: an outage
+_IN_VAIN = 20  # so many requests, one after the other, without a response between them: an outage
 
 # Outcomes that are more than a reason; every other one is named by the service or by a picture's problem.
 ANSWERED = "answered"
@@ -36,7 +36,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """What came back: a text, or the reason why there is none; both are final and may be paid for."""
 
     outcome: str  # "answered", or a reason such as "blocked_prompt"
@@ -91,8 +91,7 @@ class Progress:
     """What happened so far."""
 
     settled: int = 0
-    heard: int = 0  # replies of the service among them
-    retries: int = 0
+    heard: int = 0  # responses of the service among them
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
@@ -100,20 +99,20 @@ class Progress:
     outage: str = ""  # why asking ended: nothing comes back any more
 
 
-class Asker:
+class Dispatcher:
     """Asks until every request is settled, a limit is reached, or an error stops it."""
 
     def __init__(
         self,
-        send: Callable[[Request], Reply],
-        settle: Callable[[Request, Reply, float, int], float],
+        send: Callable[[Request], Response],
+        settle: Callable[[Request, Response, float, int], float],
         put_off: Callable[[Request, TryAgain, int], float],
         limits: Limits,
     ) -> None:
         """
         Args:
             send: asks once; raises TryAgain to be asked later, InputError to stop everything.
-            settle: `(request, reply, seconds, attempts)` → USD paid; makes the reply durable.
+            settle: `(request, response, seconds, attempts)` → USD paid; makes the response durable.
             put_off: `(request, reason, attempts)` → USD to count for an attempt without an answer.
         """
         self._send, self._settle, self._count, self._limits = send, settle, put_off, limits
@@ -121,9 +120,9 @@ class Asker:
         self._waiting: list[tuple[float, int, int, Request]] = []  # heap: not before, order, attempts
         self._in_flight = 0
         self._started = 0
-        self._allowed = 1.0  # until the first reply
+        self._allowed = 1.0  # until the first response
         self._next_start = 0.0
-        self._in_vain = set[Request]()  # failed since the last reply; many at once count as one
+        self._in_vain = set[Request]()  # failed since the last response; many at once count as one
         self._last_in_vain = 0.0  # when
         self._error: BaseException | None = None
         self.progress = Progress()
@@ -161,18 +160,18 @@ class Asker:
     def _attempt(self, order: int, attempts: int, request: Request) -> None:
         start = time.monotonic()
         try:
-            reply = self._send(request)
+            response = self._send(request)
         except TryAgain as reason:
             usd = self._count(request, reason, attempts)
             self._put_off(order, attempts, request, reason, usd, start)
             return
-        usd = self._settle(request, reply, time.monotonic() - start, attempts)
+        usd = self._settle(request, response, time.monotonic() - start, attempts)
         with self._state:
             most, is_first = float(self._limits.concurrency), not self.progress.settled
             self._allowed = most if is_first else min(most, self._allowed + 1 / self._allowed)
             self.progress.settled += 1
             self.progress.usd += usd
-            if reply.is_from_service:
+            if response.is_from_service:
                 self.progress.heard += 1
                 self.progress.is_reached = True
                 self._in_vain.clear()
@@ -199,7 +198,6 @@ class Asker:
         self, order: int, attempts: int, request: Request, reason: TryAgain, usd: float, start: float
     ) -> None:
         with self._state:
-            self.progress.retries += 1
             self.progress.usd += usd
             backoff = min(_LONGEST_BACKOFF, 0.5 * 2**attempts) * random.uniform(0.5, 1.0)
             later = time.monotonic() + (backoff if reason.wait is None else reason.wait)

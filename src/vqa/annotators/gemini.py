@@ -16,8 +16,8 @@ import urllib3
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
-from vqa.annotators.dispatcher import Reply, Request, TryAgain
-from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, reply_to
+from vqa.annotators.dispatcher import Request, Response, TryAgain
+from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, response_to
 from vqa.annotators.prompt import DIFFICULTIES
 from vqa.catalogue.pictures import ImageError
 from vqa.foundation.errors import InputError
@@ -112,7 +112,7 @@ class GenerativeAi:
         for scheme in ("https://", "http://"):
             session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=settings.concurrency))
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: Request) -> Response:
         """Ask once. A picture that cannot be decoded is not sent: its reason is the outcome.
 
         Raises:
@@ -139,7 +139,7 @@ class GenAi:
         self._client = genai_client(settings, key, [lift_from_httpx])
         self._config = genai_config(settings)
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: Request) -> Response:
         """Ask once; raises as `GenerativeAi.send`."""
         return _sent(request, self._ask, self._settings.model, self._key)
 
@@ -190,12 +190,12 @@ def genai_config(settings: Generate) -> Any:
     )
 
 
-def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str) -> Reply:
+def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str) -> Response:
     try:
         answer = answer_to(lambda: ask(request))
     except ImageError as error:
-        return Reply(error.reason, "", error.detail, model, 0, 0)
-    return reply_to(answer, model, key)
+        return Response(error.reason, "", error.detail, model, 0, 0)
+    return response_to(answer, model, key)
 
 
 def answer_to(ask: Callable[[], Any]) -> HttpAnswer:

@@ -1,4 +1,4 @@
-"""Gemini's batch mode, which only google-genai has: requests go out as a file, replies come back as one."""
+"""Gemini's batch mode, which only google-genai has: requests go out as a file, responses come back as one."""
 
 import base64
 import io
@@ -13,15 +13,15 @@ import httpx2
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
 from vqa.annotators.batch_jobs import Result, Uncollectable
-from vqa.annotators.dispatcher import REFUSED, UNANSWERED, Reply, Request, TryAgain
+from vqa.annotators.dispatcher import REFUSED, UNANSWERED, Request, Response, TryAgain
 from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
 from vqa.annotators.gemini_responses import (
     HttpAnswer,
     dict_in,
     error_status,
     parsed,
-    reply_in,
-    reply_to,
+    response_in,
+    response_to,
     said_in,
 )
 from vqa.foundation.errors import InputError
@@ -40,7 +40,7 @@ class GeminiJobs:
         gemini_models.check(settings)
         self._settings, self._key = settings, key
         self._types, self._errors = types, errors
-        # What is said of jobs is read here, as replies are; up- and downloads take the package's own ways.
+        # What is said of jobs is read here, as responses are; up- and downloads take the package's own ways.
         self._jobs, self._files = (
             genai_client(settings, key, [lift_from_httpx]),
             genai_client(settings, key, []),
@@ -116,31 +116,31 @@ class GeminiJobs:
             return Result(None, reason=" ".join(str(error.get("message") or state).split())[:200])
         return None
 
-    def replies_in(self, content: bytes, name: str) -> tuple[dict[str, Reply], bool]:
-        """Replies by request key in a job's file, and whether its last line broke off. Raises nothing.
+    def responses_in(self, content: bytes, name: str) -> tuple[dict[str, Response], bool]:
+        """Responses by request key in a job's file, and whether its last line broke off. Raises nothing.
 
         A request that the service failed to serve has the outcome `unanswered`.
         """
         lines = [line for line in content.decode(errors="replace").split("\n") if line.strip()]
-        replies = (self._batched(line, name) for line in lines)
+        responses = (self._batched(line, name) for line in lines)
         is_torn = bool(lines) and parsed(lines[-1]) is None
-        return {key: reply for key, reply in replies if key}, is_torn
+        return {key: response for key, response in responses if key}, is_torn
 
-    def _batched(self, raw: str, job: str) -> tuple[str, Reply]:
-        """One line of a job's result file: key and reply. Raises nothing; "" where no key can be read."""
+    def _batched(self, raw: str, job: str) -> tuple[str, Response]:
+        """One line of a job's result file: key and response. Raises nothing; "" where no key can be read."""
         line, model = dict_in(parsed(raw)), self._settings.model
         error = dict_in(line.get("error"))
         if error_status(response := line.get("response")) is not None:
             error = dict_in(dict_in(response).get("error"))
         if line.get("key") and "response" in line and not error:
-            return str(line["key"]), reply_in(json.dumps(line["response"]), model)
+            return str(line["key"]), response_in(json.dumps(line["response"]), model)
         if line.get("key") and error:
             # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.
             outcome = REFUSED if error.get("code") in (None, 3, 400) else UNANSWERED
             said = f"{str(error.get('message'))[:200]} ({job})"
-            return str(line["key"]), Reply(outcome, raw, said, model, 0, 0)
+            return str(line["key"]), Response(outcome, raw, said, model, 0, 0)
         key = re.search(r'"key"\s*:\s*"([^"]+)"', raw)
-        return key[1] if key else "", reply_in(raw, model)
+        return key[1] if key else "", response_in(raw, model)
 
     def _said(
         self, ask: Callable[[], Any], refuse: Callable[[HttpAnswer], None] | None = None
@@ -155,8 +155,8 @@ class GeminiJobs:
         return said
 
     def _refuse(self, answer: HttpAnswer) -> None:
-        reply = reply_to(answer, self._settings.model, self._key)
-        raise InputError(f"Gemini refuses the batch: {reply.finish_reason}")
+        response = response_to(answer, self._settings.model, self._key)
+        raise InputError(f"Gemini refuses the batch: {response.finish_reason}")
 
     def _refuse_job(self, answer: HttpAnswer) -> None:
         said = said_in(answer, self._key)

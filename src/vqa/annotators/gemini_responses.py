@@ -1,7 +1,7 @@
-"""What Gemini sends back → a Reply, or what to do instead. Reads the HTTP body itself.
+"""What Gemini sends back → a Response, or what to do instead. Reads the HTTP body itself.
 
 Between payment and ledger nothing may raise: the packages raise on what they do not know (a new finish reason
-as a number, a web page with status 200), so that they never see a body. Whatever came back becomes a Reply.
+as a number, a web page with status 200), so that they see no body. Whatever came back becomes a Response.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import urllib3
 
-from vqa.annotators.dispatcher import ANSWERED, NOT_UNDERSTOOD, REFUSED, Reply, TryAgain
+from vqa.annotators.dispatcher import ANSWERED, NOT_UNDERSTOOD, REFUSED, Response, TryAgain
 from vqa.foundation.errors import InputError
 
 # By number, as google-generativeai asks for them: google.ai.generativelanguage, version v1beta.
@@ -72,8 +72,8 @@ def read_whole(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
     return bytes(content), True
 
 
-def reply_to(answer: HttpAnswer, model: str, key: str) -> Reply:
-    """The reply to one request for `model`; `key` is kept out of every message.
+def response_to(answer: HttpAnswer, model: str, key: str) -> Response:
+    """The response to one request for `model`; `key` is kept out of every message.
 
     Raises:
         TryAgain: 429, 5xx (also as an error in a body that came with 200), or an answer that broke off.
@@ -86,22 +86,22 @@ def reply_to(answer: HttpAnswer, model: str, key: str) -> Reply:
     if not answer.is_whole:
         reason = f"the answer broke off after {len(answer.content)} bytes"
         raise TryAgain(reason, may_be_paid=True, text=_encodable(answer.text))
-    return reply_in(answer.text, model)
+    return response_in(answer.text, model)
 
 
-def reply_in(raw: str, model: str) -> Reply:
-    """The reply in a body, whatever it is: this raises nothing.
+def response_in(raw: str, model: str) -> Response:
+    """The response in a body, whatever it is: this raises nothing.
 
     Its text is the model's, or all of `raw` where none was found. Parts are read here, since `.text` of the
     packages raises on a blocked answer and mixes in the model's thoughts.
     """
     body = parsed(raw)
     if not isinstance(body, dict):
-        return Reply(NOT_UNDERSTOOD, _encodable(raw), "", model, 0, 0)
+        return Response(NOT_UNDERSTOOD, _encodable(raw), "", model, 0, 0)
     model = _text(body.get("modelVersion")) or model
     outcome, text, reason = _outcome(body)
     tokens = _tokens(dict_in(body.get("usageMetadata")))
-    return Reply(outcome, _encodable(text or raw), reason, model, *tokens, _notice(body, model))
+    return Response(outcome, _encodable(text or raw), reason, model, *tokens, _notice(body, model))
 
 
 def error_status(body: Any) -> int | None:
@@ -164,8 +164,8 @@ def _notice(body: dict[str, Any], model: str) -> str:
     return f"{model} is {stage.lower() or 'in use'}{when}{': ' if said else ''}{said}"
 
 
-def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
-    """A reply for a request that will never be answered; raises for every other error."""
+def _refusal(answer: HttpAnswer, model: str, key: str) -> Response:
+    """A response for a request that will never be answered; raises for every other error."""
     error, said = _error_in(answer), said_in(answer, key)
     text = f"{said} {error.get('status')} {error.get('details')}"
     if answer.status >= 500 or (answer.status in _PASSING and "PerDay" not in text):
@@ -181,7 +181,7 @@ def _refusal(answer: HttpAnswer, model: str, key: str) -> Reply:
     if sentence:
         raise InputError(f"Gemini: {sentence} ({answer.status} {said}); what was answered is kept")
     # This picture or prompt is refused (say, an image it cannot decode); others may pass.
-    return Reply(REFUSED, "", _encodable(said), model, 0, 0)
+    return Response(REFUSED, "", _encodable(said), model, 0, 0)
 
 
 def said_in(answer: HttpAnswer, key: str) -> str:

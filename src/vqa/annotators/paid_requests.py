@@ -11,7 +11,16 @@ from typing import Any
 from vqa.annotators.account import Account, is_settled, is_usable
 from vqa.annotators.batch_jobs import BatchClient, collect_finished, submit_missing
 from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
-from vqa.annotators.dispatcher import ANSWERED, UNANSWERED, Asker, Limits, Progress, Reply, Request, TryAgain
+from vqa.annotators.dispatcher import (
+    ANSWERED,
+    UNANSWERED,
+    Dispatcher,
+    Limits,
+    Progress,
+    Request,
+    Response,
+    TryAgain,
+)
 from vqa.annotators.ledger import Job, Jobs, Ledger
 from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
 from vqa.catalogue.abo import Product, image_path
@@ -25,7 +34,7 @@ _SURELY_OF_PICTURES = 20  # so few failures are theirs, where anything else was 
 
 _LONG_WAIT = 5.0  # seconds, that a person would wonder about
 
-Send = Callable[[Request], Reply]
+Send = Callable[[Request], Response]
 
 
 def requests_for(products: Sequence[Product], root: Path, settings: Generate) -> list[Request]:
@@ -76,8 +85,8 @@ def ask_missing(
 
     with progress_bar(len(missing), "image", "asking", is_shown=bool(missing)) as bar:
 
-        def settle(request: Request, reply: Reply, seconds: float, attempts: int) -> float:
-            usd = account.record(request.key, request.image_name, reply, seconds, attempts)
+        def settle(request: Request, response: Response, seconds: float, attempts: int) -> float:
+            usd = account.record(request.key, request.image_name, response, seconds, attempts)
             bar.set_postfix(usd=f"{account.usd:.4f}", refresh=False)
             bar.update()
             account.check()
@@ -90,7 +99,7 @@ def ask_missing(
                 return 0.0
             return account.record_lost(request, reason, most_usd([request], settings), attempts)
 
-        progress = Asker(send, settle, put_off, _limits(missing, ledger, settings)).ask(missing)
+        progress = Dispatcher(send, settle, put_off, _limits(missing, ledger, settings)).ask(missing)
     _give_up(progress, account, len(missing), settings)
     if progress.stopped_by:
         left = len(missing) - progress.settled - len(progress.unanswered)
@@ -113,13 +122,13 @@ def ask_in_batches(
     """
     account = Account(ledger, settings, requests)
 
-    def settle(key: str, image_name: str, model: str, reply: Reply) -> None:
-        if account.holds(key, reply):  # a run before died while it collected this job
+    def settle(key: str, image_name: str, model: str, response: Response) -> None:
+        if account.holds(key, response):  # a run before died while it collected this job
             return
-        if reply.outcome == UNANSWERED:
-            account.give_up(key, image_name, reply.finish_reason, attempts=1)
+        if response.outcome == UNANSWERED:
+            account.give_up(key, image_name, response.finish_reason, attempts=1)
         else:
-            account.record(key, image_name, reply, 0.0, 1, model)
+            account.record(key, image_name, response, 0.0, 1, model)
 
     problems = collect_finished(jobs, client, settle)
     try:

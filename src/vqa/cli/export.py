@@ -25,7 +25,7 @@ from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 ADAPTER = Path("models/adapter/best")
 SPLITS = Path("data/vqa/splits.json")
@@ -35,7 +35,7 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export")) -> None:
     settings = load_settings()
-    check_fits(ADAPTER, Checkpoint.of(settings.model).identity(torch.device("cpu")))
+    check_fits(ADAPTER, Pretrained.of(settings.model).identity(torch.device("cpu")))
     judged = _judged()
     metrics, details = read_json(METRICS), read_json(DETAILS)
     provenance = Provenance(_commit(), judged, {name: version(name) for name in _LIBRARIES})
@@ -70,9 +70,9 @@ def _write_merged(settings: Settings, folder: Path) -> None:
             "params.yaml: model.quantization must be none for a merged model; quantised weights cannot take "
             "an adapter in"
         )
-    checkpoint = Checkpoint.of(settings.model)
+    pretrained = Pretrained.of(settings.model)
     device = torch.device("cpu")
-    whole, processor = checkpoint.load(device), checkpoint.load_processor()
+    whole, processor = pretrained.load(device), pretrained.load_processor()
     live = AnswerModel(whole, processor, settings.model.prompt, device, settings.features.level)
     lora.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.save_pretrained(folder)

@@ -16,10 +16,6 @@ class Concept:
     word: str
     base_word: str | None
 
-    @property
-    def is_known(self) -> bool:
-        return self.word == self.base_word
-
 
 def _concepts(known: str, renamed: dict[str, str], unnamed: str) -> dict[str, Concept]:
     concepts = [Concept(word, word) for word in known.split()]

@@ -22,12 +22,11 @@ class Columns:
         self._sums: list[Floats] = []
         self._sizes: list[Floats] = []
 
-    def add(self, values: Floats, chosen: NDArray[np.bool_] | None = None) -> int:
-        """The mean of `values` `[pairs]` over the `chosen` ones; its number in `bounds`."""
+    def add(self, values: Floats, chosen: NDArray[np.bool_] | None = None) -> None:
+        """The mean of `values` `[pairs]` over the `chosen` ones, next in the order of `bounds`."""
         mask = np.ones(len(values)) if chosen is None else chosen.astype(float)
         self._sums.append(np.bincount(self._image, weights=values * mask).astype(float))
         self._sizes.append(np.bincount(self._image, weights=mask).astype(float))
-        return len(self._sums) - 1
 
     def bounds(self, draws: int, seed: int) -> list[list[float]]:
         """[low, high] of every column, rounded to four digits."""

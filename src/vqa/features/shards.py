@@ -24,10 +24,10 @@ _SHARDS = "features-*.safetensors"
 class Recipe:
     """What decides a row's numbers: the frozen half, where it is cut, the dtype on disk, the decoder."""
 
-    model: Mapping[str, str | None]  # Checkpoint.identity()
+    model: Mapping[str, str | None]  # Pretrained.identity()
     level: str  # qformer or vit
     dtype: str
-    decoder: int = 1  # images.DECODER: how a picture's bytes became pixels
+    decoder: int = 1  # pictures.DECODER: how a picture's bytes became pixels
 
     def fields(self) -> dict[str, Any]:
         return {**vars(self), "model": dict(self.model)}

@@ -16,7 +16,7 @@ from vqa.settings import Settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Answerer:
         Raises:
             InputError: no model, no adapter, or an adapter of another model.
         """
-        checkpoint = Checkpoint.of(settings.model)
+        pretrained = Pretrained.of(settings.model)
         if adapter is not None:
-            check_fits(adapter, checkpoint.identity(device))
+            check_fits(adapter, pretrained.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
-        whole, processor = checkpoint.load(device), checkpoint.load_processor()
+        whole, processor = pretrained.load(device), pretrained.load_processor()
         self._encoder = ImageEncoder(whole, processor, device, level)
         self._model = AnswerModel(whole, processor, prompt, device, level).eval()
         self._adapter: lora.Beside | None = None

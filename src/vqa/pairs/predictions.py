@@ -1,4 +1,4 @@
-"""Pairs → what a model says to them, from cached features only; and the predictions file."""
+"""The file of predictions: pairs, and what a model said to each."""
 
 import sys
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ from vqa.pretraining.loop import trained
 from vqa.pretraining.photographs import Photograph
 from vqa.pretraining.small_model import IMAGE_SIZE, processor_for, untrained_model
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Checkpoint
+from vqa.vlm.pretrained import Pretrained
 
 VOCABULARY_SIZE = 2000
 DRAWN_PICTURES = 6000
@@ -58,7 +58,7 @@ def pretrain(
     rng = random.Random(seed)
     processor = processor_for((f"{p} {t}" for p, t in _corpus(shot, rng)), VOCABULARY_SIZE, image_size)
     model = untrained_model(processor)
-    _copy_eyes(Checkpoint(start, dtype="float32").load(device), model)
+    _copy_eyes(Pretrained(start, dtype="float32").load(device), model)
     model = model.to(device).train()
     encoder = ImageEncoder(model, processor, device)
     items, drawn_pixels = drawn(DRAWN_PICTURES, seed, encoder)

@@ -17,7 +17,7 @@ from typing import Any
 import bert_score
 import numpy as np
 import torch
-from bert_score.utils import get_bert_embedding, get_idf_dict, greedy_cos_idf
+from bert_score.utils import get_bert_embedding, greedy_cos_idf
 from numpy.typing import NDArray
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
@@ -62,17 +62,14 @@ def encoder_named(name: str) -> Encoder:
 class BertScorer:
     """Scores answers against references; every distinct pair once."""
 
-    def __init__(
-        self, encoder: Encoder, device: torch.device, is_rescaled: bool = True, idf_of: Sequence[str] = ()
-    ) -> None:
-        """`idf_of`: texts whose rare words are to count more; none: every word counts the same."""
+    def __init__(self, encoder: Encoder, device: torch.device, is_rescaled: bool = True) -> None:
         self._tokenizer = _tokenizer(encoder.path)
         self._tokenizer.model_max_length = min(self._tokenizer.model_max_length, _LONGEST)
         self._model = AutoModel.from_pretrained(encoder.path, dtype=torch.float32).eval().to(device)
         self._model.encoder.layer = self._model.encoder.layer[: encoder.num_layers]
         self.parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._device = device
-        self._weights = get_idf_dict(list(idf_of), self._tokenizer) if idf_of else defaultdict(lambda: 1.0)
+        self._weights: defaultdict[int, float] = defaultdict(lambda: 1.0)  # every word counts the same
         self._weights[self._tokenizer.cls_token_id] = 0.0
         self._weights[self._tokenizer.sep_token_id] = 0.0
         self._baseline = _baseline(encoder) if is_rescaled else np.zeros(3)

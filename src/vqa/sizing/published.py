@@ -72,12 +72,12 @@ def _t5(layers: int, **widths: int) -> T5Config:
 
 
 def on_meta(config: Blip2Config) -> Blip2ForConditionalGeneration:
-    """The model of a configuration on the meta device, its parts tied as a published checkpoint's are."""
+    """The model of a configuration on the meta device, its parts tied as a published model's are."""
     with torch.device("meta"):
         model = Blip2ForConditionalGeneration(config)
         head = getattr(model.language_model, "lm_head", None)
         if config.text_config.model_type == "t5" and head is not None:
-            # Flan-T5 ships a head of its own; transformers 5 ties it until it sees that one in a checkpoint.
+            # Flan-T5 ships a head of its own; transformers 5 ties it until it sees that among the weights.
             head.weight = nn.Parameter(torch.empty_like(head.weight))
     return model
 

@@ -55,7 +55,6 @@ class Sizes:
         seen, queries = config.vision_config, config.num_query_tokens
         self._patches = (seen.image_size // seen.patch_size) ** 2 + 1
         self.row_kb = 2 * queries * config.qformer_config.hidden_size / 1e3  # a picture's features in bf16
-        self.vit_row_kb = 2 * self._patches * seen.hidden_size / 1e3  # the same with features.level vit
 
     def held(self) -> dict[str, Held]:
         """By stage; `evaluate` holds its encoder in main memory."""

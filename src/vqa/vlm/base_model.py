@@ -11,7 +11,7 @@ _BASE = "base_model.json"
 
 
 def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """Beside an adapter, which model it was made for: `identity` as Checkpoint gives it."""
+    """Beside an adapter, which model it was made for: `identity` as Pretrained gives it."""
     write_json(folder / _BASE, dict(identity))
 
 

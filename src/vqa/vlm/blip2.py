@@ -2,7 +2,7 @@
 
 The only file that knows BLIP-2. Q-Former output does not depend on the question, so `ImageEncoder`
 runs once a picture and `AnswerModel` never needs the ViT or the Q-Former. Together they are the full
-model: same logits, gradients and tokens (tests/test_exactness.py), for a decoder-only (OPT) and an
+model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
@@ -49,7 +49,7 @@ class PixelReader:
         self._image_processor = image_processor
 
     def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
-        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the checkpoint asks.
+        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the model asks.
 
         `side`: another height and width in pixels, for crops to be taken from.
         """
@@ -116,7 +116,7 @@ class AnswerModel(nn.Module):
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
         """Input embeddings `[B, T, D]` with the projected features `[B, rows, size]` at the image tokens."""
         at_image = input_ids == self.tokens.image_token_id
-        # The id itself may be one that the embeddings have no row for (checkpoints from before November
+        # The id itself may be one that the embeddings have no row for (models from before November
         # 2024).
         embeds = self.language_model.get_input_embeddings()(
             input_ids.masked_fill(at_image, self._end_token_id)
@@ -274,7 +274,7 @@ def _pad(rows: list[list[int]], value: int, side: str) -> Tensor:
 
 
 def _end_token_id(model: Blip2ForConditionalGeneration) -> int:
-    """The token that ends an answer: the checkpoint's own ("\\n", 50118, for BLIP-2 OPT)."""
+    """The token that ends an answer: the model's own ("\\n", 50118, for BLIP-2 OPT)."""
     ends = model.generation_config.eos_token_id
     if ends is None:
         ends = model.config.text_config.eos_token_id

@@ -45,7 +45,7 @@ _NOISE = (
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Pretrained:
     """A local folder or a hub id with its revision, and how its weights are held."""
 
     name: str
@@ -54,7 +54,7 @@ class Checkpoint:
     quantization: str = "none"  # of the language model: none, 8bit, 4bit
 
     @classmethod
-    def of(cls, settings: Model) -> "Checkpoint":
+    def of(cls, settings: Model) -> "Pretrained":
         return cls(settings.name, settings.revision, settings.dtype, settings.quantization)
 
     def check(self) -> None:
@@ -112,7 +112,7 @@ class Checkpoint:
     def load_processor(self) -> Blip2Processor:
         """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision.
 
-        Checkpoints from before November 2024 know no image token and how many there are: both are added.
+        Models from before November 2024 know no image token and how many there are: both are added.
         """
         with self._readable():
             processor = Blip2Processor.from_pretrained(self.name, revision=self._revision)
