@@ -18,9 +18,10 @@ import typer
 
 from vqa.catalogue.abo import image_path
 from vqa.evaluation import plots
-from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
+from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import details, differences, judgement, summary
 from vqa.evaluation.report_page import report_page
+from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line
 from vqa.foundation.devices import use_threads_for
 from vqa.foundation.errors import run_command
@@ -35,12 +36,7 @@ from vqa.settings import load_settings
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
-BASELINE = Path("data/predictions/baseline.csv")
-ADAPTED = {
-    "lora": Path("data/predictions/lora.csv"),
-    "blind": Path("data/predictions/blind.csv"),
-    "wrong_image": Path("data/predictions/wrong_image.csv"),
-}
+ANSWERS = {system.key: system.answers for system in SYSTEMS if system.answers}
 OTHERS = Path("data/predictions/others")
 METRICS = Path("metrics/evaluate.json")
 DETAILS = Path("metrics/details.json")
@@ -51,10 +47,12 @@ PLOTS = Path("metrics/plots/evaluate")
 def run() -> None:
     settings = load_settings()
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
-    texts = {"baseline": read_texts(BASELINE, test_pairs, "answer_base")}
-    texts |= {system: read_texts(path, test_pairs, "answer_adapted") for system, path in ADAPTED.items()}
-    texts["text_only"] = text_only_guesses(train_pairs, test_pairs)
-    texts["majority"] = majority_guesses(train_pairs, test_pairs)
+    texts = {
+        system.key: read_texts(system.answers, test_pairs, system.stage)
+        if system.answers
+        else GUESSES[system.key](train_pairs, test_pairs)
+        for system in SYSTEMS
+    }
     others = {
         path.stem: read_texts(path, test_pairs, "answer_others") for path in sorted(OTHERS.glob("*.csv"))
     }

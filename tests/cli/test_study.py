@@ -46,7 +46,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert written.returncode == 0, written.stderr
     text = (clone.folder / "reports/ablation.md").read_text()
     assert "Is a little enough?" in text
-    assert len(re.findall(r"^\| [24] \| \d+\.\d% \[", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\| [24] +\| \d+\.\d% \[", text, re.MULTILINE)) == 2
     assert (clone.folder / "reports/mine.svg").is_file()
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")

@@ -84,21 +84,24 @@ def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) ->
     for stage in (validate, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     metrics = read_json(Path("metrics/evaluate.json"))
+    assert Path("metrics/report.html").read_text().count("</script>") == 1
     with chromium_page() as page:
         page.goto(Path("metrics/report.html").absolute().as_uri())
         for table in ("summary", "differences", "frequency", "confusion", "reported"):
             assert page.locator(f"#{table} tr").count() >= 2
         assert f"{100 * metrics['baseline']['exact_match']:.1f}" in page.locator("#summary").inner_text()
         assert page.locator("#bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
-        everything = page.locator("#gallery li").count()
+        everything = page.locator("#gallery li:visible").count()
         assert everything > 10
+        assert "</script><b>?" in page.locator("#gallery").inner_text()
         assert page.locator("#gallery b").count() == 0
-        assert page.locator("#gallery img").count() == everything
+        assert page.locator("#gallery img").count() == page.locator("#gallery article").count()
         page.get_by_label("Type", exact=True).select_option("color")
-        shown = page.locator("#gallery li").count()
+        shown = page.locator("#gallery li:visible").count()
         assert 0 < shown < everything
         page.get_by_label("Text", exact=True).fill("no such words")
         assert page.locator("#count").inner_text().startswith("0 of ")
+        assert page.locator("#gallery article:visible").count() == 0
 
 
 def test_the_base_s_answers_must_be_of_the_test_split(tmp_path: Path) -> None:

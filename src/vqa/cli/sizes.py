@@ -9,6 +9,7 @@ output: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage,
 from pathlib import Path
 
 import torch
+from tabulate import tabulate
 
 from vqa.foundation.command_line import command_line
 from vqa.settings import PARAMS, Settings, load_settings
@@ -26,18 +27,23 @@ def run() -> None:
 
 def table(now: Settings) -> list[str]:
     """Lines of Markdown, a model each below the header; the model that `now` names under those settings."""
-    stages = "cache_features | train 1 pair | 4 pairs | validate | answer | measure_speed"
-    lines = [f"| model | parameters | LoRA trains | {stages} | all of ABO |", "|---" * 10 + "|"]
+    stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer", "measure_speed"]
+    rows = []
     for name in PUBLISHED:
         sizes = sizes_of(name, settings_of(name, now))
         total = sizes.vision + sizes.qformer + sizes.language
         share = sizes.trainable / sizes.language
-        lines.append(
-            f"| {name} | {total / 1e9:.2f} B | {sizes.trainable / 1e6:.1f} M ({share:.2%}) "
-            f"| {' | '.join(f'{number:.1f} GB' for number in gigabytes(sizes))} "
-            f"| {sizes.row_kb * ABO_PICTURES / 1e6:.1f} GB |"
+        rows.append(
+            [
+                name,
+                f"{total / 1e9:.2f} B",
+                f"{sizes.trainable / 1e6:.1f} M ({share:.2%})",
+                *(f"{number:.1f} GB" for number in gigabytes(sizes)),
+                f"{sizes.row_kb * ABO_PICTURES / 1e6:.1f} GB",
+            ]
         )
-    return lines
+    titles = ["model", "parameters", "LoRA trains", *stages, "all of ABO"]
+    return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
 
 
 def settings_of(name: str, now: Settings) -> Settings:

@@ -1,11 +1,12 @@
 """Answers that never look at the picture: what an adapter must beat to have seen anything."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from vqa.evaluation.systems import MAJORITY, TEXT_ONLY
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 
@@ -48,3 +49,10 @@ def majority_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
 
 def _commonest(counts: Counter[str]) -> str:
     return min(counts, key=lambda answer: (-counts[answer], answer))
+
+
+# Of the systems that have no predictions: key → what they say, from training and test pairs.
+GUESSES: dict[str, Callable[[Sequence[Pair], Sequence[Pair]], list[str]]] = {
+    TEXT_ONLY.key: text_only_guesses,
+    MAJORITY.key: majority_guesses,
+}

@@ -8,27 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqa.evaluation.bootstrap import Columns
+from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
 
-# What the adapter is compared with, by the key under which the difference stands.
-AGAINST = {
-    "delta": "baseline",
-    "delta_to_blind": "blind",
-    "delta_to_wrong_image": "wrong_image",
-    "delta_to_text_only": "text_only",
-}
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
 
 
 def judgement(pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, seed: int) -> dict[str, Any]:
-    """Every system's summary, and what the adapter adds to each of AGAINST that is among the systems."""
-    compared = {key: other for key, other in AGAINST.items() if other in scores}
+    """Every system's summary, and each of DIFFERENCES that is between two of them."""
     return {
         **{system: summary(pairs, of_system) for system, of_system in scores.items()},
         **{
-            key: differences(pairs, scores["lora"], scores[other], draws, seed)
-            for key, other in compared.items()
+            difference.key: differences(
+                pairs, scores[difference.ours.key], scores[difference.theirs.key], draws, seed
+            )
+            for difference in DIFFERENCES
+            if {difference.ours.key, difference.theirs.key} <= scores.keys()
         },
         "data": {"test_pairs": len(pairs), "test_images": len({pair.image_name for pair in pairs})},
     }
@@ -76,9 +72,10 @@ def details(pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, see
     columns = Columns(pairs)
     rows: list[tuple[str, str, str, float, int]] = []
     series = {("systems", name): of_system.exact_match for name, of_system in scores.items()}
-    for key, other in AGAINST.items():
-        if other in scores:
-            series["differences", key] = scores["lora"].exact_match - scores[other].exact_match
+    for difference in DIFFERENCES:
+        ours, theirs = difference.ours.key, difference.theirs.key
+        if {ours, theirs} <= scores.keys():
+            series["differences", difference.key] = scores[ours].exact_match - scores[theirs].exact_match
     for (group, name), values in series.items():
         for kind, chosen in types.items():
             columns.add(values, chosen)

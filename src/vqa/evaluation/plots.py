@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vqa.evaluation.systems import ADAPTED
 from vqa.foundation.csv_tables import write_rows
 from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
@@ -18,10 +19,10 @@ def write(
     """by_type.csv (the adapter's exact match) and confusion.csv (the commonest answers, the adapter's)."""
     rows = [
         {"question_type": kind, "exact_match": str(entry["exact_match"])}
-        for kind, entry in intervals["systems"]["lora"].items()
+        for kind, entry in intervals["systems"][ADAPTED.key].items()
     ]
     write_rows(folder / "by_type.csv", ["question_type", "exact_match"], rows)
-    confused = [{"actual": a, "predicted": p} for a, p in confusions(pairs, texts["lora"])]
+    confused = [{"actual": a, "predicted": p} for a, p in confusions(pairs, texts[ADAPTED.key])]
     write_rows(folder / "confusion.csv", ["actual", "predicted"], confused)
 
 

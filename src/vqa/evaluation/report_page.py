@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from vqa.catalogue.pictures import picture_url
+from vqa.evaluation.markdown import points, signed
 from vqa.evaluation.plots import confusions
-from vqa.evaluation.systems import DIFFERENCES, SYSTEMS
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, System
 from vqa.pages.page import page
 from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Scores
 
-_SHOWN = 40  # pairs in each of the galleries
-# Of the technical report, base → LoRA: BERTScore by type, images a second.
+_COMPARED = (BASE, ADAPTED)
+_DRAWN = (*_COMPARED, BLIND)
+_OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
+_SHOWN = 40  # pairs of each outcome
+# Of the technical report, base → LoRA: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
     "color": (0.72, 0.78),
@@ -23,7 +27,7 @@ _REPORTED = {
     "count": (0.58, 0.65),
     "pattern": (0.62, 0.69),
 }
-_FREQUENCIES = [(0, 0), (1, 4), (5, 19), (20, 99), (100, 10**9)]
+_FREQUENCIES = [(1, 4), (5, 19), (20, 99), (100, 10**9)]
 
 
 def report_page(
@@ -35,90 +39,127 @@ def report_page(
     path_of: Callable[[str], Path],
 ) -> str:
     """The page; a picture that cannot be read is left out of it."""
-    gallery = _gallery(pairs, texts, scores)
-    names = sorted({entry["image_name"] for entry in gallery})
-    urls = {name: picture_url(path_of(name)) for name in names}
-    data = {
-        "summary": _summary(metrics, intervals),
-        "differences": _differences(metrics),
-        "by_type": {name: intervals["systems"][name] for name in ("baseline", "lora", "blind")},
-        "signs": intervals["differences"]["delta"],
-        "frequency": _by_frequency(pairs, scores),
-        "confusion": Counter(f"{a}\t{b}" for a, b in confusions(pairs, texts["lora"])),
-        "reported": _beside_the_report(metrics),
-        "gallery": gallery,
-        "pictures": {name: url for name, url in urls.items() if url},
-    }
-    return page("report.html", data)
+    confused = Counter(confusions(pairs, texts[ADAPTED.key]))
+    right = sorted({answer for answer, _ in confused})
+    columns = [*right, "other"]
+    return page(
+        "report.html",
+        {
+            "summary": _summary(metrics, intervals),
+            "differences": _differences(metrics),
+            "drawn": _DRAWN,
+            "types": _types(intervals),
+            "compared": [system.short_title for system in _COMPARED],
+            "frequency": _by_frequency(pairs, scores),
+            "confusion": {
+                "columns": columns,
+                "rows": [[r, *(confused[r, given] or "" for given in columns)] for r in right],
+            },
+            "reported": _beside_the_report(metrics),
+            "gallery": _gallery(pairs, texts, scores, path_of),
+        },
+    )
 
 
-def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[list[str]]:
     rows = []
-    for name, title in SYSTEMS.items():
-        if name in metrics:
-            exact = intervals["systems"][name]["all"]
-            row = {key: metrics[name][key] for key in ("contains", "bert_score_f1")}
-            rows.append({"title": title, "exact_match": exact["exact_match"], "ci95": exact["ci95"], **row})
+    for system in SYSTEMS:
+        if system.key in metrics:
+            low, high = (f"{100 * bound:.1f}" for bound in intervals["systems"][system.key]["all"]["ci95"])
+            exact, *others = _means(metrics[system.key])
+            rows.append([system.title, system.sees, exact, f"[{low}, {high}]", *others])
     for name, scores in metrics["others"].items():
-        row = {key: scores[key] for key in ("exact_match", "contains", "bert_score_f1")}
-        rows.append({"title": name, "ci95": None, **row})
+        exact, *others = _means(scores)
+        rows.append([name, BASE.sees, exact, "", *others])
     return rows
 
 
-def _differences(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _means(scores: Mapping[str, Any]) -> list[str]:
     return [
-        {
-            "title": title,
-            **{name: metrics[key][name] for name in ("exact_match", "contains", "bert_score_f1")},
-        }
-        for key, title in DIFFERENCES.items()
-        if key in metrics
+        f"{100 * scores['exact_match']:.1f}",
+        f"{100 * scores['contains']:.1f}",
+        f"{scores['bert_score_f1']:.3f}",
     ]
 
 
-def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[dict[str, Any]]:
+def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
+    found = [(difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics]
+    return [
+        [
+            difference.title,
+            points(delta["exact_match"]),
+            points(delta["contains"]),
+            signed(delta["bert_score_f1"]),
+        ]
+        for difference, delta in found
+    ]
+
+
+def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each question type the bars, in percent, and whether the adapter is better."""
+    return [
+        {
+            "kind": kind,
+            "sign": change["sign"],
+            "n": change["n"],
+            "bars": [_bar(system, intervals["systems"][system.key][kind]) for system in _DRAWN],
+        }
+        for kind, change in intervals["differences"][TO_BASE.key].items()
+    ]
+
+
+def _bar(system: System, entry: Mapping[str, Any]) -> dict[str, Any]:
+    exact, low, high = (round(100 * value, 2) for value in (entry["exact_match"], *entry["ci95"]))
+    return {"system": system, "exact_match": exact, "low": low, "high": high}
+
+
+def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[list[str]]:
     """Exact match by how often the right answer occurs among the test answers."""
     counts = Counter(normal_form(pair.answer) for pair in pairs)
-    rows: dict[tuple[int, int], list[int]] = defaultdict(list)
+    bands: dict[tuple[int, int], list[int]] = defaultdict(list)
     for i, pair in enumerate(pairs):
         uses = counts[normal_form(pair.answer)]
-        rows[next(band for band in _FREQUENCIES if band[0] <= uses <= band[1])].append(i)
+        bands[next(band for band in _FREQUENCIES if band[0] <= uses <= band[1])].append(i)
     return [
-        {
-            "band": f"{low}–{high}" if high < 10**9 else f"{low} or more",
-            "n": len(rows[low, high]),
-            **{
-                name: float(scores[name].exact_match[rows[low, high]].mean()) for name in ("baseline", "lora")
-            },
-        }
-        for low, high in _FREQUENCIES
-        if rows[low, high]
+        [
+            f"{low}–{high}" if high < 10**9 else f"{low} or more",
+            f"{len(chosen):,}",
+            *(f"{100 * scores[system.key].exact_match[chosen].mean():.1f}" for system in _COMPARED),
+        ]
+        for (low, high), chosen in sorted(bands.items())
     ]
 
 
-def _beside_the_report(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    def ours(system: str, kind: str) -> float | None:
-        found = metrics[system] if kind == "all" else metrics[system]["by_type"].get(kind)
-        return None if found is None else float(found["bert_score_f1"])
+def _beside_the_report(metrics: Mapping[str, Any]) -> list[list[str]]:
+    def ours(system: System, kind: str) -> str:
+        scores = metrics[system.key]
+        found = scores if kind == "all" else scores["by_type"].get(kind)
+        return f"{found['bert_score_f1']:.2f}" if found else "—"
 
     return [
-        {"kind": kind, "reported": reported, "ours": [ours("baseline", kind), ours("lora", kind)]}
-        for kind, reported in _REPORTED.items()
+        [kind, f"{base:.2f} → {adapted:.2f}", " → ".join(ours(system, kind) for system in _COMPARED)]
+        for kind, (base, adapted) in _REPORTED.items()
     ]
 
 
 def _gallery(
-    pairs: Sequence[Pair], texts: Mapping[str, Sequence[str]], scores: Mapping[str, Scores]
-) -> list[dict[str, str]]:
-    base, adapted = scores["baseline"].exact_match, scores["lora"].exact_match
-    outcomes = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}
+    pairs: Sequence[Pair],
+    texts: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Scores],
+    path_of: Callable[[str], Path],
+) -> list[dict[str, Any]]:
+    """The first pairs of each outcome, below their pictures: each picture is in the page once."""
+    base, adapted = (scores[system.key].exact_match for system in _COMPARED)
     shown: Counter[str] = Counter()
-    entries = []
+    by_image: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for i, pair in enumerate(pairs):
-        outcome = outcomes[int(base[i]), int(adapted[i])]
+        outcome = _OUTCOMES[int(base[i]), int(adapted[i])]
         shown[outcome] += 1
         if shown[outcome] <= _SHOWN:
-            said = {name: first_word(texts[name][i]) for name in ("baseline", "lora", "blind")}
-            entry = {"image_name": pair.image_name, "question": pair.question, "answer": pair.answer}
-            entries.append({**entry, "kind": pair.question_type, "outcome": outcome, **said})
-    return entries
+            said = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
+            entry = {"question": pair.question, "answer": pair.answer, "kind": pair.question_type}
+            by_image[pair.image_name].append(entry | {"outcome": outcome, "said": said})
+    return [
+        {"image_name": name, "url": picture_url(path_of(name)), "entries": entries}
+        for name, entries in by_image.items()
+    ]

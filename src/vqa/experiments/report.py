@@ -4,6 +4,8 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from tabulate import tabulate
+
 from vqa.experiments.grid import label
 from vqa.experiments.results import Result, Study, best_under
 
@@ -36,10 +38,9 @@ def markdown(studies: Sequence[Study], commit: str) -> str:
         "whatever else the machine did meanwhile. As a page: [ablation.html](ablation.html).",
     ]
     for study in studies:
-        titles = titles_of(study.results)
         lines += ["", f"## {study.grid.name}", "", study.grid.why, "", f"![curve]({study.grid.name}.svg)", ""]
-        lines += [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-        lines += [f"| {' | '.join(map(_cell, cells_of(result)))} |" for result in study.results]
+        rows = [list(map(_cell, cells_of(result))) for result in study.results]
+        lines.append(tabulate(rows, titles_of(study.results), tablefmt="github", disable_numparse=True))
         best = "; ".join(best_line(budget, result) for budget, result in best_under(study.results))
         lines += ["", f"Best within so many trained parameters, chosen by validation: {best}."]
     return "\n".join([*lines, ""])
@@ -55,9 +56,9 @@ def best_line(budget: int, result: Result) -> str:
     return f"{budget:,}: {settings} ({result.exact_match:.1%})"
 
 
-def shown(studies: Sequence[Study]) -> list[dict[str, Any]]:
-    """What the page's script reads."""
-    return [
+def shown(studies: Sequence[Study]) -> dict[str, list[dict[str, Any]]]:
+    """What ablation.html shows."""
+    listed = [
         {
             "name": study.grid.name,
             "why": study.grid.why,
@@ -68,3 +69,4 @@ def shown(studies: Sequence[Study]) -> list[dict[str, Any]]:
         }
         for study in studies
     ]
+    return {"studies": listed}

@@ -1,19 +1,27 @@
-"""Templates and data → self-contained HTML pages: no network, nothing in the data can become markup."""
+"""Templates and values → self-contained HTML pages and Markdown cards: no network; no value is markup."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=select_autoescape(["html.j2"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+# `tojson` writes <, >, & and ' as escapes, so that no text can close a script element or open another.
+_TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
 
-def page(template: str, data: Any) -> str:
-    """`template` (a file beside this one) with the shared style and `data` as JSON in a script element."""
-    # "<" as an escape: no cell of a CSV can close the script element or open another.
-    content = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    return text_of(template).replace("{{style}}", text_of("page.css")).replace("{{data}}", content)
+def page(name: str, values: Mapping[str, Any]) -> str:
+    """The page or card `name`, such as "report.html", from its template: the file beside this one, with .j2.
 
-
-def text_of(template: str) -> str:
-    """A template as it is."""
-    return (_FOLDER / template).read_text(encoding="utf-8")
+    Raises:
+        jinja2.UndefinedError: the template wants a value that is not there.
+    """
+    return _TEMPLATES.get_template(f"{name}.j2").render(values)

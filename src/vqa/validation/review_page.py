@@ -55,7 +55,7 @@ def review_page(
         "rejected": [_shown(row[0], row[1]) | {"reason": row[1], "detail": row[2]} for row in refused],
         "pictures": {name: url for name, url in urls.items() if url},
     }
-    return page("review.html", data)
+    return page("review.html", {"data": data})
 
 
 def _identity(pair: Pair) -> str:
