@@ -26,7 +26,7 @@ from vqa.validation.review import acceptance, read_decisions
 from vqa.validation.review_page import review_page
 from vqa.validation.screening import Rejected, counts_by_reason, judge
 from vqa.validation.splits import Division, Draw, divided, pictures_seen
-from vqa.validation.statistics import census, label_noise, leak_protection, type_agreement
+from vqa.validation.statistics import census, label_noise, leak_protection, type_agreement, what_was_cut
 from vqa.vlm.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -80,6 +80,8 @@ def run() -> None:
     protection = leak_protection(division, usable, listings, seen)
     write_json(METRICS, metrics | {"leak_protection": protection, "review": acceptance(decisions, pairs)})
     _say_what_is_missing(protection["listings"], root)
+    if division.groups_cut:
+        print(what_was_cut(division))
     print(f"kept {len(kept)} of {len(pairs)} pairs; the others are in {REJECTED} with reasons")
     print(f"look at a sample of both in {REVIEW}")
 

@@ -50,6 +50,8 @@ def leak_protection(
     """
     return {
         "groups": division.groups,
+        "largest_group_share": round(division.largest_share, 4),
+        "groups_cut": division.groups_cut,
         "near_copies": division.near_copies,
         "listings": listings
         and {
@@ -60,6 +62,15 @@ def leak_protection(
         },
         "pictures_model_was_made_with": None if seen is None else len(seen),
     }
+
+
+def what_was_cut(division: Division) -> str:
+    """A sentence for the terminal: groups that were too large to stay whole, and what that cost."""
+    return (
+        f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
+        f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
+        "at the cuts are left out; a lower validate.near_copy_bits cuts less"
+    )
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:

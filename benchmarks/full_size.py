@@ -1,0 +1,87 @@
+"""Seconds and memory of what could grow with the square of the pictures or pairs, at ABO's size and a tenth.
+
+    python benchmarks/full_size.py [near_copies …]
+
+Data are made up: 398,212 pictures as alike as ABO's. Each part runs in a process of its own; its memory is
+that process's peak, libraries included.
+"""
+
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+PICTURES = 398_212
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(PARTS)
+    print(f"{'part':<14} {'pictures':>9} {'seconds':>8} {'GB':>6}")
+    for name in chosen:
+        for share in (0.1, 1.0):
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                pool.submit(_weighed, name, int(share * PICTURES)).result()
+
+
+def _weighed(name: str, pictures: int) -> None:
+    seconds, found = PARTS[name](pictures)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{name:<14} {pictures:>9,} {seconds:>8.1f} {peak:>6.2f}  {found}")
+
+
+def near_copies(pictures: int) -> tuple[float, str]:
+    from vqa.validation import near_copies
+
+    hashes = _hashes(pictures)
+    start = time.perf_counter()
+    found = near_copies.near_copies(hashes, 10)
+    return time.perf_counter() - start, f"{found.pairs:,} pairs of near copies"
+
+
+def splits(pictures: int) -> tuple[float, str]:
+    """With a chain of near copies that holds a fifth of the pictures."""
+    from vqa.catalogue.pictures import Picture
+    from vqa.validation.splits import Draw, divided
+
+    hashes = _hashes(pictures - pictures // 5) + _chain(pictures // 5)
+    found = {f"{i:08x}.jpg": Picture(f"{i:064x}", 256, 256, text) for i, text in enumerate(hashes)}
+    types = {name: f"TYPE{i % 573}" for i, name in enumerate(found)}
+    start = time.perf_counter()
+    division = divided(found, types, [], Draw(0.1, 0.25, 10, 0), Path("no splits.json"))
+    seconds = time.perf_counter() - start
+    cut = f"largest group {division.largest_share:.1%}, {division.groups_cut} cut"
+    return seconds, f"{cut}, {len(division.left_out):,} pictures left out"
+
+
+def _hashes(pictures: int) -> list[str]:
+    """Perceptual hashes: four pictures a design, each bit as often set as in ABO's, up to nine changed."""
+    rng = np.random.default_rng(0)
+    often = rng.choice([0.15, 0.25, 0.35, 0.4, 0.43, 0.45, 0.55], 256)
+    designs = rng.random((-(-pictures // 4), 256), dtype=np.float32) < often
+    bits = np.repeat(designs, 4, axis=0)[:pictures]
+    for most in range(9):
+        rows = np.flatnonzero(rng.integers(9, size=pictures) > most)
+        bits[rows, rng.integers(256, size=len(rows))] ^= True
+    return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
+
+
+def _chain(pictures: int) -> list[str]:
+    """Each is eight bits from one of the three before it."""
+    rng = random.Random(0)
+    bits = [rng.getrandbits(256)]
+    while len(bits) < pictures:
+        bits.append(rng.choice(bits[-3:]) ^ sum(1 << bit for bit in rng.sample(range(256), 8)))
+    return [f"{number:064x}" for number in bits]
+
+
+PARTS: dict[str, Callable[[int], tuple[float, str]]] = {"near_copies": near_copies, "splits": splits}
+
+if __name__ == "__main__":
+    main()
