@@ -3,7 +3,7 @@
     python benchmarks/full_size.py [near_copies …]
 
 Data are made up: 398,212 pictures as alike as ABO's. Each part runs in a process of its own; its memory is
-that process's peak, libraries included.
+that process's peak, libraries and the made-up data included.
 """
 
 import random
@@ -60,6 +60,56 @@ def splits(pictures: int) -> tuple[float, str]:
     return seconds, f"{cut}, {len(division.left_out):,} pictures left out"
 
 
+def text_only(pictures: int) -> tuple[float, str]:
+    """2.5 known questions a picture, all distinct; every fiftieth of the asked ones, a tenth as many."""
+    from vqa.evaluation.near_questions import KnownQuestions
+
+    known, asked = int(2.5 * pictures), int(2.5 * pictures) // 500
+    questions = _questions(known + asked)
+    start = time.perf_counter()
+    nearest = KnownQuestions(questions[:known]).nearest(questions[known:], 20)
+    found = sum(len(numbers) for numbers, _ in nearest)
+    return time.perf_counter() - start, f"{found:,} neighbours of {asked:,} questions among {known:,}"
+
+
+def bootstrap(pictures: int) -> tuple[float, str]:
+    """A quarter of the pictures held out, 2.5 pairs each; the columns of six systems and seven types."""
+    from vqa.evaluation.bootstrap import Columns
+    from vqa.pairs.pair import Pair
+
+    held_out, rng = pictures // 4, np.random.default_rng(0)
+    pairs = [Pair(f"{i * 2 // 5:08x}.jpg", "", "") for i in range(held_out * 5 // 2)]
+    start = time.perf_counter()
+    columns = Columns(pairs)
+    for _ in range(92):
+        columns.add(rng.random(len(pairs)), rng.random(len(pairs)) < 0.5)
+    columns.bounds(1000, 0)
+    return time.perf_counter() - start, f"1,000 draws of {held_out:,} pictures; 10,000 take ten times as long"
+
+
+def _questions(count: int) -> list[str]:
+    """Distinct ones in a few forms, of words whose number falls as their rank."""
+    rng = np.random.default_rng(0)
+    forms = (
+        "what is {a} of {n}",
+        "what is {a} of {b} {n}",
+        "how many {n} are visible on {b} {m}",
+        "is {n} {b} or {a}",
+        "what {a} is {b} part of {n} near {m}",
+        "which {a} has {n} on {b} {m} in image",
+    )
+    found: dict[str, None] = {}
+    while len(found) < count:
+        words = {
+            letter: np.minimum(rng.zipf(1.2, count), most)
+            for letter, most in {"n": 1500, "m": 1500, "a": 60, "b": 240}.items()
+        }
+        columns = (words[letter].tolist() for letter in "nmab")
+        for form, n, m, a, b in zip(rng.choice(forms, count).tolist(), *columns, strict=True):
+            found[form.format(n=f"n{n}", m=f"m{m}", a=f"a{a}", b=f"b{b}")] = None
+    return list(found)[:count]
+
+
 def _hashes(pictures: int) -> list[str]:
     """Perceptual hashes: four pictures a design, each bit as often set as in ABO's, up to nine changed."""
     rng = np.random.default_rng(0)
@@ -81,7 +131,12 @@ def _chain(pictures: int) -> list[str]:
     return [f"{number:064x}" for number in bits]
 
 
-PARTS: dict[str, Callable[[int], tuple[float, str]]] = {"near_copies": near_copies, "splits": splits}
+PARTS: dict[str, Callable[[int], tuple[float, str]]] = {
+    "near_copies": near_copies,
+    "splits": splits,
+    "text_only": text_only,
+    "bootstrap": bootstrap,
+}
 
 if __name__ == "__main__":
     main()
