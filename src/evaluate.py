@@ -18,7 +18,7 @@ import torch
 from vqa.catalogue.abo import image_path
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
-from vqa.evaluation.comparison import details, differences, judgement, summary
+from vqa.evaluation.comparison import differences, judgement, summary
 from vqa.evaluation.report_page import report_page
 from vqa.foundation.devices import use_threads_for
 from vqa.foundation.errors import run_command
@@ -66,10 +66,9 @@ def run() -> None:
     )
     scores = {system: every[system] for system in texts}
     draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
-    metrics = judgement(test_pairs, scores, draws, seed)
+    metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
-    intervals = details(test_pairs, scores, draws, seed)
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
