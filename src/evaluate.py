@@ -13,25 +13,24 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from vqa.catalogue.abo import image_path
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import GUESSES
-from vqa.evaluation.comparison import details, differences, judgement, summary
+from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import use_threads_for
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, whole_file, write_json
 from vqa.foundation.memory import in_memory
 from vqa.pairs.pair import read_pairs
-from vqa.pairs.predictions import check_same_rows, read_predictions, read_texts
+from vqa.pairs.predictions import read_texts
 from vqa.scoring import bertscore
-from vqa.scoring.bertscore import BertScorer, encoder_named
-from vqa.scoring.scores import scores_of, scores_of_systems
+from vqa.scoring.bertscore import cpu_scorer
+from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
@@ -57,8 +56,7 @@ def run() -> None:
         path.stem: read_texts(path, test_pairs, "answer_others") for path in sorted(OTHERS.glob("*.csv"))
     }
 
-    scorer = BertScorer(encoder_named(settings.evaluate.scorer), torch.device("cpu"))
-    use_threads_for(scorer.parameters)
+    scorer = cpu_scorer(settings.evaluate.scorer)
     every = in_memory(
         lambda: scores_of_systems(test_pairs, texts | others, scorer),
         f"BERTScore's encoder {settings.evaluate.scorer}",
@@ -66,10 +64,9 @@ def run() -> None:
     )
     scores = {system: every[system] for system in texts}
     draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
-    metrics = judgement(test_pairs, scores, draws, seed)
+    metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
-    intervals = details(test_pairs, scores, draws, seed)
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
@@ -84,26 +81,6 @@ def run() -> None:
     print(f"look at them in {PAGE}")
 
 
-def score_file(path: Path, other: Path | None) -> None:
-    """Print the scores of somebody's predictions as JSON, and nothing else, on standard output.
-
-    With `other`, another system's predictions for the same rows: both scores and the difference.
-    """
-    evaluate = load_settings().evaluate
-    scorer = BertScorer(encoder_named(evaluate.scorer), torch.device("cpu"))
-    use_threads_for(scorer.parameters)
-    pairs, texts = read_predictions(path)
-    scores = scores_of(pairs, texts, scorer)
-    found = summary(pairs, scores)
-    if other is not None:
-        other_pairs, other_texts = read_predictions(other)
-        check_same_rows(path, pairs, other, other_pairs)
-        theirs = scores_of(other_pairs, other_texts, scorer)
-        delta = differences(pairs, scores, theirs, evaluate.bootstrap_draws, evaluate.seed)
-        found = {"predictions": found, "against": summary(other_pairs, theirs), "delta": delta}
-    print(json.dumps(found, indent=2))
-
-
 def main(
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="score this CSV and print JSON")
@@ -115,7 +92,10 @@ def main(
     if predictions is None:
         run()
     else:
-        score_file(predictions, against)
+        evaluate = load_settings().evaluate
+        scorer = cpu_scorer(evaluate.scorer)
+        found = scores_of_file(predictions, against, scorer, evaluate.bootstrap_draws, evaluate.seed)
+        print(json.dumps(found, indent=2))  # and nothing else on standard output
 
 
 app = command_line(__doc__, main)

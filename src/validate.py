@@ -82,7 +82,7 @@ def run() -> None:
     metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
     metrics["review"] = acceptance(decisions, pairs)
     write_json(METRICS, metrics)
-    for sentence in abo.missing_in(root, listings, usable):
+    for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division)]:
         print(sentence)
     print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others): see {REVIEW}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vqa.features.shards import Plan, Recipe, finish, plan, row_of, write_shard
+from vqa.features.shards import OpenShards, Plan, Recipe, finish, plan, write_shard
 from vqa.features.store import FeatureStore
 from vqa.foundation.errors import InputError
 
@@ -43,8 +43,9 @@ def build(
 ) -> Plan:
     """Do what is planned, of the missing shards at most `most`; the plan."""
     todo = plan(folder, work_of(folder), list(wanted.values()), recipe, size)
+    there = OpenShards()
     for shard in todo.missing[:most]:
-        copied = {p: row_of(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
+        copied = {p: there.row(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
         write_shard(work_of(folder), shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
     if most >= len(todo.missing):
         finish(folder, work_of(folder), todo, wanted, recipe, {"torch": "1"})
@@ -92,6 +93,23 @@ def test_stale_rows_go_and_a_changed_picture_is_computed_again(tmp_path: Path) -
     wanted = images(0, 2, 5) | {"3.jpg": sha(33)}
     assert new(build(tmp_path, wanted)) == 1
     check(tmp_path, wanted)
+
+
+def test_a_shard_stays_while_most_of_its_rows_are_wanted(tmp_path: Path) -> None:
+    build(tmp_path, images(*range(12)), size=4)
+    first, second, _ = plan(tmp_path, work_of(tmp_path), [sha(i) for i in range(12)], RECIPE, 4).kept
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    gone = {first.pictures[0], *second.pictures[:2]}  # a quarter of one shard, half of another
+    left = {name: picture for name, picture in images(*range(12)).items() if picture not in gone}
+    todo = build(tmp_path, left, size=4)
+    assert new(todo) == 0
+    assert [shard.pictures for shard in todo.missing] == [second.pictures[2:]]
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    assert before.items() - after.items() == {(second.file, before[second.file])}
+    store = FeatureStore(tmp_path, MODEL, "qformer")
+    assert all(torch.equal(store[name], features_of(picture)) for name, picture in left.items())
+    again = build(tmp_path, images(*range(12)), size=4)  # what stayed unwanted is wanted again
+    assert new(again) == 2
 
 
 def test_growth_ends_with_the_rows_of_a_run_from_scratch(tmp_path: Path) -> None:

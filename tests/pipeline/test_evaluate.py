@@ -28,7 +28,7 @@ Project = Callable[..., Path]
 def judged(path: Path, other: Path | None, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What `--predictions` prints, which must be JSON and nothing else."""
     capsys.readouterr()
-    evaluate.score_file(path, other)
+    evaluate.main(path, other)
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -45,10 +45,10 @@ def test_any_predictions_file_is_scored(project: Project, capsys: pytest.Capture
     assert both["delta"]["exact_match"]["value"] == 0.5
     theirs.write_text("answer,generated_answer,question\nred,blue,What?\n")
     with pytest.raises(InputError, match=r"theirs\.csv has other rows than ours\.csv, 1 instead of 4"):
-        evaluate.score_file(ours, theirs)
+        evaluate.main(ours, theirs)
     theirs.write_text("answer,generated_answer\nred,blue\nthree,2\nwood,\nNA,x\n")
     with pytest.raises(InputError, match=r"row 2 has '3' instead of '2'; both must answer the same"):
-        evaluate.score_file(ours, theirs)
+        evaluate.main(ours, theirs)
     theirs.write_text("answer,generated\nred,blue\n")
     with pytest.raises(InputError, match="column generated_answer is missing"):
         read_predictions(theirs)

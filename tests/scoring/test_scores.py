@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
-from vqa.evaluation.comparison import details, differences, judgement, summary
+from vqa.evaluation.comparison import differences, judgement, summary
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer, encoder_named
 from vqa.scoring.scores import scores_of, scores_of_systems
@@ -98,13 +98,13 @@ def test_one_row_one_type_and_nothing_but_empty_answers_are_judged(scorer: BertS
     pair = [Pair("a", "What color?", "red", "color")]
     texts = {"baseline": [""], "lora": ["red"], "blind": [""], "text_only": [""]}
     scores = scores_of_systems(pair, texts, scorer)
-    assert judgement(pair, scores, 50, 0)["delta"]["exact_match"] == {
+    metrics, details = judgement(pair, scores, 50, 0)
+    assert metrics["delta"]["exact_match"] == {
         "value": 1.0,
         "relative": None,
         "ci95": [1.0, 1.0],
     }
-    found = details(pair, scores, 50, 0)
-    assert found["differences"]["delta"]["color"] == {
+    assert details["differences"]["delta"]["color"] == {
         "exact_match": 1.0,
         "ci95": [1.0, 1.0],
         "n": 1,
@@ -117,7 +117,7 @@ def test_one_row_one_type_and_nothing_but_empty_answers_are_judged(scorer: BertS
 def test_each_type_s_change_has_its_sign_and_a_rare_type_its_interval(scorer: BertScorer) -> None:
     pairs = [Pair(f"{i}", "Q?", "red", "color" if i else "rare") for i in range(30)]
     scores = scores_of_systems(pairs, {"baseline": ["x"] * 30, "lora": ["red"] * 29 + ["x"]}, scorer)
-    found = details(pairs, scores, 400, 0)["differences"]["delta"]
+    found = judgement(pairs, scores, 400, 0)[1]["differences"]["delta"]
     assert found["color"]["sign"] == 1
     assert found["color"]["ci95"][0] < found["color"]["exact_match"] < found["color"]["ci95"][1]
     assert found["rare"] == {"exact_match": 1.0, "ci95": [1.0, 1.0], "n": 1, "sign": 1}

@@ -9,7 +9,7 @@ from vqa.catalogue.abo import image_path, read_listings
 from vqa.catalogue.pictures import Picture, inspect
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import write_json
-from vqa.validation.splits import Division, Draw, divided, near_copies, pictures_seen
+from vqa.validation.splits import Division, Draw, divided, pictures_seen
 
 DRAW = Draw(val_share=0.1, test_share=0.2, near_copy_bits=10, seed=0)
 
@@ -102,12 +102,6 @@ def test_copies_near_copies_and_pictures_of_a_listing_share_a_split(tmp_path: Pa
     assert len({split_of[f"{i:04d}.jpg"] for i in range(3)}) == 1
 
 
-def test_eleven_bits_apart_are_two_pictures() -> None:
-    hashes = [picture(1).perceptual_hash, picture(1, 10).perceptual_hash, picture(1, 11).perceptual_hash]
-    assert list(near_copies(hashes, 10)) == [(0, 1), (1, 2)]  # the last two differ in one bit
-    assert list(near_copies(hashes, 0)) == []
-
-
 def test_a_new_picture_that_would_join_two_splits_is_left_out(tmp_path: Path) -> None:
     bits = [0, (1 << 16) - 1, (1 << 8) - 1]  # the third is 8 bits from both, which are 16 apart
     found = {f"{i}.jpg": Picture(f"{i:02x}" * 32, 9, 9, f"{b:064x}") for i, b in enumerate(bits)}
@@ -120,6 +114,52 @@ def test_a_new_picture_that_would_join_two_splits_is_left_out(tmp_path: Path) ->
     after = split(tmp_path, found, draw)
     assert after.split_of == before
     assert list(after.left_out) == ["2.jpg"]
+
+
+def chain(count: int) -> dict[str, Picture]:
+    """Pictures of which each is 8 bits from one of the three before it: all are linked, most are unlike."""
+    rng = random.Random("chain")
+    bits = [rng.getrandbits(256)]
+    while len(bits) < count:
+        bits.append(rng.choice(bits[-3:]) ^ sum(1 << bit for bit in rng.sample(range(256), 8)))
+    return {
+        f"c{i:04d}.jpg": Picture(f"{rng.getrandbits(256):064x}", 9, 9, f"{b:064x}")
+        for i, b in enumerate(bits)
+    }
+
+
+def check_that_no_near_copy_is_in_two_splits(found: dict[str, Picture], split_of: dict[str, str]) -> None:
+    names = list(split_of)
+    bits = np.array([[int(c, 16) for c in found[name].perceptual_hash] for name in names], dtype=np.uint8)
+    for i, name in enumerate(names):  # counted another way than the code does: digit by digit
+        for j in np.flatnonzero(np.bitwise_count(bits[i] ^ bits).sum(axis=1) <= 10):
+            assert split_of[name] == split_of[names[j]]
+
+
+def test_a_chain_of_unlike_pictures_does_not_tie_the_catalogue_together(tmp_path: Path) -> None:
+    found = chain(60) | pictures(140)
+    whole = split(tmp_path / "whole", found)
+    assert (whole.groups, whole.groups_cut, whole.left_out) == (141, 0, {})
+    assert whole.largest_share == 0.3
+
+    found = chain(3000)
+    division = split(tmp_path / "cut", found)
+    assert (division.groups_cut, division.largest_share) == (1, 1.0)
+    check_that_no_near_copy_is_in_two_splits(found, division.split_of)
+    assert 0 < len(division.left_out) < 0.02 * len(found)
+    assert division.left_out.keys().isdisjoint(division.split_of)
+    counts = Counter(division.split_of.values())
+    assert abs(counts["test"] / counts.total() - 0.2) < 0.02
+    assert abs(counts["val"] / counts.total() - 0.1) < 0.02
+
+
+def test_a_chain_that_grows_moves_no_picture_and_still_keeps_near_copies_together(tmp_path: Path) -> None:
+    found = chain(3000)
+    before = split(tmp_path, dict(list(found.items())[:2500])).split_of
+    division = split(tmp_path, found)
+    assert {name: division.split_of[name] for name in before} == before
+    check_that_no_near_copy_is_in_two_splits(found, division.split_of)
+    assert len(division.left_out) < 0.05 * len(found)
 
 
 def test_a_leak_stops_the_stage(tmp_path: Path) -> None:
@@ -173,11 +213,7 @@ def test_on_real_products_no_copy_or_near_copy_is_in_two_splits(
     listings = read_listings(root, found, 20)
     assert listings is not None
     split_of = split(tmp_path, found, types=listings.types, together=listings.together).split_of
-    bits = np.array([[int(c, 16) for c in found[name].perceptual_hash] for name in names], dtype=np.uint8)
-    for i, name in enumerate(names):  # counted another way than the code does: digit by digit
-        distance = np.bitwise_count(bits[i] ^ bits).sum(axis=1)
-        for j in np.flatnonzero(distance <= 10):
-            assert split_of[name] == split_of[names[j]]
+    check_that_no_near_copy_is_in_two_splits(found, split_of)
     by_hash: dict[str, set[str]] = {}
     for name in names:
         by_hash.setdefault(found[name].sha256, set()).add(split_of[name])

@@ -3,9 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-
+from vqa.evaluation.near_questions import KnownQuestions
 from vqa.evaluation.systems import MAJORITY, TEXT_ONLY
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
@@ -24,16 +22,13 @@ def text_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
         answers[normal_form(pair.question)][normal_form(pair.answer)] += 1
     known = list(answers)
     asked = sorted({normal_form(pair.question) for pair in test})
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+")
-    known_vectors = vectorizer.fit_transform(known)
-    similarity = (vectorizer.transform(asked) @ known_vectors.T).tocsr()  # [asked, known]
     guesses = {}
-    for row, question in enumerate(asked):
-        columns, weights = similarity[row].indices, similarity[row].data
+    nearest = KnownQuestions(known).nearest(asked, _NEIGHBOURS)
+    for question, (numbers, similarities) in zip(asked, nearest, strict=True):
         votes: dict[str, float] = defaultdict(float)
-        for near in np.argsort(-weights, kind="stable")[:_NEIGHBOURS]:
-            for answer, count in answers[known[columns[near]]].items():
-                votes[answer] += count * weights[near] ** _SHARPNESS
+        for number, similarity in zip(numbers, similarities, strict=True):
+            for answer, count in answers[known[number]].items():
+                votes[answer] += count * similarity**_SHARPNESS
         guesses[question] = max(sorted(votes), key=lambda answer: votes[answer], default="")
     return [guesses[normal_form(pair.question)] for pair in test]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vqa.catalogue.pictures import ImageError, load_image
-from vqa.features.shards import Plan, Recipe, Shard, row_of, write_shard
+from vqa.features.shards import OpenShards, Plan, Recipe, Shard, write_shard
 from vqa.foundation.devices import rank_and_world
 from vqa.foundation.errors import InputError
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
@@ -62,9 +62,9 @@ def make_shards(
     if any(new):
         computed = _rows(new, path_of, encoder(), batch_size, workers)
     for shard, pictures in zip(shards, new, strict=True):
-        rows = {picture: next(computed) for picture in pictures}
-        whole = [rows[p] if p in rows else row_of(*todo.reusable[p]) for p in shard.pictures]
-        write_shard(work, shard, whole, recipe)
+        there, computes = OpenShards(), set(pictures)
+        rows = (next(computed) if p in computes else there.row(*todo.reusable[p]) for p in shard.pictures)
+        write_shard(work, shard, rows, recipe)
 
 
 @torch.inference_mode()

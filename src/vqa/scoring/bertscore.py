@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 
+from vqa.foundation.devices import use_threads_for
 from vqa.foundation.errors import InputError
 from vqa.foundation.terminal import progress_bar
 
@@ -114,6 +115,13 @@ class BertScorer:
     def word_list(self) -> list[str]:
         """Whole words of three letters or more in the encoder's vocabulary, sorted."""
         return sorted(w for w in self._tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
+
+
+def cpu_scorer(name: str) -> BertScorer:
+    """The scorer that params.yaml names, on as many threads as its encoder gains from."""
+    scorer = BertScorer(encoder_named(name), torch.device("cpu"))
+    use_threads_for(scorer.parameters)
+    return scorer
 
 
 def description(name: str) -> dict[str, Any]:

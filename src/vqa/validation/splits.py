@@ -1,13 +1,14 @@
 """Pictures → train, val or test, by groups that must stay together; what was drawn once stays.
 
 A group is a connected component: pictures with equal bytes, near-equal perceptual hashes, or on one
-listing. Groups are dealt out by product type, so that each type has its share in each split. What was
-dealt is kept in splits.json, which git versions: more pictures never move one that was there.
+listing; very large ones are cut (`groups.grouped`). Groups are dealt out by product type, so that each type
+has its share in each split. What was dealt is kept in splits.json, which git versions: more pictures never
+move one that was there.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,17 +16,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from vqa.catalogue.pictures import HASH_BITS, ID_LENGTH, Picture, picture_id
+from vqa.catalogue.pictures import ID_LENGTH, Picture, picture_id
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
+from vqa.validation.groups import Integers, grouped, uncrossed
+from vqa.validation.near_copies import near_copies
 
 PICTURES_SEEN = "photographs.txt"  # of a model's folder
-_BLOCK = 2048  # rows of the distance matrix held at once: 2048 × pictures × 4 bytes
+_LARGEST_SHARE = 0.01  # of all pictures, that one group may hold
+_SMALL = 100  # pictures that a group may hold in any case: a small catalogue has few groups
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 
@@ -47,6 +49,8 @@ class Division:
     left_out: dict[str, str]  # new pictures that would have joined two splits, with the reason
     record: dict[str, Any]  # for splits.json, once all is well
     groups: int  # of pictures that stay together, single ones too
+    largest_share: float  # of all pictures that the largest group held before any was cut
+    groups_cut: int  # that were too large, or tied pictures of two splits
     near_copies: int  # pairs of pictures
     tying_listings: int  # listings with two or more of the pictures
 
@@ -72,75 +76,78 @@ def divided(
             model has seen is to be held out.
     """
     names = sorted(pictures)
-    copies = list(near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits))
+    copies = near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits)
     ties = _ties(names, together)
-    links = [*copies, *(link for tie in ties for link in pairwise(tie))]
-    groups = _groups(names, links)
+    links = np.concatenate([_links_of(ties, copies.look_of), copies.links])
     before = _remembered(memory, draw)
     ids = {name: picture_id(pictures[name].sha256) for name in names}
     old = {name: before[ids[name]] for name in names if ids[name] in before}
     old = {name: "train" for name in names if ids[name] in seen} | old
-    split_of: dict[str, str] = dict(old)
+    known = _known_looks(names, copies.look_of, old, memory)
+    sizes = np.bincount(copies.look_of)
+    groups = grouped(links, sizes, known, max(_SMALL, int(_LARGEST_SHARE * len(names))))
+    members: list[list[str]] = [[] for _ in range(groups.of_look.max(initial=-1) + 1)]
+    for name, group in zip(names, groups.of_look[copies.look_of].tolist(), strict=True):
+        members[group].append(name)
+    split_of_group = {int(groups.of_look[look]): split for look, split in known.items()}
+    split_of_group |= _dealt(members, types, draw, split_of_group, _neighbours(groups.of_look, links))
+    split_of_look = [split_of_group[group] for group in groups.of_look.tolist()]
+    joined = uncrossed(links, split_of_look, known)
+    split_of: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    fresh: list[list[str]] = []
-    for group in groups:
-        known = {old[name] for name in group if name in old}
-        if len(known) > 1:
-            reason = f"linked to pictures of {' and '.join(sorted(known))}"
-            left_out.update({name: reason for name in group if name not in old})
-        elif known:
-            split_of.update(dict.fromkeys(group, known.pop()))
+    for name, look in zip(names, copies.look_of.tolist(), strict=True):
+        if look in joined:
+            left_out[name] = f"linked to pictures of {' and '.join(sorted(joined[look]))}"
         else:
-            fresh.append(group)
-    split_of.update(_dealt(fresh, types, draw, split_of))
-    _check_no_leak(names, links, split_of, memory)
+            split_of[name] = split_of_look[look]
+    _check_no_leak(names, copies.look_of, links, split_of, memory)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
     record = before | {ids[name]: split for name, split in split_of.items()}
     whole = {"draw": vars(draw), "pictures": dict(sorted(record.items()))}
-    return Division(split_of, left_out, whole, len(groups), len(copies), len(ties))
+    share = groups.largest / max(len(names), 1)
+    return Division(split_of, left_out, whole, len(members), share, groups.cut, copies.pairs, len(ties))
 
 
 def _dealt(
-    groups: list[list[str]], types: Mapping[str, str], draw: Draw, already: Mapping[str, str]
-) -> dict[str, str]:
-    """Each group to the split that lacks most, within its product type and over all; large ones first."""
+    groups: Sequence[Sequence[str]],
+    types: Mapping[str, str],
+    draw: Draw,
+    already: Mapping[int, str],
+    neighbours: Mapping[int, Mapping[int, int]],
+) -> dict[int, str]:
+    """Each group, by number, to the split that lacks most, within its product type and over all; large ones
+    first.
+
+    A link to a group that has its split counts as a picture that this split lacks: the parts of a group that
+    was cut come together again as far as the shares allow, and few pictures are left out between them.
+    """
     shares = np.array([1 - draw.val_share - draw.test_share, draw.val_share, draw.test_share])
     column = {split: i for i, split in enumerate(SPLITS)}
     have: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(SPLITS)))
     overall = np.zeros(len(SPLITS))
-    for name, split in already.items():
-        have[types.get(name, "")][column[split]] += 1
-        overall[column[split]] += 1
+    for group, split in already.items():
+        for name in groups[group]:
+            have[types.get(name, "")][column[split]] += 1
+        overall[column[split]] += len(groups[group])
 
-    def order(group: list[str]) -> tuple[int, str]:
-        return -len(group), rank_of(draw.seed, min(group))
+    def order(group: int) -> tuple[int, str]:
+        return -len(groups[group]), rank_of(draw.seed, min(groups[group]))
 
-    dealt: dict[str, str] = {}
-    for group in sorted(groups, key=order):
-        kind = Counter(types.get(name, "") for name in sorted(group)).most_common(1)[0][0]
-        lack = shares * (have[kind].sum() + len(group)) - have[kind]
-        lack += shares * (overall.sum() + len(group)) - overall
+    dealt = dict(already)
+    for group in sorted(set(range(len(groups))) - already.keys(), key=order):
+        size = len(groups[group])
+        kind = Counter(types.get(name, "") for name in sorted(groups[group])).most_common(1)[0][0]
+        lack = shares * (have[kind].sum() + size) - have[kind]
+        lack += shares * (overall.sum() + size) - overall
+        for other, links in neighbours.get(group, {}).items():
+            if other in dealt:
+                lack[column[dealt[other]]] += links
         chosen = int(lack.argmax())
-        have[kind][chosen] += len(group)
-        overall[chosen] += len(group)
-        dealt.update(dict.fromkeys(group, SPLITS[chosen]))
+        have[kind][chosen] += size
+        overall[chosen] += size
+        dealt[group] = SPLITS[chosen]
     return dealt
-
-
-def near_copies(hashes: Sequence[str], most_bits: int) -> Iterator[tuple[int, int]]:
-    """Index pairs of perceptual hashes that differ in at most `most_bits` bits; equal bytes have equal ones.
-
-    Compares all with all: as ±1 vectors, differing bits are (256 - dot product) / 2. 10,000 take about
-    two seconds, 100,000 a few minutes.
-    """
-    packed = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(-1, HASH_BITS // 8)
-    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1  # [pictures, 256]
-    for start in range(0, len(signs), _BLOCK):
-        dots = signs[start : start + _BLOCK] @ signs[start:].T
-        rows, columns = np.nonzero(dots >= HASH_BITS - 2 * most_bits)
-        later = columns > rows
-        yield from zip((rows[later] + start).tolist(), (columns[later] + start).tolist(), strict=True)
 
 
 def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
@@ -150,25 +157,47 @@ def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[
     return [tie for tie in present if len(tie) > 1]
 
 
-def _groups(names: Sequence[str], links: Sequence[tuple[int, int]]) -> list[list[str]]:
-    rows, columns = zip(*links, strict=True) if links else ((), ())
-    graph = coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(names), len(names)))
-    _, labels = connected_components(graph, directed=False)
-    groups: dict[int, list[str]] = defaultdict(list)
-    for name, label in zip(names, labels.tolist(), strict=True):
-        groups[label].append(name)
-    return list(groups.values())
+def _links_of(ties: Iterable[Sequence[int]], look_of: Integers) -> Integers:
+    """As `near_copies` gives them, nearer than any copies."""
+    rows = [(look_of[one], look_of[other], -1) for tie in ties for one, other in pairwise(tie)]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+def _neighbours(of_look: Integers, links: Integers) -> dict[int, dict[int, int]]:
+    """Group → the groups that links were cut to, and how many."""
+    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    ends = of_look[links[:, :2]]
+    for one, other in ends[ends[:, 0] != ends[:, 1]].tolist():
+        found[one][other] += 1
+        found[other][one] += 1
+    return found
+
+
+def _known_looks(
+    names: Sequence[str], look_of: Integers, old: Mapping[str, str], memory: Path
+) -> dict[int, str]:
+    """Look → split of those of its pictures that were dealt before."""
+    first: dict[int, str] = {}
+    for name, look in zip(names, look_of.tolist(), strict=True):
+        if name in old and old[first.setdefault(look, name)] != old[name]:
+            raise _leak(first[look], name, old, memory)
+    return {look: old[name] for look, name in first.items()}
 
 
 def _check_no_leak(
-    names: Sequence[str], links: Sequence[tuple[int, int]], split_of: Mapping[str, str], memory: Path
+    names: Sequence[str], look_of: Integers, links: Integers, split_of: Mapping[str, str], memory: Path
 ) -> None:
-    for one, other in ((names[i], names[j]) for i, j in links):
-        if one in split_of and other in split_of and split_of[one] != split_of[other]:
-            raise InputError(
-                f"{one} ({split_of[one]}) and {other} ({split_of[other]}) are copies or share a listing, but "
-                f"are in two splits of {memory}; delete that file to draw all splits afresh"
-            )
+    name_of = {look: name for name, look in zip(names, look_of.tolist(), strict=True) if name in split_of}
+    for one, other in links[:, :2].tolist():
+        if one in name_of and other in name_of and split_of[name_of[one]] != split_of[name_of[other]]:
+            raise _leak(name_of[one], name_of[other], split_of, memory)
+
+
+def _leak(one: str, other: str, split_of: Mapping[str, str], memory: Path) -> InputError:
+    return InputError(
+        f"{one} ({split_of[one]}) and {other} ({split_of[other]}) are copies or share a listing, but "
+        f"are in two splits of {memory}; delete that file to draw all splits afresh"
+    )
 
 
 def _check_unseen(split_of: Mapping[str, str], memory: Path) -> None:

@@ -50,6 +50,8 @@ def leak_protection(
     """
     return {
         "groups": division.groups,
+        "largest_group_share": round(division.largest_share, 4),
+        "groups_cut": division.groups_cut,
         "near_copies": division.near_copies,
         "listings": listings
         and {
@@ -65,6 +67,15 @@ def leak_protection(
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
     """How far labels and question types agree with themselves, among the rows as they came."""
     return {"labels": label_noise(pairs), "types": type_agreement(pairs)}
+
+
+def cuts_in(division: Division) -> list[str]:
+    """Sentences on groups that were too large to stay whole, and what that cost; none where none was cut."""
+    return [
+        f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
+        f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
+        "at the cuts are left out; a lower validate.near_copy_bits cuts less"
+    ] * bool(division.groups_cut)
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
