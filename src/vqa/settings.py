@@ -191,6 +191,7 @@ class Train:
     batch_size: Count
     micro_batch_size: Count
     group_by_length: bool
+    pairs_together: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
@@ -200,6 +201,12 @@ class Train:
     patience: Count | None
     checkpoint_steps: Count
     seed: Index
+
+    @model_validator(mode="after")
+    def _groups_by_one_thing(self) -> Self:
+        if self.group_by_length and self.pairs_together > 1:
+            raise ValueError("group_by_length and pairs_together above 1 exclude each other")
+        return self
 
 
 @dataclass(frozen=True, config=_CHECKED)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, st
 from vqa.foundation.errors import InputError
 from vqa.foundation.unfinished import folder_of_run, held
 from vqa.pairs.pair import read_pairs
-from vqa.training.batches import Shuffled, pairs_of_images
+from vqa.training.batches import Shuffled, any_order, like_lengths, like_pictures, pairs_of_images
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints
 
 Project = Callable[..., Path]
@@ -227,21 +228,47 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_pairs(project: Project
         train.run()
 
 
-def test_batches_hold_pairs_of_like_length_in_an_order_of_the_epoch() -> None:
-    lengths = [i % 10 for i in range(400)]
-
-    def order(epoch: int, seed: int = 0, is_grouped: bool = True) -> list[int]:
-        return list(Shuffled(lengths, 4, is_grouped, seed, lambda: epoch))
+def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:
+    def order(epoch: int, seed: int = 0) -> list[int]:
+        return list(Shuffled(400, partial(any_order, 400), seed, lambda: epoch))
 
     assert sorted(order(0)) == list(range(400))
     assert order(0) == order(0)
     assert order(0) != order(1)
     assert order(0) != order(0, seed=1)
 
+
+def test_batches_hold_pairs_of_like_length() -> None:
+    lengths = [i % 10 for i in range(400)]
+
     def spread(numbers: list[int]) -> float:
         batches = [[lengths[i] for i in numbers[k : k + 4]] for k in range(0, 400, 4)]
         return sum(max(batch) - min(batch) for batch in batches) / len(batches)
 
-    assert spread(order(0)) < 1
-    assert spread(order(0, is_grouped=False)) > 4
-    assert sorted(order(0, is_grouped=False)) == list(range(400))
+    generator = torch.Generator().manual_seed(0)
+    grouped = like_lengths(lengths, 4, generator)
+    assert sorted(grouped) == list(range(400))
+    assert spread(grouped) < 1
+    assert spread(any_order(400, generator)) > 4
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "together", "pictures"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
+)
+def test_batches_hold_so_many_pairs_of_a_picture(batch_size: int, together: int, pictures: set[int]) -> None:
+    names = [f"{i % 50}.jpg" for i in range(200)]  # four pairs each
+    order = like_pictures(names, together, batch_size, torch.Generator().manual_seed(0))
+    assert sorted(order) == list(range(200))
+    batches = [[names[i] for i in order[k : k + batch_size]] for k in range(0, 200, batch_size)]
+    assert {len(set(batch)) for batch in batches} <= pictures
+    again = like_pictures(names, together, batch_size, torch.Generator().manual_seed(1))
+    assert sorted(again) == sorted(order) != order
+    assert again != order
+
+
+def test_what_is_left_of_a_picture_s_pairs_fills_batches_of_its_own() -> None:
+    names = [f"{i % 40}.jpg" for i in range(200)]  # five pairs each
+    order = like_pictures(names, 4, 4, torch.Generator().manual_seed(0))
+    batches = [{names[i] for i in order[k : k + 4]} for k in range(0, 200, 4)]
+    assert [len(batch) for batch in batches].count(1) >= 39
+    assert sorted(order) == list(range(200))

@@ -7,8 +7,9 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from conftest import ROOT
 from toy import PROMPT
-from vqa.vlm.blip2 import IGNORED, AnswerModel, ImageEncoder
+from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.token_rows import IGNORED
 
 CPU = torch.device("cpu")
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
@@ -93,9 +94,9 @@ def test_probabilities_of_one_token_are_the_softmax_of_its_logits(
     found = answers.likeliest_texts(QUESTIONS, features, max_new_tokens=1, count=count)
     batch = answers.training_batch(QUESTIONS, ["x"] * 3)
     logits = answers(**batch, features=features)["logits"]
-    for row, labels, said in zip(logits, batch["labels"], found, strict=True):
-        first = int((labels != IGNORED).nonzero()[0]) - (not answers.is_encoder_decoder)
-        expected = row[first].softmax(dim=0).topk(count).values
+    labelled = (batch["labels"] != IGNORED).sum(dim=1).tolist()
+    for of_question, said in zip(logits.split(labelled), found, strict=True):
+        expected = of_question[0].softmax(dim=0).topk(count).values
         torch.testing.assert_close(torch.tensor([p for _, p in said]), expected, rtol=1e-3, atol=1e-6)
 
 

@@ -16,6 +16,7 @@ from vqa.settings import Settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.generation import distinct
 from vqa.vlm.pretrained import Pretrained
 
 
@@ -76,19 +77,26 @@ class Answerer:
         return in_batches_that_fit(look, len(images), "pictures", "evaluate.batch_size", TOO_LARGE)
 
     def answers(
-        self, features: Tensor, questions: Sequence[str], count: int = 1, is_adapted: bool = True
+        self,
+        features: Tensor,
+        questions: Sequence[str],
+        count: int = 1,
+        is_adapted: bool = True,
+        pictures: Sequence[int] | None = None,
     ) -> list[tuple[Answer, ...]]:
         """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
-        adapter off.
+        adapter off. Question i is about row `pictures[i]` of `features`; None: about row i.
 
         Continuations with the same first word are one answer; its probability is their sum.
 
         Raises:
             InputError: so many do not fit into memory, or a question is too long.
         """
+        of = list(range(len(questions)) if pictures is None else pictures)
 
         def answer(size: int) -> list[list[tuple[str, float]]]:
-            return self._model.likeliest_texts(questions[:size], features[:size], self._max_new_tokens, count)
+            seen = features[: max(of[:size]) + 1]
+            return self._model.likeliest_texts(questions[:size], seen, self._max_new_tokens, count, of[:size])
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.off():
             texts = in_batches_that_fit(answer, len(questions), "questions", "evaluate.batch_size", TOO_LARGE)
@@ -98,7 +106,7 @@ class Answerer:
         """A reply to each (picture file, question), in order; a picture that cannot be read, or a question
         that is too long, has a problem instead.
 
-        A picture is looked at once for all the questions in a row about it.
+        A picture is looked at, and read by the language model, once for all the questions in a row about it.
         """
         seen: dict[Path, Tensor | str] = {}
         for start in range(0, len(asked), batch_size):
@@ -106,13 +114,15 @@ class Answerer:
             seen = {path: seen[path] for path, _ in batch if path in seen} | self._looked_at(
                 [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
             )
-            rows = [(self._too_long(question) or seen[path], question) for path, question in batch]
-            readable = [(row, question) for row, question in rows if isinstance(row, Tensor)]
+            rows = [(self._too_long(question) or seen[path], path, question) for path, question in batch]
+            readable = [(path, question) for row, path, question in rows if isinstance(row, Tensor)]
             said: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
-                features, questions = zip(*readable, strict=True)
-                said = iter(self.answers(torch.stack(features), questions, count))
-            for row, _ in rows:
+                paths, questions = zip(*readable, strict=True)
+                once, pictures = distinct(paths)
+                features = torch.stack([row for path in once if isinstance(row := seen[path], Tensor)])
+                said = iter(self.answers(features, questions, count, pictures=pictures))
+            for row, _, _ in rows:
                 yield Reply(next(said)) if isinstance(row, Tensor) else Reply(problem=row)
 
     def _too_long(self, question: str) -> str:

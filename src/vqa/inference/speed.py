@@ -14,6 +14,7 @@ from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.foundation.terminal import progress_bar
 from vqa.pairs.pair import Pair
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.vlm.generation import distinct
 from vqa.vlm.lora import Beside
 
 _ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
@@ -67,10 +68,11 @@ class Work:
             rows = self.pairs[start : start + self._batch_size]
 
             def batch(count: int, rows: Sequence[Pair] = rows) -> None:
-                stacked = torch.stack([features[pair.image_name] for pair in rows[:count]])
+                names, pictures = distinct([pair.image_name for pair in rows[:count]])
+                seen = torch.stack([features[name] for name in names])
                 questions = [pair.question for pair in rows[:count]]
-                tokens = self._new_tokens
-                self._model.texts(questions, stacked, tokens, self._num_beams, min_new_tokens=tokens)
+                tokens, beams = self._new_tokens, self._num_beams
+                self._model.texts(questions, seen, tokens, beams, min_new_tokens=tokens, pictures=pictures)
 
             in_batches_that_fit(batch, len(rows), "pairs", "evaluate.batch_size", TOO_LARGE)
 

@@ -1,5 +1,6 @@
 """What each stage holds of a BLIP-2 and its adapter, counted without weights."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
 
@@ -172,13 +173,17 @@ class Sizes:
         section 4.1, for frozen linear layers, which keep nothing, with an adapter in them, which does.
         A test holds it to what autograd keeps.
         """
-        text, source = self._config.text_config, self._prompt_tokens
-        is_t5 = isinstance(text, T5Config)
-        labelled = _TARGET_TOKENS if is_t5 else source
-        kept = sum(self._kept_of_adapter(source, _TARGET_TOKENS if is_t5 else source))
-        kept += sum(self._kept_of_t5(source) if is_t5 else self._kept_of_opt(source))
-        # Logits, a copy without the last position, its log-softmax and the gradient.
-        return float(pairs * (kept + (2 * self._size + 8) * labelled * text.vocab_size))
+        text, tokens = self._config.text_config, self._prompt_tokens
+        if isinstance(text, T5Config):
+            kept = pairs * (
+                sum(self._kept_of_adapter(tokens, _TARGET_TOKENS)) + sum(self._kept_of_t5(tokens))
+            )
+        else:
+            looks = math.ceil(pairs / self._settings.train.pairs_together)
+            read = looks * self._config.num_query_tokens + pairs * TEXT_TOKENS
+            kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
+        # Logits where there are labels, in fp32 too, their log-softmax and the gradient.
+        return float(kept + pairs * (2 * self._size + 8) * _TARGET_TOKENS * text.vocab_size)
 
     @property
     def _mask(self) -> int:
@@ -186,7 +191,7 @@ class Sizes:
         return 1 if self._is_gpu else 4
 
     def _kept_of_adapter(self, source: int, target: int) -> Iterator[float]:
-        """Of a pair, by adapted layer: its input after dropout, dropout's mask, and the narrow middle."""
+        """By adapted layer: its input after dropout, dropout's mask, and the narrow middle."""
         settings = self._settings.lora
         for name, module in self._adapted.named_modules():
             if hasattr(module, "lora_A"):
@@ -198,14 +203,14 @@ class Sizes:
                 yield tokens * (width + self._size * settings.r)
 
     def _kept_of_opt(self, tokens: int) -> Iterator[float]:
-        """Of a pair, by layer: two norms in fp32, attention's four, the ReLU, two masks of dropout."""
+        """Of tokens, by layer: two norms in fp32, attention's four, the ReLU, two masks of dropout."""
         text = self._config.text_config
         width, size = text.hidden_size, self._size
         a_token = 2 * 4 * width + 4 * width * size + text.ffn_dim * size + 2 * width * self._mask
         yield from [float(tokens * a_token)] * text.num_hidden_layers
 
     def _kept_of_t5(self, source: int) -> Iterator[float]:
-        """The same of T5: attention with a bias by position, a gated MLP."""
+        """The same of a pair with T5: attention with a bias by position, a gated MLP."""
         text = self._config.text_config
         size, inner = self._size, text.num_heads * text.d_kv
         norm = text.d_model * (4 if size == 4 else 4 + size)

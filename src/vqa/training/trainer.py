@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from vqa.foundation.files import whole
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
-from vqa.training.batches import Shuffled, collate
+from vqa.training.batches import Shuffled, any_order, collate, like_lengths, like_pictures
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
 from vqa.vlm.blip2 import AnswerModel
@@ -87,21 +88,27 @@ class AdapterTrainer(Trainer):
         **named: Any,
     ) -> None:
         callbacks = [*named.pop("callbacks", []), *_stopping(settings)]
-        super().__init__(model=model, data_collator=collate(model), callbacks=callbacks, **named)
+        collator = collate(model, is_shared=settings.pairs_together > 1)
+        super().__init__(model=model, data_collator=collator, callbacks=callbacks, **named)
         # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
         self.args._n_gpu = min(self.args.n_gpu, 1)
         self.remove_callback(PrinterCallback)  # progress.py shows what it would print
         self._answer_model = model
         self._validation = validation
-        self._is_grouped = settings.group_by_length
+        self._settings = settings
         self._work = Path(str(self.args.output_dir))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        pairs = self.train_dataset.pairs
-        lengths = [self._answer_model.length_of(pair.question, pair.answer) for pair in pairs]
-        step = self.args.train_batch_size * self.args.gradient_accumulation_steps * rank_and_world()[1]
-        seed = self.args.seed
-        return Shuffled(lengths, step, self._is_grouped, seed, lambda: int(self.state.epoch or 0))
+        pairs, settings = self.train_dataset.pairs, self._settings
+        if settings.group_by_length:
+            lengths = [self._answer_model.length_of(pair.question, pair.answer) for pair in pairs]
+            order = partial(like_lengths, lengths, settings.batch_size)
+        elif settings.pairs_together > 1:
+            names = [pair.image_name for pair in pairs]
+            order = partial(like_pictures, names, settings.pairs_together, settings.batch_size)
+        else:
+            order = partial(any_order, len(pairs))
+        return Shuffled(len(pairs), order, settings.seed, lambda: int(self.state.epoch or 0))
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *arguments: Any, **named: Any) -> Any:
         numbers = inputs.pop("numbers")
@@ -117,18 +124,22 @@ class AdapterTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **named: Any
     ) -> Tensor:
+        numbers = inputs["numbers"].tolist()
+
         def step(count: int) -> Tensor:
-            if count == len(inputs["labels"]):
+            if count == len(numbers):
                 return super(AdapterTrainer, self).training_step(model, inputs, *arguments, **named)
             self._answer_model.zero_grad()  # a trial of a part, after the whole did not fit
-            part = {name: value[:count] for name, value in inputs.items() if name != "numbers"}
+            part = self.data_collator([self.train_dataset[i] for i in numbers[:count]])
+            del part["numbers"]
             loss: Tensor = self._answer_model(**part)["loss"]
             loss.backward()
             return loss
 
         alone = rank_and_world()[1] == 1
-        size = len(inputs["labels"])
-        return in_batches_that_fit(step, size, "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
+        return in_batches_that_fit(
+            step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone
+        )
 
     def _named(self, numbers: Tensor) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs

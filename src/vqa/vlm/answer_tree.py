@@ -1,7 +1,9 @@
 """Answers that may be given, as a tree of tokens: generation cannot leave it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from torch import Tensor
 
 
 class AnswerTree:
@@ -21,3 +23,7 @@ class AnswerTree:
         for token in beginning:
             branch = branch.get(token, {})
         return sorted(branch) or [padding]
+
+    def allowed(self, skipped: int, padding: int) -> Callable[[int, Tensor], list[int]]:
+        """`after` as `generate` asks: of a row's number and its ids so far, the first `skipped` left out."""
+        return lambda _, ids: self.after(ids[skipped:].tolist(), padding)

@@ -6,7 +6,7 @@ model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a de
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -17,9 +17,12 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from vqa.foundation.errors import InputError
 from vqa.vlm.answer_tree import AnswerTree
-from vqa.vlm.tokens import Tokens
+from vqa.vlm.shared_look import added_to_scores, branches, shared_rows
+from vqa.vlm.token_rows import IGNORED, at_least, only_at, pair_rows, prompt_rows
+from vqa.vlm.tokens import Tokens, end_token_id
 
-IGNORED = -100  # label of a position that the loss leaves out
+# Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
+_FEW = 16
 # What is cached: Q-Former output [32, 768] for opt-2.7b, or ViT output [257, 1408], 15 times the size, for
 # adapters that reach into the Q-Former.
 Level = Literal["qformer", "vit"]
@@ -107,7 +110,7 @@ class AnswerModel(nn.Module):
         self.num_query_tokens = self.tokens.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
         self.frozen_dtype: torch.dtype = model.language_projection.weight.dtype
-        self._end_token_id = _end_token_id(model)
+        self._end_token_id = end_token_id(model)
         pad = processor.tokenizer.pad_token_id
         self._pad_token_id: int = self._end_token_id if pad is None else pad
         # Something that trains is held in fp32 inside layers of half precision: their products need autocast.
@@ -130,13 +133,23 @@ class AnswerModel(nn.Module):
 
         Only the answer and its end token carry a label.
         """
-        prompt_ids = [self.tokens.prompt_ids(question) for question in questions]
-        answer_ids = [self._answer_ids(answer) for answer in answers]
-        if self.is_encoder_decoder:
-            return self._padded(prompt_ids) | {"labels": _pad(answer_ids, IGNORED, "right")}
-        labels = [[IGNORED] * len(p) + a for p, a in zip(prompt_ids, answer_ids, strict=True)]
-        full = [p + a for p, a in zip(prompt_ids, answer_ids, strict=True)]
-        return self._padded(full) | {"labels": _pad(labels, IGNORED, "right")}
+        rows = self._ids(questions, answers)
+        return pair_rows(*rows, self._pad_token_id, self.is_encoder_decoder)
+
+    def shared_batch(
+        self, questions: Sequence[str], answers: Sequence[str], pictures: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """The same for `forward` with each picture's features once: see `shared_look.shared_rows`.
+
+        Only where the language model is decoder-only: T5's encoder lets image tokens see the question.
+        """
+        rows = self._ids(questions, answers)
+        return shared_rows(*rows, pictures, self.num_query_tokens, self._pad_token_id)
+
+    def _ids(
+        self, questions: Sequence[str], answers: Sequence[str]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        return [self.tokens.prompt_ids(q) for q in questions], [self._answer_ids(a) for a in answers]
 
     def forward(
         self,
@@ -144,32 +157,36 @@ class AnswerModel(nn.Module):
         attention_mask: Tensor,
         labels: Tensor,
         features: Tensor,
+        position_ids: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
     ) -> dict[str, Tensor]:
-        """`loss`: cross-entropy over labelled positions, fp32; `logits` `[B, T, vocabulary]`.
+        """`loss`: cross-entropy over labelled positions, fp32; `logits` `[labelled, vocabulary]`.
 
+        Takes what `training_batch` or `shared_batch` gives, and features in the order of their image tokens.
         `num_items_in_batch`: labelled positions of the whole optimiser step, over all its parts and
         processes, to divide by; without it, those of this batch.
         """
         device = self.device
-        labels = labels.to(device)
-        # Labels make T5 shift them into its decoder's input; a decoder-only model needs none.
-        labelled = {"labels": labels} if self.is_encoder_decoder else {}
-        with self._precision():
-            logits = self.language_model(
-                inputs_embeds=self.splice(input_ids.to(device), features.to(device)),
-                attention_mask=attention_mask.to(device),
-                **labelled,
-            ).logits
+        labels, mask = labels.to(device), attention_mask.to(device)
+        options: dict[str, Tensor] = {}
         if self.is_encoder_decoder:
-            predicted, wanted = logits, labels
+            options["decoder_input_ids"] = self.language_model.prepare_decoder_input_ids_from_labels(labels)
+            wanted = labels
         else:
-            predicted, wanted = logits[:, :-1], labels[:, 1:]
-        total = functional.cross_entropy(
-            predicted.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
-        count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        return {"loss": total / count, "logits": logits}
+            wanted = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)  # a position predicts the next
+        if position_ids is not None:
+            options["position_ids"] = position_ids.to(device)
+        is_read = at_least(_FEW, wanted != IGNORED)
+        wanted = wanted[is_read]
+        with self._precision(), only_at(self.language_model.get_output_embeddings(), is_read):
+            embeds = self.splice(input_ids.to(device), features.to(device))
+            if mask.ndim > 2:
+                mask = added_to_scores(mask, embeds.dtype)
+            logits = self.language_model(inputs_embeds=embeds, attention_mask=mask, **options).logits
+        total = functional.cross_entropy(logits.float(), wanted, ignore_index=IGNORED, reduction="sum")
+        is_labelled = wanted != IGNORED
+        count = is_labelled.sum() if num_items_in_batch is None else num_items_in_batch
+        return {"loss": total / count, "logits": logits[is_labelled]}
 
     @torch.inference_mode()
     def texts(
@@ -180,31 +197,40 @@ class AnswerModel(nn.Module):
         num_beams: int = 1,
         min_new_tokens: int = 0,
         vocabulary: AnswerTree | None = None,
+        pictures: Sequence[int] | None = None,
     ) -> list[str]:
         """Greedy (or beam) continuations for one batch: the text after the prompt, stripped.
 
         Left-padded, so that the batch a question sits in does not change its answer. `min_new_tokens`
         makes two models' work equal, to compare their speed; `vocabulary` is all that may be said.
+        Question i is about row `pictures[i]` of `features`; None: about row i.
         """
         options: dict[str, Any] = {"min_new_tokens": min_new_tokens, "num_beams": num_beams}
         if vocabulary:
-            options["prefix_allowed_tokens_fn"] = self._allowed(vocabulary)
-        return self._decoded(self._generated(questions, features, max_new_tokens, options))
+            # An encoder-decoder's output begins with a start token, a decoder's that is fed embeddings empty.
+            skipped = 1 if self.is_encoder_decoder else 0
+            options["prefix_allowed_tokens_fn"] = vocabulary.allowed(skipped, self._pad_token_id)
+        return self._decoded(self._generated(questions, features, max_new_tokens, options, pictures))
 
     @torch.inference_mode()
     def likeliest_texts(
-        self, questions: Sequence[str], features: Tensor, max_new_tokens: int, count: int = 1
+        self,
+        questions: Sequence[str],
+        features: Tensor,
+        max_new_tokens: int,
+        count: int = 1,
+        pictures: Sequence[int] | None = None,
     ) -> list[list[tuple[str, float]]]:
         """For each question the `count` best continuations with their probabilities, the best first.
 
         With 1 the greedy one, as `texts`; with more those of a beam search of that width. A probability
-        is the product over a continuation's tokens, its end included.
+        is the product over a continuation's tokens, its end included. `pictures`: as in `texts`.
         """
         options: dict[str, Any] = {"num_beams": count, "num_return_sequences": count}
         options |= {"output_scores": True, "return_dict_in_generate": True}
         if count > 1:
             options["length_penalty"] = 0.0
-        found = self._generated(questions, features, max_new_tokens, options)
+        found = self._generated(questions, features, max_new_tokens, options, pictures)
         scores = self.language_model.compute_transition_scores(
             found.sequences, found.scores, found.get("beam_indices"), normalize_logits=count == 1
         )  # [B × count, T], log
@@ -216,23 +242,43 @@ class AnswerModel(nn.Module):
         return [both[start : start + count] for start in range(0, len(both), count)]
 
     def _generated(
-        self, questions: Sequence[str], features: Tensor, max_new_tokens: int, options: dict[str, Any]
+        self,
+        questions: Sequence[str],
+        features: Tensor,
+        max_new_tokens: int,
+        options: dict[str, Any],
+        pictures: Sequence[int] | None,
     ) -> Any:
         for question in questions:
             if problem := self.tokens.too_long(question, max_new_tokens):
                 raise InputError(f"{question[:80]!r}: {problem}; shorten it")
-        prompts = [self.tokens.prompt_ids(question) for question in questions]
-        batch = self._padded(prompts, "right" if self.is_encoder_decoder else "left")
+        of = torch.tensor(range(len(questions)) if pictures is None else pictures, device=self.device)
         with self._precision():
             return self.language_model.generate(
-                inputs_embeds=self.splice(batch["input_ids"].to(self.device), features.to(self.device)),
-                attention_mask=batch["attention_mask"].to(self.device),
+                **self._begun(questions, features.to(self.device), of, options["num_beams"]),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
                 eos_token_id=self._end_token_id,
                 pad_token_id=self._pad_token_id,
                 **options,
             )
+
+    def _begun(
+        self, questions: Sequence[str], features: Tensor, pictures: Tensor, num_beams: int
+    ) -> dict[str, Any]:
+        """Embeddings and mask of the prompts; of pictures with several questions what was read already."""
+        prompts = [self.tokens.prompt_ids(question) for question in questions]
+        if self.is_encoder_decoder or len(features) == len(questions):
+            ids, mask = self._on_device(prompts, "right" if self.is_encoder_decoder else "left")
+            return {"inputs_embeds": self.splice(ids, features[pictures]), "attention_mask": mask}
+        ids, mask = self._on_device([prompt[self.num_query_tokens :] for prompt in prompts], "left")
+        image_ids = ids.new_full((len(features), self.num_query_tokens), self.tokens.image_token_id)
+        embeds = self.language_model.get_input_embeddings()(ids)
+        images = self.splice(image_ids, features)
+        return branches(self.language_model, images, embeds, mask, pictures, num_beams)
+
+    def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
+        return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.frozen_dtype, enabled=self.is_mixed)
@@ -246,11 +292,6 @@ class AnswerModel(nn.Module):
         """The tree of `answers` as this model spells them."""
         return AnswerTree(self._answer_ids(answer) for answer in set(answers))
 
-    def _allowed(self, vocabulary: AnswerTree) -> Callable[[int, Tensor], list[int]]:
-        # An encoder-decoder's output begins with a start token; a decoder fed with embeddings begins empty.
-        skipped = 1 if self.is_encoder_decoder else 0
-        return lambda _, ids: vocabulary.after(ids[skipped:].tolist(), self._pad_token_id)
-
     def length_of(self, question: str, answer: str) -> int:
         """Tokens of a pair, image tokens included: what batches are grouped by."""
         ids = len(self.tokens.prompt_ids(question))
@@ -258,24 +299,3 @@ class AnswerModel(nn.Module):
 
     def _answer_ids(self, answer: str) -> list[int]:
         return [*self.tokens.answer_ids(answer), self._end_token_id]
-
-    def _padded(self, rows: list[list[int]], side: str = "right") -> dict[str, Tensor]:
-        return {
-            "input_ids": _pad(rows, self._pad_token_id, side),
-            "attention_mask": _pad([[1] * len(row) for row in rows], 0, side),
-        }
-
-
-def _pad(rows: list[list[int]], value: int, side: str) -> Tensor:
-    width = max(len(row) for row in rows)
-    if side == "left":
-        return torch.tensor([[value] * (width - len(row)) + row for row in rows])
-    return torch.tensor([row + [value] * (width - len(row)) for row in rows])
-
-
-def _end_token_id(model: Blip2ForConditionalGeneration) -> int:
-    """The token that ends an answer: the model's own ("\\n", 50118, for BLIP-2 OPT)."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        ends = model.config.text_config.eos_token_id
-    return int(ends[0] if isinstance(ends, list) else ends)

@@ -1,9 +1,9 @@
 """Questions and features → generated texts, many at a time."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -14,6 +14,8 @@ from vqa.foundation.unfinished import Unfinished
 from vqa.pairs.pair import Pair
 from vqa.vlm.answer_tree import AnswerTree
 from vqa.vlm.blip2 import AnswerModel
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Features(Protocol):
@@ -42,6 +44,12 @@ class Swapped:
 
     def rows(self, image_names: Sequence[str]) -> Tensor:
         return self._features.rows([self._other[name] for name in image_names])
+
+
+def distinct(names: Sequence[Name]) -> tuple[list[Name], list[int]]:
+    """Each name once, in the order of their first mention, and for every mention which one it is."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return list(numbers), [numbers[name] for name in names]
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,12 @@ def texts_for(
     """Generated texts in the order of `pairs`, shared out among the processes that torchrun started; each
     gets all.
 
-    Long questions are batched with long ones. Batches are the same on any number of processes and after a
-    kill: those that `unfinished` has are not answered again. `label` names the progress bar.
+    A picture's questions are batched together, so that it is read once, and long ones with long ones. Batches
+    are the same on any number of processes and after a kill: those that `unfinished` has are not answered
+    again. `label` names the progress bar.
     """
     rank, world = rank_and_world()
-    batches = _batches(pairs, decoding.batch_size)
+    batches = _batches(pairs, decoding.batch_size, is_shared=not model.is_encoder_decoder)
     done: dict[int, list[str]] = unfinished.read() if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
     mine = [number for number in range(len(batches)) if number not in done][rank::world]
@@ -100,8 +109,13 @@ def texts_for(
     return texts
 
 
-def _batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
-    order = sorted(range(len(pairs)), key=lambda i: (-len(pairs[i].question), i))
+def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:
+    """Numbers of pairs; `is_shared`: those of a picture side by side."""
+    of_pair = distinct([pair.image_name for pair in pairs])[1] if is_shared else list(range(len(pairs)))
+    longest = [0] * len(pairs)
+    for picture, pair in zip(of_pair, pairs, strict=True):
+        longest[picture] = max(longest[picture], len(pair.question))
+    order = sorted(range(len(pairs)), key=lambda i: (-longest[of_pair[i]], of_pair[i]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
@@ -117,16 +131,18 @@ def _answered(
     Raises:
         InputError: it does not fit into memory; it names the setting and what would fit.
     """
-    rows = features.rows([pair.image_name for pair in batch])
+    names, pictures = distinct([pair.image_name for pair in batch])
+    rows = features.rows(names)
     questions = [pair.question for pair in batch]
 
     def answer(count: int) -> list[str]:
         return model.texts(
             questions[:count],
-            rows[:count],
+            rows[: max(pictures[:count]) + 1],
             decoding.max_new_tokens,
             decoding.num_beams,
             vocabulary=vocabulary,
+            pictures=pictures[:count],
         )
 
     return in_batches_that_fit(answer, len(batch), "pairs", decoding.batch_key, TOO_LARGE)

@@ -59,6 +59,14 @@ class Tokens:
         return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
 
 
+def end_token_id(model: Any) -> int:
+    """The token that ends an answer: the checkpoint's own ("\\n", 50118, for BLIP-2 OPT)."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = model.config.text_config.eos_token_id
+    return int(ends[0] if isinstance(ends, list) else ends)
+
+
 def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
     """Of a BLIP-2 folder or hub id, without its weights.
 
