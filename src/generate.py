@@ -56,7 +56,7 @@ def run(preview: int | None = None, retry: bool = False, forget: str | None = No
             pairs = _from_attributes(products, settings)
         else:
             requests = paid_requests.requests_for(products[:preview], settings.data.root, settings.generate)
-            ledger = _asked(requests, settings, retry)
+            ledger = _ask_missing(requests, settings, retry)
             pairs, outcomes = paid_requests.pairs_answered(requests, ledger, settings.generate.model)
             metrics |= {"outcomes": outcomes, "bill": costs.bill(requests, ledger, settings.generate)}
             if preview:
@@ -97,7 +97,7 @@ def _from_attributes(products: Sequence[abo.Product], settings: Settings) -> lis
     return [pair for product in products for pair in metadata.pairs_for(product, most, seed)]
 
 
-def _asked(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledger:
+def _ask_missing(requests: Sequence[Request], settings: Settings, retry: bool) -> Ledger:
     """The ledger, after asking for what it does not hold."""
     key, durable = api_key(), durable_folder("ledger")
     ledger, jobs = Ledger(durable / LEDGER.name, LEDGER), Jobs(durable / OLD_JOBS.name, OLD_JOBS)

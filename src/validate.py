@@ -21,10 +21,10 @@ from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import read_json, whole_file, write_json
 from vqa.pairs.pair import SPLITS, Pair, columns_of, pairs_and_lines, row_of, write_pairs
 from vqa.settings import Settings, Validate, load_settings
-from vqa.validation.inspection import inspected
+from vqa.validation.inspection import inspect_pictures
 from vqa.validation.review import acceptance, read_decisions
 from vqa.validation.review_page import review_page
-from vqa.validation.screening import Rejected, counts_by_reason, judge
+from vqa.validation.screening import Rejected, counts_by_reason, screen
 from vqa.validation.splits import Division, Draw, divided, pictures_seen
 from vqa.validation.statistics import census, label_noise, leak_protection, type_agreement
 from vqa.vlm.tokens import limit_of
@@ -51,12 +51,12 @@ def run() -> None:
     pictures: dict[str, Picture] = {}
 
     def inspect(image_names: Sequence[str]) -> Mapping[str, Picture]:
-        pictures.update(inspected(root, image_names, PICTURES))
+        pictures.update(inspect_pictures(root, image_names, PICTURES))
         return pictures
 
     room = settings.evaluate.max_new_tokens
     too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
-    kept, rejected = judge(pairs, decisions, inspect, settings.validate, too_long)
+    kept, rejected = screen(pairs, decisions, inspect, settings.validate, too_long)
     usable = {pair.image_name: pictures[pair.image_name] for pair in kept}
     listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
     seen = pictures_seen(Path(settings.model.name))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vqa.foundation.files import locked, make_own, whole, whole_file
-from vqa.validation.inspection import inspected
+from vqa.validation.inspection import inspect_pictures
 
 LINKS = [os.link, os.symlink]
 Link = Callable[[Path, Path], None]
@@ -77,7 +77,7 @@ def test_pictures_seen_are_remembered_in_an_own_copy(catalogue: Path, tmp_path: 
     cached.touch()  # and with it every other empty file that DVC keeps
     os.link(cached, memory)
     names = sorted(path.name for path in (catalogue / "images/small").glob("*/*"))[:3]
-    assert len(inspected(catalogue, names, memory)) == 3
+    assert len(inspect_pictures(catalogue, names, memory)) == 3
     assert cached.read_bytes() == b""
     assert memory.read_bytes().count(b"\n") == 3
 

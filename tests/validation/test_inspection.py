@@ -12,7 +12,7 @@ import generate
 from gemini_server import GeminiServer
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import DECODER, inspect
-from vqa.validation.inspection import inspected
+from vqa.validation.inspection import inspect_pictures
 
 Project = Callable[..., Path]
 
@@ -28,7 +28,7 @@ def names_in(root: Path) -> list[str]:
 
 def test_a_picture_is_remembered_by_its_bytes_whatever_it_is_called(root: Path, tmp_path: Path) -> None:
     names, memory = names_in(root), tmp_path / "pictures.jsonl"
-    found = inspected(root, names, memory)
+    found = inspect_pictures(root, names, memory)
     assert found == {name: inspect(image_path(root, name)) for name in names}
     assert len(memory.read_text().splitlines()) == len({picture.sha256 for picture in found.values()})
 
@@ -46,11 +46,11 @@ def test_what_is_not_a_whole_memory_of_this_decoder_is_found_anew(
     root: Path, tmp_path: Path, damage: dict[str, object]
 ) -> None:
     names, memory = names_in(root), tmp_path / "pictures.jsonl"
-    expected = inspected(root, names, memory)
+    expected = inspect_pictures(root, names, memory)
     whole = memory.read_text()
     lines = [json.loads(line) | {"width": 1} | damage for line in whole.splitlines()]
     memory.write_text("".join(json.dumps(line) + "\n" for line in lines) + "\0\0\n[1]\n{}\nnull\n")
-    assert inspected(root, names, memory) == expected
+    assert inspect_pictures(root, names, memory) == expected
     assert memory.read_text() == whole
 
 

@@ -17,7 +17,7 @@ _CHUNK = 64  # pictures handed to a process at once
 _FEW = 500  # pictures that are not worth starting processes for
 
 
-def inspected(root: Path, image_names: Sequence[str], memory: Path) -> dict[str, Picture]:
+def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> dict[str, Picture]:
     """Picture name → what was found. A file whose bytes are in `memory` is not decoded again.
 
     `memory` is appended to as pictures are decoded, so that a killed run loses nothing, and holds just

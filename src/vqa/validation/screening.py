@@ -26,7 +26,7 @@ class Rejected:
     detail: str
 
 
-def judge(
+def screen(
     pairs: Sequence[Pair],
     decisions: Mapping[Key, Decision],
     inspect: Callable[[Sequence[str]], Mapping[str, Picture]],
