@@ -19,7 +19,7 @@ from vqa.validation.screening import Rejected, candidates_of, images_of, screen,
 LIMITS = load_settings(ROOT / "params.yaml").validate
 
 
-def judged(
+def screened(
     *pairs: Pair,
     decisions: Mapping[Key, Decision] | None = None,
     problems: Mapping[str, Picture] | None = None,
@@ -37,7 +37,7 @@ def judged(
 
 
 def reasons(*pairs: Pair, **options: Any) -> list[str]:
-    return [reject.reason for reject in judged(*pairs, **options)[1]]
+    return [reject.reason for reject in screened(*pairs, **options)[1]]
 
 
 def ask(question: str, answer: str, image_name: str = "a.jpg") -> Pair:
@@ -56,7 +56,7 @@ def test_the_page_lists_every_rule_in_the_order_of_asking_with_parameters_that_t
 
 
 def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> None:
-    kept, _ = judged(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
+    kept, _ = screened(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
     assert kept == [Pair("a.jpg", "What color?", "dark-blue", "color", extra=(("asin", "B1"),))]
 
 
@@ -114,7 +114,7 @@ def test_every_rule_has_its_own_reason_and_a_row_only_its_first() -> None:
     assert len({rule.reason for rule in RULES}) == len(RULES)
     assert reasons(Pair("../../etc/passwd", "", "dark blue")) == ["bad_image_name"]
     broken = Pair("", "", "", extra=((UNREADABLE, "line 3: 5 cells where the header has 3"),))
-    assert [(r.reason, r.detail[:7]) for r in judged(broken)[1]] == [("unreadable_row", "line 3:")]
+    assert [(r.reason, r.detail[:7]) for r in screened(broken)[1]] == [("unreadable_row", "line 3:")]
 
 
 def test_a_picture_may_be_called_as_its_owner_likes_but_not_be_a_path() -> None:
@@ -165,7 +165,7 @@ def test_conflicting_answers_are_all_rejected_and_listed() -> None:
         ask("What color?", "Red"),
         ask("What color?", "red", "b.jpg"),
     )
-    kept, rejected = judged(*pairs)
+    kept, rejected = screened(*pairs)
     assert [pair.image_name for pair in kept] == ["b.jpg"]
     assert {(r.reason, r.detail) for r in rejected} == {("conflicting_answers", "blue / red")}
 
@@ -182,12 +182,12 @@ def test_duplicates_and_near_duplicates_keep_the_first() -> None:
 def test_surplus_is_drawn_by_seed_and_not_by_order() -> None:
     pairs = [ask(f"What is thing {chr(97 + i)}?", f"x{i}") for i in range(12)]
     options: dict[str, Any] = {"max_pairs_per_image": 5, "near_duplicate_overlap": 1}
-    kept, rejected = judged(*pairs, **options)
+    kept, rejected = screened(*pairs, **options)
     assert len(kept) == 5
     assert {reject.reason for reject in rejected} == {"too_many_of_image"}
-    again, _ = judged(*reversed(pairs), **options)
+    again, _ = screened(*reversed(pairs), **options)
     assert {pair.question for pair in again} == {pair.question for pair in kept}
-    other, _ = judged(*pairs, **options, seed=1)
+    other, _ = screened(*pairs, **options, seed=1)
     assert {pair.question for pair in other} != {pair.question for pair in kept}
 
 
@@ -208,7 +208,7 @@ def test_a_person_s_word_beats_the_rules() -> None:
     brand, color = ask("What is the brand?", "Solimo"), ask("What color?", "Red")
     assert reasons(brand, decisions=decisions(brand, "accept")) == []
     assert reasons(color, decisions=decisions(color, "reject")) == ["rejected_by_review"]
-    kept, _ = judged(color, decisions=decisions(color, "correct", "Dark-Red"))
+    kept, _ = screened(color, decisions=decisions(color, "correct", "Dark-Red"))
     assert kept[0].answer == "dark-red"
 
 
@@ -217,7 +217,7 @@ def test_a_corrected_answer_may_be_reviewed_again() -> None:
     corrected = decisions(color, "correct", "blue")
     blue = ask("What color?", "blue")
     assert reasons(color, decisions=corrected | decisions(blue, "reject")) == ["rejected_by_review"]
-    kept, _ = judged(color, decisions=corrected | decisions(blue, "correct", "red"))
+    kept, _ = screened(color, decisions=corrected | decisions(blue, "correct", "red"))
     assert [pair.answer for pair in kept] == ["red"]  # back and forth ends
     assert acceptance(corrected | decisions(blue, "reject"), [color])["decisions_on_absent_pairs"] == 0
 
@@ -236,7 +236,7 @@ def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: 
 
 def test_a_person_s_word_settles_a_conflict_but_cannot_mend_a_picture() -> None:
     red, blue = ask("What color?", "red"), ask("What color?", "blue")
-    kept, rejected = judged(red, blue, decisions=decisions(blue, "accept"))
+    kept, rejected = screened(red, blue, decisions=decisions(blue, "accept"))
     assert [pair.answer for pair in kept] == ["blue"]
     assert [reject.reason for reject in rejected] == ["conflicting_answers"]
     missing = {"a.jpg": Picture(problem="image_missing", detail="no file")}

@@ -24,7 +24,7 @@ from vqa.foundation.files import whole_file
 from vqa.foundation.seeded import generator_of
 from vqa.foundation.terminal import progress_bar
 from vqa.pretraining import captions
-from vqa.pretraining.loop import LossOf, chosen, trained
+from vqa.pretraining.loop import LossOf, chosen, minimise
 from vqa.pretraining.small_model import HIDDEN_SIZE, processor_for, untrained_model
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 
@@ -61,10 +61,10 @@ def pretrain(out: Path, seed: int) -> None:
     probes = nn.ModuleDict({name: nn.Linear(HIDDEN_SIZE, len(t)) for name, t in ATTRIBUTES.items()})
     everything = nn.ModuleList([model, probes]).to(device)
     sight = _sight_loss(probes, items, features, device)
-    curve = trained(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
+    curve = minimise(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
     reader = AnswerModel(model, processor, prompt="{question}", device=device)
     language = _language_loss(reader, items, features, seed)
-    curve += trained(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
+    curve += minimise(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
 
     model.half().save_pretrained(out)
     processor.save_pretrained(out)

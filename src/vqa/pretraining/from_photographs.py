@@ -21,7 +21,7 @@ from vqa.foundation.files import read_json, whole_file
 from vqa.pretraining import captions, photographs
 from vqa.pretraining.from_drawings import drawn
 from vqa.pretraining.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
-from vqa.pretraining.loop import trained
+from vqa.pretraining.loop import minimise
 from vqa.pretraining.photographs import Photograph
 from vqa.pretraining.small_model import IMAGE_SIZE, processor_for, untrained_model
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder
@@ -70,10 +70,10 @@ def pretrain(
     everything = nn.ModuleList([model, sight]).to(device)
     sight_steps, language_steps = round(share * SIGHT_STEPS), round(share * LANGUAGE_STEPS)
     see = sight_loss(sight, words, pictures, encoder)
-    curve = trained(everything, "sight", sight_steps, SIGHT_LEARNING_RATE, see, work)
+    curve = minimise(everything, "sight", sight_steps, SIGHT_LEARNING_RATE, see, work)
     reader = AnswerModel(model, processor, prompt="{question}", device=device)
     speak = language_loss(reader, pictures, encoder, seed, sight_steps)
-    curve += trained(model, "language", language_steps, LANGUAGE_LEARNING_RATE, speak, work)
+    curve += minimise(model, "language", language_steps, LANGUAGE_LEARNING_RATE, speak, work)
 
     model.half().save_pretrained(out)
     processor.save_pretrained(out)

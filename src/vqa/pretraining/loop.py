@@ -18,7 +18,7 @@ LossOf = Callable[[int], Tensor]  # of a step's number
 Curve = list[tuple[str, int, float]]  # stage, step, loss
 
 
-def trained(module: nn.Module, stage: str, steps: int, peak: float, loss_of: LossOf, work: Path) -> Curve:
+def minimise(module: nn.Module, stage: str, steps: int, peak: float, loss_of: LossOf, work: Path) -> Curve:
     """Minimise `loss_of(step)` with AdamW; returns the loss curve.
 
     What a step learns from must depend on its number alone: then a run that was killed continues as it

@@ -32,7 +32,7 @@ _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is ca
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row under judgement, with the normal forms that rules compare."""
+    """A row that is screened, with the normal forms that rules compare."""
 
     row: int
     pair: Pair
