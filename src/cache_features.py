@@ -30,6 +30,7 @@ from vqa.foundation.devices import (
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import content_hash, locked, write_json
+from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
@@ -90,16 +91,18 @@ def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, comp
 
 def _hashes(paths: dict[str, Path]) -> dict[str, str]:
     """Picture name → SHA-256 of its file."""
+    read = KnownHashes("pictures")
     with progress_bar(len(paths), "image", "pictures") as progress:
         found = {}
         for name, path in sorted(paths.items()):
-            found[name] = _hash_of(path)
+            found[name] = _hash_of(path, read)
             progress.update()
+    read.keep()
     return found
 
 
-def _hash_of(path: Path) -> str:
-    found = content_hash(path)
+def _hash_of(path: Path, read: KnownHashes) -> str:
+    found = content_hash(path, read.sha256_of)
     if not found:
         raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
     return found

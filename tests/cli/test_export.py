@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from vqa.catalogue.abo import image_path
@@ -14,7 +15,7 @@ from vqa.catalogue.pictures import load_image
 from vqa.cli import export
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.foundation.files import read_json, write_json
 from vqa.pairs.normal_form import first_word
 from vqa.settings import load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
@@ -46,6 +47,14 @@ def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_m
             prompt = inputs["input_ids"].shape[1]
             said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
             assert first_word(said) == row["generated_answer"]
+
+
+def test_the_export_has_the_dtype_that_the_adapter_was_trained_beside(adapted: Path) -> None:
+    made_for = adapted / "models/adapter/best/base_model.json"
+    write_json(made_for, read_json(made_for) | {"dtype": "bfloat16"})  # as a GPU's `auto`
+    export.run(adapted / "export")
+    merged = load_file(adapted / "export/merged/model.safetensors")
+    assert {weight.dtype for name, weight in merged.items() if "language_model" in name} == {torch.bfloat16}
 
 
 def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:

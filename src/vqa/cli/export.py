@@ -9,6 +9,7 @@ format. Refuses when the metrics judge another adapter than the one at hand.
 
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from vqa.foundation.files import content_hash, read_json, whole
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
-from vqa.vlm.base_model import check_fits
+from vqa.vlm.base_model import check_fits, dtype_beside
 from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.pretrained import Pretrained
 
@@ -64,13 +65,16 @@ def _judged() -> dict[str, str]:
 
 
 def _write_merged(settings: Settings, folder: Path) -> None:
-    """The sum is made in fp32 (see `lora.merge`) and saved in the dtype that answers are made in."""
+    """The sum is made in fp32, layer by layer (see `lora.merge`), in a model of the dtype that answers: what
+    a GPU trained and judged in bf16 is exported so, though `auto` means fp32 on the CPU that does it.
+    """
     if settings.model.quantization != "none":
         raise InputError(
             "params.yaml: model.quantization must be none for a merged model; quantised weights cannot take "
             "an adapter in"
         )
-    pretrained = Pretrained.of(settings.model)
+    asked = Pretrained.of(settings.model)
+    pretrained = replace(asked, dtype=dtype_beside(ADAPTER) or asked.dtype)
     device = torch.device("cpu")
     whole, processor = pretrained.load(device), pretrained.load_processor()
     live = AnswerModel(whole, processor, settings.model.prompt, device, settings.features.level)

@@ -11,6 +11,7 @@ from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
+from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
 
 _CHUNK = 64  # pictures handed to a process at once
@@ -24,7 +25,9 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
     these pictures, in order, when this returns. What another decoder found is found anew.
     """
     known = {picture.sha256: picture for picture in _remembered(memory)}
-    hashes = {name: content_hash(image_path(root, name)) for name in image_names}
+    read = KnownHashes("pictures")
+    hashes = {name: content_hash(image_path(root, name), read.sha256_of) for name in image_names}
+    read.keep()
     new = [name for name in image_names if hashes[name] not in known]
     memory.parent.mkdir(parents=True, exist_ok=True)
     make_own(memory)

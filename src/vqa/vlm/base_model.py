@@ -15,6 +15,12 @@ def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
     write_json(folder / _BASE, dict(identity))
 
 
+def dtype_beside(folder: Path) -> str | None:
+    """The dtype of the frozen weights that an adapter was trained beside; None for one from elsewhere."""
+    path = folder / _BASE
+    return read_object(path).get("dtype") if path.is_file() else None
+
+
 def version_of(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of an adapter, by name."""
     return {path.name: sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -23,13 +23,13 @@ from transformers import (
 )
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from vqa.foundation.devices import frozen_dtype, use_threads_for
+from vqa.foundation.devices import from_first, frozen_dtype, use_threads_for
 from vqa.foundation.errors import InputError, first_line, is_of_the_machine
 from vqa.foundation.memory import TOO_LARGE, in_memory
 from vqa.settings import Model
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
 from vqa.vlm.tokens import IMAGE_TOKEN
-from vqa.vlm.weights import check_json, commit_of, misfits, silent, weight_files, weights_hash
+from vqa.vlm.weights import check_json, commit_of, misfits, silent, weight_files, weights_hashes
 
 _SIGHT = ("vision_model", "qformer", "query_tokens")
 _LANGUAGE = ("language_model", "language_projection")
@@ -220,7 +220,7 @@ class Pretrained:
     @cached_property
     def _fingerprint(self) -> str:
         with self._readable():
-            weights = sorted(weights_hash(path) for path in self._weight_files)
+            weights = from_first(lambda: sorted(weights_hashes(self._weight_files)))
         frozen = [self._config.vision_config.to_dict(), self._config.qformer_config.to_dict()]
         return _digest({"weights": weights, "vision": frozen[0], "qformer": frozen[1]})
 

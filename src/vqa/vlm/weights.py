@@ -20,7 +20,7 @@ from transformers.utils import (
 )
 from transformers.utils.hub import cached_file, extract_commit_hash, get_checkpoint_shard_files
 
-from vqa.foundation.files import sha256_of
+from vqa.foundation.known_hashes import KnownHashes
 
 # In transformers' own order of preference.
 _NAMES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -69,10 +69,13 @@ def check_json(name: str, file: str, revision: str | None) -> None:
             raise ValueError(f"{found} is not JSON: {error}") from error
 
 
-def weights_hash(path: Path) -> str:
-    """SHA-256 of a weight file; the hub's cache names large files by it, so that they need not be read."""
-    blob = path.resolve().name
-    return blob if _BLOB.fullmatch(blob) else sha256_of(path)
+def weights_hashes(paths: Sequence[Path]) -> list[str]:
+    """SHA-256 of each weight file; the hub's cache names large files by it, so that they need not be read."""
+    read = KnownHashes("weights")
+    blobs = [path.resolve().name for path in paths]
+    found = [b if _BLOB.fullmatch(b) else read.sha256_of(p) for b, p in zip(blobs, paths, strict=True)]
+    read.keep()
+    return found
 
 
 def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str:
