@@ -14,7 +14,8 @@ _DRAWS_AT_ONCE = 500  # bounds memory at draws × pictures × 8 bytes
 class Columns:
     """Means to be bounded together, each over some of the pairs; all see the same drawn pictures.
 
-    Source: Efron & Tibshirani 1993, chapter 8; pictures are drawn with replacement, not pairs.
+    By hand, since scipy.stats.bootstrap draws rows and not pictures with all their pairs.
+    Source: Efron & Tibshirani 1993, chapter 8.
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
@@ -22,12 +23,11 @@ class Columns:
         self._sums: list[Floats] = []
         self._sizes: list[Floats] = []
 
-    def add(self, values: Floats, chosen: NDArray[np.bool_] | None = None) -> int:
-        """The mean of `values` `[pairs]` over the `chosen` ones; its number in `bounds`."""
+    def add(self, values: Floats, chosen: NDArray[np.bool_] | None = None) -> None:
+        """The mean of `values` `[pairs]` over the `chosen` ones; `bounds` has it in its turn."""
         mask = np.ones(len(values)) if chosen is None else chosen.astype(float)
         self._sums.append(np.bincount(self._image, weights=values * mask).astype(float))
         self._sizes.append(np.bincount(self._image, weights=mask).astype(float))
-        return len(self._sums) - 1
 
     def bounds(self, draws: int, seed: int) -> list[list[float]]:
         """[low, high] of every column, rounded to four digits."""
