@@ -15,7 +15,8 @@ _CELLS_AT_ONCE = 2_000_000  # draws × pictures, twice 8 bytes each
 class Columns:
     """Means to be bounded together, each over some of the pairs; all see the same drawn pictures.
 
-    Source: Efron & Tibshirani 1993, chapter 8; pictures are drawn with replacement, not pairs.
+    By hand, since scipy.stats.bootstrap draws rows and not pictures with all their pairs.
+    Source: Efron & Tibshirani 1993, chapter 8.
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:

@@ -1,95 +1,114 @@
 """Results of a grid → a curve with error bars, as SVG."""
 
-import html
+import io
 import math
 from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from vqa.experiments.grid import Value, label
 from vqa.experiments.results import Result
 
 _COLORS = ("#1d4ed8", "#b45309", "#166534", "#9d174d", "#4c1d95", "#0e7490")
 _LONGEST = 24  # letters of a label
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 560, 40, 260  # of the plot, in an image of 760 × 310
-
-
-class _Axes:
-    """Where a result stands: the first setting on a log scale, exact match from the lowest to the highest.
-
-    Values that have no place on a log scale (texts, zero, null) stand side by side, as the grid has them.
-    """
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self._key = next(iter(results[0].changes))
-        self._values: list[Value] = []
-        for result in results:
-            if result.changes[self._key] not in self._values:
-                self._values.append(result.changes[self._key])
-        self.is_scale = all(isinstance(v, int | float) and v > 0 and v is not True for v in self._values)
-        self._places = sorted({self.place(result) for result in results})
-        self.low = math.floor(10 * min(result.ci95[0] for result in results))  # in tenths
-        self.high = math.ceil(10 * max(result.ci95[1] for result in results))
-
-    def place(self, result: Result) -> float:
-        value = result.changes[self._key]
-        if self.is_scale and isinstance(value, int | float):
-            return math.log2(value)
-        return self._values.index(value)
-
-    def x(self, result: Result) -> float:
-        span = self._places[-1] - self._places[0] or 1.0
-        return _LEFT + 20 + (_RIGHT - _LEFT - 40) * (self.place(result) - self._places[0]) / span
-
-    def y(self, value: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * (10 * value - self.low) / (self.high - self.low or 1)
+_SIZE = (7.6, 3.1)  # inches
+_SHIFT = 3 / 72  # inches between the points of two lines at one place
+_LINE = 0.09  # of the plot's height that a line's name takes
+_STYLE: Any = {  # matplotlib's names for its settings
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "curve",  # equal results give equal bytes
+    "text.parse_math": False,  # a prompt may hold dollars
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+}
 
 
 def curve(results: Sequence[Result], title: str) -> str:
-    """SVG: exact match with intervals over the grid's first setting, a line for each value of the others."""
-    axes = _Axes(results)
+    """SVG: exact match with intervals over the grid's first setting, a line for each value of the others.
+
+    The first setting is on a log scale where all its values have a place on one; others (texts, zero, null)
+    stand side by side, as the grid has them, and nothing joins them.
+    """
     key, *others = results[0].changes
-    lines: dict[str, list[Result]] = {}
-    for result in sorted(results, key=axes.place):
-        lines.setdefault(", ".join(_short(result.changes[other]) for other in others), []).append(result)
-    parts = _frame(axes, max(lines.values(), key=len), key, title)
-    for number, (name, of_line) in enumerate(lines.items()):
-        color = _COLORS[number % len(_COLORS)]
-        parts += _line(axes, of_line, color, shift=4 * (number - (len(lines) - 1) / 2))
-        parts.append(f'<text x="580" y="{60 + 22 * number}" fill="{color}">{name}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+    with rc_context(_STYLE):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot(title=title, xlabel=key)
+        _set_heights(axes, results)
+        places = _set_places(axes, [result.changes[key] for result in results])
+        lines: dict[str, list[tuple[float, Result]]] = {}
+        for place, result in sorted(zip(places, results, strict=True), key=lambda pair: pair[0]):
+            name = ", ".join(_short(result.changes[other]) for other in others)
+            lines.setdefault(name, []).append((place, result))
+        for number, line in enumerate(lines.values()):
+            shift = _SHIFT * (number - (len(lines) - 1) / 2)
+            _draw_line(axes, line, _COLORS[number % len(_COLORS)], shift)
+        _name_lines(axes, {name: line[-1][1].exact_match for name, line in lines.items()})
+        written = io.StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    return written.getvalue()
 
 
-def _frame(axes: _Axes, results: Sequence[Result], key: str, title: str) -> list[str]:
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 310" font-family="system-ui, sans-serif" '
-        f'font-size="13" role="img" aria-label="{title}">',
-        '<rect width="760" height="310" fill="#ffffff"/>',
-        f'<text x="{_LEFT}" y="22" font-size="15">{title}</text>',
-        f'<text x="{(_LEFT + _RIGHT) / 2}" y="302" text-anchor="middle">{key}</text>',
-    ]
-    for tenth in range(axes.low, axes.high + 1):
-        y = axes.y(tenth / 10)
-        parts.append(f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d5dae2"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10 * tenth} %</text>')
-    for result in results:
-        value = _short(result.changes[key])
-        parts.append(f'<text x="{axes.x(result):.1f}" y="280" text-anchor="middle">{value}</text>')
-    return parts
+def _set_heights(axes: Axes, results: Sequence[Result]) -> None:
+    """Exact match, from the tenth below the lowest interval to the one above the highest."""
+    low = math.floor(10 * min(result.ci95[0] for result in results))
+    high = math.ceil(10 * max(result.ci95[1] for result in results))
+    axes.set_ylim(low / 10, max(high, low + 1) / 10)
+    axes.yaxis.set_major_locator(MultipleLocator(0.1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.grid(axis="y", color="#d5dae2")
 
 
-def _line(axes: _Axes, results: Sequence[Result], color: str, shift: float) -> list[str]:
-    """Points, joined on a scale, with their intervals; `shift` in pixels keeps lines apart."""
-    points = [(axes.x(result) + shift, axes.y(result.exact_match)) for result in results]
-    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    line = f'<polyline points="{joined}" fill="none" stroke="{color}" stroke-width="2"/>'
-    parts = [line] if axes.is_scale else []
-    for (x, y), result in zip(points, results, strict=True):
-        low, high = (axes.y(bound) for bound in result.ci95)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{color}"/>')
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>')
-    return parts
+def _set_places(axes: Axes, values: Sequence[Value]) -> list[float]:
+    """Scale the axis of the settings, and say where on it each of the values stands."""
+    distinct = [value for i, value in enumerate(values) if value not in values[:i]]
+    places = [float(v) for v in distinct if isinstance(v, int | float) and v > 0 and v is not True]
+    if len(places) == len(distinct):
+        axes.set_xscale("log", base=2)
+        margin = (max(places) / min(places)) ** 0.06 if len(places) > 1 else 2.0
+        axes.set_xlim(min(places) / margin, max(places) * margin)
+    else:
+        places = [float(place) for place in range(len(distinct))]
+        axes.set_xlim(-0.5, len(distinct) - 0.5)
+    axes.set_xticks(places, [_short(value) for value in distinct])
+    axes.minorticks_off()
+    return [places[distinct.index(value)] for value in values]
+
+
+def _draw_line(axes: Axes, line: Sequence[tuple[float, Result]], color: str, shift: float) -> None:
+    """Points with their intervals, joined on a scale; `shift` in inches keeps lines apart."""
+    middles = [result.exact_match for _, result in line]
+    below = [max(0.0, result.exact_match - result.ci95[0]) for _, result in line]
+    above = [max(0.0, result.ci95[1] - result.exact_match) for _, result in line]
+    axes.errorbar(
+        [place for place, _ in line],
+        middles,
+        yerr=[below, above],
+        fmt="o-" if axes.get_xscale() == "log" else "o",
+        color=color,
+        markersize=5,
+        elinewidth=1,
+        transform=axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans),
+    )
+
+
+def _name_lines(axes: Axes, ends: dict[str, float]) -> None:
+    """Each line's name in its colour beside its end (exact match), clear of the other names."""
+    low, high = axes.get_ylim()
+    colors = dict(zip(ends, _COLORS * len(ends), strict=False))
+    lowest = 0.0
+    for name in sorted(ends, key=lambda name: ends[name]):
+        height = max(lowest, (ends[name] - low) / (high - low))
+        axes.text(1.02, height, name, color=colors[name], va="center", transform=axes.transAxes)
+        lowest = height + _LINE
 
 
 def _short(value: Value) -> str:
-    """A value's label for SVG; a long text by its beginning."""
+    """A value's label; a long text by its beginning."""
     text = label(value)
-    return html.escape(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,4 +1,4 @@
-"""DVC experiments: queued, run and read back. The only file that knows DVC's command line."""
+"""DVC experiments: queued, run and read back. The only file that knows DVC's commands and queue."""
 
 import hashlib
 import json
@@ -18,16 +18,13 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from vqa.foundation.errors import InputError
 from vqa.foundation.terminal import progress_bar
 
-_STATUS = re.compile(
-    r"^(?P<task>[0-9a-f]{7,})\s+(?P<name>\S+)\s+.*\s(?P<state>Queued|Running|Success|Failed)$"
-)
 _STARTS = 5  # in a row that change nothing; a worker takes seconds to take up its first task
 
 
 def names(rev: str) -> dict[str, str]:
     """Experiments that ran from the commit `rev`: name → revision."""
-    listed = _dvc("exp", "list", "--rev", rev)
-    return {name: sha for sha, name in re.findall(r"^\t(\w+) \[(\S+)\]", listed, re.MULTILINE)}
+    listed = dvc.api.exp_show(revs=commit(rev))
+    return {row["Experiment"]: row["rev"] for row in listed if row["Experiment"] and row["State"] is None}
 
 
 def commit(rev: str) -> str:
@@ -96,9 +93,8 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
 
 def states() -> dict[str, str]:
     """Of every task in the queue: name → Queued, Running, Success or Failed."""
-    lines = _dvc("queue", "status").splitlines()
-    matches = filter(None, (_STATUS.match(line.strip()) for line in lines))
-    return {match["name"]: match["state"] for match in matches}
+    with Repo() as repo:  # dvc.api has no queue; this is what `dvc queue status` prints
+        return {task["name"]: task["status"] for task in repo.experiments.celery_queue.status()}
 
 
 def _end_orphans() -> None:

@@ -1,0 +1,101 @@
+"""Tables and sentences of the README, on numbers that can be counted by hand."""
+
+from judged import DETAILS, METRICS
+from vqa.evaluation.markdown import (
+    blind_sentence,
+    catalogues_table,
+    format_sentence,
+    replacement_sentence,
+    results_table,
+    settings_table,
+    speed_sentence,
+    types_table,
+)
+from vqa.evaluation.systems import DIFFERENCES, SYSTEMS
+
+
+def cells(table: str) -> list[list[str]]:
+    """The rows of a Markdown table, its header first, without the rule below that."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    assert set("".join(rows.pop(1))) == {"-"}
+    assert len({len(row) for row in rows}) == 1
+    return rows
+
+
+def test_the_results_are_a_line_for_each_system_and_difference() -> None:
+    header, *rows = cells(results_table(METRICS))
+    assert header == ["", "exact match", "contains", "BERTScore F1"]
+    titles = [*(s.title for s in SYSTEMS), *(f"**{difference.title}**" for difference in DIFFERENCES)]
+    assert [row[0] for row in rows] == titles
+    assert rows[0] == ["base model", "25.0%", "50.0%", "0.250"]
+    assert rows[1] == ["with LoRA adapter", "50.0%", "50.0%", "0.500"]
+    delta = rows[len(SYSTEMS)]
+    assert delta[0] == "**LoRA − base**"
+    assert delta[1].startswith("+25.0 [")
+    assert delta[2].startswith("+0.0 [")
+    assert delta[3].startswith("+0.250 [")
+
+
+def test_types_are_lines_the_commonest_first() -> None:
+    header, *rows = cells(types_table(METRICS, DETAILS))
+    assert header == [
+        "",
+        "questions",
+        "base",
+        "LoRA",
+        "blind",
+        "text-only",
+        "majority",
+        "LoRA − blind",
+        "LoRA − text-only",
+    ]
+    assert [row[:4] for row in rows] == [
+        ["color", "3", "33.3 / 0.33", "33.3 / 0.33"],
+        ["count", "1", "0.0 / 0.00", "100.0 / 1.00"],
+    ]
+    assert rows[1][-2:] == ["+100.0 [+100.0, +100.0]", "+0.0 [+0.0, +0.0]"]
+
+
+def test_catalogues_and_settings_are_lines() -> None:
+    header, row = cells(catalogues_table({"mine": METRICS}))
+    assert header[2:] == [
+        "base model",
+        "with LoRA adapter",
+        "adapter, features zeroed",
+        "text-only neighbours",
+        "majority per type",
+        "LoRA − blind",
+        "LoRA − text-only",
+    ]
+    assert row[:5] == ["mine", "4 on 2 pictures", "25.0%", "50.0%", "25.0%"]
+    header, row = cells(settings_table({"all steps": METRICS}))
+    assert header == ["", "LoRA", "the same, blind", "LoRA − text-only"]
+    assert row[:3] == ["all steps", "50.0%", "25.0%"]
+    assert row[3].startswith("+0.0 [")
+
+
+def test_the_format_s_share_is_what_contains_had_already() -> None:
+    assert format_sentence(METRICS) == (
+        "Of the +25.0 points, +0.0 remain when a right word anywhere in the text counts; "
+        "the rest, 100% of the gain, is answer format."
+    )
+    lost = {"delta": {"exact_match": {"value": -0.1}, "contains": {"value": 0.0}}}
+    assert "the rest, 0% of the gain" in format_sentence(lost)
+
+
+def test_sentences_say_their_numbers() -> None:
+    delta = {
+        "exact_match": {"value": 0.057, "ci95": [0.046, 0.068]},
+        "bert_score_f1": {"value": 0.029, "ci95": [-0.021, 0.036]},
+    }
+    blind = {"against": {"exact_match": 0.423, "bert_score_f1": 0.59}, "delta": delta}
+    assert blind_sentence(blind) == (
+        "Trained blind: 42.3% exact match, BERTScore F1 0.590. The adapter that looks leads by "
+        "+5.7 [+4.6, +6.8] points, +0.029 [-0.021, +0.036]."
+    )
+    low, high = {"lora": {"exact_match": 0.5}}, {"lora": {"exact_match": 0.75}}
+    assert replacement_sentence(low, high).endswith(
+        "gets 50.0% with LoRA where blip2-tiny gets 75.0%: it does not replace it."
+    )
+    assert replacement_sentence(high, high).endswith("it can replace it.")
+    assert "merged 0.97 × the base" in speed_sentence({"ratio": 0.974, "unmerged_to_merged": 0.7})
