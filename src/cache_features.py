@@ -17,7 +17,7 @@ from pathlib import Path
 from vqa.catalogue import abo
 from vqa.catalogue.pictures import DECODER
 from vqa.features import shards
-from vqa.features.encoding import make_shards
+from vqa.features.encoding import content_hashes, make_shards
 from vqa.features.shards import Plan, Recipe, Shard
 from vqa.foundation.devices import (
     default_device,
@@ -28,10 +28,8 @@ from vqa.foundation.devices import (
     wait_for_all,
 )
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import InputError, run_command
-from vqa.foundation.files import content_hash, locked, write_json
-from vqa.foundation.known_hashes import KnownHashes
-from vqa.foundation.terminal import progress_bar
+from vqa.foundation.errors import run_command
+from vqa.foundation.files import locked, write_json
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
 from vqa.vlm.pretrained import Pretrained
@@ -51,7 +49,7 @@ def run() -> None:
     paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
     pretrained = Pretrained.of(settings.model)
     pretrained.check()
-    images = from_first(lambda: _hashes(paths))
+    images = from_first(lambda: content_hashes(paths))
     path_of = {picture: paths[name] for name, picture in images.items()}
     recipe = Recipe(pretrained.identity(device), limits.level, limits.dtype, DECODER)
     work = durable_folder("features")  # shards are made where no checkout reaches them
@@ -64,9 +62,8 @@ def run() -> None:
         make_shards(work, wanted, todo, path_of, recipe, encoder, limits.batch_size, limits.workers)
         wait_for_all()
 
-    with (
-        locked(work / "lock", waits=True) if rank == 0 else nullcontext()
-    ):  # experiments side by side share it
+    # Experiments side by side share what is made.
+    with locked(work / "lock", waits=True) if rank == 0 else nullcontext():
         first = todo = plan()
         if 0 < len(todo.missing) < world:  # too few to share out whole
             make(shards.part_of(todo.new[rank::world], recipe), todo)
@@ -87,25 +84,6 @@ def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, comp
     metrics |= {"reused": pictures - computed, "shards": len(sizes), "bytes": sum(sizes)}
     write_json(METRICS, metrics | recipe.fields())
     print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
-
-
-def _hashes(paths: dict[str, Path]) -> dict[str, str]:
-    """Picture name → SHA-256 of its file."""
-    read = KnownHashes("pictures")
-    with progress_bar(len(paths), "image", "pictures") as progress:
-        found = {}
-        for name, path in sorted(paths.items()):
-            found[name] = _hash_of(path, read)
-            progress.update()
-    read.keep()
-    return found
-
-
-def _hash_of(path: Path, read: KnownHashes) -> str:
-    found = content_hash(path, read.sha256_of)
-    if not found:
-        raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
-    return found
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ picture.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,9 +53,7 @@ def run() -> None:
         else GUESSES[system.key](train_pairs, test_pairs)
         for system in SYSTEMS
     }
-    others = {
-        path.stem: read_texts(path, test_pairs, "answer_others") for path in sorted(OTHERS.glob("*.csv"))
-    }
+    others = {p.stem: read_texts(p, test_pairs, "answer_others") for p in sorted(OTHERS.glob("*.csv"))}
 
     scorer = cpu_scorer(settings.evaluate.scorer)
     every = in_memory(
@@ -70,15 +69,12 @@ def run() -> None:
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
-    page = report_page(
-        metrics, intervals, test_pairs, texts, scores, lambda name: image_path(settings.data.root, name)
-    )
+    path_of = partial(image_path, settings.data.root)
     with whole_file(PAGE) as file:
-        file.write(page)
+        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
-    print(f"judged {len(test_pairs)} answers of {len(texts)} systems; python src results shows the table")
-    print(f"look at them in {PAGE}")
+    print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
 
 
 def main(

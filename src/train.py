@@ -17,13 +17,7 @@ from typing import Any
 from transformers import set_seed
 
 from vqa.features.store import FeatureStore
-from vqa.foundation.devices import (
-    default_device,
-    frozen_dtype,
-    leave_processes,
-    rank_and_world,
-    wait_for_all,
-)
+from vqa.foundation.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, write_json
@@ -64,14 +58,12 @@ def run() -> None:
         set_seed(settings.train.seed)
         model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
         lora.add_adapter(model, settings.lora, settings.model.name)
-        trainable, total = lora.trainable_share(model)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
         batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
         decoding = Decoding(batch_size, most_tokens, batch_key="train.eval_batch_size")
         if is_first:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
-            print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
         bar = PairsBar(settings.train.batch_size)
         trainer = AdapterTrainer(
             model=model,
@@ -87,9 +79,7 @@ def run() -> None:
             trainer.train_whole(last_checkpoint(work))
         if is_first:
             trainer.save_adapters(OUT, identity)
-            metrics = {"pairs": len(train_pairs), **trainer.metrics(), "trainable_parameters": trainable}
-            metrics |= {"trainable_share": round(trainable / total, 6)}
-            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            write_json(METRICS, trainer.metrics() | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

@@ -10,19 +10,19 @@ review.html to look at a sample, metrics/data.json, and two files that the next 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from vqa.catalogue import abo
 from vqa.foundation.errors import InputError, run_command
-from vqa.foundation.files import read_json, whole_file, write_json
+from vqa.foundation.files import write_json
 from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
 from vqa.validation.inspection import inspect_pictures
 from vqa.validation.review import acceptance, read_decisions
-from vqa.validation.review_page import review_page
+from vqa.validation.review_page import write_review_page
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.splits import Draw, divided, pictures_seen
 from vqa.vlm.tokens import limit_of
@@ -70,14 +70,10 @@ def run() -> None:
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    with whole_file(REVIEW) as file:
-        shown = [(reject.pair, reject.reason, reject.detail) for reject in rejected]
-        path_of = partial(abo.image_path, root)
-        file.write(review_page(kept, shown, path_of, limits.review_pairs, limits.seed))
+    path_of = partial(abo.image_path, root)
+    write_review_page(REVIEW, kept, rejected, path_of, limits.review_pairs, limits.seed)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": screening.counts_by_reason(rejected)}
-    generation = read_json(GENERATION) if GENERATION.is_file() else {}
-    of_csv = {"csv": generation["lines"]} if "lines" in generation else {}
-    metrics["lines"] = of_csv | {"generated": asdict(lines)}
+    metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     metrics |= statistics.census(by_split) | statistics.trust(pairs)
     metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
     metrics["review"] = acceptance(decisions, pairs)

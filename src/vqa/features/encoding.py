@@ -11,6 +11,8 @@ from vqa.catalogue.pictures import ImageError, load_image
 from vqa.features.shards import OpenShards, Plan, Recipe, Shard, write_shard
 from vqa.foundation.devices import rank_and_world
 from vqa.foundation.errors import InputError
+from vqa.foundation.files import content_hash
+from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.foundation.terminal import progress_bar
 from vqa.vlm.blip2 import ImageEncoder, PixelReader
@@ -40,6 +42,23 @@ def together(rows: Sequence[Tensor | str]) -> Tensor | str:
     return (
         torch.stack(pictures) if len(pictures) == len(rows) else next(r for r in rows if isinstance(r, str))
     )
+
+
+def content_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Picture name → SHA-256 of its file; one that did not change since it was hashed is not read again.
+
+    Raises:
+        InputError: a file is gone.
+    """
+    found, read = {}, KnownHashes("pictures")
+    with progress_bar(len(paths), "image", "pictures") as progress:
+        for name, path in sorted(paths.items()):
+            found[name] = content_hash(path, read.sha256_of)
+            if not found[name]:
+                raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
+            progress.update()
+    read.keep()
+    return found
 
 
 def make_shards(

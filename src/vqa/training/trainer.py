@@ -184,6 +184,8 @@ class AdapterTrainer(Trainer):
         The last step is validated too, also where eval_steps passes it over.
         """
         if self.args.should_save:  # one process of all
+            trainable, total = lora.trainable_share(self._answer_model)
+            print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
             print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
         self.train(resume_from_checkpoint=checkpoint)
         logs = self.state.log_history
@@ -206,12 +208,16 @@ class AdapterTrainer(Trainer):
         logs = self.state.log_history
         losses = [entry["loss"] for entry in logs if "loss" in entry]
         best = max((entry for entry in logs if "eval_bert_score_f1" in entry), key=_bert_score)
+        trainable, total = lora.trainable_share(self._answer_model)
         return {
+            "pairs": len(self.train_dataset),
             "steps": self.state.global_step,
             "final_loss": round(losses[-1], 4),
             "best_epoch": round(best["epoch"], 2),
             "best_val_bert_score_f1": round(best["eval_bert_score_f1"], 4),
             "best_val_exact_match": round(best["eval_exact_match"], 4),
+            "trainable_parameters": trainable,
+            "trainable_share": round(trainable / total, 6),
         }
 
 

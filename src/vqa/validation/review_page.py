@@ -3,13 +3,16 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 from vqa.catalogue.pictures import picture_url, problem_of_name
+from vqa.foundation.files import whole_file
 from vqa.foundation.seeded import rank_of
 from vqa.pages.page import page
 from vqa.pairs.pair import Pair
+from vqa.validation.screening import Rejected
 
 _Item = TypeVar("_Item")
 
@@ -36,26 +39,31 @@ def stratified(
     return sorted(chosen, key=draw)
 
 
-def review_page(
+def write_review_page(
+    path: Path,
     kept: Sequence[Pair],
-    rejected: Sequence[tuple[Pair, str, str]],
+    rejected: Sequence[Rejected],
     path_of: Callable[[str], Path],
     count: int,
     seed: int,
-) -> str:
-    """The page: a sample of the kept pairs by type, and of the rejected (pair, reason, detail) by reason."""
+) -> None:
+    """The page: a sample of the kept pairs by type, and of the rejected by reason."""
     sample = stratified(kept, lambda pair: pair.question_type, _identity, count, seed)
-    refused = stratified(rejected, lambda row: row[1], lambda row: _identity(row[0]), count, seed)
-    shown = {pair.image_name for pair in sample} | {row[0].image_name for row in refused}
+    refused = stratified(rejected, attrgetter("reason"), lambda reject: _identity(reject.pair), count, seed)
+    shown = {pair.image_name for pair in sample} | {reject.pair.image_name for reject in refused}
     urls = {name: picture_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
-    listed = "".join(_identity(pair) for pair in [*sample, *(row[0] for row in refused)])
+    listed = "".join(_identity(pair) for pair in [*sample, *(reject.pair for reject in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
         "kept": [_shown(pair, pair.question_type) for pair in sample],
-        "rejected": [_shown(row[0], row[1]) | {"reason": row[1], "detail": row[2]} for row in refused],
+        "rejected": [
+            _shown(reject.pair, reject.reason) | {"reason": reject.reason, "detail": reject.detail}
+            for reject in refused
+        ],
         "pictures": {name: url for name, url in urls.items() if url},
     }
-    return page("review.html", {"data": data})
+    with whole_file(path) as file:
+        file.write(page("review.html", {"data": data}))
 
 
 def _identity(pair: Pair) -> str:

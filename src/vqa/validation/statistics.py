@@ -2,12 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vqa.catalogue.abo import Listings
+from vqa.foundation.csv_tables import Lines
+from vqa.foundation.files import read_json
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
@@ -62,6 +66,15 @@ def leak_protection(
         },
         "pictures_model_was_made_with": None if seen is None else len(seen),
     }
+
+
+def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
+    """What became of each line of generated.csv, and of generate.csv where the pairs come from there, as the
+    metrics `generation` of the stage before say.
+    """
+    before = read_json(generation) if generation.is_file() else {}
+    of_csv = {"csv": before["lines"]} if "lines" in before else {}
+    return of_csv | {"generated": asdict(generated)}
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
