@@ -16,8 +16,10 @@ _ARGUMENTS = [
 
 
 @contextmanager
-def chromium_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
+def chromium_page(width: int = 1100, height: int = 800, is_scripted: bool = True) -> Iterator[Page]:
     """A page in a new browser; leaving it fails the test if a script of the page raised or reached out.
+
+    `is_scripted=False` shows it to who allows no JavaScript.
 
     Skips where there is no Chromium: on Debian `apt install chromium`, which `make test` does as root.
     """
@@ -26,7 +28,11 @@ def chromium_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
         pytest.skip("needs Chromium: apt install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        page = browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            accept_downloads=True,
+            java_script_enabled=is_scripted,
+        )
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

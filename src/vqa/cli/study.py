@@ -16,6 +16,7 @@ import typer
 import yaml
 
 from vqa.evaluation.bootstrap import Columns
+from vqa.evaluation.systems import ADAPTED
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import Grid, read_grid
@@ -28,7 +29,7 @@ from vqa.pages.page import page
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
-PREDICTIONS = "data/predictions/lora.csv"
+PREDICTIONS = str(ADAPTED.answers)
 _LOOK_EVERY = 20  # seconds; a look takes one or two
 
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
@@ -87,7 +88,7 @@ def _grids(files: list[Path]) -> list[Grid]:
 
 def _result(sha: str, rev: str, changes: dict[str, Any]) -> Result:
     """What experiment `sha` came to, beside the settings as committed in `rev`."""
-    judged = dvc_queue.committed("metrics/details.json", sha)["systems"]["lora"]["all"]
+    judged = dvc_queue.committed("metrics/details.json", sha)["systems"][ADAPTED.key]["all"]
     trained = dvc_queue.committed("metrics/train.json", sha)
     pairs, ours = exact_matches(dvc_queue.kept(PREDICTIONS, sha))
     reference, theirs = exact_matches(dvc_queue.kept(PREDICTIONS, rev))

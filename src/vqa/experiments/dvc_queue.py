@@ -23,8 +23,11 @@ _STARTS = 5  # in a row that change nothing; a worker takes seconds to take up i
 
 def names(rev: str) -> dict[str, str]:
     """Experiments that ran from the commit `rev`: name → revision."""
-    listed = dvc.api.exp_show(revs=commit(rev))
-    return {row["Experiment"]: row["rev"] for row in listed if row["Experiment"] and row["State"] is None}
+    with (
+        Repo() as repo
+    ):  # dvc.api.exp_show raises while a killed worker's task is unended; this reads only git
+        listed = repo.experiments.ls(rev=commit(rev))
+    return {name: sha for of_commit in listed.values() for name, sha in of_commit}
 
 
 def commit(rev: str) -> str:

@@ -1,0 +1,103 @@
+"""The page on which people decide on a sample of the pairs; tests/pipeline takes its decisions on."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from browser import chromium_page
+from vqa.pairs.pair import Pair
+from vqa.validation.review_page import review_page, stratified
+
+KEPT = [
+    *(Pair("a.jpg", f"What color is it, {i}?", "red", "color") for i in range(6)),
+    Pair("b.jpg", "How many </script><b>?", "=2", "count"),
+]
+REJECTED = [
+    (Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
+    (Pair("../x.jpg", "What is <img src=x>?", "<b>lamp</b>", "object"), "image_name", "climbs out"),
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (20, 10), "red").save(tmp_path / name)
+    html = review_page(KEPT, REJECTED, lambda name: tmp_path / name, count=20, seed=0)
+    (tmp_path / "review.html").write_text(html)
+    return tmp_path / "review.html"
+
+
+def test_a_sample_has_each_stratum_by_its_share_and_at_least_once() -> None:
+    items = [f"common{i}" for i in range(90)] + [f"rare{i}" for i in range(9)] + ["only"]
+    drawn = stratified(items, lambda item: item.rstrip("0123456789"), str, 20, seed=0)
+    assert Counter(item.rstrip("0123456789") for item in drawn) == {"common": 18, "rare": 2, "only": 1}
+    assert stratified(items[::-1], lambda item: item.rstrip("0123456789"), str, 20, seed=0) == drawn
+    assert stratified(items, lambda item: item.rstrip("0123456789"), str, 20, seed=1) != drawn
+
+
+def test_each_picture_is_in_the_page_once_and_none_that_is_not_there(page: Path) -> None:
+    assert page.read_text().count("data:image/jpeg") == 2
+
+
+def test_another_sample_has_another_identity(tmp_path: Path) -> None:
+    pages = [
+        review_page(kept, [], lambda name: tmp_path / name, 20, seed=0) for kept in (KEPT, KEPT, KEPT[1:])
+    ]
+    assert pages[0] == pages[1]
+    identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
+    assert identities[0] != identities[2]
+    assert len(identities[0]) == 12
+
+
+def test_no_pair_becomes_markup(page: Path) -> None:
+    assert page.read_text().count("</script>") == 2
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        browser.get_by_label("Show").select_option("count")
+        assert browser.locator("#question").inner_text() == "How many </script><b>?"
+        assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
+        browser.get_by_role("tab", name="Rejected").click()
+        browser.get_by_label("Show").select_option("image_name")
+        assert browser.locator("#question").inner_text() == "What is <img src=x>?"
+        assert browser.locator("#answer").inner_text() == "<b>lamp</b>"
+        assert browser.locator("main img").count() == 1
+
+
+def test_it_serves_phones_filters_and_assistive_tools(page: Path) -> None:
+    with chromium_page(width=390, height=800) as browser:
+        browser.goto(page.as_uri())
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+        browser.get_by_label("Show").select_option("color")
+        assert "color" in browser.locator("#kind").inner_text()
+        assert browser.locator("#place").inner_text() == "1 of 6"
+        browser.get_by_role("tab", name="Rejected").click()
+        assert browser.get_by_role("tab", name="Rejected").get_attribute("aria-selected") == "true"
+        browser.get_by_label("Show").select_option("image_missing")
+        assert browser.locator("#reason").inner_text() == "image_missing: no file"
+        assert browser.get_by_role("progressbar", name="Progress").count() == 1
+        browser.get_by_role("button", name="Reject").click()
+        assert browser.locator("#count").inner_text() == "1 of 1 reviewed"
+
+
+def test_decisions_are_downloaded_as_rows_that_no_spreadsheet_runs(page: Path) -> None:
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        browser.get_by_label("Show").select_option("count")
+        browser.get_by_role("button", name="Correct").click()
+        browser.get_by_label("Right answer, one word").fill("three")
+        browser.keyboard.press("Enter")
+        with browser.expect_download() as download:
+            browser.get_by_role("button", name="Download").click()
+        (row,) = csv.DictReader(io.StringIO(download.value.path().read_text()))
+    assert (row["question"], row["list"]) == ("How many </script><b>?", "kept")
+    assert (row["answer"], row["decision"], row["corrected_answer"]) == ("'=2", "correct", "three")
+
+
+def test_who_allows_no_script_is_told(page: Path) -> None:
+    with chromium_page(is_scripted=False) as browser:
+        browser.goto(page.as_uri())
+        assert "allow JavaScript" in browser.locator("noscript").inner_text()
