@@ -11,17 +11,19 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.foundation.devices import PATIENCE, rank_and_world
+from vqa.foundation.devices import PATIENCE, from_first, rank_and_world
 from vqa.foundation.errors import InputError
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
 from vqa.training.batches import Shuffled, collate
+from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
+_MOST_LOGGED = 2000  # points of a plot, or a few more
 
 
 def trainer_arguments(
@@ -39,6 +41,8 @@ def trainer_arguments(
             f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
         )
     is_cpu = device.type == "cpu"
+    steps = math.ceil(pairs / settings.batch_size)
+    every = steps * settings.epochs // _MOST_LOGGED  # plots are in git: a million pairs have 750,000 steps
     return TrainingArguments(
         output_dir=str(work),
         num_train_epochs=settings.epochs,
@@ -55,13 +59,13 @@ def trainer_arguments(
         # Not by epoch: Trainer validates before it saves a checkpoint of the same step, but an epoch's end
         # comes after, and a run killed in between would never validate it.
         eval_strategy="steps",
-        eval_steps=settings.eval_steps or math.ceil(pairs / settings.batch_size),
+        eval_steps=settings.eval_steps or steps,
         save_strategy="steps",
-        save_steps=settings.checkpoint_steps,
+        save_steps=max(settings.checkpoint_steps, every),
         save_total_limit=2,
         restore_callback_states_from_checkpoint=True,
         metric_for_best_model="bert_score_f1",
-        logging_steps=20,
+        logging_steps=max(20, every),
         logging_first_step=True,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
@@ -84,7 +88,8 @@ class AdapterTrainer(Trainer):
         settings: Train,
         **named: Any,
     ) -> None:
-        callbacks = [*named.pop("callbacks", []), *_stopping(settings)]
+        pauses = MinutesBetweenCheckpoints(settings.checkpoint_minutes)  # after those that log with them
+        callbacks = [*named.pop("callbacks", []), *_stopping(settings), pauses]
         super().__init__(model=model, data_collator=collate(model), callbacks=callbacks, **named)
         # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
         self.args._n_gpu = min(self.args.n_gpu, 1)
@@ -96,7 +101,9 @@ class AdapterTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         pairs = self.train_dataset.pairs
-        lengths = [self._answer_model.length_of(pair.question, pair.answer) for pair in pairs]
+        lengths = [0] * len(pairs)  # of no account where they are not grouped: 148 s at a million pairs
+        if self._is_grouped:
+            lengths = from_first(lambda: [self._answer_model.length_of(p.question, p.answer) for p in pairs])
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * rank_and_world()[1]
         seed = self.args.seed
         return Shuffled(lengths, step, self._is_grouped, seed, lambda: int(self.state.epoch or 0))
