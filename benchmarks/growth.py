@@ -1,6 +1,6 @@
 """Seconds and memory of what could grow with the square of the pictures or pairs, at ABO's size and a tenth.
 
-    python benchmarks/full_size.py [near_copies …]
+    python benchmarks/growth.py [near_copies …]
 
 Data are made up: 398,212 pictures as alike as ABO's. Each part runs in a process of its own; its memory is
 that process's peak, libraries and the made-up data included.
