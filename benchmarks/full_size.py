@@ -1,166 +1,156 @@
-"""Seconds and memory of what could grow with the square of the pictures or pairs, at ABO's size and a tenth.
+"""The stages that a CPU does, one after another, on a made-up catalogue of ABO's size: seconds and memory.
 
-    python benchmarks/full_size.py [near_copies …]
+    python benchmarks/full_size.py [--pictures 398212]
 
-Data are made up: 398,212 pictures as alike as ABO's. Each part runs in a process of its own; its memory is
-that process's peak, libraries and the made-up data included.
+Draws tiny pictures and their listings in a temporary folder (2 GB at full size), then runs generate
+(metadata) and validate twice, plans the features, and guesses and bounds what evaluate does without a model.
+Memory is each process's peak.
 """
 
+import argparse
+import gzip
+import json
+import os
 import random
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
+import yaml
+from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-PICTURES = 398_212
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+SHARDS = 16
+COLORS = "black white red blue green yellow brown gray pink purple orange beige".split()
+MATERIALS = "wood metal glass plastic cotton leather ceramic steel paper rubber".split()
+SHAPES = "round square oval rectangular long triangular hexagonal curved".split()
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or list(PARTS)
-    print(f"{'part':<14} {'pictures':>9} {'seconds':>8} {'GB':>6}")
-    for name in chosen:
-        for share in (0.1, 1.0):
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=398_212)
+    pictures = parser.parse_args().pictures
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        _write_catalogue(folder / "data/abo", pictures)
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["data"]["root"] = "data/abo"
+        params["generate"] |= {"images": pictures, "questions_per_image": 3}
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        (folder / "models").symlink_to(ROOT / "models")
+        os.chdir(folder)
+        print(f"{'stage':<22} {'seconds':>8} {'GB':>6}")
+        for stage in ("generate", "validate", "validate again"):
+            _run_stage(stage)
+        for name, work in {"plan of features": plan, "text-only": text_only, "bootstrap": bootstrap}.items():
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                pool.submit(_weighed, name, int(share * PICTURES)).result()
+                pool.submit(_weighed, name, work).result()
 
 
-def _weighed(name: str, pictures: int) -> None:
-    seconds, found = PARTS[name](pictures)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{name:<14} {pictures:>9,} {seconds:>8.1f} {peak:>6.2f}  {found}")
+def _run_stage(stage: str) -> None:
+    start, script = time.perf_counter(), str(ROOT / "src" / f"{stage.split(maxsplit=1)[0]}.py")
+    with Path("log").open("w") as log:
+        child = os.posix_spawn(
+            sys.executable,
+            [sys.executable, script],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, log.fileno(), 1), (os.POSIX_SPAWN_DUP2, log.fileno(), 2)],
+        )
+        _, status, usage = os.wait4(child, 0)
+    said = Path("log").read_text().splitlines()
+    if status:
+        sys.exit("\n".join(said[-5:]))
+    _print(stage, time.perf_counter() - start, usage.ru_maxrss, "")
 
 
-def near_copies(pictures: int) -> tuple[float, str]:
-    from vqa.validation import near_copies
-
-    hashes = _hashes(pictures)
+def _weighed(name: str, work: Callable[[], str]) -> None:
     start = time.perf_counter()
-    found = near_copies.near_copies(hashes, 10)
-    return time.perf_counter() - start, f"{found.pairs:,} pairs of near copies"
+    found = work()
+    _print(name, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, found)
 
 
-def splits(pictures: int) -> tuple[float, str]:
-    """With a chain of near copies that holds a fifth of the pictures."""
-    from vqa.catalogue.pictures import Picture
-    from vqa.validation.splits import Draw, divided
-
-    hashes = _hashes(pictures - pictures // 5) + _chain(pictures // 5)
-    found = {f"{i:08x}.jpg": Picture(f"{i:064x}", 256, 256, text) for i, text in enumerate(hashes)}
-    types = {name: f"TYPE{i % 573}" for i, name in enumerate(found)}
-    start = time.perf_counter()
-    division = divided(found, types, [], Draw(0.1, 0.25, 10, 0), Path("no splits.json"))
-    seconds = time.perf_counter() - start
-    cut = f"largest group {division.largest_share:.1%}, {division.groups_cut} cut"
-    return seconds, f"{cut}, {len(division.left_out):,} pictures left out"
+def _print(name: str, seconds: float, peak: int, found: str) -> None:
+    print(f"{name:<22} {seconds:>8.1f} {peak / 2**20:>6.2f}  {found}", flush=True)
 
 
-def store(pictures: int) -> tuple[float, str]:
-    """Plan and copy after one picture of each shard, and two of three of every tenth, went; small rows."""
-    import torch
+def plan() -> str:
+    """What cache_features does before it encodes: the pictures' hashes, and which shards are to be made."""
+    from cache_features import PAIRS
+    from vqa.catalogue.abo import image_path
+    from vqa.features import shards
+    from vqa.features.encoding import content_hashes
+    from vqa.pairs.pair import SPLITS, read_pairs
 
-    from vqa.features.shards import OpenShards, Recipe, plan, write_shard
-
-    recipe = Recipe({"fingerprint": "f", "processor": "p", "dtype": "float32"}, "qformer", "float32")
-    names, row = [f"{number:064x}" for number in range(pictures)], torch.zeros(1, 64)
-    with TemporaryDirectory() as folder:
-        place, work = Path(folder, "store"), Path(folder, "work")
-        for shard in plan(place, work, names, recipe, 1000).missing:
-            write_shard(place, shard, (row for _ in shard.pictures), recipe)
-        left = [n for i, n in enumerate(names) if i % 1000 and (i // 1000 % 10 or i % 3 == 0)]
-        start = time.perf_counter()
-        todo = plan(place, work, left, recipe, 1000)
-        for shard in todo.missing:
-            there = OpenShards()
-            write_shard(work, shard, (there.row(*todo.reusable[name]) for name in shard.pictures), recipe)
-        seconds = time.perf_counter() - start
-    return seconds, f"{len(todo.kept)} shards stay, {len(todo.missing)} are copied from {len(todo.stale)}"
+    pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
+    names = {pair.image_name for pair in pairs}
+    hashes = content_hashes({name: image_path(Path("data/abo"), name) for name in names})
+    recipe = shards.Recipe({"fingerprint": "f", "processor": "p", "dtype": "float32"}, "qformer", "bfloat16")
+    todo = shards.plan(Path("data/features"), Path("work"), list(set(hashes.values())), recipe, 1000)
+    return f"{len(todo.missing)} shards of {len(pairs):,} pairs' pictures"
 
 
-def text_only(pictures: int) -> tuple[float, str]:
-    """2.5 known questions a picture, all distinct; every fiftieth of the asked ones, a tenth as many."""
-    from vqa.evaluation.near_questions import KnownQuestions
+def text_only() -> str:
+    from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
+    from vqa.pairs.pair import read_pairs
 
-    known, asked = int(2.5 * pictures), int(2.5 * pictures) // 500
-    questions = _questions(known + asked)
-    start = time.perf_counter()
-    nearest = KnownQuestions(questions[:known]).nearest(questions[known:], 20)
-    found = sum(len(numbers) for numbers, _ in nearest)
-    return time.perf_counter() - start, f"{found:,} neighbours of {asked:,} questions among {known:,}"
+    train, test = (read_pairs(Path(f"data/vqa/{split}.csv")) for split in ("train", "test"))
+    text_only_guesses(train, test)
+    majority_guesses(train, test)
+    return f"{len(test):,} questions by {len(train):,} pairs"
 
 
-def bootstrap(pictures: int) -> tuple[float, str]:
-    """A quarter of the pictures held out, 2.5 pairs each; the columns of six systems and seven types."""
+def bootstrap() -> str:
     from vqa.evaluation.bootstrap import Columns
-    from vqa.pairs.pair import Pair
+    from vqa.pairs.pair import read_pairs
 
-    held_out, rng = pictures // 4, np.random.default_rng(0)
-    pairs = [Pair(f"{i * 2 // 5:08x}.jpg", "", "") for i in range(held_out * 5 // 2)]
-    start = time.perf_counter()
-    columns = Columns(pairs)
+    test, rng = read_pairs(Path("data/vqa/test.csv")), np.random.default_rng(0)
+    columns = Columns(test)
     for _ in range(92):
-        columns.add(rng.random(len(pairs)), rng.random(len(pairs)) < 0.5)
-    columns.bounds(1000, 0)
-    return time.perf_counter() - start, f"1,000 draws of {held_out:,} pictures; 10,000 take ten times as long"
+        columns.add(rng.random(len(test)), rng.random(len(test)) < 0.5)
+    columns.bounds(10_000, 0)
+    return f"10,000 draws of {len({pair.image_name for pair in test}):,} pictures"
 
 
-def _questions(count: int) -> list[str]:
-    """Distinct ones in a few forms, of words whose number falls as their rank."""
-    rng = np.random.default_rng(0)
-    forms = (
-        "what is {a} of {n}",
-        "what is {a} of {b} {n}",
-        "how many {n} are visible on {b} {m}",
-        "is {n} {b} or {a}",
-        "what {a} is {b} part of {n} near {m}",
-        "which {a} has {n} on {b} {m} in image",
-    )
-    found: dict[str, None] = {}
-    while len(found) < count:
-        words = {
-            letter: np.minimum(rng.zipf(1.2, count), most)
-            for letter, most in {"n": 1500, "m": 1500, "a": 60, "b": 240}.items()
-        }
-        columns = (words[letter].tolist() for letter in "nmab")
-        for form, n, m, a, b in zip(rng.choice(forms, count).tolist(), *columns, strict=True):
-            found[form.format(n=f"n{n}", m=f"m{m}", a=f"a{a}", b=f"b{b}")] = None
-    return list(found)[:count]
+def _write_catalogue(root: Path, pictures: int) -> None:
+    """Noise of 16×16 pixels, so that no two are near copies; one listing each."""
+    rng, numbers = random.Random(0), np.random.default_rng(0)
+    names = [f"{number * 2654435761 % 2**32:08x}.png" for number in range(pictures)]
+    for number in range(256):
+        (root / f"images/small/{number:02x}").mkdir(parents=True)
+    for name in names:
+        pixels = numbers.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images/small" / name[:2] / name, compress_level=0)
+    for folder in ("images/metadata", "listings/metadata"):
+        (root / folder).mkdir(parents=True)
+    with gzip.open(root / "images/metadata/images.csv.gz", "wt") as file:
+        file.write("image_id,height,width,path\n")
+        file.writelines(f"71{n:07d}+L,16,16,{name[:2]}/{name}\n" for n, name in enumerate(names))
+    for shard in range(SHARDS):
+        with gzip.open(root / f"listings/metadata/listings_{shard:x}.json.gz", "wt") as file:
+            file.writelines(json.dumps(_listing(n, rng)) + "\n" for n in range(shard, pictures, SHARDS))
 
 
-def _hashes(pictures: int) -> list[str]:
-    """Perceptual hashes: four pictures a design, each bit as often set as in ABO's, up to nine changed."""
-    rng = np.random.default_rng(0)
-    often = rng.choice([0.15, 0.25, 0.35, 0.4, 0.43, 0.45, 0.55], 256)
-    designs = rng.random((-(-pictures // 4), 256), dtype=np.float32) < often
-    bits = np.repeat(designs, 4, axis=0)[:pictures]
-    for most in range(9):
-        rows = np.flatnonzero(rng.integers(9, size=pictures) > most)
-        bits[rows, rng.integers(256, size=len(rows))] ^= True
-    return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
+def _listing(number: int, rng: random.Random) -> dict[str, object]:
+    def text(value: str) -> list[dict[str, str]]:
+        return [{"language_tag": "en_US", "value": value}]
 
+    return {
+        "item_id": f"B{number:09d}",
+        "item_name": text(f"Thing number {number}"),
+        "product_type": [{"value": f"KIND{number % 573}"}],
+        "color": text(rng.choice(COLORS)),
+        "material": text(rng.choice(MATERIALS)),
+        "item_shape": text(rng.choice(SHAPES)),
+        "main_image_id": f"71{number:07d}+L",
+    }
 
-def _chain(pictures: int) -> list[str]:
-    """Each is eight bits from one of the three before it."""
-    rng = random.Random(0)
-    bits = [rng.getrandbits(256)]
-    while len(bits) < pictures:
-        bits.append(rng.choice(bits[-3:]) ^ sum(1 << bit for bit in rng.sample(range(256), 8)))
-    return [f"{number:064x}" for number in bits]
-
-
-PARTS: dict[str, Callable[[int], tuple[float, str]]] = {
-    "near_copies": near_copies,
-    "splits": splits,
-    "store": store,
-    "text_only": text_only,
-    "bootstrap": bootstrap,
-}
 
 if __name__ == "__main__":
     main()

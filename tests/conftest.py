@@ -77,7 +77,7 @@ def project(
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["data"]["root"] = str(catalogue)
         params["model"]["name"] = str(toy_folder)
-        params["train"]["epochs"] = 1
+        params["train"] |= {"epochs": 1, "checkpoint_minutes": 0}
         params["evaluate"]["bootstrap_draws"] = 200
         params["evaluate"]["speed_images"] = 4
         for block, values in changes.items():

@@ -200,6 +200,7 @@ class Train:
     eval_batch_size: Count
     patience: Count | None
     checkpoint_steps: Count
+    checkpoint_minutes: Annotated[float, Field(ge=0)]
     seed: Index
 
     @model_validator(mode="after")

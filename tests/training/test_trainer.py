@@ -11,17 +11,22 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 import cache_features
 import generate
 import train
 import validate
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
+from conftest import ROOT
 from vqa.foundation.errors import InputError
 from vqa.foundation.unfinished import folder_of_run, held
 from vqa.pairs.pair import read_pairs
+from vqa.settings import load_settings
 from vqa.training.batches import Shuffled, any_order, like_lengths, like_pictures, pairs_of_images
-from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints
+from vqa.training.progress import MinutesBetweenCheckpoints
+from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
+from vqa.vlm.blip2 import AnswerModel
 
 Project = Callable[..., Path]
 WORK = Path(".durable/training")
@@ -272,3 +277,36 @@ def test_what_is_left_of_a_picture_s_pairs_fills_batches_of_its_own() -> None:
     batches = [{names[i] for i in order[k : k + 4]} for k in range(0, 200, 4)]
     assert [len(batch) for batch in batches].count(1) >= 39
     assert sorted(order) == list(range(200))
+
+
+def test_an_order_that_ignores_lengths_tokenises_no_pair_for_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached(project, train={"images": 4})
+    monkeypatch.setattr(AnswerModel, "length_of", None)  # a length asked for now would raise
+    train.run()
+    project(train={"images": 4, "group_by_length": True})
+    with pytest.raises(TypeError):
+        train.run()
+
+
+def test_checkpoints_are_minutes_apart_and_the_last_step_has_one() -> None:
+    clock = iter([0.0, 100.0, 300.0, 300.0, 599.0])  # begin, step 1, step 2 twice, step 3
+    pauses = MinutesBetweenCheckpoints(5, lambda: next(clock, 600.0))
+    state = TrainerState(max_steps=4)
+    arguments, saved = TrainingArguments(), []
+    pauses.on_train_begin(arguments, state, TrainerControl())
+    for state.global_step in (1, 2, 3, 4):
+        control = TrainerControl(should_save=True)
+        pauses.on_step_end(arguments, state, control)
+        saved.append(control.should_save)
+    assert saved == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "logged", "may_save"), [(2605, 20, 200), (160_000, 60, 200), (1_000_000, 375, 375)]
+)
+def test_plots_of_long_runs_are_thinned(tmp_path: Path, pairs: int, logged: int, may_save: int) -> None:
+    settings = load_settings(ROOT / "params.yaml").train
+    arguments = trainer_arguments(tmp_path, settings, pairs, torch.device("cpu"), torch.float32)
+    assert (arguments.logging_steps, arguments.save_steps) == (logged, may_save)

@@ -10,15 +10,16 @@ from PIL import Image
 
 from browser import chromium_page
 from vqa.pairs.pair import Pair
-from vqa.validation.review_page import review_page, stratified
+from vqa.validation.review_page import stratified, write_review_page
+from vqa.validation.screening import Rejected
 
 KEPT = [
     *(Pair("a.jpg", f"What color is it, {i}?", "red", "color") for i in range(6)),
     Pair("b.jpg", "How many </script><b>?", "=2", "count"),
 ]
 REJECTED = [
-    (Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
-    (Pair("../x.jpg", "What is <img src=x>?", "<b>lamp</b>", "object"), "image_name", "climbs out"),
+    Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
+    Rejected(Pair("../x.jpg", "What is <img src=x>?", "<b>lamp</b>", "object"), "image_name", "climbs out"),
 ]
 
 
@@ -26,9 +27,9 @@ REJECTED = [
 def page(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg"):
         Image.new("RGB", (20, 10), "red").save(tmp_path / name)
-    html = review_page(KEPT, REJECTED, lambda name: tmp_path / name, count=20, seed=0)
-    (tmp_path / "review.html").write_text(html)
-    return tmp_path / "review.html"
+    path = tmp_path / "review.html"
+    write_review_page(path, KEPT, REJECTED, lambda name: tmp_path / name, count=20, seed=0)
+    return path
 
 
 def test_a_sample_has_each_stratum_by_its_share_and_at_least_once() -> None:
@@ -44,9 +45,10 @@ def test_each_picture_is_in_the_page_once_and_none_that_is_not_there(page: Path)
 
 
 def test_another_sample_has_another_identity(tmp_path: Path) -> None:
-    pages = [
-        review_page(kept, [], lambda name: tmp_path / name, 20, seed=0) for kept in (KEPT, KEPT, KEPT[1:])
-    ]
+    pages = []
+    for kept in (KEPT, KEPT, KEPT[1:]):
+        write_review_page(tmp_path / "page.html", kept, [], lambda name: tmp_path / name, 20, seed=0)
+        pages.append((tmp_path / "page.html").read_text())
     assert pages[0] == pages[1]
     identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
     assert identities[0] != identities[2]

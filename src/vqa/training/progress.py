@@ -1,13 +1,15 @@
-"""What is seen of training while it runs: a bar that counts pairs, and plots through DVCLive."""
+"""Training while it runs: a bar that counts pairs, plots through DVCLive, and when a checkpoint is due."""
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from vqa.foundation.devices import from_first
 from vqa.foundation.terminal import progress_bar
 
 
@@ -118,3 +120,29 @@ class LivePlots(TrainerCallback):
         for name in self._PLOTTED:
             if name in logs:
                 self._live.log_metric(name.removeprefix("eval_"), float(logs[name]))
+
+
+class MinutesBetweenCheckpoints(TrainerCallback):
+    """Passes over a checkpoint sooner than so many minutes after the one before; never the run's last.
+
+    A checkpoint every 200 steps of a million pairs would write terabytes. Steps that may have one are logged
+    whether they do or not, so that plots do not depend on the clock.
+    """
+
+    def __init__(self, minutes: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._minutes, self._now = minutes, now
+        self._last = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._last = self._now()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if control.should_save and state.global_step < state.max_steps:
+            # One clock decides for all processes: they save together.
+            control.should_save = from_first(lambda: self._now() - self._last >= 60 * self._minutes)
+        if control.should_save:
+            self._last = self._now()

@@ -12,19 +12,21 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.foundation.devices import PATIENCE, rank_and_world
+from vqa.foundation.devices import PATIENCE, from_first, rank_and_world
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
 from vqa.training.batches import Shuffled, any_order, collate, like_lengths, like_pictures
+from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
 from vqa.vlm.blip2 import AnswerModel
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
+_MOST_LOGGED = 2000  # points of a plot, or a few more
 
 
 def trainer_arguments(
@@ -42,6 +44,8 @@ def trainer_arguments(
             f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
         )
     is_cpu = device.type == "cpu"
+    steps = math.ceil(pairs / settings.batch_size)
+    every = steps * settings.epochs // _MOST_LOGGED  # plots are in git: a million pairs have 750,000 steps
     return TrainingArguments(
         output_dir=str(work),
         num_train_epochs=settings.epochs,
@@ -58,13 +62,13 @@ def trainer_arguments(
         # Not by epoch: Trainer validates before it saves a checkpoint of the same step, but an epoch's end
         # comes after, and a run killed in between would never validate it.
         eval_strategy="steps",
-        eval_steps=settings.eval_steps or math.ceil(pairs / settings.batch_size),
+        eval_steps=settings.eval_steps or steps,
         save_strategy="steps",
-        save_steps=settings.checkpoint_steps,
+        save_steps=max(settings.checkpoint_steps, every),
         save_total_limit=2,
         restore_callback_states_from_checkpoint=True,
         metric_for_best_model="bert_score_f1",
-        logging_steps=20,
+        logging_steps=max(20, every),
         logging_first_step=True,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
@@ -87,7 +91,8 @@ class AdapterTrainer(Trainer):
         settings: Train,
         **named: Any,
     ) -> None:
-        callbacks = [*named.pop("callbacks", []), *_stopping(settings)]
+        pauses = MinutesBetweenCheckpoints(settings.checkpoint_minutes)  # after those that log with them
+        callbacks = [*named.pop("callbacks", []), *_stopping(settings), pauses]
         collator = collate(model, is_shared=settings.pairs_together > 1)
         super().__init__(model=model, data_collator=collator, callbacks=callbacks, **named)
         # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
@@ -100,8 +105,8 @@ class AdapterTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         pairs, settings = self.train_dataset.pairs, self._settings
-        if settings.group_by_length:
-            lengths = [self._answer_model.length_of(pair.question, pair.answer) for pair in pairs]
+        if settings.group_by_length:  # tokenised for nothing else: it takes 148 s at a million pairs
+            lengths = from_first(lambda: [self._answer_model.length_of(p.question, p.answer) for p in pairs])
             order = partial(like_lengths, lengths, settings.batch_size)
         elif settings.pairs_together > 1:
             names = [pair.image_name for pair in pairs]

@@ -35,7 +35,7 @@ def near_copies(hashes: Sequence[str], most_bits: int) -> NearCopies:
     """Pictures whose hashes (64 hex digits) differ in at most `most_bits` bits; equal bytes have equal ones.
 
     Time grows with the pictures that share a band, memory with pictures and links: 400,000 hashes as alike as
-    ABO's take seconds at 10 bits (benchmarks/near_copies.py); twice the bits take many times as long.
+    ABO's take seconds at 10 bits (benchmarks/growth.py); twice the bits take many times as long.
     """
     number: dict[str, int] = {}
     look_of = np.array([number.setdefault(text, len(number)) for text in hashes], dtype=np.int64)
