@@ -104,6 +104,8 @@ def run() -> None:
         resumed = last_checkpoint(work)
         if is_first:
             print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+            if settings.train.pairs_together > 1 and model.is_encoder_decoder:
+                print("a row a pair: this language model's encoder lets image tokens see the question")
             print(f"continuing from {resumed}" if resumed else "starting afresh")
         with closing(bar):
             trainer.train(resume_from_checkpoint=resumed)
