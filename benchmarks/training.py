@@ -160,18 +160,24 @@ def clear(folder: Path) -> None:
 def print_real_bounds() -> None:
     """What the operations of the published models allow, decoding free.
 
-    A frozen layer costs 2 operations a weight and token forward, and 2 more backward for its input.
+    A frozen layer costs 2 operations a weight and token forward, and 2 more backward for its input. Behind
+    one look, image tokens count once for the pairs of a picture in a step.
     """
-    print("\n| model | encoder, GFLOP a picture | language step, GFLOP a pair | 5 questions, 3 epochs |")
-    print("|---|---|---|---|")
+    print("\n| model | encoder, GFLOP a picture | language step, GFLOP a pair | 5 together ", end="")
+    print("| 5 questions, 3 epochs: cached | 4 together | 5 together |")
+    print("|---|---|---|---|---|---|---|")
     for name in PUBLISHED:
         model = without_weights(name)
         patches = (224 // 14) ** 2 + 1
         look = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
-        learn = 4 * _weights(model.language_model) * (32 + TEXT_TOKENS)
+        a_token = 4 * _weights(model.language_model)
+        learn = {together: a_token * (32 / together + TEXT_TOKENS) for together in (1, 4, 5)}
         turns = EPOCHS * QUESTIONS
-        bound = turns * (look + learn) / (look + turns * learn)
-        print(f"| {name} | {look / 1e9:.0f} | {learn / 1e9:.0f} | {bound:.2f} × |")
+        bounds = [f"{turns * (look + learn[1]) / (look + turns * of):.2f} ×" for of in learn.values()]
+        is_t5 = model.config.text_config.model_type == "t5"
+        shared = ["–"] * 3 if is_t5 else [f"{learn[5] / 1e9:.0f}", *bounds[1:]]
+        cells = [f"{look / 1e9:.0f}", f"{learn[1] / 1e9:.0f}", shared[0], bounds[0], *shared[1:]]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def _weights(module: Any) -> int:

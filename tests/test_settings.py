@@ -74,6 +74,7 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
             "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
         ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
+        ("train", {"group_by_length": True, "pairs_together": 2}, "train is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
     ],

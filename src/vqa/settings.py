@@ -206,7 +206,9 @@ class Train:
     @model_validator(mode="after")
     def _groups_by_one_thing(self) -> Self:
         if self.group_by_length and self.pairs_together > 1:
-            raise ValueError("group_by_length and pairs_together above 1 exclude each other")
+            raise ValueError(
+                "set group_by_length to false, or pairs_together to 1: a batch is made by one of them"
+            )
         return self
 
 

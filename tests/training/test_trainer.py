@@ -62,7 +62,7 @@ def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
 def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
     project: Project,
 ) -> None:
-    cached(project)
+    cached(project, train={"epochs": 4, "checkpoint_steps": 7, "pairs_together": 3})
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
     metrics, plots = trained_metrics(), plotted()
@@ -130,9 +130,10 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
 
 
-def test_two_processes_and_two_hosts_train_as_one_does(project: Project) -> None:
+@pytest.mark.parametrize("pairs_together", [1, 3])
+def test_two_processes_and_two_hosts_train_as_one_does(project: Project, pairs_together: int) -> None:
     halves = {
-        "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2},
+        "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2, "pairs_together": pairs_together},
         "lora": {"r": 4, "dropout": 0.0},
     }
     cached(project, **halves)
@@ -176,12 +177,16 @@ def test_batch_sizes_that_do_not_divide_are_named(project: Project) -> None:
         train.run()
 
 
-def test_accumulated_parts_train_as_the_whole_batch_does(project: Project) -> None:
+@pytest.mark.parametrize("pairs_together", [1, 3])
+def test_accumulated_parts_train_as_the_whole_batch_does(project: Project, pairs_together: int) -> None:
+    """One pair at once is a row a pair, whatever share a step."""
     plain = {"lora": {"r": 4, "dropout": 0.0}}
-    cached(project, train={"epochs": 1, "batch_size": 4, "micro_batch_size": 4}, **plain)
+    whole_batch: dict[str, Any] = {"epochs": 1, "batch_size": 4, "micro_batch_size": 4}
+    whole_batch |= {"pairs_together": pairs_together}
+    cached(project, train=whole_batch, **plain)
     train.run()
     whole = weights()
-    project(train={"epochs": 1, "batch_size": 4, "micro_batch_size": 1}, **plain)
+    project(train=whole_batch | {"micro_batch_size": 1}, **plain)
     train.run()
     for name, weight in whole.items():
         close(weights()[name], weight)

@@ -191,6 +191,8 @@ class AdapterTrainer(Trainer):
         if self.args.should_save:  # one process of all
             trainable, total = lora.trainable_share(self._answer_model)
             print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+            if self._settings.pairs_together > 1 and self._answer_model.is_encoder_decoder:
+                print("a row a pair: this language model's encoder lets image tokens see the question")
             print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
         self.train(resume_from_checkpoint=checkpoint)
         logs = self.state.log_history
