@@ -63,7 +63,7 @@ def test_bad_input_ends_with_one_and_bad_usage_with_two(
     monkeypatch.chdir(tmp_path)
     for words, code, sentence in (
         ("switch nothing", 1, "error: params/nothing.yaml is missing"),
-        ("switch", 2, "Missing argument 'name'"),
+        ("switch", 2, "Missing argument 'names'"),
         ("switch --nmae ci", 2, "No such option: --nmae"),
         ("study rnu", 2, "Did you mean 'run'?"),
     ):

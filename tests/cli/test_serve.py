@@ -24,7 +24,7 @@ def test_a_picture_and_a_question_get_an_answer_of_both_models(adapted: Path) ->
         connection.close()
     finally:
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=600)
     assert list(said) == ["base", "adapted"]
     for answers in said.values():
         probabilities = [answer["probability"] for answer in answers]
