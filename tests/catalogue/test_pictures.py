@@ -5,12 +5,21 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import imagehash
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 import profiles
-from vqa.catalogue.pictures import ENDINGS, FORMATS, ImageError, decoded, load_image, problem_of_name
+from vqa.catalogue.pictures import (
+    ENDINGS,
+    FORMATS,
+    ImageError,
+    decoded,
+    inspect,
+    load_image,
+    problem_of_name,
+)
 from vqa.foundation.files import content_hash
 
 COLOURS = [(200, 30, 30), (30, 140, 60), (230, 130, 30), (20, 30, 90), (220, 200, 170)]
@@ -256,3 +265,11 @@ def test_a_file_may_be_called(name: str) -> None:
 @pytest.mark.parametrize("name", ["a\n.jpg", *NOT_FINE.replace("\n", "").split("|")])
 def test_a_file_may_not_be_called(name: str) -> None:
     assert repr(name) in problem_of_name(name)
+
+
+def test_the_perceptual_hash_is_imagehash_s(drawings: list[Image.Image], tmp_path: Path) -> None:
+    for drawing in drawings:
+        drawing.save(tmp_path / "drawing.png")
+        assert inspect(tmp_path / "drawing.png").perceptual_hash == str(
+            imagehash.dhash(drawing, hash_size=16)
+        )

@@ -2,7 +2,8 @@
 
 The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
 concurrency follows the service: halved when it says "too many", raised by one after as many successes
-(additive increase, multiplicative decrease). A request that was put off is never dropped.
+(additive increase, multiplicative decrease). A request that was put off is never dropped. By hand, since no
+library has budget, adapting concurrency and never-drop in one.
 """
 
 import heapq

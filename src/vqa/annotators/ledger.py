@@ -2,7 +2,8 @@
 
 An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
 The files lie where no checkout reaches them (foundation.durable); what DVC versions is a copy that a finished
-stage writes, and whose answers come back from it on another machine.
+stage writes, and whose answers come back from it on another machine. By hand, since a database file neither
+merges between copies nor shows its answers in a diff.
 """
 
 import json

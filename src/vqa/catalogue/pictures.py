@@ -215,6 +215,7 @@ def _swatches(mode: str) -> Image.Image:
 def _difference_hash(image: Image.Image) -> str:
     """256 bits: is each of 16×16 places lighter than its left neighbour? In hex.
 
+    By hand, since imagehash, the tests' oracle, would bring PyWavelets for two lines.
     On 6,612 ABO pictures 10 bits or fewer apart are copies, other sizes and other colours of one thing.
     Source: N. Krawetz, "Kind of like that", https://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html
     """

@@ -1,4 +1,7 @@
-"""One page on loopback and what its form asks: a picture and a question → JSON."""
+"""One page on loopback and what its form asks: a picture and a question → JSON.
+
+By hand, since two routes for one person need no web framework to install.
+"""
 
 import base64
 import json
