@@ -193,7 +193,7 @@ def megabytes(work: Callable[[], Any], model: AnswerModel) -> float:
 
 
 def print_steps(bench: Bench, rounds: int) -> None:
-    """A step's mean over as many as the largest one's pairs make, and the memory of the first."""
+    """A step's mean over as many as the largest one's pairs make; memory of the one that shares most."""
     print("| pairs a step | of a picture | `tokens` | ms everywhere | row a pair | shared | ratio ", end="")
     print("| of `tokens` | everywhere : shared | MB everywhere | row a pair | shared |")
     print("|---" * 12 + "|")
@@ -207,7 +207,8 @@ def print_steps(bench: Bench, rounds: int) -> None:
             "shared": (bench.step, shared),
         }
         taken = seconds_of({way: partial(_each, *work) for way, work in ways.items()}, rounds, bench.device)
-        memory = [megabytes(partial(step, of[0]), bench.model) for step, of in ways.values()]
+        most = min(range(count), key=lambda step: shared[step]["input_ids"].numel())
+        memory = [megabytes(partial(step, of[most]), bench.model) for step, of in ways.values()]
         tokens, fewer = (sum(batch["input_ids"].numel() for batch in batches) for batches in (alone, shared))
         ratio, allowed = taken["alone"] / taken["shared"], tokens / fewer
         cells = [

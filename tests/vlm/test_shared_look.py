@@ -139,12 +139,15 @@ def test_a_pair_sees_its_picture_and_itself_and_its_positions_follow_the_picture
     assert sees[10] == [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]
 
 
-def test_pictures_share_rows_of_256_tokens_in_their_order() -> None:
-    prompts = [[9] * 32 + [5] * 20] * 50
-    rows = shared_rows(prompts, [[3]] * 50, list(range(50)), 32, 1)
-    assert list(rows["input_ids"].shape) == [13, 4 * 53]
-    assert int((rows["labels"] != IGNORED).sum()) == 50
-    assert rows["labels"][-1].tolist().count(3) == 2
+def test_rows_are_filled_so_that_least_is_padded() -> None:
+    def widths(texts: list[int]) -> list[int]:
+        prompts = [[9] * 32 + [5] * text for text in texts]
+        rows = shared_rows(prompts, [[3]] * len(texts), list(range(len(texts))), 32, 1)["labels"]
+        return list(rows.shape)
+
+    assert widths([97, 89, 85, 107]) == [4, 140]  # two a row would be three rows of 252
+    assert widths([119, 23, 23, 23, 23]) == [2, 208]  # the first with one more, and the other three
+    assert widths([300, 10]) == [2, 333]
 
 
 def test_the_head_is_asked_at_labelled_positions_alone(

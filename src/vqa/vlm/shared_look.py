@@ -7,6 +7,7 @@ would not be: its encoder lets image tokens see the question.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import Any
 
 import torch
@@ -38,12 +39,7 @@ def shared_rows(
         _look(picture, [i for i, of in enumerate(pictures) if of == picture], prompts, answers, image_tokens)
         for picture in sorted(set(pictures))
     ]
-    room = max(_ROOM, *(len(look) for look in looks))
-    rows: list[list[Token]] = [[]]
-    for look in looks:
-        if len(rows[-1]) + len(look) > room:
-            rows.append([])
-        rows[-1] += look
+    rows = [[token for i in row for token in looks[i]] for row in _rows([len(look) for look in looks])]
     width = max(len(row) for row in rows)
     nothing = (padding, IGNORED, 0, _NOBODY, _NOBODY)
     columns = torch.tensor([row + [nothing] * (width - len(row)) for row in rows]).unbind(dim=2)
@@ -72,6 +68,29 @@ def _look(
         for at, (token, label) in enumerate(zip(text + answers[pair], labels, strict=True), image_tokens):
             tokens.append((token, label, at, picture, pair))
     return tokens
+
+
+def _rows(lengths: Sequence[int]) -> list[list[int]]:
+    """Numbers of the looks in each row, in their order and so that the least is padded."""
+    most = max(_ROOM, *lengths)
+    rooms = {max(lengths)}
+    for start in range(len(lengths)):
+        sums = takewhile(lambda length: length <= most, accumulate(lengths[start:]))
+        rooms |= {length for length in sums if length > max(lengths)}
+    filled = [_filled(lengths, room) for room in sorted(rooms)]
+    return min(filled, key=lambda rows: len(rows) * max(sum(lengths[i] for i in row) for row in rows))
+
+
+def _filled(lengths: Sequence[int], room: int) -> list[list[int]]:
+    rows: list[list[int]] = [[]]
+    left = room
+    for number, length in enumerate(lengths):
+        if length > left:
+            rows.append([])
+            left = room
+        rows[-1].append(number)
+        left -= length
+    return rows
 
 
 def _seen(pictures: Tensor, pairs: Tensor) -> Tensor:
