@@ -88,7 +88,7 @@ def texts_for(
     """
     rank, world = rank_and_world()
     batches = _batches(pairs, decoding.batch_size, is_shared=not model.is_encoder_decoder)
-    done: dict[int, list[str]] = unfinished.read() if unfinished else {}
+    done = _kept(unfinished, batches) if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
     mine = [number for number in range(len(batches)) if number not in done][rank::world]
     vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
@@ -100,13 +100,19 @@ def texts_for(
             batch = [pairs[i] for i in batches[number]]
             said[number] = _answered(batch, features, model, decoding, vocabulary)
             if unfinished:
-                unfinished.add(number, said[number])
+                unfinished.add(number, [batches[number], said[number]])
             progress.update(len(batch))
     texts = [""] * len(pairs)
     for number, of_batch in itertools.chain(done.items(), *(found.items() for found in gathered(said))):
         for i, text in zip(batches[number], of_batch, strict=True):
             texts[i] = text
     return texts
+
+
+def _kept(unfinished: Unfinished, batches: Sequence[Sequence[int]]) -> dict[int, list[str]]:
+    """Batch → its texts, of an earlier run that made the same batch; another version may have made others."""
+    entries = {number: entry for number, entry in unfinished.read().items() if number < len(batches)}
+    return {number: entry[1] for number, entry in entries.items() if entry[0] == batches[number]}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:
