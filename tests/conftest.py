@@ -1,5 +1,6 @@
 import os
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write t
 for _who in ("AUTHOR", "COMMITTER"):  # a fresh machine has no identity, and git commits nothing without
     os.environ.setdefault(f"GIT_{_who}_NAME", "tests")
     os.environ.setdefault(f"GIT_{_who}_EMAIL", "tests@localhost")
+
+# A shell starts background jobs, these tests perhaps, with SIGINT ignored; commands would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # toys gain nothing from more, and two processes of tests share the cores
 
