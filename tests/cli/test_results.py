@@ -29,7 +29,7 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     used("results")
     table = capsys.readouterr().out.split("\nOf the ")[0]
     used("results", "--write")
-    assert "| with LoRA adapter |" in table
+    assert "| with LoRA adapter " in table
     page = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
     assert Path("README.md").read_text() == page
     assert Path("docs/photos.md").read_text() == "nothing marked\n"
