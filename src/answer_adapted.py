@@ -56,8 +56,8 @@ def run() -> None:
         "pairs": [sha256_of(TEST), store.key],
         "decoding": decoding,
     }
-    another = Swapped(store, [pair.image_name for pair in pairs])
-    views: dict[str, Features] = {"lora": store, "blind": Blinded(store), "wrong_image": another}
+    views: dict[str, Features] = {"lora": store, "blind": Blinded(store)}
+    views["wrong_image"] = Swapped(store, [pair.image_name for pair in pairs])
     kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
 
     is_first = rank_and_world()[0] == 0

@@ -30,7 +30,7 @@ from vqa.training.progress import LivePlots, PairsBar
 from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
 from vqa.training.validator import Validator
 from vqa.vlm import lora
-from vqa.vlm.generation import Blinded, Decoding
+from vqa.vlm.generation import Blinded
 from vqa.vlm.pretrained import Pretrained
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
@@ -41,8 +41,7 @@ PLOTS = Path("metrics/plots/train")
 
 
 def run() -> None:
-    settings = load_settings()
-    device = default_device()
+    settings, device = load_settings(), default_device()
     pretrained = Pretrained.of(settings.model)
     identity = pretrained.identity(device)
     train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
@@ -60,14 +59,13 @@ def run() -> None:
         lora.add_adapter(model, settings.lora, settings.model.name)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
         batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
-        decoding = Decoding(batch_size, most_tokens, batch_key="train.eval_batch_size")
         if is_first:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
         bar = PairsBar(settings.train.batch_size)
         trainer = AdapterTrainer(
             model=model,
-            validation=Validator(val_pairs, features, model, decoding, scorer),
+            validation=Validator(val_pairs, features, model, batch_size, most_tokens, scorer),
             settings=settings.train,
             train_dataset=CachedPairs(train_pairs, features),
             eval_dataset=CachedPairs(val_pairs, features),

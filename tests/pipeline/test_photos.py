@@ -8,15 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-import answer_adapted
-import answer_base
-import answer_others
-import cache_features
-import evaluate
 import generate
-import train
 import validate
 from conftest import ROOT
+from stages import TO_JUDGED
 from vqa.foundation.files import read_json
 from vqa.settings import load_settings
 
@@ -56,16 +51,7 @@ def test_the_settings_are_valid() -> None:
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
     photos(50)
-    for stage in (
-        generate,
-        validate,
-        cache_features,
-        train,
-        answer_base,
-        answer_adapted,
-        answer_others,
-        evaluate,
-    ):
+    for stage in TO_JUDGED:
         stage.run()
     metrics = read_json(Path("metrics/evaluate.json"))
     assert metrics["data"]["test_images"] == 8

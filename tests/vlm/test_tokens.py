@@ -7,11 +7,9 @@ import pytest
 import torch
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-import cache_features
 import generate
-import train
-import validate
 from commands import used
+from stages import TO_TRAINED
 from toy import PROMPT
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
@@ -61,7 +59,7 @@ def test_a_csv_with_one_image_token_trains(project: Project, shared: Path) -> No
     text = "".join([lines[0], *(of_ours[row.split(",")[0]] + row[row.index(",") :] for row in rows)])
     (folder / "mine.csv").write_text(text)
     project(train={"epochs": 1}, generate={"annotator": "csv", "csv": "mine.csv"})
-    for stage in (generate, validate, cache_features, train):
+    for stage in TO_TRAINED:
         stage.run()
     assert "<image>" in "".join(
         Path(f"data/vqa/{split}.csv").read_text() for split in ("train", "val", "test")
@@ -75,7 +73,7 @@ def test_too_long_a_question_is_rejected_by_name_and_the_rest_trains(project: Pr
     long = f"{rows[1].split(',')[0]},How {'very ' * 60}red is it?,dark\n"
     (folder / "mine.csv").write_text("".join([*rows, long]))
     project(train={"images": 4}, generate={"annotator": "csv", "csv": "mine.csv"})
-    for stage in (generate, validate, cache_features, train):
+    for stage in TO_TRAINED:
         stage.run()
     (reject,) = read_rows(Path("data/vqa/rejected.csv"), ("question", "reason", "detail"))
     assert reject["reason"] == "too_many_tokens"
@@ -90,7 +88,7 @@ def test_too_long_an_answer_is_rejected_by_name_before_anything_is_encoded(proje
     long = f"{rows[1].split(',')[0]},What is written on it?,{'zqxj' * 30}\n"
     (folder / "mine.csv").write_text("".join([*rows, long]))
     project(train={"images": 4}, generate={"annotator": "csv", "csv": "mine.csv"})
-    for stage in (generate, validate, cache_features, train):
+    for stage in TO_TRAINED:
         stage.run()
     (reject,) = read_rows(Path("data/vqa/rejected.csv"), ("question", "reason", "detail"))
     assert reject["reason"] == "too_many_tokens"

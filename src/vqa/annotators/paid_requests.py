@@ -142,9 +142,17 @@ def ask_in_batches(
         raise InputError(sentence) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
-    open_jobs = under_way(requests, ledger, jobs)
+    _check_none_is_open(under_way(requests, ledger, jobs), problems)
+
+
+def _check_none_is_open(open_jobs: Sequence[Job], problems: dict[str, str]) -> None:
+    """Say what came in the way of other experiments' jobs (`problems`, by label).
+
+    Raises:
+        InputError: jobs of ours are under way, or cannot be collected.
+    """
     here = [problems.pop(job.label) for job in open_jobs if job.label in problems]
-    for problem in problems.values():  # of other experiments' jobs
+    for problem in problems.values():
         print(problem, file=sys.stderr)
     if here:
         raise InputError(here[0] + (f" (and {len(here) - 1} more such jobs)" if here[1:] else ""))

@@ -37,12 +37,6 @@ def trainer_arguments(
     Raises:
         InputError: the batch cannot be divided among the processes.
     """
-    at_once = settings.micro_batch_size * rank_and_world()[1]
-    if settings.batch_size % at_once:
-        raise InputError(
-            f"params.yaml: train.batch_size is {settings.batch_size}, but {rank_and_world()[1]} process(es) "
-            f"take train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
-        )
     is_cpu = device.type == "cpu"
     steps = math.ceil(pairs / settings.batch_size)
     every = steps * settings.epochs // _MOST_LOGGED  # plots are in git: a million pairs have 750,000 steps
@@ -50,7 +44,7 @@ def trainer_arguments(
         output_dir=str(work),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size // at_once,
+        gradient_accumulation_steps=_accumulation(settings, rank_and_world()[1]),
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
@@ -78,6 +72,17 @@ def trainer_arguments(
         ddp_timeout=int(PATIENCE.total_seconds()),
         dataloader_pin_memory=not is_cpu,
     )
+
+
+def _accumulation(settings: Train, processes: int) -> int:
+    """Forward passes a step on each process."""
+    at_once = settings.micro_batch_size * processes
+    if settings.batch_size % at_once:
+        raise InputError(
+            f"params.yaml: train.batch_size is {settings.batch_size}, but {processes} process(es) take "
+            f"train.micro_batch_size {settings.micro_batch_size} each; make it a multiple of {at_once}"
+        )
+    return settings.batch_size // at_once
 
 
 class AdapterTrainer(Trainer):

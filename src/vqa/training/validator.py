@@ -18,12 +18,14 @@ class Validator:
     pairs: Sequence[Pair]
     features: Features
     model: AnswerModel
-    decoding: Decoding
+    batch_size: int  # train.eval_batch_size
+    max_new_tokens: int
     scorer: BertScorer | None
 
     def __call__(self) -> dict[str, float]:
         """Mean BERTScore F1 and exact match, the same on every process."""
-        texts = texts_for(self.pairs, self.features, self.model, self.decoding, "validation")
+        decoding = Decoding(self.batch_size, self.max_new_tokens, batch_key="train.eval_batch_size")
+        texts = texts_for(self.pairs, self.features, self.model, decoding, "validation")
         return from_first(lambda: self._scores(texts))
 
     def _scores(self, texts: Sequence[str]) -> dict[str, float]:

@@ -63,13 +63,10 @@ def divided(
     memory: Path,
     seen: Container[str] = frozenset(),
 ) -> Division:
-    """Deal the pictures out, as `memory` (splits.json) says where it knows one.
+    """Deal usable `pictures` (by name) out, as `memory` (splits.json) says where it knows one.
 
-    Args:
-        pictures: usable pictures by name.
-        types: product type by picture name; "" is assumed where there is none.
-        together: picture names that share a listing.
-        seen: ids of pictures that the model was made with, which go to train.
+    `types`: product type by picture name, "" where there is none; `together`: picture names that share a
+    listing; `seen`: ids of pictures that the model was made with, which go to train.
 
     Raises:
         InputError: two pictures that belong together are in two splits of `memory`, or a picture that the
@@ -84,22 +81,16 @@ def divided(
     old = {name: before[ids[name]] for name in names if ids[name] in before}
     old = {name: "train" for name in names if ids[name] in seen} | old
     known = _known_looks(names, copies.look_of, old, memory)
-    sizes = np.bincount(copies.look_of)
-    groups = grouped(links, sizes, known, max(_SMALL, int(_LARGEST_SHARE * len(names))))
-    members: list[list[str]] = [[] for _ in range(groups.of_look.max(initial=-1) + 1)]
-    for name, group in zip(names, groups.of_look[copies.look_of].tolist(), strict=True):
-        members[group].append(name)
+    most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
+    groups = grouped(links, np.bincount(copies.look_of), known, most)
+    members = _members(names, groups.of_look[copies.look_of])
     split_of_group = {int(groups.of_look[look]): split for look, split in known.items()}
     split_of_group |= _dealt(members, types, draw, split_of_group, _neighbours(groups.of_look, links))
     split_of_look = [split_of_group[group] for group in groups.of_look.tolist()]
     joined = uncrossed(links, split_of_look, known)
-    split_of: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    for name, look in zip(names, copies.look_of.tolist(), strict=True):
-        if look in joined:
-            left_out[name] = f"linked to pictures of {' and '.join(sorted(joined[look]))}"
-        else:
-            split_of[name] = split_of_look[look]
+    look_of = dict(zip(names, copies.look_of.tolist(), strict=True))
+    split_of = {name: split_of_look[look] for name, look in look_of.items() if look not in joined}
+    left_out = {name: _crossing(joined[look]) for name, look in look_of.items() if look in joined}
     _check_no_leak(names, copies.look_of, links, split_of, memory)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
@@ -107,6 +98,18 @@ def divided(
     whole = {"draw": vars(draw), "pictures": dict(sorted(record.items()))}
     share = groups.largest / max(len(names), 1)
     return Division(split_of, left_out, whole, len(members), share, groups.cut, copies.pairs, len(ties))
+
+
+def _members(names: Sequence[str], group_of: Integers) -> list[list[str]]:
+    """Pictures of each group, by its number; `group_of` [pictures]."""
+    members: list[list[str]] = [[] for _ in range(group_of.max(initial=-1) + 1)]
+    for name, group in zip(names, group_of.tolist(), strict=True):
+        members[group].append(name)
+    return members
+
+
+def _crossing(splits: Iterable[str]) -> str:
+    return f"linked to pictures of {' and '.join(sorted(splits))}"
 
 
 def _dealt(

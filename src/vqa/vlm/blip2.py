@@ -23,8 +23,7 @@ from vqa.vlm.tokens import Tokens, end_token_id
 
 # Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
 _FEW = 16
-# What is cached: Q-Former output [32, 768] for opt-2.7b, or ViT output [257, 1408], 15 times the size, for
-# adapters that reach into the Q-Former.
+# What is cached: Q-Former rows [32, 768] (opt-2.7b), or the ViT's [257, 1408] for adapters in the Q-Former.
 Level = Literal["qformer", "vit"]
 
 
