@@ -9,7 +9,7 @@ review.html to look at a sample, metrics/data.json, and two files that the next 
 1 ms a new picture and 60 µs a pair.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from vqa.validation.inspection import inspect_pictures
 from vqa.validation.review import acceptance, read_decisions
 from vqa.validation.review_page import write_review_page
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
-from vqa.validation.splits import Draw, divided, pictures_seen
+from vqa.validation.splits import Division, Draw, divided, pictures_seen
 from vqa.vlm.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -65,7 +65,7 @@ def run() -> None:
     kept, left_out = screening.leave_out(kept, division.left_out)
     rejected += left_out
     screening.write_rejected(REJECTED, rejected)  # also when nothing is left: it says why
-    by_split = _by_split(kept, division.split_of, rejected)
+    by_split = _by_split(kept, division, rejected)
     write_json(MEMORY, division.record)
 
     for name, of_split in by_split.items():
@@ -84,9 +84,12 @@ def run() -> None:
 
 
 def _by_split(
-    kept: Sequence[Pair], split_of: Mapping[str, str], rejected: Sequence[screening.Rejected]
+    kept: Sequence[Pair], division: Division, rejected: Sequence[screening.Rejected]
 ) -> dict[str, list[Pair]]:
-    by_split = {name: [pair for pair in kept if split_of[pair.image_name] == name] for name in SPLITS}
+    by_split: dict[str, list[Pair]] = {name: [] for name in SPLITS}
+    for pair in kept:
+        of_group = replace(pair, split_group=division.group_of[pair.image_name])
+        by_split[division.split_of[pair.image_name]].append(of_group)
     if empty := next((name for name, pairs in by_split.items() if not pairs), None):
         reasons = dict(list(screening.counts_by_reason(rejected).items())[:3])
         sentence = f"no pair is left for the {empty} split (rejected: {reasons or 'none'})"

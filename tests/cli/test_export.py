@@ -12,6 +12,7 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import load_image
+from vqa.catalogue.split_memory import read_splits
 from vqa.cli import export
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
@@ -26,14 +27,14 @@ def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_m
 ) -> None:
     settings = load_settings()
     listed = Path(settings.model.name) / PICTURES_SEEN
-    listed.write_text(f"{1:016x}\n{2:016x}\n")
+    listed.write_text(f"{1:012x}\n{2:012x}\n")
     try:
         export.run(adapted / "export")
     finally:
         listed.unlink()  # other tests share the toy
-    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
+    split_of = read_splits(Path("data/vqa/splits.json"))[1]
     trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
-    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:016x}", f"{2:016x}"}
+    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:012x}", f"{2:012x}"}
     merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
     processor = Blip2Processor.from_pretrained(adapted / "export/merged")
     beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()

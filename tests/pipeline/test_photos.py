@@ -12,8 +12,10 @@ import generate
 import validate
 from conftest import ROOT
 from stages import TO_JUDGED
+from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.files import read_json
 from vqa.settings import load_settings
+from vqa.validation.splits import pictures_seen
 
 Project = Callable[..., Path]
 PHOTOS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
@@ -40,8 +42,8 @@ def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
 
 def seen_and_split() -> tuple[set[str], Counter[str]]:
     """Splits of the pictures that the small model has seen, and how many pictures each split has."""
-    split_of = read_json(Path("data/vqa/splits.json"))["pictures"]
-    seen = (ROOT / "models/blip2-small/photographs.txt").read_text().split()
+    split_of = read_splits(Path("data/vqa/splits.json"))[1]
+    seen = pictures_seen(ROOT / "models/blip2-small") or frozenset()
     return {split_of[picture] for picture in seen if picture in split_of}, Counter(split_of.values())
 
 

@@ -17,6 +17,7 @@ from playwright.sync_api import Page
 import generate
 import validate
 from browser import chromium_page
+from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
@@ -68,11 +69,11 @@ def test_more_rows_move_no_picture_and_decode_none_again(
     rows = GENERATED.read_text().splitlines(keepends=True)
     GENERATED.write_text("".join(rows[:100]))
     validate.run()
-    before = read_json(Path("data/vqa/splits.json"))["pictures"]
+    before = read_splits(Path("data/vqa/splits.json"))[1]
     memory = Path("data/vqa/pictures.jsonl").read_text()
     GENERATED.write_text(rows[0] + "".join(reversed(rows[1:])))
     validate.run()
-    after = read_json(Path("data/vqa/splits.json"))["pictures"]
+    after = read_splits(Path("data/vqa/splits.json"))[1]
     assert len(after) == 30 > len(before)
     assert {picture: after[picture] for picture in before} == before
     assert set(memory.splitlines()) < set(Path("data/vqa/pictures.jsonl").read_text().splitlines())

@@ -9,8 +9,9 @@ import torch
 import generate
 import validate
 from conftest import ROOT
+from vqa.catalogue.split_memory import read_splits, record_of
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.foundation.files import write_json
 from vqa.pretraining import from_photographs, lessons, loop, photographs
 from vqa.vlm.pretrained import Pretrained
 
@@ -39,7 +40,7 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
     start = str(ROOT / "models/blip2-tiny")
     from_photographs.pretrain(catalogue, SPLITS, start, Path("once"), seed=0)
     seen = Path("once/photographs.txt").read_text().split()
-    split_of = read_json(SPLITS)["pictures"]
+    split_of = read_splits(SPLITS)[1]
     assert seen
     assert {split_of[picture] for picture in seen} == {"train"}
 
@@ -69,7 +70,7 @@ def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Pa
 
 
 def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) -> None:
-    Path("other.json").write_text('{"pictures": {"0": "train"}}')
+    write_json(Path("other.json"), record_of({}, {12 * "0": "train"}))
     with pytest.raises(InputError, match=r"holds none of the train pictures of other\.json"):
         from_photographs.pretrain(catalogue, Path("other.json"), "unused", Path("out"), seed=0)
 

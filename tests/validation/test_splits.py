@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vqa.catalogue.abo import image_path, read_listings
-from vqa.catalogue.pictures import Picture, inspect
+from vqa.catalogue.pictures import Picture, inspect, picture_id
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import write_json
 from vqa.validation.splits import Division, Draw, divided, pictures_seen
@@ -56,13 +56,22 @@ def test_pictures_that_are_away_for_a_while_keep_their_splits(tmp_path: Path) ->
 
 def test_pictures_that_the_model_was_made_with_are_trained_on(tmp_path: Path) -> None:
     found = pictures(40)
-    seen = {picture.sha256[:16] for picture in list(found.values())[:30]}
+    seen = {picture_id(picture.sha256) for picture in list(found.values())[:30]}
     split_of = split(tmp_path, found, seen=seen).split_of
     assert all(split_of[name] == "train" for name in list(found)[:30])
     assert {"val", "test"} <= set(split_of.values())
     held_out = next(name for name, of in split_of.items() if of == "test")
     with pytest.raises(InputError, match=rf"made with the picture {held_out}, which .* holds out for test"):
-        split(tmp_path, found, seen={found[held_out].sha256[:16]})
+        split(tmp_path, found, seen={picture_id(found[held_out].sha256)})
+
+
+def test_a_group_is_called_by_its_first_picture(tmp_path: Path) -> None:
+    found = pictures(30) | {"copy.jpg": picture(7, flipped_bits=3)}
+    division = split(tmp_path, found, together=[["0005.jpg", "0003.jpg"]])
+    assert division.group_of == {name: name for name in found} | {
+        "copy.jpg": "0007.jpg",
+        "0005.jpg": "0003.jpg",
+    }
 
 
 def test_types_of_one_picture_reach_every_split(tmp_path: Path) -> None:
@@ -181,7 +190,11 @@ def test_a_splits_file_with_conflict_markers_is_named(tmp_path: Path) -> None:
     [
         ([], r"splits\.json is not a record of splits; restore it"),
         ({"draw": None, "pictures": ["a"]}, r"splits\.json is not a record of splits; restore it"),
-        ({"draw": vars(DRAW), "pictures": {"ab": "trian"}}, r"the picture ab in 'trian', which is no split"),
+        (
+            {"draw": vars(DRAW), "pictures": {"trian": {}}},
+            r"splits\.json is not a record of splits; restore it",
+        ),
+        ({"draw": vars(DRAW), "pictures": {"val": {"abc": "12"}}}, r"splits\.json is not a record of splits"),
     ],
 )
 def test_a_splits_file_of_another_shape_is_named(tmp_path: Path, record: object, sentence: str) -> None:
@@ -193,8 +206,8 @@ def test_a_splits_file_of_another_shape_is_named(tmp_path: Path, record: object,
 def test_a_model_that_lists_no_pictures_says_nothing_and_a_broken_list_is_named(tmp_path: Path) -> None:
     assert pictures_seen(tmp_path) is None
     listed = tmp_path / "photographs.txt"
-    listed.write_text(f"{1:016x}\n{2:016x}\n")
-    assert pictures_seen(tmp_path) == frozenset({f"{1:016x}", f"{2:016x}"})
+    listed.write_text(f"{'a1' * 8}\n{'b2' * 6}\n")  # of sixteen digits, as there were, and of twelve
+    assert pictures_seen(tmp_path) == frozenset({"a1" * 6, "b2" * 6})
     listed.write_text("")
     with pytest.raises(InputError, match=r"photographs\.txt is empty; restore it"):
         pictures_seen(tmp_path)

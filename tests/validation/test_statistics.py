@@ -83,7 +83,7 @@ def test_types_are_compared_where_pairs_came_with_one() -> None:
 
 def test_a_protection_whose_input_is_missing_is_null() -> None:
     division = Division(
-        {}, {}, {}, groups=3, largest_share=0.25, groups_cut=1, near_copies=1, tying_listings=2
+        {}, {}, {}, {}, groups=3, largest_share=0.25, groups_cut=1, near_copies=1, tying_listings=2
     )
     listings = Listings({"a.jpg": "LAMP"}, [["a.jpg", "b.jpg"]], read=9, with_unknown_images=4)
     assert leak_protection(division, ["a.jpg", "c.jpg"], listings, {"1", "2"}) == {

@@ -28,7 +28,7 @@ ENDINGS = frozenset(".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .png .ti
 MOST_PIXELS = 50_000_000  # 200 MB in memory; a file of 0.7 MB can hold four times as many
 _TOO_MANY = f"more than {MOST_PIXELS // 10**6} million pixels; make it smaller"
 
-ID_LENGTH = 16  # hex digits of a SHA-256 by which splits.json knows a picture
+ID_LENGTH = 12  # hex digits of a SHA-256 by which splits.json knows a picture
 _SIDE = 256  # pixels, at most, of a picture in a page
 _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of others, line and paragraph ends
 _SAME = 2  # of 255: rounding of two conversions; a profile that moves colours by no more is sRGB

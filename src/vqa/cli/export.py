@@ -17,6 +17,7 @@ from typing import Annotated
 import torch
 import typer
 
+from vqa.catalogue.split_memory import read_splits
 from vqa.evaluation.model_card import Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
@@ -89,7 +90,7 @@ def _trained_on() -> set[str]:
     """Ids of the pictures that whoever goes on from the merged model must not hold out."""
     if not SPLITS.is_file():
         raise InputError(f"{SPLITS} is missing; restore it with git checkout")
-    return {picture for picture, split in read_json(SPLITS)["pictures"].items() if split == "train"}
+    return {picture for picture, split in read_splits(SPLITS)[1].items() if split == "train"}
 
 
 def _commit() -> str:

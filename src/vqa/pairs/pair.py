@@ -1,7 +1,7 @@
 """The question-answer pair, its file, and the splits that a file of pairs is one of."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ UNREADABLE = "unreadable_row"
 
 SPLITS = ("train", "val", "test")
 _FIELDS = ("image_name", "question", "answer", "question_type", "difficulty", "source")
+_GROUP = "split_group"  # a column of split files only
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Pair:
     question_type: str = ""  # "" until validate infers it
     difficulty: str = ""
     source: str = ""
+    split_group: str = ""  # of the pictures that stay together in one split; "" before there are splits
     extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
 
     @property
@@ -69,7 +71,7 @@ def pairs_and_lines(
     path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None
 ) -> tuple[list[Pair], Lines]:
     """As `read_pairs`, and what became of each line of the file."""
-    table = read_table(path, (*_FIELDS, *IMAGE_COLUMNS), _needed)
+    table = read_table(path, (*_FIELDS, _GROUP, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
@@ -100,19 +102,22 @@ def _pair_of(image_name: str, row: dict[str, str]) -> Pair:
         row.get("question_type", ""),
         row.get("difficulty", ""),
         row.get("source", ""),
-        tuple((name, cell) for name, cell in row.items() if name not in _FIELDS),
+        row.get(_GROUP, ""),
+        tuple((name, cell) for name, cell in row.items() if name not in (*_FIELDS, _GROUP)),
     )
 
 
-def columns_of(pairs: Iterable[Pair]) -> list[str]:
+def columns_of(pairs: Sequence[Pair]) -> list[str]:
     """The columns of a file that holds `pairs`: the known ones, then every extra one as first met."""
+    group = [_GROUP] if any(pair.split_group for pair in pairs) else []
     extra = dict.fromkeys(name for pair in pairs for name, _ in pair.extra)
-    return [*_FIELDS, *extra]
+    return [*_FIELDS, *group, *extra]
 
 
 def row_of(pair: Pair) -> dict[str, str]:
     """The pair as a row of a file, extra columns and all."""
-    return {name: getattr(pair, name) for name in _FIELDS} | dict(pair.extra)
+    row = {name: getattr(pair, name) for name in _FIELDS} | dict(pair.extra)
+    return row | {_GROUP: pair.split_group} if pair.split_group else row
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:

@@ -15,9 +15,10 @@ from torch import nn
 from torch.nn.functional import interpolate
 from transformers import Blip2ForConditionalGeneration
 
+from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.devices import default_device
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, whole_file
+from vqa.foundation.files import whole_file
 from vqa.pretraining import captions, photographs
 from vqa.pretraining.from_drawings import drawn
 from vqa.pretraining.lessons import Pictures, Sight, language_loss, sight_loss, texts_of
@@ -50,7 +51,7 @@ def pretrain(
     device = default_device()
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
-    train = [picture for picture, split in read_json(splits)["pictures"].items() if split == "train"]
+    train = [picture for picture, split in read_splits(splits)[1].items() if split == "train"]
     shot = photographs.read_photographs(root, set(train))
     if not shot:
         raise InputError(f"{root} holds none of the train pictures of {splits}; run dvc repro validate on it")

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqa.catalogue.pictures import ID_LENGTH, Picture, picture_id
+from vqa.catalogue.split_memory import read_splits, record_of
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
 from vqa.validation.groups import Integers, grouped, uncrossed
@@ -28,7 +28,7 @@ from vqa.validation.near_copies import near_copies
 PICTURES_SEEN = "photographs.txt"  # of a model's folder
 _LARGEST_SHARE = 0.01  # of all pictures, that one group may hold
 _SMALL = 100  # pictures that a group may hold in any case: a small catalogue has few groups
-_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
+_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH},}}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Division:
     """Who goes where, and what it rests on."""
 
     split_of: dict[str, str]  # by picture name
+    group_of: dict[str, str]  # likewise: the first name of those that stay together
     left_out: dict[str, str]  # new pictures that would have joined two splits, with the reason
     record: dict[str, Any]  # for splits.json, once all is well
     groups: int  # of pictures that stay together, single ones too
@@ -95,13 +96,23 @@ def divided(
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
     record = before | {ids[name]: split for name, split in split_of.items()}
-    whole = {"draw": vars(draw), "pictures": dict(sorted(record.items()))}
+    group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
-    return Division(split_of, left_out, whole, len(members), share, groups.cut, copies.pairs, len(ties))
+    return Division(
+        split_of,
+        group_of,
+        left_out,
+        record_of(vars(draw), record),
+        len(members),
+        share,
+        groups.cut,
+        copies.pairs,
+        len(ties),
+    )
 
 
 def _members(names: Sequence[str], group_of: Integers) -> list[list[str]]:
-    """Pictures of each group, by its number; `group_of` [pictures]."""
+    """Pictures of each group, by its number, in order; `group_of` [pictures]."""
     members: list[list[str]] = [[] for _ in range(group_of.max(initial=-1) + 1)]
     for name, group in zip(names, group_of.tolist(), strict=True):
         members[group].append(name)
@@ -214,17 +225,7 @@ def _check_unseen(split_of: Mapping[str, str], memory: Path) -> None:
 
 def _remembered(memory: Path, draw: Draw) -> dict[str, str]:
     """Picture id → split of the same draw; nothing where there is none."""
-    record = read_json(memory) if memory.is_file() else {"draw": None, "pictures": {}}
-    try:
-        of_draw, splits = record["draw"], dict(record["pictures"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{memory} is not a record of splits; restore it with git checkout") from error
-    strange = next((picture for picture, split in splits.items() if split not in SPLITS), None)
-    if strange is not None:
-        raise InputError(
-            f"{memory} has the picture {strange} in {splits[strange]!r}, which is no split; restore it with "
-            "git checkout"
-        )
+    of_draw, splits = read_splits(memory) if memory.is_file() else (None, {})
     return splits if of_draw == vars(draw) else {}
 
 
@@ -244,4 +245,4 @@ def pictures_seen(model: Path) -> frozenset[str] | None:
     if strange is not None or not seen:
         what = "is empty" if strange is None else f"holds {strange[:40]!r}, which is no picture's id"
         raise InputError(f"{path} {what}; restore it, so that no picture the model saw is held out")
-    return frozenset(seen)
+    return frozenset(text[:ID_LENGTH] for text in seen)
