@@ -29,7 +29,8 @@ photos: .venv/run
 	dvc repro
 	python src results
 
-# Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control.
+# Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control; data/abo.yaml
+# stands for them.
 abo: .venv/run
 	pip install --quiet --group s3
 	mkdir -p data/abo/listings data/abo/images
@@ -37,6 +38,7 @@ abo: .venv/run
 	  [ -e data/abo/$$part.dvc ] || \
 	  dvc import-url s3://amazon-berkeley-objects/$$part data/abo/$$part --fs-config $(ABO_OPTIONS) || exit 1; \
 	done
+	python src stamp data/abo
 
 .venv/run: requirements.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make run PYTHON=python3.11"'

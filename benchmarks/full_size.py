@@ -39,7 +39,7 @@ def main() -> None:
     pictures = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        _write_catalogue(folder / "data/abo", pictures)
+        write_catalogue(folder / "data/abo", pictures)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["data"]["root"] = "data/abo"
         params["generate"] |= {"images": pictures, "questions_per_image": 3}
@@ -118,7 +118,7 @@ def bootstrap() -> str:
     return f"10,000 draws of {len({pair.image_name for pair in test}):,} pictures"
 
 
-def _write_catalogue(root: Path, pictures: int) -> None:
+def write_catalogue(root: Path, pictures: int) -> None:
     """Noise of 16×16 pixels, so that no two are near copies; one listing each."""
     rng, numbers = random.Random(0), np.random.default_rng(0)
     names = [f"{number * 2654435761 % 2**32:08x}.png" for number in range(pictures)]

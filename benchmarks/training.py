@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader
 from transformers import Blip2ForConditionalGeneration
 
 from vqa.catalogue.pictures import load_image
+from vqa.catalogue.stamp import tree_of
 from vqa.drawn.catalogue import draw_items, write_catalogue
 from vqa.features import shards
 from vqa.features.encoding import Pixels
@@ -59,7 +60,7 @@ class Bench:
 
     def __init__(self, folder: Path, params: Path | None) -> None:
         self.settings = load_settings(ROOT / "params.yaml", *([params] if params else []))
-        root = self.settings.data.root if params else folder / "catalogue"
+        root = tree_of(self.settings.data.root) if params else folder / "catalogue"
         if not params:
             write_catalogue(root, draw_items(PICTURES, seed=0), seed=0)
         self.paths = sorted((root / "images/small").glob("*/*"))[:PICTURES]

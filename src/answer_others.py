@@ -12,6 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
+from vqa.catalogue.stamp import tree_of
 from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
@@ -29,7 +30,7 @@ OUT = Path("data/predictions/others")
 def run() -> None:
     settings = load_settings()
     pairs = read_pairs(TEST)
-    root, max_new_tokens = settings.data.root, settings.evaluate.max_new_tokens
+    root, max_new_tokens = tree_of(settings.data.root), settings.evaluate.max_new_tokens
     device = default_device()
     join_processes()
     run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}

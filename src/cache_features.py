@@ -16,6 +16,7 @@ from pathlib import Path
 
 from vqa.catalogue import abo
 from vqa.catalogue.pictures import DECODER
+from vqa.catalogue.stamp import tree_of
 from vqa.features import shards
 from vqa.features.encoding import content_hashes, make_shards
 from vqa.features.shards import Plan, Recipe, Shard
@@ -46,7 +47,8 @@ def run() -> None:
     rank, world = rank_and_world()
     join_processes()
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
-    paths = {p.image_name: abo.image_path(settings.data.root, p.image_name) for p in pairs}
+    root = tree_of(settings.data.root)
+    paths = {p.image_name: abo.image_path(root, p.image_name) for p in pairs}
     pretrained = Pretrained.of(settings.model)
     pretrained.check()
     images = from_first(lambda: content_hashes(paths))

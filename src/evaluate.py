@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from vqa.catalogue.abo import image_path
+from vqa.catalogue.stamp import tree_of
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import judgement, summary
@@ -69,7 +70,7 @@ def run() -> None:
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
-    path_of = partial(image_path, settings.data.root)
+    path_of = partial(image_path, tree_of(settings.data.root))
     with whole_file(PAGE) as file:
         file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of))
     write_json(DETAILS, intervals)

@@ -22,6 +22,7 @@ from vqa.annotators import costs, csv_file, gemini_run, metadata, paid_requests
 from vqa.annotators.batch_jobs import give_up
 from vqa.annotators.dispatcher import Request
 from vqa.catalogue import abo
+from vqa.catalogue.stamp import unchanged_tree
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
@@ -47,22 +48,22 @@ def run(
         print(give_up(gemini_run.jobs_beside(LEDGER), forget))
         return
     settings = load_settings()
-    asking = settings.generate
+    asking, root = settings.generate, unchanged_tree(settings.data.root)
     if (preview or retry) and asking.annotator != "gemini":
         raise InputError("--preview and --retry ask Gemini; params.yaml: generate.annotator is not gemini")
     metrics: dict[str, Any] = {"annotator": asking.annotator}
     ledger, requests = None, list[Request]()
     if asking.annotator == "csv":
-        pairs, lines = csv_file.pairs_from(asking.csv, lambda: abo.image_names(settings.data.root))
+        pairs, lines = csv_file.pairs_from(asking.csv, lambda: abo.image_names(root))
         metrics["lines"] = asdict(lines)
     else:
         products, metrics["listings_left_out"] = abo.read_sample(
-            settings.data.root, asking.languages, asking.max_listings_per_image, asking.images, asking.seed
+            root, asking.languages, asking.max_listings_per_image, asking.images, asking.seed
         )
         if asking.annotator == "metadata":
             pairs = metadata.pairs_of(products, asking.questions_per_image, asking.seed)
         else:
-            requests = paid_requests.requests_for(products[:preview], settings.data.root, asking)
+            requests = paid_requests.requests_for(products[:preview], root, asking)
             ledger = gemini_run.ask(requests, LEDGER, asking, retry)
             pairs, outcomes = paid_requests.pairs_answered(requests, ledger, asking.model)
             metrics |= {"outcomes": outcomes, "bill": costs.bill(requests, ledger, asking)}
@@ -70,7 +71,7 @@ def run(
                 print(*gemini_run.preview(pairs, metrics, products, asking), sep="\n")
                 return
     if not pairs:
-        raise InputError(f"{settings.data.root} gave no pair ({metrics})")
+        raise InputError(f"{root} gave no pair ({metrics})")
     metrics |= {"images": len({pair.image_name for pair in pairs}), "pairs": len(pairs)}
     metrics["by_type"] = dict(Counter(pair.question_type or "not given" for pair in pairs).most_common())
     gemini_run.write_copy(LEDGER, ledger, requests)

@@ -9,6 +9,7 @@ Out: metrics/speed.json. A stage of its own, so that nothing else waits for the 
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
+from vqa.catalogue.stamp import tree_of
 from vqa.foundation.devices import default_device
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import write_json
@@ -31,7 +32,8 @@ def run() -> None:
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(device))
     pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
-    paths = {pair.image_name: image_path(settings.data.root, pair.image_name) for pair in pairs}
+    root = tree_of(settings.data.root)
+    paths = {pair.image_name: image_path(root, pair.image_name) for pair in pairs}
 
     whole, processor = pretrained.load(device), pretrained.load_processor()
     encoder = ImageEncoder(whole, processor, device, level)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from vqa.catalogue import abo
+from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
 from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
@@ -40,7 +41,7 @@ METRICS = Path("metrics/data.json")
 
 def run() -> None:
     settings = load_settings()
-    root, limits = settings.data.root, settings.validate
+    root, limits = tree_of(settings.data.root), settings.validate
     if not root.is_dir():
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))

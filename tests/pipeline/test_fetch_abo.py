@@ -50,3 +50,5 @@ def test_make_abo_fetches_the_public_bucket_without_credentials(
     fetched = read_catalogue(clone.folder / "data/abo", ["en_US"], 20).products
     assert fetched == read_catalogue(catalogue, ["en_US"], 20).products
     assert (clone.folder / "data/abo/images/small.dvc").is_file()
+    stamp = (clone.folder / "data/abo.yaml").read_text()
+    assert stamp.startswith("# Stands for the tree") and "root: data/abo\n" in stamp

@@ -19,13 +19,13 @@ def durable_folder(name: str, here: Path | None = None, environment: Mapping[str
 
     `here` is the top folder of the project or of one of DVC's copies of it; by default where we stand.
     """
-    project = _outermost((here or Path.cwd()).absolute())
+    project = project_of((here or Path.cwd()).absolute())
     named = environment.get(VARIABLE, "").strip()
     return project / (Path(named).expanduser() if named else _FOLDER) / name
 
 
-def _outermost(here: Path) -> Path:
-    """The project that `here` is a copy of, or `here` itself."""
+def project_of(here: Path) -> Path:
+    """The project that `here`, an absolute path, is one of DVC's copies of, or `here` itself."""
     for at in range(1, len(here.parts)):
         if here.parts[at : at + len(_COPIES)] == _COPIES:
             return Path(*here.parts[:at])
