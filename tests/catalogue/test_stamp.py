@@ -68,10 +68,11 @@ def test_a_part_that_is_gone_is_named(stamp: Path) -> None:
 def test_a_copy_of_the_project_that_dvc_made_finds_the_tree_in_the_project(
     stamp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, copy = Path.cwd(), Path(".dvc/tmp/exps/tmp1/data")
-    copy.mkdir(parents=True)
-    shutil.copy(stamp, copy)
-    monkeypatch.chdir(copy.parent)
+    project, copy = Path.cwd(), Path(".dvc/tmp/exps/tmp1")
+    (copy / "data/shop/images").mkdir(parents=True)
+    (copy / "data/shop/images/small.dvc").write_text("outs: []")  # git brings it
+    shutil.copy(stamp, copy / "data")
+    monkeypatch.chdir(copy)
     assert unchanged_tree(stamp) == project / "data/shop"
 
 

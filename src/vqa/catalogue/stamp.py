@@ -46,16 +46,17 @@ def text_of(root: Path) -> str:
 def tree_of(root: Path) -> Path:
     """The folder that `root`, as params.yaml names it, is or stands for.
 
-    A relative one that is not here is looked for in the project that an experiment of DVC's queue is a copy
-    of: only what DVC versions is copied.
+    What a file stands for is the project's own tree also where DVC runs an experiment in a copy of the
+    project: the copy has none, or the part that git keeps.
 
     Raises:
         InputError: `root` is a file that stands for nothing.
     """
     if not root.is_file():
         return root
-    tree = Path(_read(root)[0])
-    return tree if tree.is_dir() else project_of(Path.cwd()) / tree
+    here, tree = Path.cwd(), Path(_read(root)[0])
+    project = project_of(here)
+    return tree if project == here else project / tree
 
 
 def unchanged_tree(root: Path) -> Path:
