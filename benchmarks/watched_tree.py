@@ -2,8 +2,9 @@
 
     python benchmarks/watched_tree.py [--pictures 398212] [--links hardlink]
 
-Makes a clone of the commit in a temporary folder, with a tree of tiny pictures as `make abo` would leave it,
-and times `generate`: a second `dvc repro` with nothing to do, and an experiment in a copy, as the queue runs it.
+Makes a clone of the commit in a temporary folder, with a tree of tiny pictures as `make abo` would leave
+it, and times `generate`: a second `dvc repro` with nothing to do, and an experiment in a copy, as the queue
+runs it.
 """
 
 import argparse
