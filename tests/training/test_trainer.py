@@ -290,7 +290,7 @@ def test_an_order_that_ignores_lengths_tokenises_no_pair_for_it(
     cached(project, train={"images": 4})
     monkeypatch.setattr(AnswerModel, "length_of", None)  # a length asked for now would raise
     train.run()
-    project(train={"images": 4, "group_by_length": True})
+    project(train={"images": 4, "group_by_length": True, "pairs_together": 1})
     with pytest.raises(TypeError):
         train.run()
 

@@ -1,6 +1,5 @@
 """What each stage holds of a BLIP-2 and its adapter, counted without weights."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
 
@@ -179,8 +178,8 @@ class Sizes:
                 sum(self._kept_of_adapter(tokens, _TARGET_TOKENS)) + sum(self._kept_of_t5(tokens))
             )
         else:
-            looks = math.ceil(pairs / self._settings.train.pairs_together)
-            read = looks * self._config.num_query_tokens + pairs * TEXT_TOKENS
+            # A batch of what was left over has a look a pair, whatever train.pairs_together.
+            read = pairs * self._prompt_tokens
             kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
         # Logits where there are labels, in fp32 too, their log-softmax and the gradient.
         return float(kept + pairs * (2 * self._size + 8) * _TARGET_TOKENS * text.vocab_size)
