@@ -1,6 +1,7 @@
 import hashlib
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +219,17 @@ def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Pa
     with pytest.raises(InputError, match=r"cannot be written .* free space and run again"):
         write_shard(tmp_path, shard, [features_of(sha(0))], RECIPE)
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_plans_memory_grows_with_the_pictures(tmp_path: Path) -> None:
+    peaks = []
+    for count in (200, 1600):
+        wanted = images(*range(count))
+        build(tmp_path / str(count), wanted, size=20)
+        left = [picture for number, picture in enumerate(wanted.values()) if number % 20]  # one a shard went
+        tracemalloc.start()
+        todo = plan(tmp_path / str(count), tmp_path / "work", left, RECIPE, 20)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (len(todo.kept), todo.missing) == (count // 20, [])  # none is written again
+    assert peaks[1] < 10 * peaks[0]  # eight times the pictures; their pairs are 64 times as many

@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -169,6 +170,17 @@ def test_a_chain_that_grows_moves_no_picture_and_still_keeps_near_copies_togethe
     assert {name: division.split_of[name] for name in before} == before
     check_that_no_near_copy_is_in_two_splits(found, division.split_of)
     assert len(division.left_out) < 0.05 * len(found)
+
+
+def test_memory_grows_with_the_pictures_of_a_chain_and_not_with_its_square() -> None:
+    peaks = []
+    for count in (500, 4000):
+        found = chain(count)
+        tracemalloc.start()
+        divided(found, {}, [], DRAW, Path("none"))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 12 * peaks[0]  # eight times the pictures; their pairs are 64 times as many
 
 
 def test_a_leak_stops_the_stage(tmp_path: Path) -> None:
