@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import vqa.features.shards
 from vqa.features.shards import OpenShards, Plan, Recipe, finish, plan, write_shard
 from vqa.features.store import FeatureStore
 from vqa.foundation.errors import InputError
@@ -219,6 +220,33 @@ def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Pa
     with pytest.raises(InputError, match=r"cannot be written .* free space and run again"):
         write_shard(tmp_path, shard, [features_of(sha(0))], RECIPE)
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_shard_is_read_whole_once_and_again_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VQA_DURABLE", str(tmp_path / "durable"))
+    wanted = images(0, 1, 2, 3)
+    build(tmp_path / "store", wanted)
+    shards = sorted((tmp_path / "store").glob("*.safetensors"))
+    for shard in shards:
+        os.utime(shard, (1, 1))  # as old as those that are remembered
+    digests: list[Path] = []
+    digest_in = vars(vqa.features.shards)["_digest_in"]
+
+    def counted(path: Path) -> str:
+        digests.append(path)
+        return str(digest_in(path))
+
+    monkeypatch.setattr(vqa.features.shards, "_digest_in", counted)
+    for _ in range(2):
+        assert build(tmp_path / "store", wanted).missing == []
+    assert digests == shards
+    content = bytearray(shards[0].read_bytes())
+    content[-1] ^= 1
+    shards[0].write_bytes(content)
+    assert len(build(tmp_path / "store", wanted).missing) == 1  # damaged, and made again
+    check(tmp_path / "store", wanted)
 
 
 def test_a_plans_memory_grows_with_the_pictures(tmp_path: Path) -> None:

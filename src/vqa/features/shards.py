@@ -16,6 +16,7 @@ from torch import Tensor
 from vqa.features.store import DECISIVE, HEADER, MANIFEST
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole, write_json
+from vqa.foundation.known_hashes import KnownHashes
 
 _SHARDS = "features-*.safetensors"
 
@@ -70,14 +71,16 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
     A full shard of which most rows are wanted stays as it is: one picture less in each shard does not write
     all of ABO's 20 GB again, and the store is never twice as large as it need be. What other shards of this
     recipe hold is copied into new ones, so that growth by single pictures does not end in a thousand files.
+    A shard is read whole where it is new here; after that, size and time tell that it is the same.
     """
     wanted = set(pictures)
     kept: list[Shard] = []
     stale: dict[Path, list[str]] = {}
     reusable: dict[str, tuple[Path, int]] = {}
     covered: set[str] = set()
+    read = KnownHashes("shards", _digest_in)
     for path in [*sorted(folder.glob(_SHARDS)), *sorted(work.glob(_SHARDS))]:
-        rows = _pictures_in(path, recipe)
+        rows = _pictures_in(path, recipe, read)
         useful = wanted.intersection(rows)
         if len(rows) == images_per_shard < 2 * len(useful) and covered.isdisjoint(useful):
             kept.append(Shard(path.name, rows))
@@ -86,6 +89,7 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
         stale[path] = rows
         for row, picture in enumerate(rows):
             reusable.setdefault(picture, (path, row))
+    read.keep()
     left = sorted(wanted - covered)
     missing = [
         _shard(left[start : start + images_per_shard], recipe)
@@ -177,15 +181,20 @@ def _shard(pictures: list[str], recipe: Recipe) -> Shard:
     return Shard(f"features-{name[:16]}.safetensors", pictures)
 
 
-def _pictures_in(path: Path, recipe: Recipe) -> list[str]:
+def _pictures_in(path: Path, recipe: Recipe, read: KnownHashes) -> list[str]:
     """The pictures of a shard made by this recipe; none of another's, of a damaged one or of no shard."""
     try:
         with safe_open(path, framework="pt") as shard:
             header = json.loads((shard.metadata() or {}).get(HEADER, "{}"))
-            digest = _digest(shard.get_tensor("features")) if header.get("recipe") == recipe.key else ""
+        is_whole = header.get("recipe") == recipe.key and header.get("sha256") == read.sha256_of(path)
     except (OSError, SafetensorError, ValueError):
         return []
-    return list(header["pictures"]) if digest and header.get("sha256") == digest else []
+    return list(header["pictures"]) if is_whole else []
+
+
+def _digest_in(path: Path) -> str:
+    with safe_open(path, framework="pt") as shard:
+        return _digest(shard.get_tensor("features"))
 
 
 def _filled(rows: Iterable[Tensor], count: int, dtype: torch.dtype) -> Tensor:

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,22 +19,23 @@ _Known = tuple[int, int, int, str]  # size, time in ns, inode, SHA-256
 class KnownHashes:
     """Hashes of one kind of file, remembered in the durable folder: of weights, say, or pictures.
 
-    Size, time and inode are what DVC and git go by, too.
+    Size, time and inode are what DVC and git go by, too. `digest` reads a file, where not all of it counts.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, digest: Callable[[Path], str] = sha256_of) -> None:
+        self._digest = digest
         self._memory = durable_folder("hashes") / f"{kind}.jsonl"
         self._known = dict(_read(self._memory))
         self._has_new = False
 
     def sha256_of(self, path: Path) -> str:
-        """As `files.sha256_of`."""
+        """As `files.sha256_of`, or what `digest` makes of the file."""
         found, name = path.stat(), str(path.absolute())
         stamp = found.st_size, found.st_mtime_ns, found.st_ino
         known = self._known.get(name)
         if known and known[:3] == stamp:
             return known[3]
-        digest = sha256_of(path)
+        digest = self._digest(path)
         if time.time_ns() - found.st_mtime_ns > _SETTLED:
             self._known[name] = (*stamp, digest)
             self._has_new = True
