@@ -7,8 +7,16 @@ import sys
 from pathlib import Path
 
 import psutil
+import yaml
 
 from clone import Clone
+from conftest import ROOT
+from vqa.cli.study import study_of
+from vqa.experiments.grid import read_grid
+from vqa.experiments.record import read_record
+from vqa.experiments.report import markdown
+
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def kill_all_in(folder: Path) -> None:
@@ -23,7 +31,8 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     small_run: Clone, tmp_path: Path
 ) -> None:
     clone = Clone.copy(small_run, tmp_path / "clone")
-    (clone.folder / "experiments/mine.yaml").write_text("# Is a little enough?\nlora.r: [2, 4]\n")
+    grid = clone.folder / "experiments/mine.yaml"
+    grid.write_text("# Is a little enough?\ntrain.seed: [0, 1]\nlora.r: [2]\n")
     clone.run("git", "add", "-A")
     clone.commit("a grid")
     running = subprocess.Popen(
@@ -36,7 +45,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     ran = clone.run("python", "src", "study", "run", "experiments/mine.yaml")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in ("mine-r2", "mine-r4"):
+    for name in ("mine-seed0-r2", "mine-seed1-r2"):
         log = clone.dvc("queue", "logs", name)
         assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
     again = clone.run("python", "src", "study", "run", "experiments/mine.yaml")
@@ -46,8 +55,12 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert written.returncode == 0, written.stderr
     text = (clone.folder / "reports/ablation.md").read_text()
     assert "Is a little enough?" in text
-    assert len(re.findall(r"^\| [24] +\| \d+\.\d% \[", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\| 2 +\| \d+\.\d% \[.*\d \(2\) ", text, re.MULTILINE)) == 1
     assert (clone.folder / "reports/mine.svg").is_file()
+    kept = read_record(clone.folder / "reports/mine.json")
+    assert [run.changes["train.seed"] for run in kept.runs] == [0, 1]
+    assert list(kept.committed) == [0]  # no other seed of the settings as committed ran
+    assert markdown([study_of(read_grid(grid, PARAMS), kept)]) == text
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")
     refused = clone.run("python", "src", "study", "run", "experiments/mine.yaml")

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from studies import RESULTS
+from studies import RESULTS, of
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import Value, label
 from vqa.experiments.results import Result
@@ -34,7 +34,7 @@ def points(drawn: ElementTree.Element) -> list[tuple[float, float]]:
 
 
 def of_values(key: str, values: list[Value]) -> list[Result]:
-    return [Result({key: value}, 0.5, (0.4, 0.6), 0.0, (0.0, 0.0), 0.5, 10, 1.0) for value in values]
+    return [of({key: value}) for value in values]
 
 
 def test_a_curve_has_a_named_line_for_each_series_and_a_bar_for_each_interval() -> None:
@@ -44,6 +44,13 @@ def test_a_curve_has_a_named_line_for_each_series_and_a_bar_for_each_interval() 
     bars = [path for group in groups(drawn, "LineCollection") for path in group.iter(f"{SVG}path")]
     assert len(bars) == 4
     assert {"rank & file", "lora.r", "2", "8", "attention", "attention+mlp", "60 %"} <= set(texts(drawn))
+
+
+def test_each_seed_is_a_dot() -> None:
+    drawn = ElementTree.fromstring(curve(RESULTS, "rank"))
+    dots = [use for group in groups(drawn, "PathCollection") for use in group.iter(f"{SVG}use")]
+    assert len(dots) == 8  # two seeds of four settings
+    assert len({use.attrib["y"] for use in dots}) == 7  # 65 % twice
 
 
 def test_equal_results_give_equal_bytes() -> None:
@@ -81,9 +88,7 @@ def test_values_that_have_no_place_on_a_scale_stand_side_by_side(values: list[Va
 
 def test_names_of_lines_that_end_together_stand_apart() -> None:
     results = [
-        Result({"lora.r": r, "lora.targets": [target]}, 0.5, (0.4, 0.6), 0.0, (0.0, 0.0), 0.5, 10, 1.0)
-        for r in (2, 4)
-        for target in ("query", "key", "value")
+        of({"lora.r": r, "lora.targets": [target]}) for r in (2, 4) for target in ("query", "key", "value")
     ]
     drawn = ElementTree.fromstring(curve(results, "rank"))
     heights = sorted(

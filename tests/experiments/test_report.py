@@ -4,28 +4,40 @@ import re
 from pathlib import Path
 
 from browser import chromium_page
-from studies import GRID, RESULTS
+from studies import GRID, RESULTS, of, record, study
+from vqa.cli.study import study_of
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import Grid
-from vqa.experiments.report import markdown, shown
-from vqa.experiments.results import Result, Study
+from vqa.experiments.report import markdown, seeds_section, shown
 from vqa.pages.page import page
+
+
+def cells(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
 
 
 def test_a_study_of_prompts_is_a_table_that_no_prompt_breaks() -> None:
     prompt = "Red | blue?\n{question}"
     grid = Grid("prompt", "Which words?", {"model.prompt": [prompt]})
-    row = Result({"model.prompt": prompt}, 0.5, (0.4, 0.6), 0.0, (0.0, 0.0), 0.5, 10, 1.0)
-    text = markdown([Study(grid, [row], "")], "abc1234")
-    assert re.search(r"^\| Red \\\| blue\? \{question\} +\| 50\.0% \[40\.0, 60\.0\] ", text, re.MULTILINE)
+    text = markdown([study([of({"model.prompt": prompt})], grid, "drawn")])
+    assert re.search(r"^\| Red \\\| blue\? \{question\} +\| 50\.0% \[47\.0, 53\.0\] ", text, re.MULTILINE)
 
 
 def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
-    study = Study(GRID, RESULTS, curve(RESULTS, "rank"))
-    text = markdown([study], "abc1234")
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    assert ["8", "attention+mlp", "70.0% [67.0, 73.0]", "-2.0 [-4.0, +0.0]", "65.0%", "8,000", "100"] in cells
-    (tmp_path / "ablation.html").write_text(page("ablation.html", shown([study])))
+    ours = study(RESULTS, GRID, curve(RESULTS, "rank"))
+    text = markdown([ours])
+    row = [
+        "8",
+        "attention+mlp",
+        "70.0% [67.0, 73.0]",
+        "1.4 (2)",
+        "-2.0 [-4.0, +0.0] ≈",
+        "65.0%",
+        "8,000",
+        "100",
+    ]
+    assert row in cells(text)
+    (tmp_path / "ablation.html").write_text(page("ablation.html", shown([ours])))
     with chromium_page() as browser:
         browser.goto((tmp_path / "ablation.html").as_uri())
         rows = browser.locator("tbody tr")
@@ -35,3 +47,36 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         assert rows.first.inner_text().split("\t")[2].startswith("70.0%")
         browser.get_by_role("button", name="exact match").click()
         assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
+
+
+def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experiments_ran() -> None:
+    grid = Grid("rank", "Why?", {"train.seed": [0, 1], "lora.r": [2, 4, 8, 16]})
+    right = {2: ("0000", "1000"), 4: ("1100", "1110"), 8: ("1110", "1100")}
+    runs = [({"train.seed": seed, "lora.r": r}, right[r][seed]) for seed in (0, 1) for r in right]
+    text = markdown([study_of(grid, record(runs, committed=["1110", "1100"]))])
+    assert "6 of 8 experiments ran." in text
+    assert "standard deviation is 17.7 points (17.7 to 17.7 by setting)" in text
+    assert "closer than 73.9 points are within seed noise" in text
+    assert (
+        "difference: 3 settings, at least 2 seeds each). Steps within it: lora.r 2 → 4 (+50.0); lora.r 4 → 8"
+        in text
+    )
+
+
+def test_seeds_alone_are_a_table_without_a_curve_and_say_how_often_they_agree() -> None:
+    committed = ["1110", "1100", "1100"]
+    runs = [({"train.seed": seed}, right) for seed, right in enumerate(committed)]
+    grid = Grid("seeds", "Luck?", {"train.seed": [0, 1, 2]})
+    ours = study_of(grid, record(runs, committed, {"train.seed": 0}))
+    text = markdown([ours])
+    assert "![curve]" not in text
+    assert ["58.3% [0.0, 100.0]", "14.4 (3)", "are these", "50.0%", "10", "100"] in cells(text)
+    agreed = (
+        "Of 4 questions in 2 groups all 3 seeds answer 50.0% right and 25.0% wrong; two seeds agree on 83.3%."
+    )
+    assert agreed in text
+    section = seeds_section(ours.record)
+    assert ["with LoRA adapter", "58.3% [0.0, 100.0]", "14.4"] in cells(section)
+    assert cells(section)[3][:1] == ["**LoRA − base**"]
+    assert cells(section)[3][1].startswith("+33.3 [")
+    assert agreed in section

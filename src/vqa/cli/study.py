@@ -1,27 +1,30 @@
 """Run a study as DVC experiments, and write what it says.
 
-    python src study run experiments/rank.yaml      # queue what is missing, run it, wait
-    python src study report experiments/*.yaml      # reports/ablation.md, .html and curves
+    python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
+    python src study report experiments/*.yaml      # reports/ablation.md, .html, curves, every answer's bit
 
 In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
 queue; data and features are not made again, and what ran already is not run again. `report`: from the
 experiments of HEAD, or of --rev.
 """
 
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
 
-from vqa.evaluation.bootstrap import Columns
-from vqa.evaluation.systems import ADAPTED
+from vqa.evaluation.systems import ADAPTED, BASE
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
-from vqa.experiments.grid import Grid, read_grid
+from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid
+from vqa.experiments.record import Questions, Record, Run, exact_matches, questions_of, write_record
 from vqa.experiments.report import markdown, shown
-from vqa.experiments.results import Result, Study, exact_matches
+from vqa.experiments.results import Study, results_of
+from vqa.experiments.seeds import Bits
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
@@ -29,7 +32,8 @@ from vqa.pages.page import page
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
-PREDICTIONS = str(ADAPTED.answers)
+SEEDS = Path("experiments/seeds.yaml")  # the settings as committed, trained from several seeds
+TEST = "data/vqa/test.csv"
 _LOOK_EVERY = 20  # seconds; a look takes one or two
 
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
@@ -60,21 +64,23 @@ def report(
 ) -> None:
     """Write what the grids' experiments came to into reports/."""
     there = dvc_queue.names(rev)
+    questions = questions_of(dvc_queue.kept(TEST, rev))
+    base = exact_matches(dvc_queue.kept(str(BASE.answers), rev), questions)
+    committed = _committed(there, rev, questions)
+    params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
     studies = []
     for grid in _grids(files):
-        found = {name: changes for name, changes in grid.experiments().items() if name in there}
-        if not found:
-            raise InputError(
-                f"no experiment of the grid {grid.name} ran from {rev}; python src study run "
-                f"experiments/{grid.name}.yaml runs them"
-            )
-        results = [_result(there[name], rev, changes) for name, changes in found.items()]
-        studies.append(Study(grid, results, curve(results, grid.name.replace("_", " "))))
+        runs = _runs(grid, there, rev, questions)
+        settings = committed_values(grid, params)
+        record = Record(dvc_queue.commit(rev), settings, questions.groups, base, committed, runs)
+        studies.append(study_of(grid, record))
     for study in studies:
-        with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
-            file.write(study.curve)
+        write_record(REPORTS / f"{study.grid.name}.json", study.record)
+        if study.curve:
+            with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
+                file.write(study.curve)
     with whole_file(REPORTS / "ablation.md") as file:
-        file.write(markdown(studies, dvc_queue.commit(rev)))
+        file.write(markdown(studies))
     with whole_file(REPORTS / "ablation.html") as file:
         file.write(page("ablation.html", shown(studies)))
     print(f"wrote {REPORTS}/ablation.md and ablation.html")
@@ -86,30 +92,52 @@ def _grids(files: list[Path]) -> list[Grid]:
     return [read_grid(file, params) for file in files]
 
 
-def _result(sha: str, rev: str, changes: dict[str, Any]) -> Result:
-    """What experiment `sha` came to, beside the settings as committed in `rev`."""
-    judged = dvc_queue.committed("metrics/details.json", sha)["systems"][ADAPTED.key]["all"]
-    trained = dvc_queue.committed("metrics/train.json", sha)
-    pairs, ours = exact_matches(dvc_queue.kept(PREDICTIONS, sha))
-    reference, theirs = exact_matches(dvc_queue.kept(PREDICTIONS, rev))
-    if [pair.key for pair in pairs] != [pair.key for pair in reference]:
+def study_of(grid: Grid, record: Record) -> Study:
+    """What the grid's record says."""
+    results = results_of(record)
+    has_settings = bool(results[0].changes)
+    drawn = curve(results, grid.name.replace("_", " ")) if has_settings else ""
+    return Study(grid, record, results, drawn)
+
+
+def _runs(grid: Grid, there: Mapping[str, str], rev: str, questions: Questions) -> list[Run]:
+    """Those experiments of the grid that ran from `rev`.
+
+    Raises:
+        InputError: none did.
+    """
+    found = {name: changes for name, changes in grid.experiments().items() if name in there}
+    if not found:
         raise InputError(
-            f"experiment {sha} answers other test pairs than {rev}; run it again from that commit"
+            f"no experiment of the grid {grid.name} ran from {rev}; python src study run "
+            f"experiments/{grid.name}.yaml runs them"
         )
-    settings = load_settings().evaluate
-    columns = Columns(pairs)
-    columns.add(ours - theirs)
-    (difference,) = columns.bounds(settings.bootstrap_draws, settings.seed)
-    return Result(
-        changes=changes,
-        exact_match=judged["exact_match"],
-        ci95=judged["ci95"],
-        difference=float((ours - theirs).mean()),
-        difference_ci95=difference,
+    return [_run(there[name], changes, questions) for name, changes in found.items()]
+
+
+def _run(sha: str, changes: dict[str, Value], questions: Questions) -> Run:
+    """What experiment `sha` came to."""
+    trained = json.loads(dvc_queue.committed("metrics/train.json", sha))
+    return Run(
+        changes,
+        exact_matches(dvc_queue.kept(str(ADAPTED.answers), sha), questions),
         validation=trained["best_val_exact_match"],
         parameters=trained["trainable_parameters"],
         pairs_per_second=trained["pairs_per_second"],
     )
+
+
+def _committed(there: Mapping[str, str], rev: str, questions: Questions) -> dict[int, Bits]:
+    """The settings as committed in `rev`, from its own training seed and from those of SEEDS that ran."""
+    params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
+    revs = {params["train"]["seed"]: rev}
+    for name, changes in _grids([SEEDS])[0].experiments().items():
+        if name in there:
+            revs.setdefault(changes[SEED], there[name])
+    return {
+        seed: exact_matches(dvc_queue.kept(str(ADAPTED.answers), sha), questions)
+        for seed, sha in sorted(revs.items())
+    }
 
 
 app = command_line(__doc__, run, report)

@@ -32,6 +32,8 @@ _STYLE: Any = {  # matplotlib's names for its settings
 def curve(results: Sequence[Result], title: str) -> str:
     """SVG: exact match with intervals over the grid's first setting, a line for each value of the others.
 
+    Each seed is a dot behind the mean of its setting.
+
     The first setting is on a log scale where all its values have a place on one; others (texts, zero, null)
     stand side by side, as the grid has them, and nothing joins them.
     """
@@ -81,10 +83,14 @@ def _set_places(axes: Axes, values: Sequence[Value]) -> list[float]:
 
 
 def _draw_line(axes: Axes, line: Sequence[tuple[float, Result]], color: str, shift: float) -> None:
-    """Points with their intervals, joined on a scale; `shift` in inches keeps lines apart."""
+    """Means with their intervals, joined on a scale, and every seed; `shift` in inches keeps lines apart."""
     middles = [result.exact_match for _, result in line]
     below = [max(0.0, result.exact_match - result.ci95[0]) for _, result in line]
     above = [max(0.0, result.ci95[1] - result.exact_match) for _, result in line]
+    shifted = axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
+    seeds = [(place, exact) for place, result in line for exact in result.by_seed]
+    places, heights = zip(*seeds, strict=True)
+    axes.scatter(places, heights, s=9, color=color, alpha=0.35, linewidths=0, transform=shifted)
     axes.errorbar(
         [place for place, _ in line],
         middles,
@@ -93,7 +99,7 @@ def _draw_line(axes: Axes, line: Sequence[tuple[float, Result]], color: str, shi
         color=color,
         markersize=5,
         elinewidth=1,
-        transform=axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans),
+        transform=shifted,
     )
 
 

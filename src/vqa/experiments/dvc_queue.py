@@ -1,7 +1,6 @@
 """DVC experiments: queued, run and read back. The only file that knows DVC's commands and queue."""
 
 import hashlib
-import json
 import re
 import shlex
 import subprocess
@@ -134,13 +133,13 @@ def _end(process: Any) -> None:
                 child.kill()
 
 
-def committed(path: str, rev: str) -> Any:
-    """A JSON file that git keeps, as experiment `rev` left it."""
-    return json.loads(_output("git", "show", f"{rev}:{path}"))
+def committed(path: str, rev: str) -> str:
+    """A file that git keeps, as commit or experiment `rev` left it."""
+    return _output("git", "show", f"{rev}:{path}")
 
 
 def kept(path: str, rev: str) -> str:
-    """A file that DVC keeps, as experiment `rev` left it."""
+    """A file that DVC keeps, as commit or experiment `rev` left it."""
     text: str = dvc.api.read(path, rev=rev, encoding="utf-8")
     return text
 

@@ -14,6 +14,7 @@ from vqa.foundation.errors import InputError
 
 _LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
 
+SEED = "train.seed"  # the setting that is no setting: its values are tries of the same
 Value = int | float | str | None | list[str]
 
 
@@ -41,6 +42,12 @@ class Grid:
                     "leave out one of them"
                 )
         return found
+
+
+def committed_values(grid: Grid, params: Mapping[str, Any]) -> dict[str, Value]:
+    """What `params`, the content of params.yaml, has where the grid has lists."""
+    blocks = {key: key.partition(".") for key in grid.values}
+    return {key: _number(params[block][name]) for key, (block, _, name) in blocks.items()}
 
 
 def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:

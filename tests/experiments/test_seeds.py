@@ -1,0 +1,68 @@
+"""Intervals over seeds and groups, seed noise, agreement: against counting, scipy and simulation."""
+
+import numpy as np
+import pytest
+from scipy.stats import tukey_hsd
+
+from studies import bits
+from vqa.experiments.seeds import Agreement, Bits, agreement, honest_difference, interval, pooled_deviation
+
+
+def test_seeds_are_redrawn_where_groups_cannot_matter() -> None:
+    assert interval(bits("1111", "0000", "0000"), [2, 2]) == (0.0, 1.0)
+    assert interval(bits("1111"), [2, 2]) == (1.0, 1.0)
+
+
+def test_groups_are_redrawn_where_seeds_cannot_matter() -> None:
+    assert interval(bits("1100", "1100"), [2, 2]) == (0.0, 1.0)
+    assert interval(bits("1010", "1010"), [2, 2]) == (0.5, 0.5)  # no draw of whole groups changes the mean
+
+
+def test_a_lead_sees_the_same_groups_on_both_sides() -> None:
+    assert interval(bits("1100"), [2, 2], bits("0100")) == (0.0, 0.5)
+    assert interval(bits("1100", "1100"), [2, 2], bits("1100")) == (0.0, 0.0)
+
+
+def test_of_n_seeds_n_minus_one_are_drawn() -> None:
+    levels = [400, 500, 600, 700]  # right, of 1000 questions that are one group
+    right = np.arange(1000) < np.array(levels)[:, None]
+    # Three of four seeds are drawn: (400, 400, 400) has 1 / 64, two of 400 and one of 500 have 3 / 64.
+    assert interval(right, [1000]) == pytest.approx((1.3 / 3, 2.0 / 3))
+
+
+def answers(rng: np.random.Generator, seeds: int, groups: int, luck: float) -> Bits:
+    """Five questions a group; groups, questions and seeds have their own ease, and each answer its chance."""
+    ease = np.repeat(rng.normal(1.5, 1, groups), 5) + rng.normal(0, 1.5, 5 * groups)
+    found: Bits = ease + rng.normal(0, luck, (seeds, 1)) + rng.normal(0, 0.8, (seeds, 5 * groups)) > 0
+    return found
+
+
+@pytest.mark.parametrize(("seeds", "luck"), [(5, 0.1), (3, 0.05), (3, 0.3)])
+def test_nineteen_of_twenty_intervals_hold_the_truth(seeds: int, luck: float) -> None:
+    rng = np.random.default_rng(7)
+    truth = float(np.mean([answers(rng, 20, 100, luck).mean() for _ in range(500)]))
+    bounds = [interval(answers(rng, seeds, 60, luck), [5] * 60, draws=400) for _ in range(300)]
+    held = np.mean([low <= truth <= high for low, high in bounds])
+    assert 0.89 <= held <= 0.99
+
+
+def test_seed_noise_is_tukey_s() -> None:
+    settings = [[0.50, 0.52, 0.51], [0.54, 0.52, 0.56], [0.60, 0.61, 0.65]]
+    assert pooled_deviation(settings) == pytest.approx(
+        np.sqrt(np.mean([np.var(values, ddof=1) for values in settings]))
+    )
+    honest = honest_difference(settings)
+    assert honest is not None
+    theirs = tukey_hsd(*settings).confidence_interval()
+    widths = (theirs.high - theirs.low)[~np.eye(3, dtype=bool)] / 2
+    np.testing.assert_allclose(widths, honest, rtol=1e-6)
+
+
+def test_without_a_second_seed_or_setting_no_seed_noise_is_known() -> None:
+    assert pooled_deviation([[0.5], [0.6]]) is None
+    assert honest_difference([[0.5], [0.6]]) is None
+    assert honest_difference([[0.5, 0.6]]) is None
+
+
+def test_agreement_is_of_the_same_questions() -> None:
+    assert agreement(bits("1100", "1110", "1000")) == Agreement(0.25, 0.25, 2 / 3)
