@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ class Tools(TyperGroup):
     """The files are the list. One is imported when it is called, with the libraries that it needs."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return sorted(file.stem for file in _TOOLS.glob("[!_]*.py"))
+        return sorted(map(_word_of, _TOOLS.glob("[!_]*.py")))
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         if cmd_name in self.list_commands(ctx):
-            return get_command(import_module(f"vqa.cli.{cmd_name}").app)
+            return get_command(import_module(f"vqa.cli.{_module_of(cmd_name)}").app)
         if (_STAGES / f"{cmd_name}.py").is_file():
             sentence = f"{cmd_name} is a stage; run dvc repro {cmd_name}, or python src/{cmd_name}.py"
         else:
@@ -48,9 +49,18 @@ class Tools(TyperGroup):
             formatter.write_dl([(name, _first_line(name)) for name in self.list_commands(ctx)])
 
 
+def _word_of(file: Path) -> str:
+    """What is typed; a word that Python keeps for itself ends in an underscore as a file's name."""
+    return file.stem.rstrip("_")
+
+
+def _module_of(tool: str) -> str:
+    return f"{tool}_" if iskeyword(tool) else tool
+
+
 def _first_line(tool: str) -> str:
     """What the file says that it does, read without importing it."""
-    text = (_TOOLS / f"{tool}.py").read_text(encoding="utf-8")
+    text = (_TOOLS / f"{_module_of(tool)}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
 

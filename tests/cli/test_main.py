@@ -10,7 +10,7 @@ import yaml
 from commands import used
 from conftest import ROOT
 
-TOOLS = sorted(file.stem for file in (ROOT / "src/vqa/cli").glob("[!_]*.py"))
+TOOLS = sorted(file.stem.rstrip("_") for file in (ROOT / "src/vqa/cli").glob("[!_]*.py"))
 HEAVY = ("torch", "transformers", "peft", "dvc", "matplotlib", "rich")
 
 
