@@ -1,7 +1,7 @@
 """Run a study as DVC experiments, and write what it says.
 
     python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
-    python src study report experiments/*.yaml      # reports/ablation.md, .html, curves, every answer's bit
+    python src study report experiments/*.yaml      # reports/ablation.md and .html, every answer
 
 In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
 queue; data and features are not made again, and what ran already is not run again. `report`: from the
