@@ -21,7 +21,8 @@ def test_without_an_evaluation_the_command_that_makes_one_is_named(
 def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
+    for folder in ("metrics", "reports"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
     (tmp_path / "docs/photos.md").write_text("nothing marked\n")

@@ -16,6 +16,7 @@ from vqa.experiments.grid import read_grid
 from vqa.experiments.record import read_record
 from vqa.experiments.report import markdown
 
+GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
@@ -31,39 +32,40 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     small_run: Clone, tmp_path: Path
 ) -> None:
     clone = Clone.copy(small_run, tmp_path / "clone")
-    grid = clone.folder / "experiments/mine.yaml"
-    grid.write_text("# Is a little enough?\ntrain.seed: [0, 1]\nlora.r: [2]\n")
+    (clone.folder / GRIDS[0]).write_text("# Is a little enough?\ntrain.seed: [1]\nlora.r: [2]\n")
+    (clone.folder / GRIDS[1]).write_text("# Luck?\ntrain.seed: [1]\n")
     clone.run("git", "add", "-A")
     clone.commit("a grid")
-    running = subprocess.Popen(
-        [sys.executable, "src", "study", "run", "experiments/mine.yaml"], cwd=clone.folder
-    )
+    running = subprocess.Popen([sys.executable, "src", "study", "run", *GRIDS], cwd=clone.folder)
     while "Running" not in clone.dvc("queue", "status"):
         assert running.poll() is None
     kill_all_in(clone.folder)
     running.wait()
 
-    ran = clone.run("python", "src", "study", "run", "experiments/mine.yaml")
+    ran = clone.run("python", "src", "study", "run", *GRIDS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in ("mine-seed0-r2", "mine-seed1-r2"):
+    for name in ("mine-seed1-r2", "seeds-seed1"):
         log = clone.dvc("queue", "logs", name)
         assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
-    again = clone.run("python", "src", "study", "run", "experiments/mine.yaml")
+    again = clone.run("python", "src", "study", "run", *GRIDS)
     assert "2 experiments; 2 ran already" in again.stdout
 
-    written = clone.run("python", "src", "study", "report", "experiments/mine.yaml")
+    written = clone.run("python", "src", "study", "report", *GRIDS)
     assert written.returncode == 0, written.stderr
     text = (clone.folder / "reports/ablation.md").read_text()
     assert "Is a little enough?" in text
-    assert len(re.findall(r"^\| 2 +\| \d+\.\d% \[.*\d \(2\) ", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^\| 2 +\| \d+\.\d% \[.* one seed ", text, re.MULTILINE)) == 1
     assert (clone.folder / "reports/mine.svg").is_file()
-    kept = read_record(clone.folder / "reports/mine.json")
-    assert [run.changes["train.seed"] for run in kept.runs] == [0, 1]
-    assert list(kept.committed) == [0]  # no other seed of the settings as committed ran
-    assert markdown([study_of(read_grid(grid, PARAMS), kept)]) == text
+    mine, seeds = (read_record(clone.folder / f"reports/{name}.json") for name in ("mine", "seeds"))
+    assert [run.changes for run in mine.runs] == [{"train.seed": 1, "lora.r": 2}]
+    assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of experiments/seeds.yaml
+    assert seeds.committed[1].tolist() == seeds.runs[0].right.tolist()
+    grids = [read_grid(clone.folder / path, PARAMS) for path in GRIDS]
+    studies = [study_of(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
+    assert markdown(studies) == text
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")
-    refused = clone.run("python", "src", "study", "run", "experiments/mine.yaml")
+    refused = clone.run("python", "src", "study", "run", *GRIDS)
     assert "error: params.yaml and 0 more files have changes; commit them first" in refused.stderr
     missing = clone.run("python", "src", "study", "report", "experiments/rank.yaml")
     assert "error: no experiment of the grid rank ran from HEAD" in missing.stderr

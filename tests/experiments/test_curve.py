@@ -1,5 +1,6 @@
 """The picture of a study."""
 
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -46,11 +47,16 @@ def test_a_curve_has_a_named_line_for_each_series_and_a_bar_for_each_interval() 
     assert {"rank & file", "lora.r", "2", "8", "attention", "attention+mlp", "60 %"} <= set(texts(drawn))
 
 
-def test_each_seed_is_a_dot() -> None:
+def test_each_seed_is_a_dash() -> None:
     drawn = ElementTree.fromstring(curve(RESULTS, "rank"))
-    dots = [use for group in groups(drawn, "PathCollection") for use in group.iter(f"{SVG}use")]
-    assert len(dots) == 8  # two seeds of four settings
-    assert len({use.attrib["y"] for use in dots}) == 7  # 65 % twice
+    dashes = [use for group in groups(drawn, "PathCollection") for use in group.iter(f"{SVG}use")]
+    assert len(dashes) == 8  # two seeds of four settings
+    assert len({use.attrib["y"] for use in dashes}) == 7  # 65 % twice
+
+
+def test_a_seed_outside_its_interval_is_drawn() -> None:
+    drawn = ElementTree.fromstring(curve([replace(RESULTS[0], by_seed=(0.22, 0.62))], "rank"))
+    assert {"20 %", "70 %"} <= set(texts(drawn))
 
 
 def test_equal_results_give_equal_bytes() -> None:

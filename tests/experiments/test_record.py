@@ -27,9 +27,9 @@ def test_questions_are_sorted_by_the_group_that_the_split_file_names() -> None:
 def test_exact_matches_are_of_normal_forms_in_the_order_of_the_questions() -> None:
     rows = "image_name,question,answer,generated_answer\n"
     answers = "a.jpg,What?,vase,bowl\nb.jpg,What?,lamp,\nc.jpg,How many?,2,Two\n"
-    assert exact_matches(rows + answers, questions_of(TEST)).tolist() == [False, True, False]
-    with pytest.raises(InputError, match="answers other test pairs than its commit"):
-        exact_matches(rows + answers.replace("What?", "Which?", 1), questions_of(TEST))
+    assert exact_matches(rows + answers, questions_of(TEST), "HEAD").tolist() == [False, True, False]
+    with pytest.raises(InputError, match="abc1234 answers other test pairs than the commit"):
+        exact_matches(rows + answers.replace("What?", "Which?", 1), questions_of(TEST), "abc1234")
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:

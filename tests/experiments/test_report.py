@@ -3,11 +3,15 @@
 import re
 from pathlib import Path
 
+import yaml
+
 from browser import chromium_page
+from conftest import ROOT
 from studies import GRID, RESULTS, of, record, study
 from vqa.cli.study import study_of
 from vqa.experiments.curve import curve
-from vqa.experiments.grid import Grid
+from vqa.experiments.grid import Grid, read_grid
+from vqa.experiments.record import read_record
 from vqa.experiments.report import markdown, seeds_section, shown
 from vqa.pages.page import page
 
@@ -47,6 +51,16 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         assert rows.first.inner_text().split("\t")[2].startswith("70.0%")
         browser.get_by_role("button", name="exact match").click()
         assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
+
+
+def test_the_committed_report_is_what_the_committed_answers_say() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    studies = [
+        study_of(read_grid(ROOT / f"experiments/{file.stem}.yaml", params), read_record(file))
+        for file in sorted((ROOT / "reports").glob("*.json"))
+    ]
+    assert "seeds" in [study.grid.name for study in studies]
+    assert markdown(studies) == (ROOT / "reports/ablation.md").read_text()
 
 
 def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experiments_ran() -> None:

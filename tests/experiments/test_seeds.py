@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import tukey_hsd
+from scipy.stats import bootstrap, tukey_hsd
 
 from studies import bits
 from vqa.experiments.seeds import Agreement, Bits, agreement, honest_difference, interval, pooled_deviation
@@ -16,6 +16,23 @@ def test_seeds_are_redrawn_where_groups_cannot_matter() -> None:
 def test_groups_are_redrawn_where_seeds_cannot_matter() -> None:
     assert interval(bits("1100", "1100"), [2, 2]) == (0.0, 1.0)
     assert interval(bits("1010", "1010"), [2, 2]) == (0.5, 0.5)  # no draw of whole groups changes the mean
+
+
+def test_with_one_seed_the_interval_is_scipy_s_over_groups() -> None:
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 9, 80)
+    right = rng.random(sizes.sum()) < np.repeat(rng.random(80), sizes)
+    sums = np.add.reduceat(right.astype(float), np.cumsum([0, *sizes[:-1]]))
+    theirs = bootstrap(
+        (sums, sizes),
+        lambda sums, sizes, axis: sums.sum(axis=axis) / sizes.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=np.random.default_rng(4),
+    ).confidence_interval
+    assert interval(right[None, :], sizes.tolist()) == pytest.approx((theirs.low, theirs.high), abs=0.003)
 
 
 def test_a_lead_sees_the_same_groups_on_both_sides() -> None:

@@ -16,15 +16,16 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with metrics/ as they are in git (staged ones too), not as the last run here left them:
-    another processor rounds differently, and its run rewrites them.
+    """A folder with metrics/ and reports/ as they are in git (staged ones too), not as the last run here left
+    them: another processor rounds differently, and its run rewrites them.
     """
     if not (ROOT / ".git").exists():
         pytest.skip(
             "needs the git repository: the pages are held to the metrics that were committed with them"
         )
     folder = tmp_path_factory.mktemp("committed")
-    git(ROOT, "checkout-index", "--prefix", f"{folder}/", *git(ROOT, "ls-files", "metrics").split())
+    files = git(ROOT, "ls-files", "metrics", "reports").split()
+    git(ROOT, "checkout-index", "--prefix", f"{folder}/", *files)
     return folder
 
 

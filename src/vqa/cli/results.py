@@ -3,8 +3,8 @@
     python src results
     python src results --write     # between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json and speed.json; --write: also metrics/photos. Out: the table on standard output,
-and how much of the gain is format.
+In: metrics/evaluate.json and speed.json; --write: also metrics/photos and reports/seeds.json. Out: the table
+on standard output, and how much of the gain is format.
 """
 
 import re
@@ -23,12 +23,15 @@ from vqa.evaluation.markdown import (
     speed_sentence,
     types_table,
 )
+from vqa.experiments.record import read_record
+from vqa.experiments.report import seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
 
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 PHOTOS = Path("metrics/photos")
+SEEDS = Path("reports/seeds.json")  # of python src study report
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",
@@ -73,6 +76,7 @@ def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
     drawings, photographs = read_json(METRICS), _photos("evaluate")
     return {
+        "seeds": seeds_section(read_record(SEEDS)),
         "results": results_table(drawings),
         "format": format_sentence(drawings),
         "catalogues": catalogues_table({"drawn catalogue": drawings, "real photographs": photographs}),

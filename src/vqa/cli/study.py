@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from vqa.evaluation.systems import ADAPTED, BASE
+from vqa.evaluation.systems import ADAPTED, BASE, System
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid
@@ -65,7 +65,7 @@ def report(
     """Write what the grids' experiments came to into reports/."""
     there = dvc_queue.names(rev)
     questions = questions_of(dvc_queue.kept(TEST, rev))
-    base = exact_matches(dvc_queue.kept(str(BASE.answers), rev), questions)
+    base = _answers(BASE, rev, questions)
     committed = _committed(there, rev, questions)
     params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
     studies = []
@@ -120,7 +120,7 @@ def _run(sha: str, changes: dict[str, Value], questions: Questions) -> Run:
     trained = json.loads(dvc_queue.committed("metrics/train.json", sha))
     return Run(
         changes,
-        exact_matches(dvc_queue.kept(str(ADAPTED.answers), sha), questions),
+        _answers(ADAPTED, sha, questions),
         validation=trained["best_val_exact_match"],
         parameters=trained["trainable_parameters"],
         pairs_per_second=trained["pairs_per_second"],
@@ -134,10 +134,12 @@ def _committed(there: Mapping[str, str], rev: str, questions: Questions) -> dict
     for name, changes in _grids([SEEDS])[0].experiments().items():
         if name in there:
             revs.setdefault(changes[SEED], there[name])
-    return {
-        seed: exact_matches(dvc_queue.kept(str(ADAPTED.answers), sha), questions)
-        for seed, sha in sorted(revs.items())
-    }
+    return {seed: _answers(ADAPTED, sha, questions) for seed, sha in sorted(revs.items())}
+
+
+def _answers(system: System, sha: str, questions: Questions) -> Bits:
+    """Which questions a system answered right in commit or experiment `sha`."""
+    return exact_matches(dvc_queue.kept(str(system.answers), sha), questions, sha)
 
 
 app = command_line(__doc__, run, report)

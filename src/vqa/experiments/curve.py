@@ -32,7 +32,7 @@ _STYLE: Any = {  # matplotlib's names for its settings
 def curve(results: Sequence[Result], title: str) -> str:
     """SVG: exact match with intervals over the grid's first setting, a line for each value of the others.
 
-    Each seed is a dot behind the mean of its setting.
+    Each seed is a dash across the interval of its setting.
 
     The first setting is on a log scale where all its values have a place on one; others (texts, zero, null)
     stand side by side, as the grid has them, and nothing joins them.
@@ -57,9 +57,9 @@ def curve(results: Sequence[Result], title: str) -> str:
 
 
 def _set_heights(axes: Axes, results: Sequence[Result]) -> None:
-    """Exact match, from the tenth below the lowest interval to the one above the highest."""
-    low = math.floor(10 * min(result.ci95[0] for result in results))
-    high = math.ceil(10 * max(result.ci95[1] for result in results))
+    """Exact match, from the tenth below the lowest interval or seed to the one above the highest."""
+    low = math.floor(10 * min(min(result.ci95[0], *result.by_seed) for result in results))
+    high = math.ceil(10 * max(max(result.ci95[1], *result.by_seed) for result in results))
     axes.set_ylim(low / 10, max(high, low + 1) / 10)
     axes.yaxis.set_major_locator(MultipleLocator(0.1))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -90,7 +90,7 @@ def _draw_line(axes: Axes, line: Sequence[tuple[float, Result]], color: str, shi
     shifted = axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
     seeds = [(place, exact) for place, result in line for exact in result.by_seed]
     places, heights = zip(*seeds, strict=True)
-    axes.scatter(places, heights, s=9, color=color, alpha=0.35, linewidths=0, transform=shifted)
+    axes.scatter(places, heights, s=40, marker="_", color=color, linewidths=1, transform=shifted)
     axes.errorbar(
         [place for place, _ in line],
         middles,

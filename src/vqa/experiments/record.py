@@ -59,8 +59,11 @@ def questions_of(test_csv: str) -> Questions:
     return Questions([key for _, key in grouped], groups)
 
 
-def exact_matches(predictions: str, questions: Questions) -> Bits:
-    """Which `questions` a predictions file answers right, `[questions]`.
+def exact_matches(predictions: str, questions: Questions, sha: str) -> Bits:
+    """Which `questions` the text of a predictions file answers right, `[questions]`.
+
+    Args:
+        sha: the commit or experiment that it is of.
 
     Raises:
         InputError: it answers others.
@@ -71,7 +74,8 @@ def exact_matches(predictions: str, questions: Questions) -> Bits:
     }
     if right.keys() != set(questions.keys):
         raise InputError(
-            "an experiment answers other test pairs than its commit; run it again from that commit"
+            f"{sha} answers other test pairs than the commit that it ran from; remove that experiment and "
+            "run the study again"
         )
     return np.array([right[key] for key in questions.keys], dtype=bool)
 
