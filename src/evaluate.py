@@ -3,10 +3,9 @@
     python src/evaluate.py
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
 
-In: data/vqa/{train,test}.csv, data/predictions; pictures only for the page. Out: metrics/evaluate.json,
-details.json (intervals by type), report.html and plots/evaluate. No model but BERTScore's encoder is
-loaded, on the CPU, so that equal predictions give equal bytes. `text_only` and `majority` never had a
-picture.
+In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
+evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. BERTScore's
+encoder is the only model, on the CPU: equal predictions give equal bytes. Two systems never had a picture.
 """
 
 import json
@@ -23,6 +22,7 @@ from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import judgement, summary
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
+from vqa.evaluation.subsets import judged_subsets
 from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import run_command
@@ -30,19 +30,18 @@ from vqa.foundation.files import sha256_of, whole_file, write_json
 from vqa.foundation.memory import in_memory
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import read_texts
+from vqa.pairs.verdicts import read_verdicts
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
 
-TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
+TRAIN, TEST, VERDICTS = Path("data/vqa/train.csv"), Path("data/vqa/test.csv"), Path("data/vqa/verdicts.csv")
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
 ANSWERS = {system.key: system.answers for system in SYSTEMS if system.answers}
 OTHERS = Path("data/predictions/others")
-METRICS = Path("metrics/evaluate.json")
-DETAILS = Path("metrics/details.json")
-PAGE = Path("metrics/report.html")
-PLOTS = Path("metrics/plots/evaluate")
+METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
+PAGE, PLOTS = Path("metrics/report.html"), Path("metrics/plots/evaluate")
 
 
 def run() -> None:
@@ -67,6 +66,8 @@ def run() -> None:
     metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
+    of_test = read_verdicts(VERDICTS, test_pairs)
+    intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, seed)
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)

@@ -3,7 +3,7 @@
     python src/train.py
     torchrun --nproc-per-node 8 src/train.py      # or params.yaml: run.launcher
 
-In: data/vqa/{train,val}.csv, data/features, the model. Out: models/adapter/best (by validation
+In: data/vqa/{train,val,not_trained_on}.csv, data/features, the model. Out: models/adapter/best (by validation
 BERTScore) and models/adapter/final in PEFT format, metrics/train.json, metrics/plots/train. No picture
 is opened and the ViT is not on the device. Killed, the next run continues from its last checkpoint and ends
 with the same weights.
@@ -23,6 +23,7 @@ from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 from vqa.pairs.pair import read_pairs
+from vqa.pairs.verdicts import without_left_out
 from vqa.scoring.bertscore import BertScorer, encoder_named
 from vqa.settings import Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
@@ -34,17 +35,17 @@ from vqa.vlm.generation import Blinded
 from vqa.vlm.pretrained import Pretrained
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
-FEATURES = Path("data/features")
-OUT = Path("models/adapter")
-METRICS = Path("metrics/train.json")
-PLOTS = Path("metrics/plots/train")
+NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
+FEATURES, OUT = Path("data/features"), Path("models/adapter")
+METRICS, PLOTS = Path("metrics/train.json"), Path("metrics/plots/train")
 
 
 def run() -> None:
     settings, device = load_settings(), default_device()
     pretrained = Pretrained.of(settings.model)
     identity = pretrained.identity(device)
-    train_pairs = pairs_of_images(read_pairs(TRAIN), settings.train.images, settings.train.seed)
+    trusted = without_left_out(NOT_TRAINED_ON, read_pairs(TRAIN))
+    train_pairs = pairs_of_images(trusted, settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
@@ -87,7 +88,7 @@ def _run(settings: Settings, identity: Mapping[str, str | None], features: str) 
     """Whatever decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
     return {
-        "inputs": {str(path): sha256_of(path) for path in (TRAIN, VAL)} | {"features": features},
+        "inputs": {str(p): sha256_of(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
         "settings": [str(settings.lora), str(settings.train)],
         "validation": [settings.evaluate.scorer, settings.evaluate.max_new_tokens],

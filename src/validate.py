@@ -4,14 +4,13 @@
 
 In: data/vqa/generated.csv, the pictures at data.root, what people decided in data/review/*.csv, and from
 metrics/generate.json what became of the lines of generate.csv. Out: data/vqa/{train,val,test,rejected}.csv,
-review.html to look at a sample, metrics/data.json, and two files that the next run builds on: pictures.jsonl
+metrics/data.json, and two files that the next run builds on: pictures.jsonl
 (each file is decoded once) and splits.json (in git: no picture ever moves to another split). Costs about
 1 ms a new picture and 60 µs a pair.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from vqa.catalogue import abo
@@ -23,7 +22,6 @@ from vqa.settings import load_settings
 from vqa.validation import screening, statistics
 from vqa.validation.inspection import inspect_pictures
 from vqa.validation.review import acceptance, read_decisions
-from vqa.validation.review_page import write_review_page
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.splits import Division, Draw, divided, pictures_seen
 from vqa.vlm.tokens import limit_of
@@ -33,7 +31,6 @@ GENERATION = Path("metrics/generate.json")
 DECISIONS = Path("data/review")
 OUT = Path("data/vqa")
 REJECTED = OUT / "rejected.csv"
-REVIEW = OUT / "review.html"
 PICTURES = OUT / "pictures.jsonl"
 MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
@@ -71,8 +68,6 @@ def run() -> None:
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    path_of = partial(abo.image_path, root)
-    write_review_page(REVIEW, kept, rejected, path_of, limits.review_pairs, limits.seed)
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": screening.counts_by_reason(rejected)}
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     metrics |= statistics.census(by_split) | statistics.trust(pairs)
@@ -81,7 +76,7 @@ def run() -> None:
     write_json(METRICS, metrics)
     for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division)]:
         print(sentence)
-    print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others): see {REVIEW}")
+    print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others)")
 
 
 def _by_split(

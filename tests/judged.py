@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from vqa.evaluation.comparison import judgement
+from vqa.evaluation.subsets import judged_subsets
 from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
+from vqa.pairs.verdicts import Verdict
 from vqa.scoring.scores import Scores
 
 PAIRS = [
@@ -36,5 +38,12 @@ def scores(texts: list[str]) -> Scores:
 
 
 SCORES = {system: scores(texts) for system, texts in TEXTS.items()}
+VERDICTS = [
+    Verdict("confirmed", needs_picture=False),
+    Verdict("unknown", needs_picture=True),
+    Verdict("confirmed", needs_picture=True),
+    Verdict("disputed", needs_picture=True),
+]
 _METRICS, DETAILS = judgement(PAIRS, SCORES, 200, 0)
+DETAILS["subsets"] = judged_subsets(PAIRS, SCORES, VERDICTS, 200, 0)
 METRICS: dict[str, Any] = _METRICS | {"others": {}}

@@ -8,6 +8,7 @@ import evaluate
 import generate
 import train
 import validate
+import verify
 
-TO_TRAINED = (generate, validate, cache_features, train)
+TO_TRAINED = (generate, validate, verify, cache_features, train)
 TO_JUDGED = (*TO_TRAINED, answer_base, answer_adapted, answer_others, evaluate)

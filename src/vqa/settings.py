@@ -152,6 +152,12 @@ class Validate:
 
 
 @dataclass(frozen=True, config=_CHECKED)
+class Verify:
+    folds: Annotated[int, Field(ge=2)]
+    same_meaning: Portion
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class Model:
     name: str
     watch: str
@@ -186,6 +192,7 @@ class Lora:
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
     images: Count | None
+    verdicts: Literal["all", "undisputed", "confirmed"]
     blind: bool
     epochs: Count
     batch_size: Count
@@ -232,6 +239,7 @@ class Settings:
     data: Data
     generate: Generate
     validate: Validate
+    verify: Verify
     model: Model
     features: Features
     lora: Lora

@@ -37,6 +37,7 @@ def test_the_stages_are_the_pipeline_in_order() -> None:
         "demo",
         "generate",
         "validate",
+        "verify",
         "cache_features",
         "train",
         "answer_base",

@@ -15,6 +15,7 @@ import evaluate
 import generate
 import train
 import validate
+import verify
 from browser import chromium_page
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
@@ -81,7 +82,7 @@ def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) ->
     generated = Path("data/vqa/generated.csv")
     lines = generated.read_text().splitlines(keepends=True)
     generated.write_text("".join([lines[0], *(line.replace("?", "</script><b>?", 1) for line in lines[1:])]))
-    for stage in (validate, cache_features, train, answer_base, answer_adapted, evaluate):
+    for stage in (validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     metrics = read_json(Path("metrics/evaluate.json"))
     assert Path("metrics/report.html").read_text().count("</script>") == 1
@@ -115,7 +116,7 @@ def test_the_base_s_answers_must_be_of_the_test_split(tmp_path: Path) -> None:
 
 def test_only_training_answers_are_said_when_asked_for(project: Project) -> None:
     project(evaluate={"constrained": True})
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, evaluate):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     known = {row.answer for row in read_pairs(Path("data/vqa/train.csv"))}
     for path in Path("data/predictions").glob("*.csv"):

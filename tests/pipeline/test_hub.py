@@ -15,6 +15,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from commands import contents
 from failing import fails
 from vqa.features.store import FeatureStore
@@ -97,7 +98,7 @@ def test_a_killed_run_goes_on_though_the_model_has_another_name_or_commit_now(
 ) -> None:
     publish(toy_folder)
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features):
+    for stage in (generate, validate, verify, cache_features):
         stage.run()
     begun = set()
     for name, revision in (
@@ -119,7 +120,7 @@ def test_a_new_readme_stops_nothing_and_new_weights_are_named_with_the_way_back(
 ) -> None:
     publish(toy_folder)
     project(model={"name": HUB_ID})
-    for stage in (generate, validate, cache_features):
+    for stage in (generate, validate, verify, cache_features):
         stage.run()
     changed = tmp_path / "changed"
     shutil.copytree(toy_folder, changed)

@@ -8,7 +8,7 @@ import pytest
 from clone import Clone
 
 ALL = {
-    *("demo", "generate", "validate", "cache_features", "train"),
+    *("demo", "generate", "validate", "verify", "cache_features", "train"),
     *("answer_base", "answer_adapted", "answer_others", "measure_speed", "evaluate"),
 }
 

@@ -20,6 +20,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, run, started
 from failing import fails
 from toy import toy_processor
@@ -39,7 +40,7 @@ def trained(project: Project, tmp_path: Path) -> Path:
     folder = project(
         evaluate={"batch_size": 2, "compare": [str(tmp_path / "vilt")]}, train={"images": 4}, lora={"r": 4}
     )
-    for stage in (generate, validate, cache_features, train):
+    for stage in (generate, validate, verify, cache_features, train):
         stage.run()
     return folder
 

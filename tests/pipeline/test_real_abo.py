@@ -11,12 +11,13 @@ import evaluate
 import generate
 import train
 import validate
+import verify
 from conftest import ROOT
 from vqa.foundation.csv_tables import read_rows
 
 
 def run_pipeline() -> dict[str, dict[str, float]]:
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, evaluate):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     metrics: dict[str, dict[str, float]] = json.loads(Path("metrics/evaluate.json").read_text())
     return metrics

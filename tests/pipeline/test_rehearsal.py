@@ -142,11 +142,11 @@ def test_a_rehearsal_goes_on_where_it_was_and_lays_its_memory_beside_the_counted
     def rehearsal() -> Rehearsal:
         return Rehearsal(tmp_path, OPT, narrowed(OPT), "cpu", pictures=8, questions=2)
 
-    first = ("demo", "generate", "validate")
+    first = ("demo", "generate", "validate", "verify")
     assert rehearsal().run(first) == []
     said = capsys.readouterr().err
     took = rehearsal().run((*first, "cache_features"))
-    assert [stage in said for stage in first] == [True] * 3
+    assert [stage in said for stage in first] == [True] * 4
     assert capsys.readouterr().err.count("took") == 1
     (line,) = rehearsal().lines(took)
     assert line.startswith(f"| {OPT} | cache_features | ")

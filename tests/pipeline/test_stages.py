@@ -16,11 +16,22 @@ import generate
 import measure_speed
 import train
 import validate
+import verify
 from failing import fails
 from vqa.pairs.pair import read_pairs
 
 Project = Callable[..., Path]
-STAGES = [generate, validate, cache_features, train, answer_base, answer_adapted, measure_speed, evaluate]
+STAGES = [
+    generate,
+    validate,
+    verify,
+    cache_features,
+    train,
+    answer_base,
+    answer_adapted,
+    measure_speed,
+    evaluate,
+]
 
 
 def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_caching(

@@ -16,6 +16,7 @@ from playwright.sync_api import Page
 
 import generate
 import validate
+import verify
 from browser import chromium_page
 from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.csv_tables import read_rows
@@ -180,6 +181,7 @@ def test_whatever_rows_stand_below_good_ones_each_is_kept_or_has_a_reason(
 
 def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> None:
     validate.run()
+    verify.run()
     before = read_json(METRICS)
     with chromium_page() as page:
         page.goto(Path("data/vqa/review.html").absolute().as_uri())
@@ -194,12 +196,18 @@ def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> 
         download.value.save_as("data/review/" + download.value.suggested_filename)
     assert Path("data/review/review.csv").is_file()
     validate.run()
+    verify.run()
     after = read_json(METRICS)
     assert after["rejected"]["rejected_by_review"] == 2
     assert after["kept"] == before["kept"] - 2
     assert after["review"]["acceptance"] == 0.7
     low, high = after["review"]["acceptance_ci95"]
     assert low < 0.7 < high
+    review = read_json(Path("metrics/verify.json"))["review"]
+    assert review["accepted"]["confirmed"]["accepted"] == 0.7  # as the pairs stood before the review
+    assert review["accepted"]["confirmed"]["reviewed"] == review["label_noise"]["reviewed"] == 10
+    low, high = review["label_noise"]["ci95"]
+    assert low < 0.3 < high
     kept = {
         (pair.image_name, pair.question): pair.answer
         for split in ("train", "val", "test")

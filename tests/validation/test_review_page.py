@@ -10,6 +10,7 @@ from PIL import Image
 
 from browser import chromium_page
 from vqa.pairs.pair import Pair
+from vqa.pairs.verdicts import Verdict
 from vqa.validation.review_page import stratified, write_review_page
 from vqa.validation.screening import Rejected
 
@@ -17,10 +18,18 @@ KEPT = [
     *(Pair("a.jpg", f"What color is it, {i}?", "red", "color") for i in range(6)),
     Pair("b.jpg", "How many </script><b>?", "=2", "count"),
 ]
+VERDICTS = [
+    Verdict(verdict, needs_picture=True)
+    for verdict in [*["confirmed"] * 4, "unknown", "disputed", "confirmed"]
+]
 REJECTED = [
     Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
     Rejected(Pair("../x.jpg", "What is <img src=x>?", "<b>lamp</b>", "object"), "image_name", "climbs out"),
 ]
+
+
+def said(number: int) -> list[str]:
+    return [f"catalogue agrees: <i>{number}</i>"]
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ def page(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg"):
         Image.new("RGB", (20, 10), "red").save(tmp_path / name)
     path = tmp_path / "review.html"
-    write_review_page(path, KEPT, REJECTED, lambda name: tmp_path / name, count=20, seed=0)
+    write_review_page(path, KEPT, VERDICTS, said, REJECTED, tmp_path.joinpath, count=20, seed=0)
     return path
 
 
@@ -47,7 +56,8 @@ def test_each_picture_is_in_the_page_once_and_none_that_is_not_there(page: Path)
 def test_another_sample_has_another_identity(tmp_path: Path) -> None:
     pages = []
     for kept in (KEPT, KEPT, KEPT[1:]):
-        write_review_page(tmp_path / "page.html", kept, [], lambda name: tmp_path / name, 20, seed=0)
+        verdicts, place = VERDICTS[-len(kept) :], tmp_path / "page.html"
+        write_review_page(place, kept, verdicts, said, [], tmp_path.joinpath, 20, seed=0)
         pages.append((tmp_path / "page.html").read_text())
     assert pages[0] == pages[1]
     identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
@@ -83,6 +93,19 @@ def test_it_serves_phones_filters_and_assistive_tools(page: Path) -> None:
         assert browser.get_by_role("progressbar", name="Progress").count() == 1
         browser.get_by_role("button", name="Reject").click()
         assert browser.locator("#count").inner_text() == "1 of 1 reviewed"
+
+
+def test_the_disputed_come_first_with_what_was_said_of_them(page: Path) -> None:
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        assert browser.locator("#verdict-on").inner_text() == "Witnesses: disputed"
+        assert browser.locator("#testimony li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
+        browser.get_by_label("Verdict").select_option("confirmed")
+        assert browser.locator("#place").inner_text() == "1 of 5"
+        assert browser.locator("#verdict-on").inner_text() == "Witnesses: confirmed"
+        browser.get_by_role("tab", name="Rejected").click()
+        assert browser.locator("#verdict-on").inner_text() == ""
+        assert browser.locator("#testimony li").count() == 0
 
 
 def test_decisions_are_downloaded_as_rows_that_no_spreadsheet_runs(page: Path) -> None:

@@ -91,7 +91,7 @@ def _answers(product: Product) -> dict[str, str]:
         "shape": _one_word(product.shape),
         "material": _one_word(product.material, _MATERIALS),
         "pattern": _one_word(product.pattern),
-        "count": _count(product),
+        "count": pieces_stated(product),
     }
     return {question_type: answer for question_type, answer in answers.items() if answer}
 
@@ -110,7 +110,7 @@ def _category(product_type: str) -> str | None:
     return word if word.isalpha() and word != "unknown" else None
 
 
-def _count(product: Product) -> str | None:
+def pieces_stated(product: Product) -> str | None:
     """Pieces in a set, where the name or a bullet says so in so many words."""
     stated = r"\b(?:(?:set|pack) of|number of (?:items|pieces):) (\d{1,2})\b"
     texts: Sequence[str] = [product.name or "", *product.bullets]

@@ -3,8 +3,8 @@
     python src results
     python src results --write     # between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json and speed.json; --write: also metrics/photos and reports/seeds.json. Out: the table
-on standard output, and how much of the gain is format.
+In: metrics/evaluate.json and speed.json; --write: also details.json, metrics/photos and reports/seeds.json.
+Out: the table on standard output, and how much of the gain is format.
 """
 
 import re
@@ -21,6 +21,7 @@ from vqa.evaluation.markdown import (
     results_table,
     settings_table,
     speed_sentence,
+    subsets_table,
     types_table,
 )
 from vqa.experiments.record import read_record
@@ -30,6 +31,7 @@ from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
 
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
+DETAILS = Path("metrics/details.json")
 PHOTOS = Path("metrics/photos")
 SEEDS = Path("reports/seeds.json")  # of python src study report
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
@@ -38,7 +40,7 @@ PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of
     "quarter-96px": "a quarter of the steps, 96 px",
     "full-96px": "all steps, 96 px (`models/blip2-small`)",
 }
-PAGES = (Path("README.md"), Path("docs/photos.md"))
+PAGES = (Path("README.md"), Path("docs/photos.md"), Path("docs/verify.md"))
 
 
 def run(
@@ -84,6 +86,8 @@ def sections() -> dict[str, str]:
         "trained-blind": blind_sentence(_photos("against-trained-blind")),
         "replaces": replacement_sentence(_photos("on-drawings"), drawings),
         "photos": results_table(photographs),
+        "subsets": subsets_table(read_json(DETAILS)),
+        "photos-subsets": subsets_table(read_json(PHOTOS / "details.json")),
         "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
     }
 

@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from vqa.evaluation.near_questions import KnownQuestions
 from vqa.evaluation.systems import MAJORITY, TEXT_ONLY
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
+from vqa.wording.near_questions import KnownQuestions
 
 _NEIGHBOURS = 20  # distinct training questions that vote
 _SHARPNESS = 8  # a vote counts similarity ** 8: near-equal wordings decide, distant ones break ties

@@ -5,9 +5,11 @@ from typing import Any
 
 from tabulate import tabulate
 
+from vqa.evaluation.subsets import TITLES
 from vqa.evaluation.systems import ADAPTED, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, TO_TEXT_ONLY
 
 COLUMNS = [system for system in SYSTEMS if system.is_column]
+_GROUPS = ("systems", "differences")  # of details.json
 DIFFERENCE_COLUMNS = [difference for difference in DIFFERENCES if difference.is_column]
 
 
@@ -48,7 +50,7 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
                 kind,
                 f"{by_type[kind]['n']:,}",
                 *(f"{100 * score['exact_match']:.1f} / {score['bert_score_f1']:.2f}" for score in scores),
-                *(points({"value": delta["exact_match"], "ci95": delta["ci95"]}) for delta in deltas),
+                *(points(_value(delta)) for delta in deltas),
             ]
         )
     titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
@@ -68,6 +70,31 @@ def catalogues_table(by_catalogue: dict[str, dict[str, Any]]) -> str:
     ]
     titles = [column.title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
     return table(["exact match", "questions", *titles], rows)
+
+
+def subsets_table(details: dict[str, Any]) -> str:
+    """Exact match where labels are confirmed and where the picture is needed, in percent and points."""
+    everything = {group: {name: of["all"] for name, of in details[group].items()} for group in _GROUPS}
+    n = everything["systems"][ADAPTED.key]["n"]
+    rows = [
+        [
+            title,
+            f"{of['n']:,}",
+            *(f"{of['systems'][system.key]['exact_match']:.1%}" for system in COLUMNS),
+            *(points(_value(of["differences"][difference.key])) for difference in DIFFERENCE_COLUMNS),
+        ]
+        for title, of in {
+            "all": everything | {"n": n},
+            **{TITLES[name]: of for name, of in details.get("subsets", {}).items()},
+        }.items()
+    ]
+    titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
+    return table(["exact match", "questions", *titles], rows)
+
+
+def _value(difference: Mapping[str, Any]) -> dict[str, Any]:
+    """A difference of details.json as `points` reads it."""
+    return {"value": difference["exact_match"], "ci95": difference["ci95"]}
 
 
 def settings_table(by_setting: dict[str, dict[str, Any]]) -> str:

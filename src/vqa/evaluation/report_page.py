@@ -8,6 +8,7 @@ from typing import Any
 from vqa.catalogue.pictures import picture_url
 from vqa.evaluation.markdown import points, signed
 from vqa.evaluation.plots import confusions
+from vqa.evaluation.subsets import TITLES
 from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, System
 from vqa.pages.page import page
 from vqa.pairs.normal_form import first_word, normal_form
@@ -47,6 +48,8 @@ def report_page(
         {
             "summary": _summary(metrics, intervals),
             "differences": _differences(metrics),
+            "subsets": _subsets(intervals),
+            "subset_titles": _subset_titles(intervals),
             "drawn": _DRAWN,
             "types": _types(intervals),
             "compared": [system.short_title for system in _COMPARED],
@@ -93,6 +96,27 @@ def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
         ]
         for difference, delta in found
     ]
+
+
+def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
+    """Exact match of each system, and the differences, a column for each subset."""
+    subsets = intervals["subsets"].values()
+    rows = [
+        [system.title, *(f"{100 * of['systems'][system.key]['exact_match']:.1f}" for of in subsets)]
+        for system in SYSTEMS
+        if system.key in intervals["systems"]
+    ]
+    for difference in DIFFERENCES:
+        if difference.key in intervals["differences"]:
+            found = (of["differences"][difference.key] for of in subsets)
+            rows.append(
+                [difference.title, *(points({"value": f["exact_match"], "ci95": f["ci95"]}) for f in found)]
+            )
+    return rows
+
+
+def _subset_titles(intervals: Mapping[str, Any]) -> list[str]:
+    return [f"{TITLES[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
 
 
 def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:

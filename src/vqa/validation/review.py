@@ -12,6 +12,7 @@ from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair, image_name_of
+from vqa.pairs.question_types import question_type_of
 
 VERDICTS = ("accept", "reject", "correct")
 COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
@@ -82,6 +83,29 @@ def decision_on(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | Non
             break
         decision = replace(again, was_kept=decision.was_kept)
     return decision
+
+
+def reviewed_pairs(
+    kept: Iterable[Pair], rows: Iterable[Pair], decisions: Mapping[Key, Decision]
+) -> list[tuple[Pair, bool]]:
+    """The sampled pairs that people decided on, as they stood then, and whether they found each one wrong.
+
+    `kept`: tells the split groups; `rows`: those of generated.csv, without which a decision is on nothing.
+    """
+    group_of = {pair.image_name: pair.split_group for pair in kept}
+    found = {}
+    for row in rows:
+        key = key_of(row.image_name, row.question, row.answer)
+        decision = decisions.get(key)
+        if decision and decision.was_kept:
+            pair = replace(
+                row,
+                answer=normal_form(row.answer),
+                question_type=row.question_type or question_type_of(row.question),
+                split_group=group_of.get(row.image_name, ""),
+            )
+            found[key] = pair, decision.verdict != "accept"
+    return list(found.values())
 
 
 def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict[str, Any]:

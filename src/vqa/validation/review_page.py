@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vqa.catalogue.pictures import picture_url, problem_of_name
 from vqa.foundation.files import whole_file
 from vqa.foundation.seeded import rank_of
 from vqa.pages.page import page
 from vqa.pairs.pair import Pair
+from vqa.pairs.verdicts import VERDICTS, Verdict
 from vqa.validation.screening import Rejected
 
 _Item = TypeVar("_Item")
@@ -42,20 +43,37 @@ def stratified(
 def write_review_page(
     path: Path,
     kept: Sequence[Pair],
+    verdicts: Sequence[Verdict],
+    testimony_of: Callable[[int], Sequence[str]],
     rejected: Sequence[Rejected],
     path_of: Callable[[str], Path],
     count: int,
     seed: int,
 ) -> None:
-    """The page: a sample of the kept pairs by type, and of the rejected by reason."""
-    sample = stratified(kept, lambda pair: pair.question_type, _identity, count, seed)
+    """The page: a sample of the kept pairs by verdict and type, and of the rejected by reason.
+
+    The disputed come first; `testimony_of`: sentences on what was said of a kept pair, by its number.
+    """
+    numbers = stratified(
+        range(len(kept)),
+        lambda number: (verdicts[number].verdict, kept[number].question_type),
+        lambda number: _identity(kept[number]),
+        count,
+        seed,
+    )
+    numbers.sort(key=lambda number: VERDICTS.index(verdicts[number].verdict))
+    sample = [kept[number] for number in numbers]
     refused = stratified(rejected, attrgetter("reason"), lambda reject: _identity(reject.pair), count, seed)
     shown = {pair.image_name for pair in sample} | {reject.pair.image_name for reject in refused}
     urls = {name: picture_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
     listed = "".join(_identity(pair) for pair in [*sample, *(reject.pair for reject in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
-        "kept": [_shown(pair, pair.question_type) for pair in sample],
+        "kept": [
+            _shown(kept[number], kept[number].question_type)
+            | {"verdict": verdicts[number].verdict, "testimony": testimony_of(number)}
+            for number in numbers
+        ],
         "rejected": [
             _shown(reject.pair, reject.reason) | {"reason": reject.reason, "detail": reject.detail}
             for reject in refused
@@ -70,7 +88,7 @@ def _identity(pair: Pair) -> str:
     return f"{pair.image_name}/{pair.question}/{pair.answer}"
 
 
-def _shown(pair: Pair, group: str) -> dict[str, str]:
+def _shown(pair: Pair, group: str) -> dict[str, Any]:
     return {
         "image_name": pair.image_name,
         "question": pair.question,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vqa.foundation.csv_tables import write_rows
+from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair, columns_of, row_of
 from vqa.pairs.question_types import question_type_of
@@ -94,6 +94,18 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     ordered = sorted(rejected, key=lambda r: (r.reason, r.pair.image_name, r.pair.question.lower()))
     columns = [*columns_of([reject.pair for reject in rejected]), "reason", "detail"]
     write_rows(path, list(dict.fromkeys(columns)), map(row, ordered))
+
+
+def read_rejected(path: Path) -> list[Rejected]:
+    """What `write_rejected` wrote, without columns of the file that the pairs came from."""
+    return [
+        Rejected(
+            Pair(row["image_name"], row["question"], row["answer"], row["question_type"]),
+            row["reason"],
+            row["detail"],
+        )
+        for row in read_rows(path, ("image_name", "question", "answer", "question_type", "reason", "detail"))
+    ]
 
 
 def counts_by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:

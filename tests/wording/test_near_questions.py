@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from vqa.evaluation.near_questions import KnownQuestions
+from vqa.wording.near_questions import KnownQuestions
 
 
 def questions(count: int, seed: int, nouns: int = 30) -> list[str]:
