@@ -17,7 +17,6 @@ from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 from vqa.vlm.pretrained import Pretrained
 
 TEST = Path("data/vqa/test.csv")
@@ -33,9 +32,7 @@ def run() -> None:
     pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
     paths = {pair.image_name: image_path(settings.data.root, pair.image_name) for pair in pairs}
 
-    whole, processor = pretrained.load(device), pretrained.load_processor()
-    encoder = ImageEncoder(whole, processor, device, level)
-    model = AnswerModel(whole, processor, settings.model.prompt, device, level).eval()
+    encoder, model = pretrained.load_halves(settings.model.prompt, device, level)
     work = Work(
         pairs,
         paths,

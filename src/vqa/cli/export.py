@@ -25,7 +25,6 @@ from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, dtype_beside
-from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.pretrained import Pretrained
 
 ADAPTER = Path("models/adapter/best")
@@ -76,11 +75,11 @@ def _write_merged(settings: Settings, folder: Path) -> None:
     asked = Pretrained.of(settings.model)
     pretrained = replace(asked, dtype=dtype_beside(ADAPTER) or asked.dtype)
     device = torch.device("cpu")
-    whole, processor = pretrained.load(device), pretrained.load_processor()
-    live = AnswerModel(whole, processor, settings.model.prompt, device, settings.features.level)
+    whole = pretrained.load(device)
+    _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
     lora.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    pretrained.load_processor().save_pretrained(folder)
     seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
     (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
 
