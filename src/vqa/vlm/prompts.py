@@ -8,7 +8,7 @@ from vqa.vlm.looks import Look
 from vqa.vlm.tokens import TextTokens
 
 _MARK = "[[the question]]"  # where a question will stand
-_TILED = ("idefics3", "smolvlm")  # whose pictures are tiles with tokens between them
+TILED = ("idefics3", "smolvlm")  # whose pictures are tiles with tokens between them
 
 
 class PromptTokens(TextTokens):
@@ -74,7 +74,7 @@ class PromptTokens(TextTokens):
 
     def _image_ids(self, look: Look) -> list[int]:
         """What stands for the picture in the prompt."""
-        if self._family not in _TILED:
+        if self._family not in TILED:
             return [self.image_token_id] * len(look.rows)
         down, across = look.grid
         tiles = down * across + 1  # the whole picture, small, is the last

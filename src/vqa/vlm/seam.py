@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from vqa.foundation.errors import InputError
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features, Look
-from vqa.vlm.prompts import PromptTokens
+from vqa.vlm.prompts import TILED, PromptTokens
 from vqa.vlm.token_rows import IGNORED, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import end_token_id
 
@@ -37,7 +37,13 @@ class Parts:
 
 PARTS = {
     "llava": Parts(("vision_tower",), "language_model", "multi_modal_projector"),
+    "paligemma": Parts(("vision_tower",), "language_model", "multi_modal_projector"),
+    "idefics3": Parts(("vision_model", "connector"), "text_model"),
+    "smolvlm": Parts(("vision_model", "connector"), "text_model"),
+    "qwen2_5_vl": Parts(("visual",), "language_model"),
 }
+# What image processors make beside pixels that `get_image_features` takes.
+_INPUTS = ("pixel_values", "pixel_attention_mask", "image_grid_thw")
 
 
 def is_cut_before_projector(config: Any) -> bool:
@@ -64,16 +70,22 @@ class Pixels:
 class PixelReader:
     """See `halves.Reader`."""
 
-    def __init__(self, image_processor: Any) -> None:
+    def __init__(self, image_processor: Any, family: str) -> None:
         self._image_processor = image_processor
+        self._options = {"return_row_col_info": True} if family in TILED else {}
 
     def pixels(self, images: Sequence[Image.Image]) -> list[Pixels]:
         """Of each picture alone, so that none is padded to another's size."""
         return [self._of(image) for image in images]
 
     def _of(self, image: Image.Image) -> Pixels:
-        made = self._image_processor([image], return_tensors="pt")
-        return Pixels(dict(made), ())
+        made = self._image_processor([image], return_tensors="pt", **self._options)
+        grid: tuple[int, ...] = ()
+        if "rows" in made:
+            grid = (int(made["rows"][0][0]), int(made["cols"][0][0]))
+        elif "image_grid_thw" in made:
+            grid = tuple(made["image_grid_thw"][0].tolist())
+        return Pixels({name: made[name] for name in _INPUTS if name in made}, grid)
 
 
 class Encoder:
@@ -81,7 +93,7 @@ class Encoder:
 
     def __init__(self, model: Any, image_processor: Any, device: torch.device) -> None:
         self.device = device
-        self.reader = PixelReader(image_processor)
+        self.reader = PixelReader(image_processor, model.config.model_type)
         self._model = model.to(device)
         self._dtype = model.dtype
         parts = PARTS[model.config.model_type]
@@ -190,8 +202,15 @@ class AnswerModel(LiveHalf):
 
     def _seen(self, ids: Tensor, looks: Sequence[Look], is_answer: Tensor) -> dict[str, Any]:
         """What the model takes beside `ids` `[B, T]`: the picture of each row, and which tokens are what."""
-        rows = [look.rows.to(self.frozen_dtype) for look in looks]
-        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=rows)}}
+        rows: Any = [look.rows.to(self.frozen_dtype) for look in looks]
+        kinds: dict[str, Tensor] = {}
+        if self._family == "paligemma":  # the prompt sees itself both ways, the answer what is before it
+            rows, kinds = torch.stack(rows), {"token_type_ids": is_answer.long()}
+        elif self._family == "qwen2_5_vl":  # the picture's positions count in three directions
+            grids = torch.tensor([look.grid for look in looks], device=self.device)
+            at_image = ids == self.tokens.image_token_id
+            kinds = {"mm_token_type_ids": at_image.long(), "image_grid_thw": grids}
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=rows)}, **kinds}
 
     def _begun(
         self, questions: Sequence[str], features: Features, pictures: Sequence[int], new: int, num_beams: int
