@@ -90,6 +90,11 @@ def test_the_export_is_a_plain_folder_of_the_family_and_answers_alike(judged: Pa
     assert answers.texts(questions, features, new) == adapted.texts(questions, features, new)
 
     config = AutoConfig.from_pretrained(folder)
+    card = (folder / "README.md").read_text()
+    assert f"# {config.model_type} for one-word answers" in card
+    assert f"- {config.model_type}\n" in card.split("---")[1]
+    assert "AutoModelForImageTextToText" in card
+    assert "BLIP-2" not in card
     family = family_of(config, "toy")
     beside: Any = family.model_class.from_pretrained(settings.model.name).eval()
     inner = beside.get_decoder()

@@ -250,6 +250,11 @@ def test_from_a_folder_each_half_is_loaded_without_the_other(
     assert "ision" not in live  # no module of the kind VisionModel, VisionTransformer
 
 
+def test_a_level_that_only_blip2_has_is_refused(family: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"features\.level is 'vit', which only BLIP-2 has"):
+        Pretrained(str(seam_folder(family, tmp_path))).load_encoder(CPU, "vit")
+
+
 def test_a_question_with_the_model_s_own_tokens_in_it_is_text(
     family: str, pictures: list[Image.Image]
 ) -> None:

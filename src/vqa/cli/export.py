@@ -3,8 +3,8 @@
     python src export --out models/export
 
 In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
-merged/, a plain BLIP-2 folder for transformers that lists the pictures it was made with, and adapter/, PEFT
-format. Refuses when the metrics judge another adapter than the one at hand.
+merged/, a plain folder of the model's family for transformers that lists the pictures it was made with, and
+adapter/, PEFT format. Refuses when the metrics judge another adapter than the one at hand.
 """
 
 import shutil
@@ -35,10 +35,12 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export")) -> None:
     settings = load_settings()
-    check_fits(ADAPTER, Pretrained.of(settings.model).identity(torch.device("cpu")))
+    pretrained = Pretrained.of(settings.model)
+    check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     judged = _judged()
     metrics, details = read_json(METRICS), read_json(DETAILS)
-    provenance = Provenance(_commit(), judged, {name: version(name) for name in _LIBRARIES})
+    versions = {name: version(name) for name in _LIBRARIES}
+    provenance = Provenance(_commit(), judged, versions, pretrained.kind)
     with whole(out) as folder:
         shutil.copytree(ADAPTER, folder / "adapter")
         _write_merged(settings, folder / "merged")

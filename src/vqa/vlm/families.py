@@ -212,6 +212,16 @@ class Seam:
         return _beyond(processor.tokenizer, self.config.get_text_config().vocab_size)
 
     def frozen_half(self, model: Any, processor: Any, device: torch.device, level: Level) -> FrozenHalf:
+        """See `Family`.
+
+        Raises:
+            InputError: `level` is one that only BLIP-2 has.
+        """
+        if level != "qformer":
+            raise InputError(
+                f"params.yaml: features.level is {level!r}, which only BLIP-2 has; set it to qformer: what a "
+                f"{self.config.model_type} keeps of a picture does not depend on it"
+            )
         return seam.Encoder(model, processor.image_processor, device)
 
     def live_half(

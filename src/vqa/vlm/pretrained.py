@@ -54,6 +54,12 @@ class Pretrained:
     def of(cls, settings: Model) -> "Pretrained":
         return cls(settings.name, settings.revision, settings.dtype, settings.quantization)
 
+    @property
+    def kind(self) -> str:
+        """Its family, as transformers calls it: blip-2, llava, …"""
+        with self._readable():
+            return str(self._config.model_type)
+
     def check(self) -> None:
         """What every later stage will need is there and fits: weights of both halves, tokenizer, pixels.
 
