@@ -33,6 +33,7 @@ def trained_pairs_per_second(threads: int) -> float:
 
     from vqa.settings import load_settings
     from vqa.vlm import lora
+    from vqa.vlm.blip2 import AnswerModel
     from vqa.vlm.pretrained import Pretrained
 
     settings = load_settings(ROOT / "params.yaml")
@@ -44,6 +45,7 @@ def trained_pairs_per_second(threads: int) -> float:
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4)
     size = settings.train.batch_size
     texts = model.training_batch(["What color is the lamp?"] * size, ["dark-blue"] * size)
+    assert isinstance(model, AnswerModel)
     features = torch.randn(size, model.num_query_tokens, model.feature_size)
     start = 0.0
     for step in range(STEPS + 10):

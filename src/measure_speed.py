@@ -18,7 +18,6 @@ from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 from vqa.vlm.pretrained import Pretrained
 
 TEST = Path("data/vqa/test.csv")
@@ -35,9 +34,7 @@ def run() -> None:
     root = tree_of(settings.data.root)
     paths = {pair.image_name: image_path(root, pair.image_name) for pair in pairs}
 
-    whole, processor = pretrained.load(device), pretrained.load_processor()
-    encoder = ImageEncoder(whole, processor, device, level)
-    model = AnswerModel(whole, processor, settings.model.prompt, device, level).eval()
+    encoder, model = pretrained.load_halves(settings.model.prompt, device, level)
     work = Work(
         pairs,
         paths,

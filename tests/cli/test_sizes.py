@@ -9,6 +9,7 @@ from conftest import ROOT
 from vqa.cli import sizes
 from vqa.settings import load_settings
 from vqa.sizing.published import PUBLISHED
+from vqa.sizing.seam_published import CONFIGS
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -22,9 +23,19 @@ def test_params_files_say_what_is_counted(name: str) -> None:
     assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
 
 
-def test_the_page_s_table_is_the_command_s() -> None:
-    text = (ROOT / "docs/gpu.md").read_text()
-    assert "\n".join(sizes.table(load_settings(ROOT / "params.yaml"))) in text
+@pytest.mark.parametrize("name", CONFIGS)
+def test_params_files_of_the_others_say_what_is_counted(name: str) -> None:
+    path = ROOT / f"params/{name}.yaml"
+    found = sizes.seam_sizes_of(name, load_settings(ROOT / "params.yaml", path))
+    said = path.read_text().split("\ndata:")[0]
+    numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
+    assert numbers == [f"{number:.1f}" for number in (*sizes.seam_gigabytes(found), found.trainable / 1e6)]
+
+
+def test_the_pages_tables_are_the_command_s() -> None:
+    settings = load_settings(ROOT / "params.yaml")
+    assert "\n".join(sizes.table(settings)) in (ROOT / "docs/gpu.md").read_text()
+    assert "\n".join(sizes.seam_table(settings)) in (ROOT / "docs/models.md").read_text()
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:

@@ -13,7 +13,7 @@ from vqa.evaluation.markdown import results_table
 from vqa.evaluation.model_card import Kind, Provenance, model_card
 from vqa.settings import Settings, load_settings
 
-PROVENANCE = Provenance("abc1234", {"data/vqa/test.csv": "f00d"}, {"torch": "2.9", "peft": "0.18"})
+PROVENANCE = Provenance("abc1234", {"data/vqa/test.csv": "f00d"}, {"torch": "2.9", "peft": "0.18"}, "blip-2")
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ def test_a_model_folder_that_is_not_blip2_and_foreign_features_are_named(
     other.mkdir()
     (other / "config.json").write_text('{"model_type": "bert"}')
     project(model={"name": str(other)})
-    assert "a bert model, not BLIP-2" in fails(cache_features.run, capsys)
+    assert "a bert model, and it answers no questions about pictures" in fails(cache_features.run, capsys)
 
     for path in toy_folder.iterdir():
         (other / path.name).write_bytes(path.read_bytes())

@@ -5,17 +5,24 @@ import pytest
 import torch
 
 from vqa.foundation.errors import InputError
+from vqa.foundation.files import write_json
 from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 
 
-def test_a_missing_model_and_a_model_that_is_not_blip2_are_named(tmp_path: Path) -> None:
+def test_a_missing_model_and_a_model_that_has_no_two_halves_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.name is '.*nowhere'.*no model can be read there"):
         Pretrained(str(tmp_path / "nowhere")).load(CPU)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(InputError, match="a bert model, not BLIP-2"):
-        Pretrained(str(tmp_path)).load(CPU)
+    for kind, reason in {
+        "bert": "it answers no questions about pictures",
+        "instructblip": "its Q-Former reads the question too",
+        "git": "transformers cannot take its pictures' features apart",
+        "qwen3_vl": "no test here holds its answers from cached features",
+    }.items():
+        write_json(tmp_path / "config.json", {"model_type": kind})
+        with pytest.raises(InputError, match=f"a {kind} model, and {reason}.*of the kinds blip-2, llava"):
+            Pretrained(str(tmp_path)).load(CPU)
 
 
 def test_damaged_weights_are_named(toy_folder: Path, tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_the_longest_question_that_fits_is_answered(toy_folder: Path) -> None:
 
 def test_tokens_are_read_without_weights(toy_folder: Path) -> None:
     whole = Pretrained(str(toy_folder)).load_answer_model(PROMPT, CPU, "qformer")
-    alone: Tokens = tokens_of(str(toy_folder), None, PROMPT)
+    alone = tokens_of(str(toy_folder), None, PROMPT)
+    assert isinstance(alone, Tokens)
+    assert isinstance(whole.tokens, Tokens)
     assert alone.prompt_ids(CONTROL) == whole.tokens.prompt_ids(CONTROL)
 
 

@@ -3,8 +3,8 @@
     python src export --out models/export
 
 In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
-merged/, a plain BLIP-2 folder for transformers that lists the pictures it was made with, and adapter/, PEFT
-format. Refuses when the metrics judge another adapter than the one at hand.
+merged/, a plain folder of the model's family for transformers that lists the pictures it was made with, and
+adapter/, PEFT format. Refuses when the metrics judge another adapter than the one at hand.
 """
 
 import shutil
@@ -26,7 +26,6 @@ from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, dtype_beside
-from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.pretrained import Pretrained
 
 ADAPTER = Path("models/adapter/best")
@@ -37,10 +36,12 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export")) -> None:
     settings = load_settings()
-    check_fits(ADAPTER, Pretrained.of(settings.model).identity(torch.device("cpu")))
+    pretrained = Pretrained.of(settings.model)
+    check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     judged = _judged()
     metrics, details = read_json(METRICS), read_json(DETAILS)
-    provenance = Provenance(_commit(), judged, {name: version(name) for name in _LIBRARIES})
+    versions = {name: version(name) for name in _LIBRARIES}
+    provenance = Provenance(_commit(), judged, versions, pretrained.kind)
     with whole(out) as folder:
         shutil.copytree(ADAPTER, folder / "adapter")
         _write_merged(settings, folder / "merged")
@@ -77,11 +78,11 @@ def _write_merged(settings: Settings, folder: Path) -> None:
     asked = Pretrained.of(settings.model)
     pretrained = replace(asked, dtype=dtype_beside(ADAPTER) or asked.dtype)
     device = torch.device("cpu")
-    whole, processor = pretrained.load(device), pretrained.load_processor()
-    live = AnswerModel(whole, processor, settings.model.prompt, device, settings.features.level)
+    whole = pretrained.load(device)
+    _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
     lora.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    pretrained.load_processor().save_pretrained(folder)
     seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
     (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
 

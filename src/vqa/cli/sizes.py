@@ -1,9 +1,10 @@
-"""Print what each published BLIP-2 needs, counted without weights.
+"""Print what each published model needs, counted without weights.
 
     python src sizes
 
-In: params.yaml, with params/blip2-*.yaml for models that it does not name. Out: a Markdown table on standard
-output: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache of all of ABO.
+In: params.yaml, with the files of params/ for models that it does not name. Out: two Markdown tables on
+standard output, the BLIP-2s and the others: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by
+stage, the cache of all of ABO.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ from tabulate import tabulate
 from vqa.foundation.command_line import command_line
 from vqa.settings import PARAMS, Settings, load_settings
 from vqa.sizing.published import PUBLISHED, published_config
+from vqa.sizing.seam_published import CONFIGS
+from vqa.sizing.seam_sizes import SeamSizes
 from vqa.sizing.sizes import Sizes
 
 ABO_PICTURES = 398_212
@@ -21,7 +24,8 @@ _TOP = Path(__file__).parents[3]
 
 
 def run() -> None:
-    for line in table(load_settings()):
+    now = load_settings()
+    for line in [*table(now), "", *seam_table(now)]:
         print(line)
 
 
@@ -46,10 +50,31 @@ def table(now: Settings) -> list[str]:
     return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
 
 
+def seam_table(now: Settings) -> list[str]:
+    """The same for models with the seam, and what a picture takes on disk."""
+    stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer"]
+    rows = []
+    for name in CONFIGS:
+        sizes = seam_sizes_of(name, settings_of(name, now))
+        rows.append(
+            [
+                name,
+                f"{sizes.parameters / 1e9:.2f} B",
+                f"{sizes.trainable / 1e6:.1f} M",
+                *(f"{number:.1f} GB" for number in seam_gigabytes(sizes)),
+                f"{sizes.rows} × {sizes.width}",
+                f"{sizes.row_kb:.0f} KB",
+                f"{sizes.row_kb * ABO_PICTURES / 1e6:.0f} GB",
+            ]
+        )
+    titles = ["model", "parameters", "LoRA trains", *stages, "rows × size", "a picture", "all of ABO"]
+    return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
+
+
 def settings_of(name: str, now: Settings) -> Settings:
     """`now` for the model that it names, with the ready-made changes for another."""
-    is_named = now.model.name == f"Salesforce/{name}"
-    return now if is_named else load_settings(_TOP / PARAMS, _TOP / f"params/{name}.yaml")
+    ready = load_settings(_TOP / PARAMS, _TOP / f"params/{name}.yaml")
+    return now if now.model.name == ready.model.name else ready
 
 
 def gigabytes(sizes: Sizes) -> list[float]:
@@ -64,6 +89,18 @@ def sizes_of(name: str, settings: Settings) -> Sizes:
     """Of a published model on a GPU; `model.dtype: auto` counts as bf16."""
     dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
     return Sizes(published_config(name), settings, getattr(torch, dtype))
+
+
+def seam_gigabytes(sizes: SeamSizes) -> list[float]:
+    """On the GPU: cache_features, train with 1 and 4 pairs and validating, answering."""
+    training = [sizes.learning(1), sizes.learning(4), sizes.validating()]
+    return [stage.total / 1e9 for stage in (sizes.looking(), *training, sizes.answering())]
+
+
+def seam_sizes_of(name: str, settings: Settings) -> SeamSizes:
+    """As `sizes_of`, of a model with the seam."""
+    dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
+    return SeamSizes(CONFIGS[name](), settings, getattr(torch, dtype))
 
 
 app = command_line(__doc__, run)

@@ -19,11 +19,14 @@ Kind = Literal["adapter", "merged"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a card must name beside scores: the commit, the data by SHA-256, library versions."""
+    """What a card must name beside scores: the commit, the data by SHA-256, library versions, and the model's
+    family (transformers' `model_type`).
+    """
 
     commit: str
     data: Mapping[str, str]
     versions: Mapping[str, str]
+    family: str
 
 
 def model_card(
@@ -36,8 +39,10 @@ def model_card(
     """Markdown with the hub's metadata block. `kind`: "adapter" or "merged"."""
     values = {
         "kind": kind,
-        "metadata": _metadata(kind, settings, metrics).to_yaml(),
+        "metadata": _metadata(kind, settings, metrics, provenance.family).to_yaml(),
         "base": settings.model.name,
+        "family": {"blip-2": "BLIP-2"}.get(provenance.family, provenance.family),
+        "is_blip2": provenance.family == "blip-2",
         "commit": provenance.commit,
         "prompt": settings.model.prompt,
         "max_new_tokens": settings.evaluate.max_new_tokens,
@@ -53,7 +58,7 @@ def model_card(
     return page("card.md", values)
 
 
-def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any]) -> ModelCardData:
+def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any], family: str) -> ModelCardData:
     is_drawn = settings.data.root == _DRAWN
     results = [
         EvalResult(
@@ -69,7 +74,7 @@ def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any]) -> Mod
         base_model=settings.model.name,
         library_name="peft" if kind == "adapter" else "transformers",
         pipeline_tag="visual-question-answering",
-        tags=["blip-2", "lora", "visual-question-answering", "product-images"],
+        tags=[family, "lora", "visual-question-answering", "product-images"],
         language="en",
         model_name="abo-vqa",
         eval_results=results,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,33 +16,33 @@ from vqa.foundation.files import content_hash
 from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.foundation.terminal import progress_bar
-from vqa.vlm.blip2 import ImageEncoder, PixelReader
+from vqa.vlm.halves import FrozenHalf, Reader
+from vqa.vlm.looks import Features, Look, on_cpu
 
 
-class Pixels(Dataset[Tensor | str]):
-    """Picture i as the model's input `[3, H, W]`, or what is wrong with it; decoding runs in the loader's
-    workers, whose errors would reach the main process as tracebacks.
+class Pixels(Dataset[Any]):
+    """Picture i as the model's input, BLIP-2's as `[3, H, W]`, or what is wrong with it; decoding runs in the
+    loader's workers, whose errors would reach the main process as tracebacks.
     """
 
-    def __init__(self, paths: Sequence[Path], reader: PixelReader) -> None:
+    def __init__(self, paths: Sequence[Path], reader: Reader) -> None:
         self._paths, self._reader = paths, reader
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index: int) -> Tensor | str:
+    def __getitem__(self, index: int) -> Any:
         try:
             return self._reader.pixels([load_image(self._paths[index])])[0]
         except ImageError as error:
             return f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
 
 
-def together(rows: Sequence[Tensor | str]) -> Tensor | str:
-    """A batch `[B, 3, H, W]`, or the first problem in it."""
-    pictures = [row for row in rows if isinstance(row, Tensor)]
-    return (
-        torch.stack(pictures) if len(pictures) == len(rows) else next(r for r in rows if isinstance(r, str))
-    )
+def together(rows: Sequence[Any]) -> Any:
+    """A batch, `[B, 3, H, W]` where pictures are alike, or the first problem in it."""
+    if problems := [row for row in rows if isinstance(row, str)]:
+        return problems[0]
+    return torch.stack(list(rows)) if isinstance(rows[0], Tensor) else list(rows)
 
 
 def content_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
@@ -67,7 +68,7 @@ def make_shards(
     todo: Plan,
     path_of: Mapping[str, Path],
     recipe: Recipe,
-    encoder: Callable[[], ImageEncoder],
+    encoder: Callable[[], FrozenHalf],
     batch_size: int,
     workers: int,
 ) -> None:
@@ -77,7 +78,7 @@ def make_shards(
     anywhere.
     """
     new = [[picture for picture in shard.pictures if picture not in todo.reusable] for shard in shards]
-    computed: Iterator[Tensor] = iter(())
+    computed: Iterator[Tensor | Look] = iter(())
     if any(new):
         computed = _rows(new, path_of, encoder(), batch_size, workers)
     for shard, pictures in zip(shards, new, strict=True):
@@ -90,11 +91,11 @@ def make_shards(
 def _rows(
     groups: Sequence[Sequence[str]],
     path_of: Mapping[str, Path],
-    encoder: ImageEncoder,
+    encoder: FrozenHalf,
     batch_size: int,
     workers: int,
-) -> Iterator[Tensor]:
-    """Rows `[queries, size]` of the groups' pictures, in their order.
+) -> Iterator[Tensor | Look]:
+    """Features of the groups' pictures, in their order.
 
     Raises:
         InputError: a batch does not fit into memory, or a picture changed.
@@ -112,8 +113,8 @@ def _rows(
             if isinstance(batch, str):
                 raise InputError(batch)
 
-            def look(count: int, batch: Tensor = batch) -> Tensor:
-                return encoder.features(batch[:count]).cpu()
+            def look(count: int, batch: Any = batch) -> Features:
+                return on_cpu(encoder.features(batch[:count]))
 
             rows = in_batches_that_fit(look, len(batch), "pictures", "features.batch_size", TOO_LARGE)
             progress.update(len(batch))

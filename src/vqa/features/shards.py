@@ -1,9 +1,10 @@
 """What makes a feature store: a plan of its shards, each written whole."""
 
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vqa.features.store import DECISIVE, HEADER, MANIFEST
+from vqa.features.store import DECISIVE, HEADER, MANIFEST, features_in
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole, write_json
 from vqa.foundation.known_hashes import KnownHashes
+from vqa.vlm.looks import Look
 
 _SHARDS = "features-*.safetensors"
 
@@ -110,16 +112,23 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
     )
 
 
-def write_shard(folder: Path, shard: Shard, rows: Iterable[Tensor], recipe: Recipe) -> None:
-    """Write a shard whole; `rows` [queries, size], one for each of its pictures, are taken as they come.
+def write_shard(folder: Path, shard: Shard, looks: Iterable[Tensor | Look], recipe: Recipe) -> None:
+    """Write a shard whole; `looks`, one for each of its pictures, are taken as they come.
 
     Raises:
         InputError: the disk is full or cannot be written; what was made before stays.
     """
-    tensors = {"features": _filled(rows, len(shard.pictures), getattr(torch, recipe.dtype))}
+    dtype, taken = getattr(torch, recipe.dtype), iter(looks)
+    first = next(taken)  # a shard has at least one picture
+    lies: dict[str, Any] = {}
+    if isinstance(first, Look):
+        features, lies = _one_after_another(itertools.chain([first], taken), dtype)
+    else:
+        features = _filled(itertools.chain([first], taken), len(shard.pictures), dtype)
+    tensors = {"features": features}
     try:
         # One entry: safetensors writes several in no fixed order, and equal shards should be equal bytes.
-        header = {"recipe": recipe.key, "pictures": shard.pictures, "sha256": _digest(tensors["features"])}
+        header = {"recipe": recipe.key, "pictures": shard.pictures, "sha256": _digest(features)} | lies
         with whole(folder / shard.file) as path:
             save_file(tensors, path, {HEADER: json.dumps(header)})
     except (OSError, SafetensorError) as error:
@@ -167,13 +176,13 @@ class OpenShards:
     """Rows of shards, each file opened once: that costs as much as reading ten rows."""
 
     def __init__(self) -> None:
-        self._features: dict[Path, Any] = {}
+        self._features: dict[Path, Callable[[int], Tensor | Look]] = {}
 
-    def row(self, path: Path, row: int) -> Tensor:
-        """One row `[queries, size]` of a shard, as it is on disk."""
+    def row(self, path: Path, row: int) -> Tensor | Look:
+        """A picture's features in a shard, as they are on disk."""
         if path not in self._features:
-            self._features[path] = safe_open(path, framework="pt").get_slice("features")
-        return self._features[path][row]
+            self._features[path] = features_in(safe_open(path, framework="pt"))
+        return self._features[path](row)
 
 
 def _shard(pictures: list[str], recipe: Recipe) -> Shard:
@@ -197,10 +206,18 @@ def _digest_in(path: Path) -> str:
         return _digest(shard.get_tensor("features"))
 
 
-def _filled(rows: Iterable[Tensor], count: int, dtype: torch.dtype) -> Tensor:
+def _one_after_another(looks: Iterable[Tensor | Look], dtype: torch.dtype) -> tuple[Tensor, dict[str, Any]]:
+    """All rows `[rows, size]`, and what tells them apart: how many each picture has, and its grid."""
+    found = [Look(look.rows.to(dtype), look.grid) for look in looks if isinstance(look, Look)]
+    lies = {"lengths": [len(look.rows) for look in found], "grids": [look.grid for look in found]}
+    return torch.cat([look.rows for look in found]), lies
+
+
+def _filled(rows: Iterable[Tensor | Look], count: int, dtype: torch.dtype) -> Tensor:
     """The rows in one tensor `[count, queries, size]`, which alone holds them: at ViT level it has 1.4 GB."""
     filled: Tensor | None = None
     for number, row in enumerate(rows):
+        assert isinstance(row, Tensor)
         filled = torch.empty(count, *row.shape, dtype=dtype) if filled is None else filled
         filled[number] = row
     if filled is None:

@@ -1,26 +1,28 @@
-"""The feature store: what the frozen half of BLIP-2 saw in each picture, one row a distinct picture.
+"""The feature store: what the frozen half saw in each picture, once for each distinct one.
 
-A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor
-`features` `[rows, queries, size]` and, in its header, its SHA-256, which pictures its rows are (SHA-256 of
-their bytes) and what made them. Its name is a hash of these two, so a shard that has its name and its SHA-256
-is right: a run that was killed, or several processes at once, need nothing else to agree on what is left to
-do.
+A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor `features`
+and, in its header, its SHA-256, which pictures it has (SHA-256 of their bytes) and what made them. Where
+all pictures have equally many rows (BLIP-2) the tensor is `[pictures, rows, size]`; else it is `[rows,
+size]`, one picture's behind another's, and the header also has their `lengths` and `grids`. A shard's name
+is a hash of its pictures and of what made them, so one that has its name and its SHA-256 is right: a run
+that was killed, or several processes at once, need nothing else to agree on what is left to do.
 
 32×768 in bf16 is 49 KB a picture, so all of ABO is 19.6 GB.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, undamaged
+from vqa.vlm.looks import Look, together
 
 MANIFEST = "manifest.json"
 DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
@@ -47,6 +49,20 @@ def _opened(path: Path) -> Any:
         return safe_open(path, framework="pt")
 
 
+def features_in(shard: Any) -> Callable[[int], Tensor | Look]:
+    """What gives the features of the shard's picture with a number, as they are on disk."""
+    tensor, header = shard.get_slice("features"), json.loads(shard.metadata()[HEADER])
+    if "lengths" not in header:
+        return lambda number: tensor[number]
+    ends, grids = list(accumulate(header["lengths"])), header["grids"]
+
+    def look(number: int) -> Look:
+        end = ends[number]
+        return Look(tensor[end - header["lengths"][number] : end], tuple(grids[number]))
+
+    return look
+
+
 class FeatureStore:
     """Reads rows by picture name, memory-mapped: nothing is held but what was asked for."""
 
@@ -69,10 +85,11 @@ class FeatureStore:
             )
         self._folder = folder
         self._images: dict[str, str] = manifest["images"]
-        self._files = {file: _opened(folder / file) for file in manifest["shards"]}
+        shards = {file: _opened(folder / file) for file in manifest["shards"]}
+        self._files = {file: features_in(shard) for file, shard in shards.items()}
         self._rows = {
             picture: (file, row)
-            for file, shard in self._files.items()
+            for file, shard in shards.items()
             for row, picture in enumerate(json.loads(shard.metadata()[HEADER])["pictures"])
         }
 
@@ -81,16 +98,17 @@ class FeatureStore:
         """Equal for stores of equal rows, whatever their model is called and wherever it came from."""
         return hashlib.sha256(json.dumps([sorted(self._files), self._images]).encode()).hexdigest()
 
-    def __getitem__(self, image_name: str) -> Tensor:
-        """One picture's features `[rows, size]`, fp32."""
+    def __getitem__(self, image_name: str) -> Any:
+        """One picture's features, fp32: a tensor `[rows, size]` or a `Look`."""
         try:
             file, row = self._rows[self._images[image_name]]
         except KeyError as error:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        return self._files[file].get_slice("features")[row].float()
+        found = self._files[file](row)
+        return Look(found.rows.float(), found.grid) if isinstance(found, Look) else found.float()
 
-    def rows(self, image_names: Sequence[str]) -> Tensor:
-        """Features of several pictures `[B, rows, size]`, fp32, in the order asked for."""
-        return torch.stack([self[name] for name in image_names])
+    def rows(self, image_names: Sequence[str]) -> Any:
+        """`looks.Features` of several pictures, fp32, in the order asked for."""
+        return together([self[name] for name in image_names])

@@ -15,8 +15,8 @@ from vqa.pairs.normal_form import first_word
 from vqa.settings import Settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 from vqa.vlm.generation import distinct
+from vqa.vlm.looks import Features, Look, together
 from vqa.vlm.pretrained import Pretrained
 
 
@@ -52,9 +52,7 @@ class Answerer:
         if adapter is not None:
             check_fits(adapter, pretrained.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
-        whole, processor = pretrained.load(device), pretrained.load_processor()
-        self._encoder = ImageEncoder(whole, processor, device, level)
-        self._model = AnswerModel(whole, processor, prompt, device, level).eval()
+        self._encoder, self._model = pretrained.load_halves(prompt, device, level)
         self._adapter: lora.Beside | None = None
         if adapter is not None and is_switched:
             self._adapter = lora.Beside(self._model, adapter)
@@ -63,29 +61,29 @@ class Answerer:
         self._max_new_tokens = settings.evaluate.max_new_tokens
 
     @torch.inference_mode()
-    def features(self, images: Sequence[Image.Image]) -> Tensor:
-        """Features `[B, rows, size]` of pictures: made once, asked about often.
+    def features(self, images: Sequence[Image.Image]) -> Features:
+        """Features of pictures: made once, asked about often.
 
         Raises:
             InputError: so many do not fit into memory.
         """
         pixels = self._encoder.pixels(images)
 
-        def look(count: int) -> Tensor:
+        def look(count: int) -> Features:
             return self._encoder.features(pixels[:count])
 
         return in_batches_that_fit(look, len(images), "pictures", "evaluate.batch_size", TOO_LARGE)
 
     def answers(
         self,
-        features: Tensor,
+        features: Features,
         questions: Sequence[str],
         count: int = 1,
         is_adapted: bool = True,
         pictures: Sequence[int] | None = None,
     ) -> list[tuple[Answer, ...]]:
         """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
-        adapter off. Question i is about row `pictures[i]` of `features`; None: about row i.
+        adapter off. Question i is about entry `pictures[i]` of `features`; None: about entry i.
 
         Continuations with the same first word are one answer; its probability is their sum.
 
@@ -108,30 +106,30 @@ class Answerer:
 
         A picture is looked at, and read by the language model, once for all the questions in a row about it.
         """
-        seen: dict[Path, Tensor | str] = {}
+        seen: dict[Path, Tensor | Look | str] = {}
         for start in range(0, len(asked), batch_size):
             batch = asked[start : start + batch_size]
             seen = {path: seen[path] for path, _ in batch if path in seen} | self._looked_at(
                 [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
             )
             rows = [(self._too_long(question) or seen[path], path, question) for path, question in batch]
-            readable = [(path, question) for row, path, question in rows if isinstance(row, Tensor)]
+            readable = [(path, question) for row, path, question in rows if not isinstance(row, str)]
             said: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
                 paths, questions = zip(*readable, strict=True)
                 once, pictures = distinct(paths)
-                features = torch.stack([row for path in once if isinstance(row := seen[path], Tensor)])
+                features = together([row for path in once if not isinstance(row := seen[path], str)])
                 said = iter(self.answers(features, questions, count, pictures=pictures))
             for row, _, _ in rows:
-                yield Reply(next(said)) if isinstance(row, Tensor) else Reply(problem=row)
+                yield Reply(problem=row) if isinstance(row, str) else Reply(next(said))
 
     def _too_long(self, question: str) -> str:
         return self._model.tokens.too_long(question, self._max_new_tokens)
 
-    def _looked_at(self, paths: Sequence[Path]) -> dict[Path, Tensor | str]:
+    def _looked_at(self, paths: Sequence[Path]) -> dict[Path, Tensor | Look | str]:
         """Features of each picture, or why there are none."""
         images: dict[Path, Image.Image] = {}
-        found: dict[Path, Tensor | str] = {}
+        found: dict[Path, Tensor | Look | str] = {}
         for path in paths:
             try:
                 images[path] = load_image(path)

@@ -13,8 +13,9 @@ from vqa.catalogue.pictures import load_image
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.foundation.terminal import progress_bar
 from vqa.pairs.pair import Pair
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
 from vqa.vlm.generation import distinct
+from vqa.vlm.halves import FrozenHalf, LiveHalf
+from vqa.vlm.looks import Features, Look, together
 from vqa.vlm.lora import Beside
 
 _ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
@@ -32,8 +33,8 @@ class Work:
         self,
         pairs: Sequence[Pair],
         paths: Mapping[str, Path],
-        encoder: ImageEncoder,
-        model: AnswerModel,
+        encoder: FrozenHalf,
+        model: LiveHalf,
         batch_size: int,
         new_tokens: int,
         num_beams: int,
@@ -44,21 +45,21 @@ class Work:
         self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
 
     @torch.inference_mode()
-    def features(self) -> dict[str, Tensor]:
+    def features(self) -> dict[str, Tensor | Look]:
         """Of every picture, its file opened."""
-        found: dict[str, Tensor] = {}
+        found: dict[str, Tensor | Look] = {}
         for start in range(0, len(self.names), self._batch_size):
             batch = self.names[start : start + self._batch_size]
             pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
 
-            def look(count: int, pixels: Tensor = pixels) -> Tensor:
+            def look(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
 
             rows = in_batches_that_fit(look, len(batch), "pictures", "evaluate.batch_size", TOO_LARGE)
             found.update(zip(batch, rows, strict=True))
         return found
 
-    def answer(self, features: Mapping[str, Tensor]) -> None:
+    def answer(self, features: Mapping[str, Tensor | Look]) -> None:
         """All questions.
 
         Raises:
@@ -69,7 +70,7 @@ class Work:
 
             def batch(count: int, rows: Sequence[Pair] = rows) -> None:
                 names, pictures = distinct([pair.image_name for pair in rows[:count]])
-                seen = torch.stack([features[name] for name in names])
+                seen = together([features[name] for name in names])
                 questions = [pair.question for pair in rows[:count]]
                 tokens, beams = self._new_tokens, self._num_beams
                 self._model.texts(questions, seen, tokens, beams, min_new_tokens=tokens, pictures=pictures)

@@ -12,7 +12,7 @@ from vqa.sizing.published import on_meta
 from vqa.vlm import lora
 
 TEXT_TOKENS = 24  # of a prompt and its answer, without the image tokens
-_TARGET_TOKENS = 3  # of these the answer and its end: what T5's decoder reads, and what has a label
+TARGET_TOKENS = 3  # of these the answer and its end: what T5's decoder reads, and what has a label
 _FP32_IN_FP16 = {"qformer", "query_tokens", "wo"}  # held in fp32 when the rest is fp16 (not when it is bf16)
 
 
@@ -78,14 +78,19 @@ class Sizes:
             "answer_base": answering,
             "answer_adapted": _fullest(beside, answering),
             "measure_speed": _fullest(*timed),
-            "evaluate": Held(0.0, scorer=self._scorer()),
+            "evaluate": Held(0.0, scorer=scorer_bytes(self._settings.evaluate.scorer)),
         }
 
     def learning(self, pairs: int) -> Held:
         """The train stage with so many pairs at once."""
         # A fp32 weight, its gradient and Adam's two moments; on a GPU also autocast's copy of the weight.
         adapter = (16.0 + (self._size if self._is_gpu else 0)) * self.trainable
-        return Held(self._live_bytes(), adapter, self._activations(pairs), scorer=self._scorer())
+        return Held(
+            self._live_bytes(),
+            adapter,
+            self._activations(pairs),
+            scorer=scorer_bytes(self._settings.evaluate.scorer),
+        )
 
     def validating(self) -> Held:
         """The train stage when it validates; the adapter stands beside the weights."""
@@ -115,11 +120,6 @@ class Sizes:
                     size = few
                 total += size * parameter.numel()
         return total
-
-    def _scorer(self) -> float:
-        """BERTScore's encoder, always in fp32."""
-        with torch.device("meta"):
-            return 4.0 * _count(_ENCODERS[self._settings.evaluate.scorer]())
 
     def _looking(self, pictures: int) -> float:
         """The ViT at work: pixels, a layer's input, its sum with attention, two norms, the MLP's sides."""
@@ -174,15 +174,13 @@ class Sizes:
         """
         text, tokens = self._config.text_config, self._prompt_tokens
         if isinstance(text, T5Config):
-            kept = pairs * (
-                sum(self._kept_of_adapter(tokens, _TARGET_TOKENS)) + sum(self._kept_of_t5(tokens))
-            )
+            kept = pairs * (sum(self._kept_of_adapter(tokens, TARGET_TOKENS)) + sum(self._kept_of_t5(tokens)))
         else:
             # A batch of what was left over has a look a pair, whatever train.pairs_together.
             read = pairs * self._prompt_tokens
             kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
         # Logits where there are labels, in fp32 too, their log-softmax and the gradient.
-        return float(kept + pairs * (2 * self._size + 8) * _TARGET_TOKENS * text.vocab_size)
+        return float(kept + pairs * (2 * self._size + 8) * TARGET_TOKENS * text.vocab_size)
 
     @property
     def _mask(self) -> int:
@@ -224,13 +222,19 @@ class Sizes:
 
         mlp = norm + gated + drop
         yield from [source * (norm + mlp + drop) + attention(source, source)] * text.num_layers
-        target = _TARGET_TOKENS
+        target = TARGET_TOKENS
         looks = attention(target, target) + attention(target, source)
         yield from [target * (2 * norm + mlp + 2 * drop) + looks] * text.num_decoder_layers
 
 
 def _fullest(*moments: Held) -> Held:
     return max(moments, key=lambda held: held.total)
+
+
+def scorer_bytes(scorer: str) -> float:
+    """BERTScore's encoder, always in fp32."""
+    with torch.device("meta"):
+        return 4.0 * _count(_ENCODERS[scorer]())
 
 
 def _count(module: nn.Module) -> int:

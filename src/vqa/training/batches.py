@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +12,13 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import Pair
-from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.generation import Features, distinct
+from vqa.vlm.halves import LiveHalf
+from vqa.vlm.looks import Look, together
 
 
-class CachedPairs(Dataset[tuple[int, Pair, Tensor]]):
-    """Its number, pair i and its picture's features `[rows, size]`."""
+class CachedPairs(Dataset[tuple[int, Pair, Tensor | Look]]):
+    """Its number, pair i and its picture's features."""
 
     def __init__(self, pairs: Sequence[Pair], features: Features) -> None:
         self.pairs, self._features = pairs, features
@@ -24,28 +26,29 @@ class CachedPairs(Dataset[tuple[int, Pair, Tensor]]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> tuple[int, Pair, Tensor]:
+    def __getitem__(self, index: int) -> tuple[int, Pair, Tensor | Look]:
         pair = self.pairs[index]
         return index, pair, self._features.rows([pair.image_name])[0]
 
 
 def collate(
-    model: AnswerModel, is_shared: bool = False
-) -> Callable[[Sequence[tuple[int, Pair, Tensor]]], dict[str, Tensor]]:
-    """Rows → what `AnswerModel.forward` takes, and the pairs' `numbers` `[B]`.
+    model: LiveHalf, is_shared: bool = False
+) -> Callable[[Sequence[tuple[int, Pair, Tensor | Look]]], dict[str, Any]]:
+    """Rows → what `LiveHalf.forward` takes, and the pairs' `numbers` `[B]`.
 
-    `is_shared`: the pairs of a picture behind one look, where the language model can.
+    `is_shared`: the pairs of a picture behind one look, where the model can.
     """
 
-    def batch(rows: Sequence[tuple[int, Pair, Tensor]]) -> dict[str, Tensor]:
+    def batch(rows: Sequence[tuple[int, Pair, Tensor | Look]]) -> dict[str, Any]:
         numbers, pairs, features = zip(*rows, strict=True)
         questions, answers = [pair.question for pair in pairs], [pair.answer for pair in pairs]
-        if is_shared and not model.is_encoder_decoder:
+        if is_shared and model.shares_looks:
             names, pictures = distinct([pair.image_name for pair in pairs])
-            seen = torch.stack([features[pictures.index(picture)] for picture in range(len(names))])
+            seen = together([features[pictures.index(picture)] for picture in range(len(names))])
             texts = model.shared_batch(questions, answers, pictures)
         else:
-            seen, texts = torch.stack(features), model.training_batch(questions, answers)
+            seen = together(features)
+            texts = model.training_batch(questions, answers, seen)
         return texts | {"features": seen, "numbers": torch.tensor(numbers)}
 
     return batch

@@ -22,7 +22,7 @@ from vqa.training.batches import Shuffled, any_order, collate, like_lengths, lik
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
-from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.halves import LiveHalf
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
@@ -91,7 +91,7 @@ class AdapterTrainer(Trainer):
     def __init__(
         self,
         *,
-        model: AnswerModel,
+        model: LiveHalf,
         validation: Callable[[], dict[str, float]],
         settings: Train,
         **named: Any,
@@ -196,8 +196,8 @@ class AdapterTrainer(Trainer):
         if self.args.should_save:  # one process of all
             trainable, total = lora.trainable_share(self._answer_model)
             print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-            if self._settings.pairs_together > 1 and self._answer_model.is_encoder_decoder:
-                print("a row a pair: this language model's encoder lets image tokens see the question")
+            if self._settings.pairs_together > 1 and not self._answer_model.shares_looks:
+                print("a row a pair: this model's pairs cannot stand behind one look")
             print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
         self.train(resume_from_checkpoint=checkpoint)
         logs = self.state.log_history

@@ -7,8 +7,8 @@ from vqa.foundation.devices import from_first
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
 from vqa.scoring.scores import scores_of
-from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.generation import Decoding, Features, texts_for
+from vqa.vlm.halves import LiveHalf
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Validator:
 
     pairs: Sequence[Pair]
     features: Features
-    model: AnswerModel
+    model: LiveHalf
     batch_size: int  # train.eval_batch_size
     max_new_tokens: int
     scorer: BertScorer | None

@@ -12,17 +12,14 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from vqa.foundation.errors import InputError
-from vqa.vlm.answer_tree import AnswerTree
+from vqa.vlm.halves import LiveHalf, next_tokens, read
+from vqa.vlm.looks import Features
 from vqa.vlm.shared_look import added_to_scores, branches, shared_rows
-from vqa.vlm.token_rows import IGNORED, at_least, only_at, pair_rows, prompt_rows
+from vqa.vlm.token_rows import only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import Tokens, end_token_id
 
-# Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
-_FEW = 16
 # What is cached: Q-Former rows [32, 768] (opt-2.7b), or the ViT's [257, 1408] for adapters in the Q-Former.
 Level = Literal["qformer", "vit"]
 
@@ -45,7 +42,7 @@ class QueryTransformer(nn.Module):
 
 
 class PixelReader:
-    """Pictures → the model's input. Small, so that processes that decode pictures can be handed one."""
+    """See `halves.Reader`."""
 
     def __init__(self, image_processor: Any) -> None:
         self._image_processor = image_processor
@@ -86,10 +83,15 @@ class ImageEncoder:
         return seen.float() if self._queries is None else self._queries(seen).float()
 
 
-class AnswerModel(nn.Module):
+class AnswerModel(LiveHalf):
     """The live half: `language_projection` and the language model, fed with features."""
 
-    accepts_loss_kwargs = True  # tells transformers' Trainer that forward takes num_items_in_batch
+    NO_QUERIES = (
+        "params.yaml: lora.qformer_targets adapts the Q-Former, whose output is cached; set "
+        "features.level to vit (15 times the size on disk), or lora.qformer_targets to []"
+    )
+    tokens: Tokens
+    projection: nn.Linear
 
     def __init__(
         self,
@@ -99,21 +101,17 @@ class AnswerModel(nn.Module):
         device: torch.device,
         level: Level = "qformer",
     ) -> None:
-        super().__init__()
-        self.device = device
-        self.language_model: Any = model.language_model.to(device)  # also PEFT-wrapped or merged
-        self.projection = model.language_projection.to(device)
-        self.queries = QueryTransformer(model).to(device) if level == "vit" else None
+        queries = QueryTransformer(model) if level == "vit" else None
+        super().__init__(model.language_model, model.language_projection, queries, device)
         self.tokens = Tokens(processor.tokenizer, model.config, prompt)
         self.is_encoder_decoder = self.tokens.is_encoder_decoder
+        self.shares_looks = not self.is_encoder_decoder  # T5's encoder lets image tokens see the question
         self.num_query_tokens = self.tokens.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
-        self.frozen_dtype: torch.dtype = model.language_projection.weight.dtype
+        self.frozen_dtype = model.language_projection.weight.dtype
         self._end_token_id = end_token_id(model)
         pad = processor.tokenizer.pad_token_id
-        self._pad_token_id: int = self._end_token_id if pad is None else pad
-        # Something that trains is held in fp32 inside layers of half precision: their products need autocast.
-        self.is_mixed = False
+        self._pad_token_id = self._end_token_id if pad is None else pad
 
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
         """Input embeddings `[B, T, D]` with the projected features `[B, rows, size]` at the image tokens."""
@@ -127,11 +125,10 @@ class AnswerModel(nn.Module):
         projected = self.projection(queried.to(self.projection.weight.dtype)).to(embeds.dtype)
         return embeds.masked_scatter(at_image.unsqueeze(-1), projected)
 
-    def training_batch(self, questions: Sequence[str], answers: Sequence[str]) -> dict[str, Tensor]:
-        """`input_ids`, `attention_mask`, `labels`: each `[B, T]` int64, right-padded.
-
-        Only the answer and its end token carry a label.
-        """
+    def training_batch(
+        self, questions: Sequence[str], answers: Sequence[str], features: Features | None = None
+    ) -> dict[str, Tensor]:
+        """See `LiveHalf.training_batch`; every picture takes `num_query_tokens`."""
         rows = self._ids(questions, answers)
         return pair_rows(*rows, self._pad_token_id, self.is_encoder_decoder)
 
@@ -162,8 +159,7 @@ class AnswerModel(nn.Module):
         """`loss`: cross-entropy over labelled positions, fp32; `logits` `[labelled, vocabulary]`.
 
         Takes what `training_batch` or `shared_batch` gives, and features in the order of their image tokens.
-        `num_items_in_batch`: labelled positions of the whole optimiser step, over all its parts and
-        processes, to divide by; without it, those of this batch.
+        `num_items_in_batch`: see `LiveHalf._loss`.
         """
         device = self.device
         labels, mask = labels.to(device), attention_mask.to(device)
@@ -172,100 +168,33 @@ class AnswerModel(nn.Module):
             options["decoder_input_ids"] = self.language_model.prepare_decoder_input_ids_from_labels(labels)
             wanted = labels
         else:
-            wanted = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)  # a position predicts the next
+            wanted = next_tokens(labels)
         if position_ids is not None:
             options["position_ids"] = position_ids.to(device)
-        is_read = at_least(_FEW, wanted != IGNORED)
+        is_read = read(wanted)
         wanted = wanted[is_read]
         with self._precision(), only_at(self.language_model.get_output_embeddings(), is_read):
             embeds = self.splice(input_ids.to(device), features.to(device))
             if mask.ndim > 2:
                 mask = added_to_scores(mask, embeds.dtype)
             logits = self.language_model(inputs_embeds=embeds, attention_mask=mask, **options).logits
-        total = functional.cross_entropy(logits.float(), wanted, ignore_index=IGNORED, reduction="sum")
-        is_labelled = wanted != IGNORED
-        count = is_labelled.sum() if num_items_in_batch is None else num_items_in_batch
-        return {"loss": total / count, "logits": logits[is_labelled]}
-
-    @torch.inference_mode()
-    def texts(
-        self,
-        questions: Sequence[str],
-        features: Tensor,
-        max_new_tokens: int,
-        num_beams: int = 1,
-        min_new_tokens: int = 0,
-        vocabulary: AnswerTree | None = None,
-        pictures: Sequence[int] | None = None,
-    ) -> list[str]:
-        """Greedy (or beam) continuations for one batch: the text after the prompt, stripped.
-
-        Left-padded, so that the batch a question sits in does not change its answer. `min_new_tokens`
-        makes two models' work equal, to compare their speed; `vocabulary` is all that may be said.
-        Question i is about row `pictures[i]` of `features`; None: about row i.
-        """
-        options: dict[str, Any] = {"min_new_tokens": min_new_tokens, "num_beams": num_beams}
-        if vocabulary:
-            # An encoder-decoder's output begins with a start token, a decoder's that is fed embeddings empty.
-            skipped = 1 if self.is_encoder_decoder else 0
-            options["prefix_allowed_tokens_fn"] = vocabulary.allowed(skipped, self._pad_token_id)
-        return self._decoded(self._generated(questions, features, max_new_tokens, options, pictures))
-
-    @torch.inference_mode()
-    def likeliest_texts(
-        self,
-        questions: Sequence[str],
-        features: Tensor,
-        max_new_tokens: int,
-        count: int = 1,
-        pictures: Sequence[int] | None = None,
-    ) -> list[list[tuple[str, float]]]:
-        """For each question the `count` best continuations with their probabilities, the best first.
-
-        With 1 the greedy one, as `texts`; with more those of a beam search of that width. A probability
-        is the product over a continuation's tokens, its end included. `pictures`: as in `texts`.
-        """
-        options: dict[str, Any] = {"num_beams": count, "num_return_sequences": count}
-        options |= {"output_scores": True, "return_dict_in_generate": True}
-        if count > 1:
-            options["length_penalty"] = 0.0
-        found = self._generated(questions, features, max_new_tokens, options, pictures)
-        scores = self.language_model.compute_transition_scores(
-            found.sequences, found.scores, found.get("beam_indices"), normalize_logits=count == 1
-        )  # [B × count, T], log
-        said = found.sequences[:, -scores.shape[1] :]
-        is_end = said == self._end_token_id
-        is_after_end = is_end.cumsum(dim=1) > is_end
-        probabilities = scores.masked_fill(is_after_end, 0.0).sum(dim=1).exp().tolist()
-        both = list(zip(self._decoded(found.sequences), probabilities, strict=True))
-        return [both[start : start + count] for start in range(0, len(both), count)]
-
-    def _generated(
-        self,
-        questions: Sequence[str],
-        features: Tensor,
-        max_new_tokens: int,
-        options: dict[str, Any],
-        pictures: Sequence[int] | None,
-    ) -> Any:
-        for question in questions:
-            if problem := self.tokens.too_long(question, max_new_tokens):
-                raise InputError(f"{question[:80]!r}: {problem}; shorten it")
-        of = torch.tensor(range(len(questions)) if pictures is None else pictures, device=self.device)
-        with self._precision():
-            return self.language_model.generate(
-                **self._begun(questions, features.to(self.device), of, options["num_beams"]),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                eos_token_id=self._end_token_id,
-                pad_token_id=self._pad_token_id,
-                **options,
-            )
+        return self._loss(logits, wanted, num_items_in_batch)
 
     def _begun(
+        self, questions: Sequence[str], features: Features, pictures: Sequence[int], new: int, num_beams: int
+    ) -> tuple[dict[str, Any], int]:
+        """Embeddings and mask of the prompts; of pictures with several questions what was read already.
+
+        An encoder-decoder's output begins with a start token, a decoder's that is fed embeddings empty.
+        """
+        assert isinstance(features, Tensor)
+        of = torch.tensor(pictures, device=self.device)
+        inputs = self._inputs(questions, features.to(self.device), of, num_beams)
+        return inputs, 1 if self.is_encoder_decoder else 0
+
+    def _inputs(
         self, questions: Sequence[str], features: Tensor, pictures: Tensor, num_beams: int
     ) -> dict[str, Any]:
-        """Embeddings and mask of the prompts; of pictures with several questions what was read already."""
         prompts = [self.tokens.prompt_ids(question) for question in questions]
         if self.is_encoder_decoder or len(features) == len(questions):
             ids, mask = self._on_device(prompts, "right" if self.is_encoder_decoder else "left")
@@ -279,22 +208,7 @@ class AnswerModel(nn.Module):
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]
 
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.frozen_dtype, enabled=self.is_mixed)
-
-    def _decoded(self, sequences: Tensor) -> list[str]:
-        return [
-            text.strip() for text in self.tokens.tokenizer.batch_decode(sequences, skip_special_tokens=True)
-        ]
-
-    def vocabulary_of(self, answers: Sequence[str]) -> AnswerTree:
-        """The tree of `answers` as this model spells them."""
-        return AnswerTree(self._answer_ids(answer) for answer in set(answers))
-
     def length_of(self, question: str, answer: str) -> int:
         """Tokens of a pair, image tokens included: what batches are grouped by."""
         ids = len(self.tokens.prompt_ids(question))
         return ids if self.is_encoder_decoder else ids + len(self._answer_ids(answer))
-
-    def _answer_ids(self, answer: str) -> list[int]:
-        return [*self.tokens.answer_ids(answer), self._end_token_id]

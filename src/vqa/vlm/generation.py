@@ -3,9 +3,7 @@
 import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
-
-from torch import Tensor
+from typing import Any, Protocol, TypeVar
 
 from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
@@ -13,15 +11,16 @@ from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
 from vqa.pairs.pair import Pair
 from vqa.vlm.answer_tree import AnswerTree
-from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.halves import LiveHalf
+from vqa.vlm.looks import emptied
 
 Name = TypeVar("Name", bound=Hashable)
 
 
 class Features(Protocol):
-    """Anything that gives the features `[B, Q, D]` of pictures by name."""
+    """Anything that gives `looks.Features` of pictures by name."""
 
-    def rows(self, image_names: Sequence[str]) -> Tensor: ...
+    def rows(self, image_names: Sequence[str]) -> Any: ...
 
 
 class Blinded:
@@ -30,8 +29,8 @@ class Blinded:
     def __init__(self, features: Features) -> None:
         self._features = features
 
-    def rows(self, image_names: Sequence[str]) -> Tensor:
-        return self._features.rows(image_names).zero_()
+    def rows(self, image_names: Sequence[str]) -> Any:
+        return emptied(self._features.rows(image_names))
 
 
 class Swapped:
@@ -42,7 +41,7 @@ class Swapped:
         self._features = features
         self._other = dict(zip(names, names[1:] + names[:1], strict=True))
 
-    def rows(self, image_names: Sequence[str]) -> Tensor:
+    def rows(self, image_names: Sequence[str]) -> Any:
         return self._features.rows([self._other[name] for name in image_names])
 
 
@@ -74,7 +73,7 @@ def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, .
 def texts_for(
     pairs: Sequence[Pair],
     features: Features,
-    model: AnswerModel,
+    model: LiveHalf,
     decoding: Decoding,
     label: str,
     unfinished: Unfinished | None = None,
@@ -87,7 +86,7 @@ def texts_for(
     again. `label` names the progress bar.
     """
     rank, world = rank_and_world()
-    batches = _batches(pairs, decoding.batch_size, is_shared=not model.is_encoder_decoder)
+    batches = _batches(pairs, decoding.batch_size, model.shares_looks)
     done = _kept(unfinished, batches) if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
     mine = [number for number in range(len(batches)) if number not in done][rank::world]
@@ -128,7 +127,7 @@ def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int
 def _answered(
     batch: Sequence[Pair],
     features: Features,
-    model: AnswerModel,
+    model: LiveHalf,
     decoding: Decoding,
     vocabulary: AnswerTree | None,
 ) -> list[str]:

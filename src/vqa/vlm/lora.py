@@ -30,7 +30,7 @@ from vqa.foundation.errors import InputError, first_line
 from vqa.foundation.files import read_json, read_object, undamaged, write_json
 from vqa.settings import Lora
 from vqa.vlm.base_model import TRAIN_AGAIN
-from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.halves import LiveHalf
 from vqa.vlm.lora_targets import module_names
 
 WEIGHTS = "adapter_model.safetensors"
@@ -39,21 +39,23 @@ _PROJECTION = "language_projection.safetensors"
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def add_adapter(model: AnswerModel, settings: Lora, base_name: str) -> None:
+def add_adapter(model: LiveHalf, settings: Lora, base_name: str) -> None:
     """Freeze `model` and put a fresh adapter into it; only what is adapted requires a gradient, held in fp32.
 
     `base_name` is recorded in the adapter as the model it belongs to.
 
     Raises:
-        InputError: a target matches nothing, or the Q-Former is to be adapted but is cached away.
+        InputError: a target matches nothing, or what is to be adapted is cached away.
     """
     if settings.qformer_targets and model.queries is None:
+        raise InputError(model.NO_QUERIES)
+    if settings.train_projection and not list(model.projection.parameters()):
         raise InputError(
-            "params.yaml: lora.qformer_targets adapts the Q-Former, whose output is cached; set "
-            "features.level to vit (15 times the size on disk), or lora.qformer_targets to []"
+            "params.yaml: lora.train_projection trains what this model's features are cached behind; set it "
+            "to false"
         )
     model.requires_grad_(False)
-    model.language_model = adapted(model.language_model, settings, base_name)
+    model.put_language_model(adapted(model.language_model, settings, base_name))
     if settings.train_projection:
         model.projection.float().requires_grad_(True)
     if settings.qformer_targets and model.queries is not None:
@@ -62,7 +64,7 @@ def add_adapter(model: AnswerModel, settings: Lora, base_name: str) -> None:
     _lift_what_trains(model)
 
 
-def _lift_what_trains(model: AnswerModel) -> None:
+def _lift_what_trains(model: LiveHalf) -> None:
     """PEFT lifts its own weights to fp32, not the biases that it trains: in fp16 their gradients cannot be
     unscaled, in bf16 their updates round away.
     """
@@ -79,8 +81,10 @@ def _lift_what_trains(model: AnswerModel) -> None:
 
 def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
     """The language model with a fresh adapter."""
-    is_encoder_decoder = language_model.config.is_encoder_decoder
-    task = TaskType.SEQ_2_SEQ_LM if is_encoder_decoder else TaskType.CAUSAL_LM
+    task = None  # of a decoder without its head, as the seam's is
+    if language_model.can_generate():
+        is_encoder_decoder = language_model.config.is_encoder_decoder
+        task = TaskType.SEQ_2_SEQ_LM if is_encoder_decoder else TaskType.CAUSAL_LM
     names = module_names(language_model, settings.targets)
     return _with_adapter(language_model, names, task, settings, base_name)
 
@@ -103,10 +107,10 @@ def _with_adapter(
     return wrapped
 
 
-def save_adapter(model: AnswerModel, folder: Path) -> None:
+def save_adapter(model: LiveHalf, folder: Path) -> None:
     """In PEFT format; an adapted Q-Former goes into a subfolder, a trained projection beside it."""
     _save(model.language_model, folder)
-    if next(model.projection.parameters()).requires_grad:
+    if any(parameter.requires_grad for parameter in model.projection.parameters()):
         save_file(dict(model.projection.state_dict()), folder / _PROJECTION)
     if model.queries is not None and isinstance(model.queries.qformer, PeftModel):
         _save(model.queries.qformer, folder / _QFORMER)
@@ -120,7 +124,7 @@ def _save(adapted: PeftModel, folder: Path) -> None:
     write_json(folder / "adapter_config.json", config | {"target_modules": sorted(config["target_modules"])})
 
 
-def load_adapter(model: AnswerModel, folder: Path) -> None:
+def load_adapter(model: LiveHalf, folder: Path) -> None:
     """Put saved weights into a model that `add_adapter` made ready.
 
     Raises:
@@ -158,7 +162,7 @@ def _state_of(wrapped: PeftModel) -> dict[str, Tensor]:
     return state
 
 
-def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
+def merge(model: LiveHalf, folder: Path, is_merged: bool = True) -> None:
     """Add a saved adapter into the weights of a plain `model`: no cost when answering.
 
     The sum is made in fp32 and the merged layers stay in it when they were fp32; `is_merged` False keeps
@@ -167,10 +171,12 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
     Raises:
         InputError: no adapter there, a damaged one, or one that does not fit.
     """
-    beside = Beside(model, folder)
+    plain, beside = model.projection, Beside(model, folder)
     if not is_merged:
         return
-    model.language_model = _merged(model.language_model)
+    if model.projection is not plain:  # the whole model that holds the plain one is to have it too
+        plain.load_state_dict(model.projection.state_dict())
+    model.put_language_model(_merged(model.language_model))
     if beside.has_qformer and model.queries is not None:
         model.queries.qformer = _merged(model.queries.qformer)
 
@@ -178,7 +184,7 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
 class Beside:
     """A saved adapter beside a model's weights, which can be switched off: base and adapted in one model."""
 
-    def __init__(self, model: AnswerModel, folder: Path) -> None:
+    def __init__(self, model: LiveHalf, folder: Path) -> None:
         """Put the adapter in `folder` into a plain `model`; it is on.
 
         Raises:
@@ -190,7 +196,7 @@ class Beside:
         self._plain_projection, self._biases = model.projection, _biases(model, folder)
         self.has_qformer = (folder / _QFORMER).is_dir() and model.queries is not None
         with undamaged(folder, f"run dvc checkout --force models/adapter, or {TRAIN_AGAIN}"):
-            model.language_model = _wrapped(model.language_model, folder)
+            model.put_language_model(_wrapped(model.language_model, folder))
             if (folder / _PROJECTION).is_file():
                 model.projection = copy.deepcopy(model.projection).float()
                 model.projection.load_state_dict(load_file(folder / _PROJECTION))
@@ -223,7 +229,7 @@ class Beside:
         in_qformer = [self._model.queries.qformer] if self.has_qformer and self._model.queries else []
         return [self._model.language_model, *in_qformer]
 
-    def _switch(self, projection: nn.Linear, is_on: bool) -> None:
+    def _switch(self, projection: nn.Module, is_on: bool) -> None:
         self._model.projection = projection
         for parameter, other in self._biases:  # which PEFT leaves in
             parameter.data, other.data = other.data, parameter.data
@@ -250,7 +256,7 @@ def _wrapped(module: Any, folder: Path) -> PeftModel:
     return wrapped
 
 
-def _biases(model: AnswerModel, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
+def _biases(model: LiveHalf, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
     """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
     if read_object(folder / "adapter_config.json").get("bias", "none") == "none":
         return []

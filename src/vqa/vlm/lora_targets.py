@@ -11,7 +11,13 @@ from torch import nn
 
 from vqa.foundation.errors import InputError
 
-ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
+_Roles = dict[str, dict[str, list[str]]]
+# The seven names of Llama and of all that were built after it.
+_LLAMA: _Roles = {
+    "attention": {"query": ["q_proj"], "key": ["k_proj"], "value": ["v_proj"], "output": ["o_proj"]},
+    "mlp": {"gate": ["gate_proj"], "up": ["up_proj"], "down": ["down_proj"]},
+}
+ROLES: dict[str, _Roles] = {
     "opt": {
         "attention": {"query": ["q_proj"], "key": ["k_proj"], "value": ["v_proj"], "output": ["out_proj"]},
         "mlp": {"up": ["fc1"], "down": ["fc2"]},
@@ -24,6 +30,9 @@ ROLES: dict[str, dict[str, dict[str, list[str]]]] = {
         "attention": {"query": ["query"], "key": ["key"], "value": ["value"]},
         "mlp": {"up": ["intermediate_query.dense"], "down": ["output_query.dense"]},
     },
+    **dict.fromkeys(
+        ("llama", "mistral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen2_5_vl_text"), _LLAMA
+    ),
 }
 
 

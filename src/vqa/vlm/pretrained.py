@@ -1,8 +1,8 @@
-"""Where a BLIP-2 comes from, a folder or the hub; what identifies it; and the parts of it that a stage
-needs."""
+"""Where a model comes from, a folder or the hub; what identifies it; the parts of it that a stage needs."""
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +17,6 @@ from transformers import (
     AutoConfig,
     AutoImageProcessor,
     BitsAndBytesConfig,
-    Blip2ForConditionalGeneration,
-    Blip2Processor,
     PretrainedConfig,
 )
 from transformers.utils import GENERATION_CONFIG_NAME
@@ -27,12 +25,11 @@ from vqa.foundation.devices import from_first, frozen_dtype, use_threads_for
 from vqa.foundation.errors import InputError, first_line, is_of_the_machine
 from vqa.foundation.memory import TOO_LARGE, in_memory
 from vqa.settings import Model
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
-from vqa.vlm.tokens import IMAGE_TOKEN
+from vqa.vlm.blip2 import Level
+from vqa.vlm.families import Family, family_of
+from vqa.vlm.halves import FrozenHalf, LiveHalf
 from vqa.vlm.weights import check_json, commit_of, misfits, silent, weight_files, weights_hashes
 
-_SIGHT = ("vision_model", "qformer", "query_tokens")
-_LANGUAGE = ("language_model", "language_projection")
 # Says nothing about what a picture becomes.
 _NOISE = (
     "_name_or_path",
@@ -57,6 +54,12 @@ class Pretrained:
     def of(cls, settings: Model) -> "Pretrained":
         return cls(settings.name, settings.revision, settings.dtype, settings.quantization)
 
+    @property
+    def kind(self) -> str:
+        """Its family, as transformers calls it: blip-2, llava, …"""
+        with self._readable():
+            return str(self._config.model_type)
+
     def check(self) -> None:
         """What every later stage will need is there and fits: weights of both halves, tokenizer, pixels.
 
@@ -67,31 +70,16 @@ class Pretrained:
             InputError: nothing by that name, damaged, no BLIP-2, or weights that are missing or do not fit.
         """
         with self._readable():
-            problem = misfits(Blip2ForConditionalGeneration, self._config, self._weight_files)
+            problem = misfits(self._family.model_class, self._config, self._weight_files)
             check_json(self.name, GENERATION_CONFIG_NAME, self._revision)  # its loader passes over damage
         if problem:
             raise InputError(
                 f"{self._named} has weights that do not fit its config.json: {problem}; {self._restore}"
             )
-        self._check_processor(self.load_processor())
+        if problem := self._family.misfit(self.load_processor()):
+            raise InputError(f"{self._named} {problem}; {self._restore}")
 
-    def _check_processor(self, processor: Blip2Processor) -> None:
-        side, size = self._config.vision_config.image_size, dict(processor.image_processor.size)
-        if {size.get("height"), size.get("width")} != {side}:
-            raise InputError(
-                f"{self._named} makes pictures of {size}, but its config.json wants {side} pixels a side; "
-                f"{self._restore}"
-            )
-        ids = processor.tokenizer.get_vocab()
-        rows = self._config.text_config.vocab_size
-        beyond = [token for token, number in ids.items() if number >= rows and token != IMAGE_TOKEN]
-        if beyond:
-            raise InputError(
-                f"{self._named} has a tokenizer with {len(beyond)} tokens ({beyond[0]!r}) that its "
-                f"{rows} embeddings have no row for; {self._restore}"
-            )
-
-    def load(self, device: torch.device) -> Blip2ForConditionalGeneration:
+    def load(self, device: torch.device) -> Any:
         """The whole model in evaluation mode, in the dtype for `device`.
 
         Raises:
@@ -99,26 +87,33 @@ class Pretrained:
         """
         return self._load(device, left_out=())
 
-    def load_encoder(self, device: torch.device, level: Level) -> ImageEncoder:
+    def load_encoder(self, device: torch.device, level: Level) -> FrozenHalf:
         """The frozen half alone, on `device`; see `load`."""
-        left_out = (*_LANGUAGE, "qformer", "query_tokens") if level == "vit" else _LANGUAGE
-        return ImageEncoder(self._load(device, left_out), self.load_processor(), device, level)
+        model = self._load(device, self._family.unseen(level))
+        return self._family.frozen_half(model, self.load_processor(), device, level)
 
-    def load_answer_model(self, prompt: str, device: torch.device, level: Level) -> AnswerModel:
+    def load_answer_model(self, prompt: str, device: torch.device, level: Level) -> LiveHalf:
         """The live half alone, on `device`; see `load`."""
-        left_out = ("vision_model",) if level == "vit" else _SIGHT
-        return AnswerModel(self._load(device, left_out), self.load_processor(), prompt, device, level).eval()
+        model = self._load(device, self._family.unspoken(level))
+        return self._family.live_half(model, self.load_processor(), prompt, device, level).eval()
 
-    def load_processor(self) -> Blip2Processor:
-        """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision.
+    def load_halves(self, prompt: str, device: torch.device, level: Level) -> tuple[FrozenHalf, LiveHalf]:
+        """Both halves of one model, on `device`; see `load`."""
+        model = self.load(device)
+        return self.halves_of(model, prompt, device, level)
 
-        Models from before November 2024 know no image token and how many there are: both are added.
-        """
+    def halves_of(
+        self, model: Any, prompt: str, device: torch.device, level: Level
+    ) -> tuple[FrozenHalf, LiveHalf]:
+        """Both halves of a model that `load` gave, whose modules they hold."""
+        processor = self.load_processor()
+        frozen = self._family.frozen_half(model, processor, device, level)
+        return frozen, self._family.live_half(model, processor, prompt, device, level).eval()
+
+    def load_processor(self) -> Any:
+        """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision."""
         with self._readable():
-            processor = Blip2Processor.from_pretrained(self.name, revision=self._revision)
-            processor.num_query_tokens = self._config.num_query_tokens
-            processor.image_processor = self._image_processor
-        return processor
+            return self._family.processor(self.name, self._revision, self._image_processor)
 
     def identity(self, device: torch.device) -> dict[str, str | None]:
         """What made a row of features on `device`.
@@ -135,13 +130,14 @@ class Pretrained:
             "processor": _digest(self._image_processor.to_dict()),
         }
 
-    def _load(self, device: torch.device, left_out: tuple[str, ...]) -> Blip2ForConditionalGeneration:
+    def _load(self, device: torch.device, left_out: tuple[str, ...]) -> Any:
         options = self._quantized(device)
         if not options and device.type != "cpu":
             options = {"device_map": {"": device}}  # straight there, not through main memory
 
-        def load() -> tuple[Blip2ForConditionalGeneration, dict[str, Any]]:
-            loaded: tuple[Blip2ForConditionalGeneration, dict[str, Any]] = _without(left_out).from_pretrained(
+        def load() -> tuple[Any, dict[str, Any]]:
+            kind = _without(self._family.model_class, left_out)
+            loaded: tuple[Any, dict[str, Any]] = kind.from_pretrained(
                 self.name,
                 revision=self._revision,
                 dtype=frozen_dtype(self.dtype, device),
@@ -173,7 +169,7 @@ class Pretrained:
     def _readable(self) -> Iterator[None]:
         """What is read in the block may be damaged: a library's traceback becomes a sentence."""
         try:
-            self._config  # noqa: B018 – says first that nothing is there, or no BLIP-2
+            self._family  # noqa: B018 – says first that nothing is there, or nothing that has two halves
             yield
         except (InputError, MemoryError):
             raise
@@ -193,12 +189,11 @@ class Pretrained:
                 f"params.yaml: model.name is {self.name!r}, but no model can be read there; give a "
                 f"BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b ({first_line(error)})"
             ) from error
-        if config.model_type != "blip-2":
-            raise InputError(
-                f"params.yaml: model.name is {self.name!r}, which is a {config.model_type} model, "
-                "not BLIP-2; give a BLIP-2 folder or a hub id such as Salesforce/blip2-opt-2.7b"
-            )
         return config
+
+    @cached_property
+    def _family(self) -> Family:
+        return family_of(self._config, self.name)
 
     @cached_property
     def _commit(self) -> str | None:
@@ -221,8 +216,7 @@ class Pretrained:
     def _fingerprint(self) -> str:
         with self._readable():
             weights = from_first(lambda: sorted(weights_hashes(self._weight_files)))
-        frozen = [self._config.vision_config.to_dict(), self._config.qformer_config.to_dict()]
-        return _digest({"weights": weights, "vision": frozen[0], "qformer": frozen[1]})
+        return _digest({"weights": weights, **self._family.frozen})
 
     @cached_property
     def _image_processor(self) -> Any:
@@ -243,25 +237,31 @@ class Pretrained:
             load_in_4bit=self.quantization == "4bit",
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=frozen_dtype(self.dtype, device),
-            llm_int8_skip_modules=["vision_model", "qformer", "language_projection", "lm_head"],
+            llm_int8_skip_modules=self._family.unquantized,
         )
         return {"quantization_config": config, "device_map": {"": device}}
 
 
-def _without(parts: Sequence[str]) -> type[Blip2ForConditionalGeneration]:
-    """BLIP-2 that lacks `parts`: transformers' own loader then reads all but theirs."""
+def _without(whole: Any, parts: Sequence[str]) -> Any:
+    """The class `whole` without `parts`: transformers' own loader then reads all but theirs."""
+    if not parts:
+        return whole
 
-    class Part(Blip2ForConditionalGeneration):
-        _keys_to_ignore_on_load_unexpected: ClassVar = [rf"^{part}\b" for part in parts]
+    class Part(whole):
+        _keys_to_ignore_on_load_unexpected: ClassVar = [rf"^{re.escape(part)}\b" for part in parts]
 
         def __init__(self, config: PretrainedConfig) -> None:
             super().__init__(config)
             for part in parts:
-                delattr(self, part)
-            if "language_model" in parts:
+                module, _, name = part.rpartition(".")
+                delattr(self.get_submodule(module), name)
+            self._is_hf_initialized = True  # what is left gets its weights from files
+            if any(part.endswith(("language_model", "text_model")) for part in parts):
                 self.all_tied_weights_keys: dict[str, str] = {}
 
-    return Part if parts else Blip2ForConditionalGeneration
+    # By these transformers knows what to rename in older checkpoints.
+    Part.__name__, Part.__module__ = whole.__name__, whole.__module__
+    return Part
 
 
 def _digest(settings: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
-"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too
-long."""
+"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too long,
+for any model.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any
 from vqa.foundation.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
-# Bytes, and so tokens at most, of a question and an answer that every BLIP-2 has room for.
+# Bytes, and so tokens at most, of a question and an answer that every model has room for.
 _SHORT = 64
 
 
@@ -59,6 +60,27 @@ class Tokens:
         return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
 
 
+class TextTokens:
+    """Of a model whose pictures take unequally many tokens: what is said of them here is the text's share."""
+
+    def __init__(self, tokenizer: Any, positions: int, prompt: str) -> None:
+        """`positions` that the model has room for; `prompt`: a template with {question}."""
+        self.tokenizer = tokenizer
+        self._positions, self._prompt = positions, prompt
+
+    def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
+        """Why there is no room for a question and its answer, beside any picture; "" when there may be."""
+        asked, said = (
+            len(self.tokenizer(text)["input_ids"])
+            for text in (self._prompt.format(question=question), answer)
+        )
+        needed = asked + max(said, max_new_tokens)
+        if needed <= self._positions:
+            return ""
+        room = f"the model has room for {self._positions}"
+        return f"the question needs {needed} tokens with its prompt and answer, without a picture, and {room}"
+
+
 def end_token_id(model: Any) -> int:
     """The token that ends an answer: the checkpoint's own ("\\n", 50118, for BLIP-2 OPT)."""
     ends = model.generation_config.eos_token_id
@@ -67,8 +89,8 @@ def end_token_id(model: Any) -> int:
     return int(ends[0] if isinstance(ends, list) else ends)
 
 
-def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
-    """Of a BLIP-2 folder or hub id, without its weights.
+def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
+    """Of a model's folder or hub id, without its weights.
 
     Raises:
         InputError: they cannot be read there.
@@ -77,11 +99,14 @@ def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens:
 
     try:
         config = AutoConfig.from_pretrained(name, revision=revision)
-        return Tokens(AutoTokenizer.from_pretrained(name, revision=revision), config, prompt)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        if config.model_type != "blip-2":
+            return TextTokens(tokenizer, config.get_text_config().max_position_embeddings, prompt)
+        return Tokens(tokenizer, config, prompt)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
             f"params.yaml: model.name is {name!r}, whose tokenizer cannot be read ({first_line(error)}); it "
-            "is needed to tell whether a long question fits: give a BLIP-2 folder or a hub id"
+            "is needed to tell whether a long question fits: give a model's folder or a hub id"
         ) from error
 
 
