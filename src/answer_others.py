@@ -4,8 +4,8 @@
     torchrun --nproc-per-node 8 src/answer_others.py      # or params.yaml: run.launcher
 
 In: data/vqa/test.csv, the pictures at data.root, the models that params.yaml names in evaluate.compare. Out:
-data/predictions/others/<model>.csv, one a model, in the schema of the others; evaluate scores them. Killed,
-the next run continues.
+data/predictions/others/<model>.csv, one a model, in the schema of the others, and models.json, their names;
+evaluate scores them. Killed, the next run continues.
 """
 
 import re
@@ -16,7 +16,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
-from vqa.foundation.files import sha256_of
+from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import Unfinished, held
 from vqa.inference.other_models import texts_of_other
 from vqa.pairs.pair import read_pairs
@@ -52,6 +52,7 @@ def run() -> None:
                 write_predictions(OUT / file, pairs, said)
             for unfinished in kept.values():
                 unfinished.remove()
+            write_json(OUT / "models.json", list(texts))  # also of none: DVC warns of an empty folder
             print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
     leave_processes()
 

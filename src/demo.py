@@ -2,8 +2,8 @@
 
     python src/demo.py
 
-In: nothing but params.yaml. Out: data/demo. Costs about 4 ms a picture. With data.root pointing at a
-real catalogue this stage plays no part.
+In: nothing but params.yaml. Out: data/demo. Costs about 4 ms a picture. With data.root pointing at another
+catalogue nothing is drawn, and data/demo says so.
 """
 
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vqa.drawn.catalogue import draw_items, write_catalogue
 from vqa.foundation.errors import run_command
+from vqa.foundation.files import whole_file
 from vqa.settings import load_settings
 
 OUT = Path("data/demo")
@@ -18,8 +19,14 @@ OUT = Path("data/demo")
 
 def run() -> None:
     settings = load_settings()
-    items = draw_items(settings.demo.images, settings.demo.seed)
     shutil.rmtree(OUT, ignore_errors=True)
+    if settings.data.root.resolve() != OUT.resolve():
+        sentence = f"drew nothing: params.yaml: data.root is {settings.data.root}, not {OUT}"
+        with whole_file(OUT / "NOTHING_DRAWN.txt") as file:  # an out that is not there fails the stage
+            file.write(f"{sentence}\n")
+        print(sentence)
+        return
+    items = draw_items(settings.demo.images, settings.demo.seed)
     write_catalogue(OUT, items, settings.demo.seed)
     print(f"drew {len(items)} pictures in {OUT}")
 

@@ -4,6 +4,7 @@ from judged import DETAILS, METRICS
 from vqa.evaluation.markdown import (
     blind_sentence,
     catalogues_table,
+    diff_table,
     format_sentence,
     replacement_sentence,
     results_table,
@@ -34,6 +35,19 @@ def test_the_results_are_a_line_for_each_system_and_difference() -> None:
     assert delta[1].startswith("+25.0 [")
     assert delta[2].startswith("+0.0 [")
     assert delta[3].startswith("+0.250 [")
+
+
+def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
+    then = {key: value for key, value in METRICS.items() if key != "majority"}
+    then |= {"lora": METRICS["baseline"], "delta": {"exact_match": {"value": 0.0, "ci95": [-0.1, 0.1]}}}
+    header, *rows = cells(diff_table(then, METRICS, "v1"))
+    assert header == ["exact match", "v1", "now", "change"]
+    assert rows[0] == ["base model", "25.0%", "25.0%", "+0.0"]
+    assert rows[1] == ["with LoRA adapter", "25.0%", "50.0%", "+25.0"]
+    assert len(rows) == len(SYSTEMS) - 1 + len(DIFFERENCES)
+    (delta,) = (row for row in rows if row[0] == "**LoRA − base**")
+    assert delta[1] == "+0.0 [-10.0, +10.0]"
+    assert delta[3] == "+25.0"
 
 
 def test_types_are_lines_the_commonest_first() -> None:

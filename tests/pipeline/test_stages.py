@@ -10,7 +10,9 @@ from PIL import Image
 
 import answer_adapted
 import answer_base
+import answer_others
 import cache_features
+import demo
 import evaluate
 import generate
 import measure_speed
@@ -166,3 +168,23 @@ def test_too_few_pictures_to_split_are_named(project: Project, capsys: pytest.Ca
     generate.run()
     assert "no pair is left for the" in fails(validate.run, capsys)
     assert not Path("data/vqa/train.csv").exists()
+
+
+def test_nothing_is_drawn_for_a_catalogue_of_somebody_else(project: Project) -> None:
+    folder = project(demo={"images": 3})
+    demo.run()
+    (note,) = (folder / "data/demo").iterdir()
+    assert "data.root is " in note.read_text()
+
+    project(demo={"images": 3}, data={"root": "./data/../data/demo"})
+    demo.run()
+    assert len(list((folder / "data/demo").glob("images/small/*/*.jpg"))) == 3
+
+
+def test_an_out_is_never_empty_since_dvc_warns_of_that(project: Project) -> None:
+    folder = project()
+    generate.run()
+    validate.run()
+    answer_others.run()
+    (names,) = (folder / "data/predictions/others").iterdir()
+    assert json.loads(names.read_text()) == []

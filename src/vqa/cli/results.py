@@ -1,12 +1,14 @@
 """Print the last evaluation's results, or write all into the pages.
 
     python src results
-    python src results --write     # between <!-- name --> and <!-- /name -->
+    python src results --diff HEAD   # beside those of a commit, a tag or an experiment
+    python src results --write       # between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json and speed.json; --write: also details.json, metrics/photos and reports/seeds.json.
-Out: the table on standard output, and how much of the gain is format.
+In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
+reports/seeds.json. Out: the table on standard output below what it is of, and how much of the gain is format.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +18,7 @@ import typer
 from vqa.evaluation.markdown import (
     blind_sentence,
     catalogues_table,
+    diff_table,
     format_sentence,
     replacement_sentence,
     results_table,
@@ -24,12 +27,16 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
+from vqa.experiments.dvc_queue import committed, names
+from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.experiments.record import read_record
 from vqa.experiments.report import seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
+from vqa.settings import PARAMS
 
+LOCK = Path("dvc.lock")
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
 PHOTOS = Path("metrics/photos")
@@ -45,21 +52,58 @@ PAGES = (Path("README.md"), Path("docs/photos.md"), Path("docs/verify.md"))
 
 def run(
     write: Annotated[bool, typer.Option("--write", help="into README.md and docs/ instead")] = False,
+    diff: Annotated[str | None, typer.Option(metavar="REV", help="what changed since that commit")] = None,
 ) -> None:
     if write:
         write_pages()
+    elif diff:
+        print_diff(diff)
     else:
         print_table()
 
 
 def print_table() -> None:
-    if not METRICS.is_file():
-        raise InputError(f"{METRICS} is missing; run dvc repro first")
-    metrics = read_json(METRICS)
-    print(results_table(metrics))
-    print(format_sentence(metrics))
+    metrics = _judged()
+    print(*_heading(metrics), results_table(metrics), format_sentence(metrics), sep="\n")
     if SPEED.is_file():
         print(speed_sentence(read_json(SPEED)))
+
+
+def print_diff(rev: str) -> None:
+    """Exact match of `rev` and now, and the settings that differ.
+
+    Raises:
+        InputError: there is no such commit or experiment, or it has no metrics.
+    """
+    metrics, commit = _judged(), names("HEAD").get(rev, rev)
+    then = json.loads(committed(METRICS.as_posix(), commit))
+    settings = settings_of_run(committed(LOCK.as_posix(), commit))
+    changed = changes(settings, settings_of_run(LOCK.read_text(encoding="utf-8")))
+    print(*_heading(metrics), diff_table(then, metrics, rev), sep="\n")
+    print(f"changed since {rev}: {', '.join(changed) or 'no setting'}")
+
+
+def _judged() -> dict[str, Any]:
+    if not METRICS.is_file():
+        raise InputError(f"{METRICS} is missing; run dvc repro first")
+    metrics: dict[str, Any] = read_json(METRICS)
+    return metrics
+
+
+def _heading(metrics: dict[str, Any]) -> list[str]:
+    """What the table below is of, and whether that is what lies here."""
+    ran = settings_of_run(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
+    data, model = ran.get("data.root", "data unknown"), ran.get("model.name", "model unknown")
+    questions, pictures = metrics["data"]["test_pairs"], metrics["data"]["test_images"]
+    heading = [f"{data}, {model}: {questions:,} held-out questions on {pictures:,} pictures"]
+    stale = changes(ran, settings_at_hand(PARAMS.read_text(encoding="utf-8"))) if PARAMS.is_file() else []
+    if DETAILS.is_file():
+        stale += [f"another {name}" for name in other_files(read_json(DETAILS)["judged"])]
+    if stale:
+        heading.append(
+            f"not of what lies here ({', '.join(stale)}): dvc repro, or git checkout . && dvc checkout"
+        )
+    return [*heading, ""]
 
 
 def write_pages() -> None:

@@ -36,6 +36,23 @@ def results_table(metrics: dict[str, Any]) -> str:
     return table(["", "exact match", "contains", "BERTScore F1"], rows)
 
 
+def diff_table(then: dict[str, Any], now: dict[str, Any], rev: str) -> str:
+    """Exact match of the systems that both evaluations have, in percent, and what changed in points; below
+    them the differences between systems, in points with their 95 % intervals.
+    """
+    rows = []
+    for system in SYSTEMS:
+        if system.key in then:
+            before, after = (metrics[system.key]["exact_match"] for metrics in (then, now))
+            rows.append([system.title, f"{before:.1%}", f"{after:.1%}", f"{100 * (after - before):+.1f}"])
+    for difference in DIFFERENCES:
+        if difference.key in then:
+            before, after = (metrics[difference.key]["exact_match"] for metrics in (then, now))
+            change = f"{100 * (after['value'] - before['value']):+.1f}"
+            rows.append([f"**{difference.title}**", points(before), points(after), change])
+    return table(["exact match", rev, "now", "change"], rows)
+
+
 def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
     """A line for each question type, commonest first: exact match in percent / BERTScore F1 of the systems,
     and the differences in exact match in points with their 95 % intervals.

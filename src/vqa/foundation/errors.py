@@ -1,12 +1,15 @@
 """What a user can mend: one sentence that names the file, key or row and the remedy."""
 
 import errno
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
+
+_READER_LEFT = 141  # as shells have it of a program that SIGPIPE ended
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -32,7 +35,13 @@ def run_command(command: Callable[[], None]) -> None:
     # Versions are pinned: what a library plans to change is no news for whoever runs this.
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
-        command()
+        try:
+            command()
+        finally:
+            sys.stdout.flush()  # here, where it can be caught, and not while Python ends
+    except BrokenPipeError:  # `| head` has seen enough, which is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_READER_LEFT)
     except InputError as error:
         _end(str(error))
     except (RuntimeError, MemoryError) as error:
