@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test demo photos abo
+.PHONY: run test demo photos abo pins
 
 run: .venv/run
 	dvc repro
@@ -39,6 +39,18 @@ abo: .venv/run
 	  dvc import-url s3://amazon-berkeley-objects/$$part data/abo/$$part --fs-config $(ABO_OPTIONS) || exit 1; \
 	done
 	python src stamp data/abo
+
+# requirements.txt from pyproject.toml's dependencies. What is pinned stays, unless: make pins PINS=--upgrade, or
+# PINS='--upgrade-package peft'. By the oldest Python that is promised: make pins PYTHON=python3.11
+pins:
+	$(PYTHON) -m venv .venv-pins
+	.venv-pins/bin/pip install --quiet pip-tools==7.6.2
+	.venv-pins/bin/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links $(PINS) \
+	  --output-file requirements.txt pyproject.toml
+	{ echo '# Every package that the pipeline runs on, and who wants it: pyproject.toml has the list and its reasons,'; \
+	  echo '# `make pins` the versions. torch: a CPU build by the default index of the Makefile; see there for CUDA.'; \
+	  sed 's/^\(torch==[^+]*\)+.*/\1/' requirements.txt; } > requirements.tmp
+	mv requirements.tmp requirements.txt
 
 .venv/run: requirements.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make run PYTHON=python3.11"'

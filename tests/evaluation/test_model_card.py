@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from huggingface_hub import ModelCard
@@ -62,3 +62,17 @@ def test_the_licence_is_that_of_the_pictures(settings: Settings) -> None:
     assert "CC BY 4.0" not in drawn
     real = replace(settings, data=replace(settings.data, root=Path("data/abo")))
     assert "CC BY 4.0" in model_card("merged", real, METRICS, DETAILS, PROVENANCE)
+
+
+@pytest.mark.parametrize(
+    ("base", "licence"), [("models/blip2-small", "apache-2.0"), ("Salesforce/blip2-opt-2.7b", "other")]
+)
+def test_weights_are_under_the_licence_that_their_base_s_card_names(
+    settings: Settings, base: str, licence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    other = replace(settings, model=replace(settings.model, name=base))
+    for kind in get_args(Kind):
+        card = ModelCard(model_card(kind, other, METRICS, DETAILS, PROVENANCE))
+        assert card.data.to_dict()["license"] == licence
+        assert ("Meta's OPT licence" in card.text) == (licence == "other")

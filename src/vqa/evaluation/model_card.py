@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
 from vqa.evaluation.markdown import points, results_table, table
 from vqa.evaluation.systems import ADAPTED, BASE, TO_BASE
@@ -51,6 +51,7 @@ def model_card(
         "results": results_table(dict(metrics)),
         "by_type": _by_type(details),
         "settings": _settings_table(settings),
+        "licence": _licence_of(settings.model.name),
         "is_drawn": settings.data.root == _DRAWN,
         "data": provenance.data,
         "versions": provenance.versions,
@@ -76,9 +77,17 @@ def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any], family
         pipeline_tag="visual-question-answering",
         tags=[family, "lora", "visual-question-answering", "product-images"],
         language="en",
+        license=_licence_of(settings.model.name) or "other",
         model_name="abo-vqa",
         eval_results=results,
     )
+
+
+def _licence_of(model: str) -> str | None:
+    """What the card of a model's folder says; None of a hub id, and of a folder that does not say."""
+    card = Path(model) / "README.md"
+    metadata = metadata_load(card) if card.is_file() else None
+    return metadata.get("license") if metadata else None
 
 
 def _by_type(details: Mapping[str, Any]) -> str:
