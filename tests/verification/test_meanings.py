@@ -26,6 +26,10 @@ from vqa.verification.meanings import MEANINGS, compared, singular
         ("material", "wood", "Velvet", "contradicts"),
         ("pattern", "striped", "Stripes", "agrees"),
         ("pattern", "solid", "Floral", "contradicts"),
+        ("pattern", "striped", "Checked", "contradicts"),  # both are kinds of geometric, and basic
+        ("pattern", "geometric", "Zigzag", "agrees"),
+        ("pattern", "zigzag", "Geometric", ""),
+        ("color", "gray", "Silver", "agrees"),
         ("shape", "circular", "Round", "agrees"),
         ("shape", "square", "Round", "contradicts"),
     ],

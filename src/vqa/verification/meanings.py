@@ -103,6 +103,16 @@ class Meanings:
         is_basic = {self.basic[word]} if word in self.basic else set[str]()
         return frozenset(is_basic) | self.kinds.get(word, frozenset())
 
+    def are_near(self, one: str, other: str) -> bool:
+        """Whether both may be said of one thing: two kinds of a basic word, or a kind and its basic word.
+
+        Striped and checked are both geometric, but basic words themselves: not near.
+        """
+        shared = self.of(one) & self.of(other)
+        if one in self.basic and other in self.basic:
+            return not shared.isdisjoint({self.basic[one], self.basic[other]})
+        return bool(shared)
+
 
 def _meanings(table: str) -> Meanings:
     basic: dict[str, str] = {}
@@ -139,13 +149,13 @@ def compared(question_type: str, answer: str, stated: str) -> str:
     """
     words, meanings = words_of(stated), MEANINGS[question_type]
     answer = next(iter(words_of(answer)), "")
-    meant = meanings.of(answer)
-    stated_meanings = [meanings.of(word) for word in words if meanings.of(word)]
-    if answer in words or any(meanings.basic.get(answer) in of_word for of_word in stated_meanings):
+    known = [word for word in words if meanings.of(word)]
+    if answer in words or any(meanings.basic.get(answer) in meanings.of(word) for word in known):
         return AGREES
-    is_near = any(meant & of_word for of_word in stated_meanings)
     is_many = question_type == "color" and not _MANY_COLORS.isdisjoint(words)
-    return CONTRADICTS if meant and stated_meanings and not is_near and not is_many else ""
+    if not meanings.of(answer) or not known or is_many:
+        return ""
+    return "" if any(meanings.are_near(answer, word) for word in known) else CONTRADICTS
 
 
 def singular(word: str) -> str:

@@ -1,0 +1,211 @@
+"""Whether the witnesses see wrong labels, and what that buys: some drawn pairs are given a wrong answer.
+
+    python benchmarks/witnesses.py detection --project .
+    python benchmarks/witnesses.py training --project . --runs runs.jsonl --seeds 0 1 2
+
+`project`: one whose pipeline has run; the drawn catalogue knows the truth. A wrong answer is another one of
+the question's type. detection: share of the wrong labels found and of the right ones accused, by witness
+and type, into metrics/verification/detection.json. training: exact match on clean test pairs of adapters
+that learnt from corrupted ones, with and without those that verify disputes, into trained.json. A line is
+written to `runs` after each training; started again, it goes on with what is missing.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+import numpy as np
+import yaml
+
+import verify
+from vqa.evaluation.bootstrap import Columns
+from vqa.foundation.files import write_json
+from vqa.foundation.json_lines import whole_values
+from vqa.foundation.seeded import generator_of, rank_of
+from vqa.pairs.normal_form import exact_match, first_word
+from vqa.pairs.pair import SPLITS, Pair, read_pairs, write_pairs
+from vqa.pairs.predictions import read_texts
+from vqa.pairs.verdicts import DISPUTED
+from vqa.settings import load_settings
+from vqa.verification.statement import CONTRADICTS, Statement
+
+OUT = ROOT / "metrics/verification"
+RATES = (0.0, 0.05, 0.1, 0.3)
+TRAINED_AT = (0.1, 0.3)
+ARMS = ("all", "undisputed")
+_DRAWS = 10_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("proof", choices=["detection", "training"])
+    parser.add_argument("--project", type=Path, default=ROOT)
+    parser.add_argument("--runs", type=Path, default=Path("runs.jsonl"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    project = arguments.project.resolve()
+    OUT.mkdir(exist_ok=True)
+    if arguments.proof == "detection":
+        os.chdir(project)
+        write_json(OUT / "detection.json", detection())
+        return
+    runs = list(whole_values(arguments.runs.read_text())) if arguments.runs.exists() else []
+    done = {(run["rate"], run["arm"], run["seed"]) for run in runs}
+    for seed, rate, arm in itertools.product(arguments.seeds, TRAINED_AT, ARMS):
+        if (rate, arm, seed) not in done:
+            runs.append(trained(project, rate, arm, seed))
+            with arguments.runs.open("a") as file:
+                file.write(json.dumps(runs[-1]) + "\n")
+            print({key: value for key, value in runs[-1].items() if key != "right"}, flush=True)
+    write_json(OUT / "trained.json", summary(runs, read_pairs(project / "data/vqa/test.csv")))
+
+
+def corrupted(pairs: Sequence[Pair], rate: float, seed: int) -> list[Pair]:
+    """The same pairs, of which that share has another answer of its question's type."""
+    answers: dict[str, set[str]] = {}
+    for pair in pairs:
+        answers.setdefault(pair.question_type, set()).add(pair.answer)
+    name_of = {pair.key: "/".join(pair.key) for pair in pairs}
+    chosen = sorted(name_of, key=lambda key: rank_of(seed, name_of[key]))[: round(rate * len(pairs))]
+    wrong = set(chosen)
+
+    def other(pair: Pair) -> str:
+        return generator_of(seed, name_of[pair.key]).choice(
+            sorted(answers[pair.question_type] - {pair.answer})
+        )
+
+    return [replace(pair, answer=other(pair)) if pair.key in wrong else pair for pair in pairs]
+
+
+def detection() -> dict[str, Any]:
+    """By rate, witness and question type: wrong and right labels it speaks on, and those that it accuses."""
+    settings = load_settings()
+    pairs = [pair for split in SPLITS for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
+    found: dict[str, Any] = {}
+    for rate in RATES:
+        labelled = corrupted(pairs, rate, seed=0)
+        is_wrong = [one.answer != other.answer for one, other in zip(labelled, pairs, strict=True)]
+        hearing = verify.heard(labelled, labelled, labelled, settings)
+        types = [pair.question_type for pair in pairs]
+        witnesses: dict[str, Any] = {
+            witness: _counted(said, is_wrong, types) for witness, said in hearing.witnesses.items()
+        }
+        verdicts = [
+            Statement(CONTRADICTS if verdict.verdict == DISPUTED else verdict.verdict.replace("unknown", ""))
+            for verdict in hearing.verdicts()
+        ]
+        found[f"{rate:g}"] = witnesses | {"verdict": _counted(verdicts, is_wrong, types)}
+    return found
+
+
+def _counted(
+    said: Sequence[Statement], is_wrong: Sequence[bool], types: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Over all and by question type: labels of each kind, those spoken on, those accused."""
+    chosen: dict[str, Callable[[str], bool]] = {"all": lambda kind: True}
+    chosen |= {kind: kind.__eq__ for kind in sorted(set(types))}
+    return {
+        name: {
+            kind: {
+                "n": len(of),
+                "spoken_on": sum(bool(statement.says) for statement in of),
+                "accused": sum(statement.says == CONTRADICTS for statement in of),
+            }
+            for kind, truth in (("wrong", True), ("right", False))
+            for of in [
+                [s for s, w, t in zip(said, is_wrong, types, strict=True) if w is truth and is_chosen(t)]
+            ]
+        }
+        for name, is_chosen in chosen.items()
+    }
+
+
+def trained(project: Path, rate: float, arm: str, seed: int) -> dict[str, Any]:
+    """One training on corrupted pairs and its answers, in a folder that shares pictures and features."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_project(folder, project, rate, arm, seed)
+        environment = os.environ | {"VQA_DURABLE": str(folder / "durable")}
+        for stage in ("verify", "train", "answer_adapted"):
+            command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
+            subprocess.run(command, cwd=folder, check=True, env=environment, capture_output=True)
+        test = read_pairs(project / "data/vqa/test.csv")
+        texts = read_texts(folder / "data/predictions/lora.csv", test, "answer_adapted")
+        right = [exact_match(first_word(text), pair.answer) for text, pair in zip(texts, test, strict=True)]
+        left_out = (folder / "data/vqa/not_trained_on.csv").read_text().count("\n") - 1
+        found = {"rate": rate, "arm": arm, "seed": seed, "left_out": left_out}
+        return found | {
+            "test": sum(right) / len(right),
+            "right": "".join("01"[is_right] for is_right in right),
+        }
+
+
+def _write_project(folder: Path, project: Path, rate: float, arm: str, seed: int) -> None:
+    """Corrupted train and validation pairs beside clean test ones; git, which DVCLive wants."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["train"] |= {"seed": seed, "verdicts": arm}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    for path in (params["model"]["name"], params["data"]["root"], "data/features", "data/review"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to((project / path).resolve())
+    vqa = folder / "data/vqa"
+    vqa.mkdir()
+    shutil.copy(project / "data/vqa/rejected.csv", vqa)
+    noisy = corrupted(
+        [pair for split in ("train", "val") for pair in read_pairs(project / f"data/vqa/{split}.csv")],
+        rate,
+        seed,
+    )
+    splits = {split: {pair.key for pair in read_pairs(project / f"data/vqa/{split}.csv")} for split in SPLITS}
+    for split in ("train", "val"):
+        write_pairs(vqa / f"{split}.csv", [pair for pair in noisy if pair.key in splits[split]])
+    test = read_pairs(project / "data/vqa/test.csv")
+    write_pairs(vqa / "test.csv", test)
+    write_pairs(vqa / "generated.csv", [*noisy, *test])
+    for git in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
+        who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
+        subprocess.run(["git", *who, *git], cwd=folder, check=True)
+
+
+def summary(runs: Sequence[Mapping[str, Any]], test: Sequence[Pair]) -> dict[str, Any]:
+    """By rate: each arm's mean exact match, the mean difference with its interval, and that of each seed.
+
+    The interval is the paired bootstrap's, clustered by picture, of the mean over the seeds that ran in both
+    arms.
+    """
+    found: dict[str, Any] = {}
+    for rate in sorted({run["rate"] for run in runs}):
+        right = {
+            (run["arm"], run["seed"]): np.array([int(digit) for digit in run["right"]], dtype=float)
+            for run in runs
+            if run["rate"] == rate
+        }
+        seeds = sorted(seed for arm, seed in right if arm == ARMS[0] and (ARMS[1], seed) in right)
+        if not seeds:
+            continue
+        means = {arm: np.mean([right[arm, seed] for seed in seeds], axis=0) for arm in ARMS}
+        columns = Columns(test)
+        columns.add(means[ARMS[1]] - means[ARMS[0]])
+        found[f"{rate:g}"] = {
+            **{arm: round(float(mean.mean()), 4) for arm, mean in means.items()},
+            "difference": round(float((means[ARMS[1]] - means[ARMS[0]]).mean()), 4),
+            "ci95": columns.bounds(_DRAWS, 0)[0],
+            "by_seed": [round(float((right[ARMS[1], s] - right[ARMS[0], s]).mean()), 4) for s in seeds],
+        }
+    return found
+
+
+if __name__ == "__main__":
+    main()
