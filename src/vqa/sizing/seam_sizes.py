@@ -16,6 +16,7 @@ from vqa.settings import Settings
 from vqa.sizing.sizes import TARGET_TOKENS, TEXT_TOKENS, Held, scorer_bytes
 from vqa.vlm import lora, seam
 from vqa.vlm.families import Seam
+from vqa.vlm.prompts import TILED
 
 _SIDE = 256  # pixels of a picture where they decide how many rows it has: ABO's small ones have no more
 _TILES = 17  # of a square picture as Idefics3's processor cuts it by default: 4 × 4 and the whole
@@ -47,7 +48,7 @@ class SeamSizes:
         seen = self._config.vision_config
         if self._config.model_type == "qwen2_5_vl":
             return int(round(_SIDE / seen.patch_size / 2) * 2) ** 2
-        tiles = _TILES if self._config.model_type in seam.TILED else 1
+        tiles = _TILES if self._config.model_type in TILED else 1
         return int((seen.image_size // seen.patch_size) ** 2) * tiles
 
     @property
@@ -55,7 +56,7 @@ class SeamSizes:
         """Of a picture in the prompt, each one token."""
         if self._config.model_type == "qwen2_5_vl":
             return self.patches // int(self._config.vision_config.spatial_merge_size) ** 2
-        if self._config.model_type in seam.TILED:
+        if self._config.model_type in TILED:
             return self.patches // int(self._config.scale_factor) ** 2
         return self.patches
 
