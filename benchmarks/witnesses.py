@@ -39,6 +39,8 @@ from vqa.pairs.pair import SPLITS, Pair, read_pairs, write_pairs
 from vqa.pairs.predictions import read_texts
 from vqa.pairs.verdicts import DISPUTED
 from vqa.settings import load_settings
+from vqa.verification.catalogue import of_root
+from vqa.verification.hearing import heard
 from vqa.verification.statement import CONTRADICTS, Statement
 
 OUT = ROOT / "metrics/verification"
@@ -92,12 +94,17 @@ def corrupted(pairs: Sequence[Pair], rate: float, seed: int) -> list[Pair]:
 def detection() -> dict[str, Any]:
     """By rate, witness and question type: wrong and right labels it speaks on, and those that it accuses."""
     settings = load_settings()
+    paid = settings.generate
+    listed = of_root(settings.data.root, paid.languages, paid.max_listings_per_image)
     pairs = [pair for split in SPLITS for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
     found: dict[str, Any] = {}
     for rate in RATES:
         labelled = corrupted(pairs, rate, seed=0)
         is_wrong = [one.answer != other.answer for one, other in zip(labelled, pairs, strict=True)]
-        hearing = verify.heard(labelled, labelled, labelled, settings)
+        limits = settings.verify
+        hearing = heard(
+            labelled, labelled, labelled, listed, {}, verify.similarities, limits.folds, limits.same_meaning
+        )
         types = [pair.question_type for pair in pairs]
         witnesses: dict[str, Any] = {
             witness: _counted(said, is_wrong, types) for witness, said in hearing.witnesses.items()

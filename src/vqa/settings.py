@@ -155,6 +155,12 @@ class Validate:
 class Verify:
     folds: Annotated[int, Field(ge=2)]
     same_meaning: Portion
+    second_opinion: bool
+    blind_opinion: bool
+    model: str
+    usd_per_million_input_tokens: NotNegative
+    usd_per_million_output_tokens: NotNegative
+    thinking: Thinking
 
 
 @dataclass(frozen=True, config=_CHECKED)

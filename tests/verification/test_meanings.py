@@ -19,6 +19,8 @@ from vqa.verification.meanings import MEANINGS, compared, singular
         ("color", "teal", "Navy", ""),  # both are kinds of blue
         ("color", "red", "Multicolor", ""),
         ("color", "blue", "grey plaid", ""),
+        ("color", "black", "Red speckled", ""),
+        ("color", "clear", "Soft White", ""),  # of the light, not of the bulb
         ("color", "red", "Nirvana", ""),  # unknown words prove nothing
         ("color", "gizmo", "Black", ""),
         ("material", "metal", "Stainless Steel", "agrees"),

@@ -32,7 +32,7 @@ class Request:
 
     key: str  # of the ledger
     image_name: str
-    image_path: Path
+    image_path: Path | None  # None: it is asked without the picture
     prompt: str
 
 

@@ -24,7 +24,7 @@ from vqa.foundation.errors import InputError
 from vqa.pairs.question_types import OFFERED_TYPES
 from vqa.settings import Generate
 
-_SCHEMA = {
+PAIRS_SCHEMA: dict[str, Any] = {
     "type": "ARRAY",
     "items": {
         "type": "OBJECT",
@@ -35,6 +35,14 @@ _SCHEMA = {
             "difficulty": {"type": "STRING", "enum": list(DIFFICULTIES)},
         },
         "required": ["question", "answer", "type", "difficulty"],
+    },
+}
+ANSWERS_SCHEMA: dict[str, Any] = {
+    "type": "ARRAY",
+    "items": {
+        "type": "OBJECT",
+        "properties": {"question": {"type": "INTEGER"}, "answer": {"type": "STRING"}},
+        "required": ["question", "answer"],
     },
 }
 # Not sent, and no waiting mends it.
@@ -71,25 +79,26 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
                 f"{name} is no key: it holds blanks or other signs that no key has; copy it again"
             )
     raise InputError(
-        "generate.annotator is gemini, but neither GOOGLE_API_KEY nor GEMINI_API_KEY is set; "
+        "params.yaml has Gemini asked, but neither GOOGLE_API_KEY nor GEMINI_API_KEY is set; "
         "export one (https://aistudio.google.com/apikey)"
     )
 
 
-def client_for(settings: Generate, key: str) -> "GenerativeAi | GenAi":
-    """The client of the package that `generate.sdk` names.
+def client_for(settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA) -> "GenerativeAi | GenAi":
+    """The client of the package that `generate.sdk` names; `schema`: of the JSON that answers are to be.
 
     Raises:
         InputError: the package cannot send a setting, or the model does not take it.
     """
     gemini_models.check(settings)
-    return GenAi(settings, key) if settings.sdk == "google-genai" else GenerativeAi(settings, key)
+    client = GenAi if settings.sdk == "google-genai" else GenerativeAi
+    return client(settings, key, schema)
 
 
 class GenerativeAi:
     """google-generativeai, which Google supports no more. Safe to use from many threads."""
 
-    def __init__(self, settings: Generate, key: str) -> None:
+    def __init__(self, settings: Generate, key: str, schema: dict[str, Any]) -> None:
         with warnings.catch_warnings():
             # It announces at import that its support has ended; we know (docs/gemini.md).
             warnings.simplefilter("ignore", FutureWarning)
@@ -104,7 +113,7 @@ class GenerativeAi:
                 temperature=_temperature(settings),
                 max_output_tokens=settings.max_output_tokens,
                 response_mime_type="application/json",
-                response_schema=_SCHEMA,
+                response_schema=schema,
             ),
         )
         session = get_default_generative_client().transport._session
@@ -122,9 +131,10 @@ class GenerativeAi:
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        picture = attachment(request.image_path)
+        pictures = [attachment(request.image_path)] if request.image_path else []
+        parts = [{"mime_type": picture.mime_type, "data": picture.data} for picture in pictures]
         self._model.generate_content(
-            [{"mime_type": picture.mime_type, "data": picture.data}, request.prompt],
+            [*parts, request.prompt],
             request_options={"timeout": self._settings.timeout_s, "retry": None},
         )
 
@@ -132,22 +142,23 @@ class GenerativeAi:
 class GenAi:
     """google-genai, the package that Google supports; safe to use from many threads."""
 
-    def __init__(self, settings: Generate, key: str) -> None:
+    def __init__(self, settings: Generate, key: str, schema: dict[str, Any]) -> None:
         from google.genai import types  # noqa: PLC0415  # takes a second, so only when asked for
 
         self._settings, self._key, self._types = settings, key, types
         self._client = genai_client(settings, key, [lift_from_httpx])
-        self._config = genai_config(settings)
+        self._config = genai_config(settings, schema)
 
     def send(self, request: Request) -> Response:
         """Ask once; raises as `GenerativeAi.send`."""
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        picture = attachment(request.image_path)
-        part = self._types.Part.from_bytes(data=picture.data, mime_type=picture.mime_type)
+        pictures = [attachment(request.image_path)] if request.image_path else []
+        part_of = self._types.Part.from_bytes
+        parts = [part_of(data=picture.data, mime_type=picture.mime_type) for picture in pictures]
         self._client.models.generate_content(
-            model=self._settings.model, contents=[part, request.prompt], config=self._config
+            model=self._settings.model, contents=[*parts, request.prompt], config=self._config
         )
 
 
@@ -168,7 +179,7 @@ def genai_client(settings: Generate, key: str, hooks: list[Callable[[httpx2.Resp
     return sdk.Client(vertexai=False, api_key=key, http_options=options)
 
 
-def genai_config(settings: Generate) -> Any:
+def genai_config(settings: Generate, schema: dict[str, Any]) -> Any:
     """google-genai's GenerateContentConfig: the settings, and nothing where they are null."""
     from google.genai import types  # noqa: PLC0415
 
@@ -186,7 +197,7 @@ def genai_config(settings: Generate) -> Any:
         thinking_config=thought,
         service_tier="flex" if settings.service_tier == "flex" else None,
         response_mime_type="application/json",
-        response_schema=_SCHEMA,
+        response_schema=schema,
     )
 
 

@@ -14,7 +14,7 @@ from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
 from vqa.annotators.batch_jobs import Result, Uncollectable
 from vqa.annotators.dispatcher import REFUSED, UNANSWERED, Request, Response, TryAgain
-from vqa.annotators.gemini import answer_to, genai_client, genai_config, lift_from_httpx
+from vqa.annotators.gemini import PAIRS_SCHEMA, answer_to, genai_client, genai_config, lift_from_httpx
 from vqa.annotators.gemini_responses import (
     HttpAnswer,
     dict_in,
@@ -34,7 +34,7 @@ _NOT_GIVEN_OUT = (400, 403, 404, 410)  # where one job is asked for
 class GeminiJobs:
     """Batch jobs of one key; raises as `gemini.client_for`."""
 
-    def __init__(self, settings: Generate, key: str) -> None:
+    def __init__(self, settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA) -> None:
         from google.genai import errors, types  # noqa: PLC0415  # takes a second, so only when asked for
 
         gemini_models.check(settings)
@@ -45,7 +45,9 @@ class GeminiJobs:
             genai_client(settings, key, [lift_from_httpx]),
             genai_client(settings, key, []),
         )
-        self._generation = genai_config(settings).model_dump(mode="json", by_alias=True, exclude_none=True)
+        self._generation = genai_config(settings, schema).model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
 
     def line(self, request: Request) -> bytes:
         """The request as a line of a job's file, in the protocol's own JSON.
@@ -53,9 +55,11 @@ class GeminiJobs:
         Raises:
             ImageError: its picture cannot be decoded.
         """
-        picture = attachment(request.image_path)
-        data = {"mimeType": picture.mime_type, "data": base64.b64encode(picture.data).decode()}
-        parts = [{"inlineData": data}, {"text": request.prompt}]
+        parts: list[dict[str, Any]] = [{"text": request.prompt}]
+        if request.image_path:
+            picture = attachment(request.image_path)
+            data = {"mimeType": picture.mime_type, "data": base64.b64encode(picture.data).decode()}
+            parts.insert(0, {"inlineData": data})
         body = {"contents": [{"role": "user", "parts": parts}], "generationConfig": self._generation}
         return json.dumps({"key": request.key, "request": body}).encode() + b"\n"
 

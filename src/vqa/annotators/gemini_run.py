@@ -7,7 +7,7 @@ from typing import Any
 from vqa.annotators import paid_requests
 from vqa.annotators.costs import projection
 from vqa.annotators.dispatcher import Request
-from vqa.annotators.gemini import api_key, client_for
+from vqa.annotators.gemini import PAIRS_SCHEMA, api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
 from vqa.annotators.prompt import prompt_for
@@ -29,7 +29,13 @@ def old_jobs(ledger_copy: Path) -> Path:
     return ledger_copy.with_name("jobs.jsonl")
 
 
-def ask(requests: Sequence[Request], ledger_copy: Path, settings: Generate, retry: bool) -> Ledger:
+def ask(
+    requests: Sequence[Request],
+    ledger_copy: Path,
+    settings: Generate,
+    retry: bool = False,
+    schema: dict[str, Any] = PAIRS_SCHEMA,
+) -> Ledger:
     """The ledger, after asking for what it does not hold; `ledger_copy`: what DVC versions of it.
 
     Raises:
@@ -43,7 +49,7 @@ def ask(requests: Sequence[Request], ledger_copy: Path, settings: Generate, retr
         ledger.claim()  # before anything is paid for; what another run has bought until now is here then
         jobs.claim()
     if settings.mode == "batch":
-        batches = GeminiJobs(settings, key)
+        batches = GeminiJobs(settings, key, schema)
         paid_requests.ask_in_batches(requests, ledger, jobs, batches, settings, retry)
     elif under_way := paid_requests.under_way(requests, ledger, jobs):
         raise InputError(
@@ -52,7 +58,7 @@ def ask(requests: Sequence[Request], ledger_copy: Path, settings: Generate, retr
             f"({', '.join(job.name or job.label for job in under_way)})"
         )
     else:
-        paid_requests.ask_missing(requests, ledger, client_for(settings, key).send, settings, retry)
+        paid_requests.ask_missing(requests, ledger, client_for(settings, key, schema).send, settings, retry)
     return ledger
 
 

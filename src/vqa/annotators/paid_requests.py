@@ -39,24 +39,32 @@ Send = Callable[[Request], Response]
 
 def requests_for(products: Sequence[Product], root: Path, settings: Generate) -> list[Request]:
     """One request a product; its key changes with the picture, the prompt, the model and the settings."""
+    return [
+        request_for(
+            product.image_name,
+            image_path(root, product.image_name),
+            prompt_for(product, settings.questions_per_image),
+            settings,
+        )
+        for product in products
+    ]
+
+
+def request_for(image_name: str, path: Path | None, prompt: str, settings: Generate) -> Request:
+    """A request about a picture; without a `path` it is asked without seeing it."""
     # Left out where they are null, so that answers from before these settings existed are found.
     more = {"media_resolution": settings.media_resolution, "thinking": settings.thinking}
     given = {name: value for name, value in more.items() if value is not None}
-    requests = []
-    for product in products:
-        path = image_path(root, product.image_name)
-        prompt = prompt_for(product, settings.questions_per_image)
-        identity: list[Any] = [
-            content_hash(path),
-            prompt,
-            settings.model,
-            settings.temperature,
-            settings.max_output_tokens,
-            *([given] if given else []),
-        ]
-        key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-        requests.append(Request(key, product.image_name, path, prompt))
-    return requests
+    identity: list[Any] = [
+        content_hash(path) if path else None,
+        prompt,
+        settings.model,
+        settings.temperature,
+        settings.max_output_tokens,
+        *([given] if given else []),
+    ]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    return Request(key, image_name, path, prompt)
 
 
 def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:

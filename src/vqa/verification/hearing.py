@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from vqa.pairs.normal_form import exact_match
 from vqa.pairs.pair import Pair
 from vqa.pairs.verdicts import Verdict
+from vqa.verification import catalogue, twins
+from vqa.verification import opinions as opinion
+from vqa.verification.catalogue import Catalogue, Similarity
 from vqa.verification.statement import AGREES, Statement
 from vqa.verification.verdict import needs_picture, verdict_on
-from vqa.wording.crossfit import Guess
+from vqa.wording.crossfit import Guess, guesses
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,37 @@ class Hearing:
         by_wording = f"by its words alone: {guess.answer} ({guess.probability:.0%})"
         label = "" if self.witnesses["wording"][number].says else f", this answer {guess.of_label:.0%}"
         return [*found, by_wording + label]
+
+
+def heard(
+    known: Sequence[Pair],
+    pairs: Sequence[Pair],
+    rows: Sequence[Pair],
+    listed: Catalogue,
+    opinions: Mapping[str, Mapping[tuple[str, str], str]],
+    similarity: Similarity,
+    folds: int,
+    same_meaning: float,
+) -> Hearing:
+    """What each witness says of `pairs`.
+
+    Args:
+        known: pairs that wording is learnt from.
+        rows: those of the CSV, among which twins are looked for.
+        opinions: by witness, another model's answers by picture and question.
+        similarity, same_meaning: how near words are, and from where they mean the same.
+    """
+    wording = guesses(known, pairs, folds)
+    witnesses = {
+        "catalogue": catalogue.statements(pairs, listed, similarity, same_meaning),
+        **{
+            witness: opinion.statements(pairs, answers, similarity, same_meaning)
+            for witness, answers in opinions.items()
+        },
+        "twin": twins.statements(pairs, rows),
+        "wording": wording_statements(pairs, wording),
+    }
+    return Hearing(pairs, wording, witnesses)
 
 
 def wording_statements(pairs: Sequence[Pair], guesses: Sequence[Guess]) -> list[Statement]:

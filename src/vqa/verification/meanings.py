@@ -75,12 +75,14 @@ cylindrical cylinder: tube
 heart hearts:
 star stars:
 """
-# Of a listing's colour: it is not one, so that it cannot prove another one wrong.
+# Of a listing's colour: it is not one, or not the whole thing's ("red speckled"; the soft white of a bulb's
+# light), so that it cannot prove another one wrong.
 _MANY_COLORS = frozenset(
     """
     multi multicolor multicolour multicolored multicoloured multipack assorted mixed others other print
     printed plaid stripe stripes striped floral pattern patterned set pack pcs two tri design rainbow pastel
     neon leopard camo dots watercolor various tone patterns and with
+    speckled circle flower flowers crosshatch soft warm cool daylight
     """.split()
 )
 _AMERICAN = {
