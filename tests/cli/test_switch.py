@@ -39,7 +39,7 @@ def changed_lines() -> list[str]:
 def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() -> None:
     switch.run(["ci"])
     assert changed_lines() == [
-        "  images: 200                # pictures to draw; plays no part when data.root points elsewhere",
+        "  images: 200                # pictures to draw; none where data.root points elsewhere",
         "  epochs: 1",
         "  bootstrap_draws: 1000",
         "  speed_images: 16           # test pictures answered end to end to measure speed",

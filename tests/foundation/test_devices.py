@@ -11,6 +11,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from commands import run
 from vqa.foundation import devices
 from vqa.foundation.errors import InputError
@@ -61,6 +62,7 @@ def test_a_stage_with_a_foreign_rank_does_all_the_work(
     project()
     generate.run()
     validate.run()
+    verify.run()
     for name, value in {"RANK": "16", "WORLD_SIZE": "32", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     assert "30 pictures were computed" in run("cache_features")
@@ -107,7 +109,7 @@ def test_training_where_two_gpus_are_seen_is_not_spread_over_them(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features):
+    for stage in (generate, validate, verify, cache_features):
         stage.run()
     arguments_of = trainer.trainer_arguments
 

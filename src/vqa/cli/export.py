@@ -8,7 +8,6 @@ adapter/, PEFT format. Refuses when the metrics judge another adapter than the o
 """
 
 import shutil
-import subprocess
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ from vqa.evaluation.model_card import Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import content_hash, read_json, whole
+from vqa.publication.commit import commit_at_hand
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import lora
@@ -41,7 +41,7 @@ def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/expo
     judged = _judged()
     metrics, details = read_json(METRICS), read_json(DETAILS)
     versions = {name: version(name) for name in _LIBRARIES}
-    provenance = Provenance(_commit(), judged, versions, pretrained.kind)
+    provenance = Provenance(commit_at_hand(), judged, versions, pretrained.kind)
     with whole(out) as folder:
         shutil.copytree(ADAPTER, folder / "adapter")
         _write_merged(settings, folder / "merged")
@@ -92,13 +92,6 @@ def _trained_on() -> set[str]:
     if not SPLITS.is_file():
         raise InputError(f"{SPLITS} is missing; restore it with git checkout")
     return {picture for picture, split in read_splits(SPLITS)[1].items() if split == "train"}
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
 
 
 app = command_line(__doc__, run)

@@ -27,7 +27,6 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
-from vqa.experiments.dvc_queue import committed, names
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.experiments.record import read_record
 from vqa.experiments.report import seeds_section
@@ -75,6 +74,8 @@ def print_diff(rev: str) -> None:
     Raises:
         InputError: there is no such commit or experiment, or it has no metrics.
     """
+    from vqa.experiments.dvc_queue import committed, names  # noqa: PLC0415  # DVC takes a second to load
+
     metrics, commit = _judged(), names("HEAD").get(rev, rev)
     then = json.loads(committed(METRICS.as_posix(), commit))
     settings = settings_of_run(committed(LOCK.as_posix(), commit))

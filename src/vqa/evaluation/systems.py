@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PREDICTIONS = Path("data/predictions")
+# Held-out pairs that are judged once more by themselves → their title.
+SUBSETS = {"confirmed": "label confirmed", "needs_picture": "picture needed"}
 
 
 @dataclass(frozen=True)

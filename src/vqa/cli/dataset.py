@@ -1,0 +1,80 @@
+"""Write the pairs as a data set for the hub: Parquet, and a card.
+
+    python src dataset
+    python src dataset --pictures embed --license cc-by-4.0
+    hf upload --repo-type dataset ME/MY-PAIRS data/export     # the hub's own command, to publish it
+
+In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, data/ledger,
+metrics/data.json, the pictures if they are embedded. Out: a folder that `datasets` and pandas read, with
+a card that says who wrote the answers and what is known to be wrong with them.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vqa.catalogue.stamp import tree_of
+from vqa.foundation.command_line import command_line
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import read_json, whole
+from vqa.pairs.pair import SPLITS
+from vqa.publication.commit import commit_at_hand
+from vqa.publication.dataset import Census, write_dataset
+from vqa.publication.dataset_card import dataset_card
+from vqa.publication.origin import answerers
+from vqa.settings import load_settings
+
+FOLDER = Path("data/vqa")
+LEDGER = Path("data/ledger/ledger.jsonl")
+METRICS = Path("metrics/data.json")
+DRAWN = Path("data/demo")
+
+
+class Pictures(StrEnum):
+    LINK = "link"
+    EMBED = "embed"
+
+
+def run(
+    out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("data/export"),
+    pictures: Annotated[
+        Pictures, typer.Option(help="link: their place in the catalogue; embed: their bytes too")
+    ] = Pictures.LINK,
+    license: Annotated[  # noqa: A002  # the hub's word
+        str | None, typer.Option(metavar="NAME", help="of the pictures, unless they are drawn")
+    ] = None,
+) -> None:
+    settings = load_settings()
+    is_drawn, embed = settings.data.root == DRAWN, pictures is Pictures.EMBED
+    licence = license or _licence_of_drawn(settings.data.root)
+    splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
+    with whole(out) as folder:
+        census = write_dataset(folder, splits, FOLDER / "verdicts.csv", tree_of(settings.data.root), embed)
+        metrics = _metrics_of(census)
+        found = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
+        card = dataset_card(settings, metrics, census, found, licence, is_drawn, commit_at_hand(), embed)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    print(f"wrote {sum(split.pairs for split in census.values())} pairs and their card to {out}")
+
+
+def _licence_of_drawn(root: Path) -> str:
+    if root != DRAWN:
+        raise InputError(
+            f"--license is missing: nobody but you knows what the pictures of {root} allow; Amazon Berkeley "
+            "Objects: --license cc-by-4.0"
+        )
+    return "apache-2.0"
+
+
+def _metrics_of(census: dict[str, Census]) -> dict[str, Any]:
+    """What validate counted, if it was these pairs."""
+    metrics: dict[str, Any] = read_json(METRICS)
+    counted = {split: found["pairs"] for split, found in metrics["splits"].items()}
+    if counted != {split: found.pairs for split, found in census.items()}:
+        raise InputError(f"{METRICS} counts other pairs than {FOLDER} holds; run dvc repro validate")
+    return metrics
+
+
+app = command_line(__doc__, run)

@@ -1,0 +1,52 @@
+"""Exporting the pairs: a folder for the hub, from a project whose pairs are validated."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from huggingface_hub import DatasetCard
+
+import generate
+import validate
+from vqa.cli import dataset
+from vqa.cli.dataset import Pictures
+from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import read_json, write_json
+from vqa.pairs.pair import SPLITS
+
+
+@pytest.fixture
+def validated(project: Callable[..., Path]) -> Path:
+    folder = project()
+    generate.run()
+    validate.run()
+    return folder
+
+
+def test_the_folder_holds_all_pairs_by_split_and_a_card(validated: Path) -> None:
+    dataset.run(pictures=Pictures.EMBED, license="cc0-1.0")
+    card = DatasetCard.load(validated / "data/export/README.md")
+    assert card.data.to_dict()["license"] == "cc0-1.0"
+    (config,) = card.data.to_dict()["configs"]
+    assert [entry["split"] for entry in config["data_files"]] == list(SPLITS)
+    for entry in config["data_files"]:
+        frame = pd.read_parquet(validated / "data/export" / entry["path"])
+        rows = read_rows(validated / f"data/vqa/{entry['split']}.csv", ("question",))
+        assert frame.drop(columns=["image", "picture_file"]).to_dict("records") == rows
+        assert f"| {entry['split']} | {len(rows)} |" in card.text
+
+
+def test_nobody_else_s_pictures_are_given_a_licence(validated: Path) -> None:
+    with pytest.raises(InputError, match=r"--license is missing: nobody but you knows"):
+        dataset.run()
+    assert not (validated / "data/export").exists()
+
+
+def test_metrics_of_other_pairs_are_not_put_into_the_card(validated: Path) -> None:
+    metrics = read_json(validated / "metrics/data.json")
+    metrics["splits"]["val"]["pairs"] += 1
+    write_json(validated / "metrics/data.json", metrics)
+    with pytest.raises(InputError, match=r"counts other pairs than data/vqa holds; run dvc repro validate"):
+        dataset.run(license="cc0-1.0")

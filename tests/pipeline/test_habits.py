@@ -1,0 +1,27 @@
+"""What is said twice about versions and licences is said alike."""
+
+import re
+import tomllib
+
+import yaml
+
+from conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_pre_commit_has_the_ruff_of_make_test() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (ruff,) = (repository["rev"] for repository in hooks if "ruff" in repository["repo"])
+    assert f"ruff=={ruff.removeprefix('v')}" in PROJECT["dependency-groups"]["test"]
+
+
+def test_citation_and_changelog_have_the_project_s_version_and_licence() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (
+        PROJECT["project"]["version"],
+        PROJECT["project"]["license"],
+    )
+    newest = re.search(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text())
+    assert newest
+    assert newest[1] == citation["version"]
