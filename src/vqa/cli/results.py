@@ -31,6 +31,7 @@ from vqa.experiments.last_run import changes, other_files, settings_at_hand, set
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
+from vqa.pairs.enough import too_few
 from vqa.settings import PARAMS
 
 LOCK = Path("dvc.lock")
@@ -99,7 +100,7 @@ def _heading(metrics: dict[str, Any]) -> list[str]:
         heading.append(
             f"not of what lies here ({', '.join(stale)}): dvc repro, or git checkout . && dvc checkout"
         )
-    return [*heading, ""]
+    return [*heading, *too_few(questions), ""]
 
 
 def write_pages() -> None:
