@@ -21,7 +21,14 @@ TEXTS = st.text() | st.sampled_from(
 
 
 def study(text: str) -> dict[str, Any]:
-    return {"name": text, "why": text, "curve": text, "titles": [text], "rows": [[text]], "best": [text]}
+    return {
+        "name": text,
+        "why": text,
+        "curve": f"data:{text}",
+        "titles": [text],
+        "rows": [[text]],
+        "sentences": [text],
+    }
 
 
 @given(st.dictionaries(TEXTS, TEXTS | st.integers() | st.none() | st.lists(TEXTS)))
@@ -36,11 +43,13 @@ def test_what_a_script_reads_is_what_was_given_and_closes_no_element(data: dict[
 
 @given(TEXTS)
 def test_texts_become_no_markup(text: str) -> None:
-    tags = re.findall(r"</?\w+", page("ablation.html", {"studies": [study("plain")]}))
-    assert re.findall(r"</?\w+", page("ablation.html", {"studies": [study(text)]})) == tags
-    assert re.findall(r"</?\w+", page("serve.html", {"model": text})) == re.findall(
-        r"</?\w+", page("serve.html", {"model": "plain"})
-    )
+    tags = re.findall(r"</?\w+", page("ablation.html", {"within": "≈", "studies": [study("plain")]}))
+    assert re.findall(r"</?\w+", page("ablation.html", {"within": "≈", "studies": [study(text)]})) == tags
+    models = [
+        {"adapter": word, "model": word, "taught": word, "questions": [word]} for word in (text, "plain")
+    ]
+    served, plain = (page("serve.html", {"models": [model]}) for model in models)
+    assert re.findall(r"</?\w+", served) == re.findall(r"</?\w+", plain)
 
 
 def test_a_card_keeps_its_texts_as_they_are() -> None:
