@@ -17,6 +17,7 @@ from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
+from vqa.pairs.enough import too_few
 from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
@@ -74,7 +75,8 @@ def run() -> None:
     metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
     metrics["review"] = acceptance(decisions, pairs)
     write_json(METRICS, metrics)
-    for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division)]:
+    few = too_few(len(by_split["test"]), len(by_split["val"]))
+    for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division), *few]:
         print(sentence)
     print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others)")
 

@@ -22,14 +22,17 @@ class Clone:
     def copy(cls, other: "Clone", folder: Path) -> "Clone":
         """Another copy with all that ran in it: data, cache, commits."""
         shutil.copytree(other.folder, folder, dirs_exist_ok=True)
-        clone = cls.__new__(cls)
-        clone.folder = folder
-        return clone
+        return cls.at(folder)
 
     @classmethod
     def of(cls, other: "Clone", folder: Path) -> "Clone":
         """A git clone of another copy: what a colleague has."""
         git(folder.parent, "clone", "-q", str(other.folder), str(folder))
+        return cls.at(folder)
+
+    @classmethod
+    def at(cls, folder: Path) -> "Clone":
+        """A copy that is there."""
         clone = cls.__new__(cls)
         clone.folder = folder
         return clone

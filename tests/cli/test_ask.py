@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from commands import killed_at, used
+from other_adapter import other_adapter
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.inference.answerer import Answerer, Reply
@@ -193,3 +194,32 @@ def test_answers_with_one_first_word_are_one(adapted: Path) -> None:
     said = Twice().answers(torch.zeros(1), ["?"], 3)[0]
     assert [answer.word for answer in said] == ["red", "blue"]
     assert said[0].probability == pytest.approx(0.6)
+
+
+def test_the_wordings_that_the_adapter_was_taught_are_listed(
+    asking: Asking, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    asking("--list")
+    first, *questions = capsys.readouterr().out.splitlines()
+    train = read_pairs(Path("data/vqa/train.csv"))
+    assert first.startswith(f"models/adapter/best: taught by {len(train)} questions about ")
+    assert questions
+    assert set(questions) <= {pair.question for pair in train}
+
+
+def test_an_adapter_of_another_model_is_asked_with_that_model(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    adapter = other_adapter(adapted)
+    Path("data/vqa/train.csv").unlink()  # what it was taught stands beside it
+    capsys.readouterr()
+    asking("--adapter", adapter, "--list")
+    _, question, *_ = capsys.readouterr().out.splitlines()
+    asking("--adapter", adapter, "--image", picture, "--question", question, "--top", 3)
+    theirs = capsys.readouterr().out
+    asking("--image", picture, "--question", question, "--top", 3)
+    ours = capsys.readouterr().out
+    assert theirs.split("  ")[:2] == ours.split("  ")[:2]
+    assert theirs != ours

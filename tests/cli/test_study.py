@@ -66,6 +66,11 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")
     refused = clone.run("python", "src", "study", "run", *GRIDS)
-    assert "error: params.yaml and 0 more files have changes; commit them first" in refused.stderr
+    assert "error: params.yaml and 0 more files have changes; git commit -am" in refused.stderr
     missing = clone.run("python", "src", "study", "report", "experiments/rank.yaml")
-    assert "error: no experiment of the grid rank ran from HEAD" in missing.stderr
+    assert "no experiment of rank ran from HEAD; python src study run GRID" in missing.stdout
+    assert "error: no experiment of these grids ran from HEAD" in missing.stderr
+    (clone.folder / "reports/rank.json").write_bytes((clone.folder / "reports/mine.json").read_bytes())
+    both = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "experiments/rank.yaml")
+    assert "no experiment of rank ran from HEAD" in both.stdout
+    assert "ablation.html: mine, rank" in both.stdout  # what stood there stays

@@ -36,6 +36,7 @@ def test_all_that_was_judged_can_be_read_without_scripts_too(report: Path, is_sc
         assert page.locator("#reported tbody tr").nth(2).inner_text() == "shape\t0.69 → 0.74\t— → —"
         assert page.locator("#gallery li:visible").count() == 4
         assert page.locator("#filters").is_visible() == is_scripted
+        assert page.locator("p.bad").first.inner_text().startswith("too little to tell: 4 test pairs,")
 
 
 def test_answers_stand_below_their_picture_which_is_in_the_page_once(report: Path) -> None:

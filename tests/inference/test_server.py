@@ -18,20 +18,30 @@ from vqa.foundation.errors import InputError
 from vqa.inference.server import HOST, PageServer
 from vqa.pages.page import page
 
+MODELS = [
+    {
+        "adapter": adapter,
+        "model": f"model of {adapter}",
+        "taught": f"taught by {adapter}",
+        "questions": [f"What is {adapter}?", "How many?"],
+    }
+    for adapter in ("drawings", "photographs")
+]
 
-def colour(picture: bytes, question: str) -> dict[str, Any]:
+
+def colour(picture: bytes, question: str, adapter: str) -> dict[str, Any]:
     """A model that names the first pixel: what is under test is the page."""
     image = decoded(picture)
     name = "red" if image.getpixel((0, 0))[0] > 128 else "blue"  # type: ignore[index]
     return {
-        "base": [{"word": "<b>thing</b>", "probability": 0.5}],
+        "base": [{"word": "<b>thing</b>", "probability": 0.5}, {"word": adapter, "probability": 0.1}],
         "adapted": [{"word": name, "probability": 0.9}, {"word": question, "probability": 0.1}],
     }
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = PageServer(0, page("serve.html", {"model": "toy"}), colour)
+    server = PageServer(0, page("serve.html", {"models": MODELS}), colour)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()
@@ -53,7 +63,8 @@ def asked(port: int, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
 
 
 def body(content: bytes, question: str = "What color?") -> bytes:
-    return json.dumps({"picture": base64.b64encode(content).decode(), "question": question}).encode()
+    posted = {"picture": base64.b64encode(content).decode(), "question": question, "adapter": "drawings"}
+    return json.dumps(posted).encode()
 
 
 def test_a_person_asks_about_a_picture(port: int, tmp_path: Path) -> None:
@@ -61,12 +72,19 @@ def test_a_person_asks_about_a_picture(port: int, tmp_path: Path) -> None:
     with chromium_page(width=390) as browser:
         browser.goto(f"http://127.0.0.1:{port}/")
         browser.get_by_label("Picture").set_input_files(tmp_path / "red.png")
+        assert browser.get_by_label("Question").input_value() == "What is drawings?"
+        assert browser.locator("#taught").inner_text() == "taught by drawings"
+        browser.get_by_label("Adapter").select_option("photographs")
+        assert browser.get_by_label("Question").input_value() == "What is photographs?"
+        assert browser.locator("#wordings option").count() == 2
+        assert browser.locator("#model").inner_text() == "model of photographs"
         browser.get_by_label("Question").fill("What color is it?")
         browser.keyboard.press("Enter")
         browser.locator("#adapted li").first.wait_for()
         assert browser.locator("#adapted li").all_inner_texts()[0].split() == ["red", "90", "%"]
         assert browser.locator("#base li").first.inner_text().startswith("<b>thing</b>")
         assert browser.locator("#base b").count() == 0
+        assert browser.locator("#base li").last.inner_text().startswith("photographs")
         assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -25,7 +25,6 @@ ELSEWHERE = {
     "make demo": "tests/cli/test_serve.py",
     "make abo": "tests/pipeline/test_fetch_abo.py",
     "dvc repro": "tests/pipeline/test_pipeline.py",
-    "dvc exp run -S lora.r=8": "tests/pipeline/test_pipeline.py",
 }
 NEEDS = re.compile(r"#.*\bneeds?\b")
 ARGUMENTS = {"FILE": "data/predictions/lora.csv"}  # what stands for a file of the reader's
@@ -53,9 +52,9 @@ PROSE = {"lists"}  # what follows `python src` in sentences about it
 TO_RUN = list(
     dict.fromkeys(
         bare(command)
-        for page in PAGES
+        for page in PAGES[1:]
         for command in commands(page)
-        if not NEEDS.search(command) and bare(command) not in ELSEWHERE
+        if not NEEDS.search(command) and bare(command) not in (*ELSEWHERE, *map(bare, commands(PAGES[0])))
     )
 )
 
@@ -77,6 +76,20 @@ def test_the_command_runs_in_a_clone(command: str, clone: Clone) -> None:
         clone.dvc("checkout", "-q")
     done = clone.run("sh", "-c", command)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_is_followed_in_its_order_as_a_person_does(small_run: Clone, tmp_path: Path) -> None:
+    """Nothing is taken back between two commands but by the page's own."""
+    clone = Clone.copy(small_run, tmp_path / "reader")
+    steps = [bare(command) for command in commands(PAGES[0]) if not NEEDS.search(command)]
+    steps = [command for command in steps if command not in ELSEWHERE]
+    assert len(steps) >= 5
+    for command in steps:
+        done = clone.run("sh", "-c", command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        if command.startswith("git checkout"):
+            assert clone.run("git", "status", "--porcelain").stdout == ""
+            assert clone.changed() == set()
 
 
 def test_no_page_is_without_its_line_in_the_index_and_no_link_is_dead() -> None:

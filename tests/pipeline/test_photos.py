@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import generate
@@ -14,8 +15,11 @@ from conftest import ROOT
 from stages import TO_JUDGED
 from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.files import read_json
+from vqa.inference.taught import read_taught
 from vqa.settings import load_settings
 from vqa.validation.splits import pictures_seen
+from vqa.vlm.base_model import check_fits
+from vqa.vlm.pretrained import Pretrained
 
 Project = Callable[..., Path]
 PHOTOS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
@@ -70,3 +74,18 @@ def test_the_small_model_has_seen_no_validation_or_test_photograph(
     seen, counts = seen_and_split()
     assert seen == {"train"}
     assert counts["test"] >= 1000
+
+
+def test_the_committed_adapter_fits_its_committed_model_and_says_what_it_was_taught() -> None:
+    adapter = ROOT / "models/adapter-photos"
+    if not adapter.is_dir():
+        pytest.skip(
+            "models/adapter-photos, python src export's adapter of params/photos.yaml, is not committed"
+        )
+    assert sum(file.stat().st_size for file in adapter.iterdir()) <= 5_000_000
+    model = Pretrained(str(ROOT / "models/blip2-small"))
+    check_fits(adapter, model.identity(torch.device("cpu")) | {"name": "models/blip2-small"})
+    taught = read_taught(adapter, Path("nowhere"), Path())
+    assert taught
+    assert taught.data == PHOTOS["data"]["root"]
+    assert (adapter / "README.md").read_text().startswith("---\nbase_model: models/blip2-small\n")

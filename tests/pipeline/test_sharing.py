@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
+from conftest import ROOT
 
 SECRET = uuid.uuid4().hex
 CREDENTIALS = {
@@ -49,6 +50,51 @@ def first(small_run: Clone, tmp_path_factory: pytest.TempPathFactory, s3: str) -
     first.commit("shared")
     first.dvc("push", **CREDENTIALS)
     return first
+
+
+def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_of_before(
+    small_run: Clone, tmp_path: Path, s3: str
+) -> None:
+    """What a person has: an experiment ran, so that dvc.lock is not HEAD's, and no remote is there."""
+    mine = Clone.copy(small_run, tmp_path / "mine")
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(mine.folder, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(mine.folder, "push", "-q", "-u", "origin", "HEAD")
+    mine.dvc("exp", "run", "--name", "early", "-S", "evaluate.bootstrap_draws=100")
+    assert "dvc.lock" in git(mine.folder, "diff", "--name-only")
+    sharing, pulling, experiments = page_blocks(URL=str(tmp_path / "hub.git"), BUCKET="page", NAME="early")
+    client(s3).create_bucket(Bucket="page")
+    for command in sharing[1:]:  # all but the install
+        follow(mine, command)
+        if command.startswith("dvc remote add"):
+            mine.dvc("remote", "modify", "storage", "endpointurl", s3)
+    follow(mine, experiments[0])
+
+    git(tmp_path, *pulling[0].split(" && ")[0].split()[1:])
+    theirs = Clone.at(tmp_path / "abo-vqa")
+    follow(theirs, pulling[1])
+    assert theirs.changed() == set()
+    assert (theirs.folder / WEIGHTS).read_bytes() == (mine.folder / WEIGHTS).read_bytes()
+    follow(theirs, experiments[1])
+    refused = theirs.run("dvc", "pull", **CREDENTIALS)
+    assert "No remote provided and no default remote set" in refused.stdout + refused.stderr
+    git(theirs.folder, "checkout", "HEAD", ".dvc/config")
+    theirs.dvc("pull", **CREDENTIALS)
+    assert theirs.changed() == set()
+
+
+def page_blocks(**names: str) -> list[list[str]]:
+    """The commands of the page's blocks, with values in place of what stands for a reader's own."""
+    text = (ROOT / "docs/sharing.md").read_text()
+    for name, value in names.items():
+        text = re.sub(rf"\b{name}\b", value, text)
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [[re.split(r"\s+#", line)[0] for line in block.splitlines()] for block in blocks]
+
+
+def follow(clone: Clone, command: str) -> None:
+    done = clone.run("sh", "-c", command, **CREDENTIALS)
+    assert done.returncode == 0, command + done.stdout + done.stderr
 
 
 @pytest.fixture

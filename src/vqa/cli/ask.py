@@ -2,12 +2,15 @@
 
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
+    python src ask --list           # the wordings that the adapter was taught: it misreads others
+    python src ask --adapter models/export/adapter --image lamp.jpg --question "What color is the lamp?"
     python src ask --csv questions.csv --images photos --out answers.csv
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
 
-In: params.yaml (the model), models/adapter/best; pictures or folders of them, or a CSV with image_name and
-question, its pictures below --images. Out: a line for each question, or a CSV with generated_answer,
-probability, alternatives and problem. Killed, a run with --out goes on where it was.
+In: params.yaml, models/adapter/best, or another adapter and the model that it was made for; pictures or
+folders of them, or a CSV with image_name and question, its pictures below --images. Out: a line for each
+question, or a CSV with generated_answer, probability, alternatives and problem. Killed, a run with --out goes
+on where it was.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,10 +33,12 @@ from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
 from vqa.inference.answerer import Answer, Answerer, Reply
 from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
+from vqa.inference.taught import read_taught, with_model_of
 from vqa.settings import load_settings
 from vqa.vlm.base_model import version_of
 
 ADAPTER = Path("models/adapter/best")
+TRAIN = Path("data/vqa/train.csv")
 
 Pictures = Annotated[list[Path] | None, typer.Option(metavar="PATH", help="pictures or folders of them")]
 Questions = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="asked about every picture")]
@@ -50,7 +55,11 @@ def run(
     top: Annotated[int, typer.Option(metavar="N", min=1, help="answers to show")] = 1,
     adapter: Annotated[Path, typer.Option(metavar="FOLDER", help="in PEFT format")] = ADAPTER,
     base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
+    wordings: Annotated[bool, typer.Option("--list", help="questions that it was taught")] = False,
 ) -> None:
+    if wordings:
+        print_wordings(adapter)
+        return
     if csv and not (image or question):
         asked, rows = questions_of_csv(csv, images or csv.parent)
     elif image and question and not csv:
@@ -58,6 +67,20 @@ def run(
     else:
         raise typer.BadParameter("give --image and --question, or --csv")
     ask(asked, rows, out, top, None if base else adapter)
+
+
+def print_wordings(adapter: Path) -> None:
+    """What the adapter was taught, and its commonest questions, a line each.
+
+    Raises:
+        InputError: nothing says it.
+    """
+    settings = load_settings()
+    with_model_of(adapter, settings)
+    taught = read_taught(adapter, TRAIN, settings.data.root)
+    if taught is None:
+        raise InputError(f"{TRAIN} is missing and nothing beside {adapter} says what it was taught; dvc pull")
+    print(f"{adapter}: {taught}", *taught.questions, sep="\n")
 
 
 def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, adapter: Path | None) -> None:
@@ -69,6 +92,7 @@ def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, ad
     device = default_device()
     join_processes()
     settings = load_settings()
+    settings = with_model_of(adapter, settings) if adapter else settings
     work = Path(f"{out or 'answers'}.work")
     run_of = {
         "model": settings.model,

@@ -4,7 +4,8 @@
 
 In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
 merged/, a plain folder of the model's family for transformers that lists the pictures it was made with, and
-adapter/, PEFT format. Refuses when the metrics judge another adapter than the one at hand.
+adapter/, PEFT format, with what it was taught. Refuses when the metrics judge another adapter than the one at
+hand.
 """
 
 import shutil
@@ -21,6 +22,8 @@ from vqa.evaluation.model_card import Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import content_hash, read_json, whole
+from vqa.inference.taught import taught_by, write_taught
+from vqa.pairs.pair import read_pairs
 from vqa.publication.commit import commit_at_hand
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
@@ -29,6 +32,7 @@ from vqa.vlm.base_model import check_fits, dtype_beside
 from vqa.vlm.pretrained import Pretrained
 
 ADAPTER = Path("models/adapter/best")
+TRAIN = Path("data/vqa/train.csv")
 SPLITS = Path("data/vqa/splits.json")
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 _LIBRARIES = ("torch", "transformers", "peft")
@@ -48,6 +52,7 @@ def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/expo
         for kind in ("adapter", "merged"):
             card = model_card(kind, settings, metrics, details, provenance)
             (folder / kind / "README.md").write_text(card, encoding="utf-8")
+        write_taught(folder / "adapter", taught_by(read_pairs(TRAIN), settings.data.root))
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
 
 

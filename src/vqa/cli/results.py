@@ -33,6 +33,7 @@ from vqa.experiments.report import seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
+from vqa.pairs.enough import too_few
 from vqa.settings import PARAMS
 
 LOCK = Path("dvc.lock")
@@ -104,7 +105,7 @@ def _heading(metrics: dict[str, Any]) -> list[str]:
         heading.append(
             f"not of what lies here ({', '.join(stale)}): dvc repro, or git checkout . && dvc checkout"
         )
-    return [*heading, ""]
+    return [*heading, *too_few(questions), ""]
 
 
 def write_pages() -> None:

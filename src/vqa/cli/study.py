@@ -10,7 +10,7 @@ experiments of HEAD, or of --rev.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,15 @@ from vqa.evaluation.systems import ADAPTED, BASE, System
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid
-from vqa.experiments.record import Questions, Record, Run, exact_matches, questions_of, write_record
+from vqa.experiments.record import (
+    Questions,
+    Record,
+    Run,
+    exact_matches,
+    questions_of,
+    read_record,
+    write_record,
+)
 from vqa.experiments.report import markdown, shown
 from vqa.experiments.results import Study, results_of
 from vqa.experiments.seeds import Bits
@@ -32,7 +40,8 @@ from vqa.pages.page import page
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
-SEEDS = Path("experiments/seeds.yaml")  # the settings as committed, trained from several seeds
+EXPERIMENTS = Path("experiments")
+SEEDS = EXPERIMENTS / "seeds.yaml"  # the settings as committed, trained from several seeds
 TEST = "data/vqa/test.csv"
 _LOOK_EVERY = 20  # seconds; a look takes one or two
 
@@ -62,20 +71,28 @@ def run(files: Grids, jobs: Annotated[int, typer.Option(min=1, help="experiments
 def report(
     files: Grids, rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD"
 ) -> None:
-    """Write what the grids' experiments came to into reports/."""
+    """Write what the grids' experiments came to into reports/; other studies that stand there stay.
+
+    Raises:
+        InputError: of no grid an experiment ran from `rev`.
+    """
     there = dvc_queue.names(rev)
     questions = questions_of(dvc_queue.kept(TEST, rev))
     base = _answers(BASE, rev, questions)
     committed = _committed(there, rev, questions)
     params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
-    studies = []
-    for grid in _grids(files):
-        runs = _runs(grid, there, rev, questions)
-        settings = committed_values(grid, params)
+    grids = _grids(files)
+    ran = [grid for grid in grids if grid.experiments().keys() & there.keys()]
+    for grid in (grid for grid in grids if grid not in ran):
+        print(f"no experiment of {grid.name} ran from {rev}; python src study run GRID runs them")
+    if not ran:
+        raise InputError(f"no experiment of these grids ran from {rev}; run one, or name the commit by --rev")
+    for grid in ran:
+        runs, settings = _runs(grid, there, questions), committed_values(grid, params)
         record = Record(dvc_queue.commit(rev), settings, questions.groups, base, committed, runs)
-        studies.append(study_of(grid, record))
+        write_record(REPORTS / f"{grid.name}.json", record)
+    studies = _recorded({*files, *EXPERIMENTS.glob("*.yaml")})
     for study in studies:
-        write_record(REPORTS / f"{study.grid.name}.json", study.record)
         if study.curve:
             with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
                 file.write(study.curve)
@@ -83,7 +100,13 @@ def report(
         file.write(markdown(studies))
     with whole_file(REPORTS / "ablation.html") as file:
         file.write(page("ablation.html", shown(studies)))
-    print(f"wrote {REPORTS}/ablation.md and ablation.html")
+    print(f"wrote {REPORTS}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
+
+
+def _recorded(files: Collection[Path]) -> list[Study]:
+    """Every study of these grids whose record is there, by name."""
+    recorded = sorted(path for path in files if (REPORTS / f"{path.stem}.json").is_file())
+    return [study_of(grid, read_record(REPORTS / f"{grid.name}.json")) for grid in _grids(recorded)]
 
 
 def _grids(files: list[Path]) -> list[Grid]:
@@ -100,19 +123,10 @@ def study_of(grid: Grid, record: Record) -> Study:
     return Study(grid, record, results, drawn)
 
 
-def _runs(grid: Grid, there: Mapping[str, str], rev: str, questions: Questions) -> list[Run]:
-    """Those experiments of the grid that ran from `rev`.
-
-    Raises:
-        InputError: none did.
-    """
-    found = {name: changes for name, changes in grid.experiments().items() if name in there}
-    if not found:
-        raise InputError(
-            f"no experiment of the grid {grid.name} ran from {rev}; python src study run "
-            f"experiments/{grid.name}.yaml runs them"
-        )
-    return [_run(there[name], changes, questions) for name, changes in found.items()]
+def _runs(grid: Grid, there: Mapping[str, str], questions: Questions) -> list[Run]:
+    """Those experiments of the grid that ran."""
+    ran = {name: changes for name, changes in grid.experiments().items() if name in there}
+    return [_run(there[name], changes, questions) for name, changes in ran.items()]
 
 
 def _run(sha: str, changes: dict[str, Value], questions: Questions) -> Run:

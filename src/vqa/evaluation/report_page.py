@@ -10,6 +10,7 @@ from vqa.evaluation.markdown import points, signed
 from vqa.evaluation.plots import confusions
 from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, System
 from vqa.pages.page import page
+from vqa.pairs.enough import too_few
 from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Scores
@@ -45,6 +46,7 @@ def report_page(
     return page(
         "report.html",
         {
+            "few": too_few(len(pairs)),
             "summary": _summary(metrics, intervals),
             "differences": _differences(metrics),
             "subsets": _subsets(intervals),

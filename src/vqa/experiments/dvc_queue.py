@@ -44,7 +44,8 @@ def check_committed() -> None:
     changed = status.splitlines()
     if changed:
         raise InputError(
-            f"{changed[0][3:]} and {len(changed) - 1} more files have changes; commit them first"
+            f"{changed[0][3:]} and {len(changed) - 1} more files have changes; git commit -am MESSAGE keeps "
+            "them, git checkout . && dvc checkout takes them back"
         )
 
 

@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a picture
 _LONGEST_QUESTION = 300  # letters
 
-ReplyOf = Callable[[bytes, str], dict[str, Any]]  # picture and question → what the page shows
+ReplyOf = Callable[[bytes, str, str], dict[str, Any]]  # picture, question, adapter → what the page shows
 
 
 class PageServer(ThreadingHTTPServer):
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         origins = {None, *(f"http://{name}" for name in names)}
         return self.headers.get("Host") in names and self.headers.get("Origin") in origins
 
-    def _posted(self) -> tuple[bytes, str]:
+    def _posted(self) -> tuple[bytes, str, str]:
         length = self.headers.get("Content-Length", "")
         # A picture grows by a third in base64.
         if not length.isdigit() or int(length) > MOST_BYTES * 4 // 3 + 10_000:
@@ -75,12 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             posted = json.loads(self.rfile.read(int(length)))
             picture = base64.b64decode(posted["picture"], validate=True)
-            question = " ".join(str(posted["question"]).split())
+            question, adapter = " ".join(str(posted["question"]).split()), str(posted["adapter"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError("give a picture and a question") from error
         if not question or len(question) > _LONGEST_QUESTION:
             raise InputError(f"a question has 1 to {_LONGEST_QUESTION} letters; change it")
-        return picture, question
+        return picture, question, adapter
 
     def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
         self.send_response(status)

@@ -15,6 +15,12 @@ def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
     write_json(folder / _BASE, dict(identity))
 
 
+def name_beside(folder: Path) -> str | None:
+    """The model that an adapter was made for; None for one from elsewhere."""
+    path = folder / _BASE
+    return read_object(path).get("name") if path.is_file() else None
+
+
 def dtype_beside(folder: Path) -> str | None:
     """The dtype of the frozen weights that an adapter was trained beside; None for one from elsewhere."""
     path = folder / _BASE
