@@ -21,6 +21,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.markdown import smallest_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.systems import SYSTEMS
@@ -76,6 +77,7 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    print(smallest_sentence(metrics))
 
 
 def main(

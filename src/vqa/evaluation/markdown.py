@@ -116,6 +116,15 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     )
 
 
+def smallest_sentence(metrics: dict[str, Any]) -> str:
+    """The smallest difference in exact match that the test set can show, for each of the compared systems."""
+    smallest = {d.title: metrics[d.key]["exact_match"]["smallest"] for d in DIFFERENCES if d.key in metrics}
+    said = [f"{title} {100 * value:.1f}" for title, value in smallest.items() if value is not None]
+    if not said:
+        return "the test set has too few groups of pictures to say which differences it can show"
+    return f"smallest difference that such a test set shows four times in five, points: {', '.join(said)}"
+
+
 def speed_sentence(speed: dict[str, Any]) -> str:
     """What the adapter costs in speed, every model giving answers of equal length."""
     return (
@@ -131,6 +140,8 @@ def points(difference: Mapping[str, Any]) -> str:
 
 
 def signed(difference: Mapping[str, Any]) -> str:
-    """`value` with its interval `ci95`, as they are."""
+    """`value` with its interval `ci95`, as they are; without one where there are too few groups."""
+    if difference["ci95"] is None:
+        return f"{difference['value']:+.3f} [too few]"
     low, high = difference["ci95"]
     return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
