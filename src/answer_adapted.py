@@ -5,9 +5,10 @@
 
 In: data/vqa/{train,test}.csv, data/features, models/adapter/best, the model. Out:
 data/predictions/{lora,blind,wrong_image}.csv: the adapted model with the picture, with features zeroed,
-and with those of another picture. The model is loaded once; killed, the next run continues.
+and with those of a picture of another group (seeded). The model is loaded once; killed, the next run goes on.
 """
 
+import sys
 from pathlib import Path
 
 from vqa.features.store import FeatureStore
@@ -21,12 +22,21 @@ from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, version_of
-from vqa.vlm.generation import Blinded, Decoding, Features, Swapped, allowed_answers, texts_for
+from vqa.vlm.generation import (
+    Blinded,
+    Decoding,
+    Features,
+    Swapped,
+    allowed_answers,
+    pictures_of_other_groups,
+    texts_for,
+)
 from vqa.vlm.pretrained import Pretrained
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
 ADAPTER = Path("models/adapter/best")
+SEED = 0  # of the pictures that stand for others
 OUTS = {
     "lora": Path("data/predictions/lora.csv"),
     "blind": Path("data/predictions/blind.csv"),
@@ -49,15 +59,19 @@ def run() -> None:
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
+    others = pictures_of_other_groups(pairs, SEED)
+    if len({pair.together for pair in pairs}) == 1:
+        print(f"{TEST} has one group of pictures: another picture is one of the same", file=sys.stderr)
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "adapter": version_of(ADAPTER),
         "prompt": settings.model.prompt,
         "pairs": [sha256_of(TEST), store.key],
         "decoding": decoding,
+        "others": others,
     }
     views: dict[str, Features] = {"lora": store, "blind": Blinded(store)}
-    views["wrong_image"] = Swapped(store, [pair.image_name for pair in pairs])
+    views["wrong_image"] = Swapped(store, others)
     kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
 
     is_first = rank_and_world()[0] == 0
