@@ -37,6 +37,13 @@ def test_the_results_are_a_line_for_each_system_and_difference() -> None:
     assert delta[3] == "+0.250 [too few]"
 
 
+def test_what_earlier_metrics_lack_has_no_row() -> None:
+    earlier = {key: value for key, value in METRICS.items() if "picture_alone" not in key}
+    titles = [row[0] for row in cells(results_table(earlier))]
+    assert len(titles) == len(cells(results_table(METRICS))) - 2
+    assert not any("nothing asked" in title or "picture alone" in title for title in titles)
+
+
 def test_types_are_lines_the_commonest_first() -> None:
     header, *rows = cells(types_table(METRICS, DETAILS))
     assert header == [

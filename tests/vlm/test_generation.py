@@ -10,7 +10,14 @@ from toy import PROMPT
 from vqa.foundation.unfinished import Unfinished
 from vqa.pairs.pair import Pair
 from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.generation import Blinded, Decoding, Swapped, pictures_of_other_groups, texts_for
+from vqa.vlm.generation import (
+    Blinded,
+    Decoding,
+    Swapped,
+    pictures_of_other_groups,
+    texts_for,
+    texts_without_question,
+)
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
 
@@ -39,6 +46,15 @@ def test_blinded_features_are_zero_and_keep_their_shape() -> None:
     rows = Blinded(Random()).rows(["0.jpg", "1.jpg"])
     assert rows.shape == (2, 4, 32)
     assert not rows.any()
+
+
+def test_nothing_asked_is_the_prompt_around_no_words_and_one_text_a_picture(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
+    found = texts_without_question(PAIRS, Random(), answers, Decoding(4, 5), "")
+    unasked = answers.texts(["", "", ""], Random().rows(["0", "1", "2"]), max_new_tokens=5)
+    assert found == [unasked[i % 3] for i in range(7)]
 
 
 def in_groups(sizes: Sequence[int]) -> list[Pair]:

@@ -20,14 +20,14 @@ def results_table(metrics: dict[str, Any]) -> str:
     """Every system's scores, then the differences with their 95 % intervals.
 
     Exact match and contains are in percent, differences in percentage points; BERTScore is rescaled
-    (0: unrelated words, 1: equal).
+    (0: unrelated words, 1: equal). What was not judged has no row: metrics kept from an earlier version.
     """
     rows = []
-    for system in SYSTEMS:
+    for system in (system for system in SYSTEMS if system.key in metrics):
         scores = metrics[system.key]
         exact, contains = (f"{scores[name]:.1%}" for name in ("exact_match", "contains"))
         rows.append([system.title, exact, contains, f"{scores['bert_score_f1']:.3f}"])
-    for difference in DIFFERENCES:
+    for difference in (difference for difference in DIFFERENCES if difference.key in metrics):
         delta = metrics[difference.key]
         exact, contains = (points(delta[name]) for name in ("exact_match", "contains"))
         rows.append([f"**{difference.title}**", exact, contains, signed(delta["bert_score_f1"])])

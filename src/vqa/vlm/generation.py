@@ -132,6 +132,22 @@ def texts_for(
     return texts
 
 
+def texts_without_question(
+    pairs: Sequence[Pair],
+    features: Features,
+    model: AnswerModel,
+    decoding: Decoding,
+    label: str,
+    unfinished: Unfinished | None = None,
+) -> list[str]:
+    """As `texts_for`, but nothing is asked: the prompt's own words with none in the question's place, which
+    training never showed. A picture gets one text, whatever is asked about it.
+    """
+    names, pictures = distinct([pair.image_name for pair in pairs])
+    texts = texts_for([Pair(name, "", "") for name in names], features, model, decoding, label, unfinished)
+    return [texts[picture] for picture in pictures]
+
+
 def _kept(unfinished: Unfinished, batches: Sequence[Sequence[int]]) -> dict[int, list[str]]:
     """Batch → its texts, of an earlier run that made the same batch; another version may have made others."""
     entries = {number: entry for number, entry in unfinished.read().items() if number < len(batches)}
