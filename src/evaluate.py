@@ -5,8 +5,8 @@
 
 In: data/vqa/{train,test}.csv, data/predictions; pictures only for the page. Out: metrics/evaluate.json,
 details.json (intervals by type), report.html and plots/evaluate. No model but BERTScore's encoder is
-loaded, on the CPU, so that equal predictions give equal bytes. `text_only` and `majority` never had a
-picture.
+loaded, on the CPU, so that equal predictions give equal bytes; of BLIP-2 the tokenizer. `text_only` and
+`majority` never had a picture.
 """
 
 import json
@@ -35,6 +35,7 @@ from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
+from vqa.vlm.tokens import tokens_of
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
@@ -67,6 +68,9 @@ def run() -> None:
     draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
     metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
+    tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
+    limit, answers = settings.evaluate.max_new_tokens, [pair.answer for pair in test_pairs]
+    metrics["data"]["answers_too_long"] = tokens.unsayable(answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 

@@ -77,7 +77,9 @@ def run() -> None:
             trainer.train_whole(last_checkpoint(work))
         if is_first:
             trainer.save_adapters(OUT, identity)
-            write_json(METRICS, trainer.metrics() | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
+            found = trainer.metrics() | {"answers_too_long": model.tokens.unsayable(learnt, most_tokens)}
+            write_json(METRICS, found | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

@@ -1,7 +1,7 @@
 """Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too
 long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -46,6 +46,11 @@ class Tokens:
             "input_ids"
         ]
         return ids
+
+    def unsayable(self, answers: Iterable[str], max_new_tokens: int) -> int:
+        """How many of the answers need more than `max_new_tokens` tokens: no model of these can give them."""
+        needed = cache(lambda answer: len(self.answer_ids(answer)))
+        return sum(needed(answer) > max_new_tokens for answer in answers)
 
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
         """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
