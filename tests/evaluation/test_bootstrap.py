@@ -103,6 +103,26 @@ def test_too_few_groups_say_nothing_of_a_mean_that_is_no_share() -> None:
     assert interval(map(str, range(30)), np.linspace(0, 1, 30)).ci95 is not None
 
 
+def test_95_of_100_intervals_of_grouped_answers_hold_the_truth_and_ungrouped_ones_do_not() -> None:
+    """Of 80 groups each has five questions and its own ease: answers in it correlate by 0.3."""
+    rng = np.random.default_rng(0)
+    held, held_alone = [], []
+    for repeat in range(200):
+        group = np.repeat(np.arange(80), 5)
+        right = (rng.random(400) < rng.beta(0.8 * 7 / 3, 0.2 * 7 / 3, size=80)[group]).astype(float)
+        grouped, alone = (
+            Columns([Pair(f"{i}.jpg", "", "", split_group=str(g)) for i, g in enumerate(numbers)])
+            for numbers in (group, np.arange(400))
+        )
+        for columns, found in ((grouped, held), (alone, held_alone)):
+            columns.add(right, "share")
+            ci95 = columns.intervals(300, repeat)[0].ci95
+            assert ci95 is not None
+            found.append(ci95[0] <= 0.8 <= ci95[1])
+    assert np.mean(held) == pytest.approx(0.95, abs=0.03)
+    assert np.mean(held_alone) < 0.88
+
+
 def test_the_smallest_difference_is_one_that_four_of_five_test_sets_show() -> None:
     """Normal values of standard error 0.1: a true mean of 0.28 is beyond 1.96 of them in 80 %."""
     values = np.random.default_rng(0).normal(size=400)
