@@ -113,8 +113,8 @@ def bootstrap() -> str:
     test, rng = read_pairs(Path("data/vqa/test.csv")), np.random.default_rng(0)
     columns = Columns(test)
     for _ in range(92):
-        columns.add(rng.random(len(test)), rng.random(len(test)) < 0.5)
-    columns.bounds(10_000, 0)
+        columns.add(rng.random(len(test)), "mean", rng.random(len(test)) < 0.5)
+    columns.intervals(10_000, 0)
     return f"10,000 draws of {len({pair.image_name for pair in test}):,} pictures"
 
 

@@ -105,8 +105,8 @@ def bootstrap(pictures: int) -> tuple[float, str]:
     start = time.perf_counter()
     columns = Columns(pairs)
     for _ in range(92):
-        columns.add(rng.random(len(pairs)), rng.random(len(pairs)) < 0.5)
-    columns.bounds(1000, 0)
+        columns.add(rng.random(len(pairs)), "mean", rng.random(len(pairs)) < 0.5)
+    columns.intervals(1000, 0)
     return time.perf_counter() - start, f"1,000 draws of {held_out:,} pictures; 10,000 take ten times as long"
 
 

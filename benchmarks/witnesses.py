@@ -204,11 +204,11 @@ def summary(runs: Sequence[Mapping[str, Any]], test: Sequence[Pair]) -> dict[str
             continue
         means = {arm: np.mean([right[arm, seed] for seed in seeds], axis=0) for arm in ARMS}
         columns = Columns(test)
-        columns.add(means[ARMS[1]] - means[ARMS[0]])
+        columns.add(means[ARMS[1]] - means[ARMS[0]], "mean")
         found[f"{rate:g}"] = {
             **{arm: round(float(mean.mean()), 4) for arm, mean in means.items()},
             "difference": round(float((means[ARMS[1]] - means[ARMS[0]]).mean()), 4),
-            "ci95": columns.bounds(_DRAWS, 0)[0],
+            "ci95": columns.intervals(_DRAWS, 0)[0].ci95,
             "by_seed": [round(float((right[ARMS[1], s] - right[ARMS[0], s]).mean()), 4) for s in seeds],
         }
     return found

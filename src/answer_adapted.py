@@ -1,13 +1,15 @@
-"""Answer the held-out questions with the adapter: pairs + cached features → predictions of three systems.
+"""Answer the held-out questions with the adapter: pairs + cached features → predictions of four systems.
 
     python src/answer_adapted.py
     torchrun --nproc-per-node 8 src/answer_adapted.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,test}.csv, data/features, models/adapter/best, the model. Out:
-data/predictions/{lora,blind,wrong_image}.csv: the adapted model with the picture, with features zeroed,
-and with those of another picture. The model is loaded once; killed, the next run continues.
+data/predictions/{lora,blind,wrong_image,picture_alone}.csv: the adapted model with the picture, with features
+zeroed, with those of a picture of another group (seeded), and with the picture but no question. The model is
+loaded once; killed, the next run goes on.
 """
 
+import sys
 from pathlib import Path
 
 from vqa.features.store import FeatureStore
@@ -21,16 +23,27 @@ from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, version_of
-from vqa.vlm.generation import Blinded, Decoding, Features, Swapped, allowed_answers, texts_for
+from vqa.vlm.generation import (
+    Blinded,
+    Decoding,
+    Features,
+    Swapped,
+    allowed_answers,
+    pictures_of_other_groups,
+    texts_for,
+    texts_without_question,
+)
 from vqa.vlm.pretrained import Pretrained
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 FEATURES = Path("data/features")
 ADAPTER = Path("models/adapter/best")
+SEED = 0  # of the pictures that stand for others
 OUTS = {
     "lora": Path("data/predictions/lora.csv"),
     "blind": Path("data/predictions/blind.csv"),
     "wrong_image": Path("data/predictions/wrong_image.csv"),
+    "picture_alone": Path("data/predictions/picture_alone.csv"),
 }
 
 
@@ -49,16 +62,20 @@ def run() -> None:
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
+    others = pictures_of_other_groups(pairs, SEED)
+    if len({pair.together for pair in pairs}) == 1:
+        print(f"{TEST} has one group of pictures: another picture is one of the same", file=sys.stderr)
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "adapter": version_of(ADAPTER),
         "prompt": settings.model.prompt,
         "pairs": [sha256_of(TEST), store.key],
         "decoding": decoding,
+        "others": others,
     }
     views: dict[str, Features] = {"lora": store, "blind": Blinded(store)}
-    views["wrong_image"] = Swapped(store, [pair.image_name for pair in pairs])
-    kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in views}
+    views["wrong_image"] = Swapped(store, others)
+    kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in OUTS}
 
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder for unfinished in kept.values()], is_first):
@@ -68,12 +85,14 @@ def run() -> None:
             system: texts_for(pairs, features, model, decoding, system, kept[system])
             for system, features in views.items()
         }
+        alone = "picture_alone"
+        texts[alone] = texts_without_question(pairs, store, model, decoding, alone, kept[alone])
         if is_first:
             for system, path in OUTS.items():
                 write_predictions(path, pairs, texts[system])
-            for unfinished in kept.values():  # only now: DVC empties all three when the stage starts again
+            for unfinished in kept.values():  # only now: DVC empties all when the stage starts again
                 unfinished.remove()
-            print(f"wrote the adapter's answers to {len(pairs)} questions: looking, blind, another picture")
+            print(f"wrote the answers to {len(pairs)} questions: looking, blind, another picture, unasked")
     leave_processes()
 
 

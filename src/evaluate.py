@@ -4,8 +4,9 @@
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
 
 In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
-evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. BERTScore's
-encoder is the only model, on the CPU: equal predictions give equal bytes. Two systems never had a picture.
+evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
+BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes; of BLIP-2 the tokenizer. Two
+systems never had a picture.
 """
 
 import json
@@ -20,6 +21,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.markdown import smallest_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.subsets import judged_subsets
@@ -35,6 +37,7 @@ from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
+from vqa.vlm.tokens import tokens_of, unsayable
 
 TRAIN, TEST, VERDICTS = Path("data/vqa/train.csv"), Path("data/vqa/test.csv"), Path("data/vqa/verdicts.csv")
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
@@ -65,6 +68,9 @@ def run() -> None:
     draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
     metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
+    tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
+    limit, answers = settings.evaluate.max_new_tokens, [pair.answer for pair in test_pairs]
+    metrics["data"]["answers_too_long"] = unsayable(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     of_test = read_verdicts(VERDICTS, test_pairs)
     intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, seed)
@@ -77,6 +83,7 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    print(smallest_sentence(metrics))
 
 
 def main(

@@ -33,6 +33,7 @@ from vqa.training.validator import Validator
 from vqa.vlm import lora
 from vqa.vlm.generation import Blinded
 from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.tokens import unsayable
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
@@ -78,7 +79,10 @@ def run() -> None:
             trainer.train_whole(last_checkpoint(work))
         if is_first:
             trainer.save_adapters(OUT, identity)
-            write_json(METRICS, trainer.metrics() | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
+            too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
+            found = trainer.metrics() | {"answers_too_long": too_long}
+            write_json(METRICS, found | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

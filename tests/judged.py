@@ -22,6 +22,7 @@ TEXTS = {
     "lora": ["red", "2", "teal", ""],
     "blind": ["red", "3", "red", ""],
     "wrong_image": ["blue", "3", "red", ""],
+    "picture_alone": ["red", "red", "blue", "blue"],
     "text_only": ["red", "2", "red", ""],
     "majority": ["red", "2", "red", ""],
 }

@@ -9,6 +9,7 @@ from vqa.evaluation.markdown import (
     replacement_sentence,
     results_table,
     settings_table,
+    smallest_sentence,
     speed_sentence,
     types_table,
 )
@@ -34,7 +35,14 @@ def test_the_results_are_a_line_for_each_system_and_difference() -> None:
     assert delta[0] == "**LoRA − base**"
     assert delta[1].startswith("+25.0 [")
     assert delta[2].startswith("+0.0 [")
-    assert delta[3].startswith("+0.250 [")
+    assert delta[3] == "+0.250 [too few]"
+
+
+def test_what_earlier_metrics_lack_has_no_row() -> None:
+    earlier = {key: value for key, value in METRICS.items() if "picture_alone" not in key}
+    titles = [row[0] for row in cells(results_table(earlier))]
+    assert len(titles) == len(cells(results_table(METRICS))) - 2
+    assert not any("nothing asked" in title or "picture alone" in title for title in titles)
 
 
 def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
@@ -67,7 +75,7 @@ def test_types_are_lines_the_commonest_first() -> None:
         ["color", "3", "33.3 / 0.33", "33.3 / 0.33"],
         ["count", "1", "0.0 / 0.00", "100.0 / 1.00"],
     ]
-    assert rows[1][-2:] == ["+100.0 [+100.0, +100.0]", "+0.0 [+0.0, +0.0]"]
+    assert rows[1][-2:] == ["+100.0 [-95.0, +100.0]", "+0.0 [-97.5, +97.5]"]
 
 
 def test_catalogues_and_settings_are_lines() -> None:
@@ -95,6 +103,15 @@ def test_the_format_s_share_is_what_contains_had_already() -> None:
     )
     lost = {"delta": {"exact_match": {"value": -0.1}, "contains": {"value": 0.0}}}
     assert "the rest, 0% of the gain" in format_sentence(lost)
+
+
+def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:
+    assert smallest_sentence(METRICS).startswith("the test set has too few groups")
+    few, enough = {"exact_match": {"smallest": None}}, {"exact_match": {"smallest": 0.0456}}
+    said = smallest_sentence({"delta": enough, "delta_to_blind": few})
+    assert (
+        said == "smallest difference that such a test set shows four times in five, points: LoRA − base 4.6"
+    )
 
 
 def test_sentences_say_their_numbers() -> None:

@@ -28,7 +28,14 @@ def test_all_that_was_judged_can_be_read_without_scripts_too(report: Path, is_sc
         assert [row.split("\t")[0] for row in rows][-2:] == ["majority per type", "vilt"]
         assert rows[1].split("\t")[1:3] == ["picture and question", "50.0"]
         assert page.locator("#differences tbody tr").first.inner_text().startswith("LoRA − base\t+25.0 [")
-        assert page.locator("#bars li").all_inner_texts()[2].split() == ["count", "better,", "n", "1"]
+        assert page.locator("#bars li").all_inner_texts()[2].split() == [
+            "count",
+            "no",
+            "clear",
+            "change,",
+            "n",
+            "1",
+        ]
         widths = [bar.get_attribute("width") for bar in page.locator("#bars rect").all()]
         assert widths[:3] == ["25.0%", "50.0%", "25.0%"]
         assert page.locator("#frequency tbody tr").all_inner_texts() == ["1–4\t4\t25.0\t50.0"]

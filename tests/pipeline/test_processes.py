@@ -54,7 +54,7 @@ def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None
     for module in (answer_base, answer_adapted, answer_others):
         module.run()
     alone = predicted()
-    assert len(alone) == 5
+    assert len(alone) == 6
     for path in PREDICTIONS.rglob("*.csv"):
         path.unlink()
     for stage, bar in zip(stages, ("baseline", "blind", "vilt"), strict=True):

@@ -57,7 +57,7 @@ def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_ca
 
     metrics = json.loads(Path("metrics/evaluate.json").read_text())
     test_pairs = read_pairs(Path("data/vqa/test.csv"))
-    for system in ("baseline", "lora", "blind", "wrong_image", "text_only", "majority"):
+    for system in ("baseline", "lora", "blind", "wrong_image", "picture_alone", "text_only", "majority"):
         assert metrics[system]["n"] == len(test_pairs)
         assert 0 <= metrics[system]["exact_match"] <= metrics[system]["contains"] <= 1
     speed = json.loads(Path("metrics/speed.json").read_text())

@@ -1,6 +1,8 @@
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
@@ -8,7 +10,14 @@ from toy import PROMPT
 from vqa.foundation.unfinished import Unfinished
 from vqa.pairs.pair import Pair
 from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.generation import Blinded, Decoding, texts_for
+from vqa.vlm.generation import (
+    Blinded,
+    Decoding,
+    Swapped,
+    pictures_of_other_groups,
+    texts_for,
+    texts_without_question,
+)
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
 
@@ -37,6 +46,55 @@ def test_blinded_features_are_zero_and_keep_their_shape() -> None:
     rows = Blinded(Random()).rows(["0.jpg", "1.jpg"])
     assert rows.shape == (2, 4, 32)
     assert not rows.any()
+
+
+def test_nothing_asked_is_the_prompt_around_no_words_and_one_text_a_picture(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
+    found = texts_without_question(PAIRS, Random(), answers, Decoding(4, 5), "")
+    unasked = answers.texts(["", "", ""], Random().rows(["0", "1", "2"]), max_new_tokens=5)
+    assert found == [unasked[i % 3] for i in range(7)]
+
+
+def in_groups(sizes: Sequence[int]) -> list[Pair]:
+    """Two questions about each picture."""
+    groups = [str(group) for group, size in enumerate(sizes) for _ in range(size)]
+    return [Pair(f"{i}.jpg", question, "", split_group=g) for i, g in enumerate(groups) for question in "ab"]
+
+
+@pytest.mark.parametrize("sizes", [[1, 1], [2, 2], [3, 1, 2], [1] * 9, [5, 2, 2, 1], [12, 1, 12]])
+def test_another_picture_is_of_another_group_and_stands_for_one_only(sizes: Sequence[int]) -> None:
+    pairs = in_groups(sizes)
+    group_of = {pair.image_name: pair.split_group for pair in pairs}
+    for seed in range(20):
+        other = pictures_of_other_groups(pairs, seed)
+        assert other.keys() == set(other.values()) == group_of.keys()
+        assert all(group_of[name] != group_of[theirs] for name, theirs in other.items())
+
+
+def test_pictures_of_a_group_that_has_most_share_the_few_others() -> None:
+    pairs = in_groups([5, 1, 1])
+    other = pictures_of_other_groups(pairs, 0)
+    assert sorted(other[f"{i}.jpg"] in {"5.jpg", "6.jpg"} for i in range(7)) == [False] * 2 + [True] * 5
+    assert sorted(Counter(other[f"{i}.jpg"] for i in range(5)).values()) == [2, 3]
+
+
+def test_pictures_of_one_group_alone_stand_for_each_other() -> None:
+    other = pictures_of_other_groups(in_groups([3]), 0)
+    assert all(name != theirs for name, theirs in other.items())
+    assert pictures_of_other_groups(in_groups([1]), 0) == {"0.jpg": "0.jpg"}
+
+
+def test_the_seed_decides_which_picture_stands_for_which_and_their_order_does_not() -> None:
+    pairs = in_groups([1] * 20)
+    drawn = pictures_of_other_groups(pairs, 0)
+    assert pictures_of_other_groups(pairs[::-1], 0) == drawn != pictures_of_other_groups(pairs, 1)
+
+
+def test_swapped_features_are_the_other_picture_s() -> None:
+    other = {"0.jpg": "1.jpg", "1.jpg": "0.jpg"}
+    assert torch.equal(Swapped(Random(), other).rows(["0.jpg", "1.jpg"]), Random().rows(["1.jpg", "0.jpg"]))
 
 
 def test_what_a_killed_run_kept_is_used_only_for_the_very_batch_it_answered(

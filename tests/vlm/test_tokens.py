@@ -17,7 +17,7 @@ from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.pretrained import Pretrained
-from vqa.vlm.tokens import Tokens, tokens_of
+from vqa.vlm.tokens import Tokens, tokens_of, unsayable
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -165,3 +165,11 @@ def test_in_half_precision_everything_that_trains_is_fp32_and_learns(
     moved = [not torch.equal(a, b) for a, b in zip(before, trained, strict=True)]
     assert sum(moved) > len(moved) / 3  # B starts at zero, and with it A's gradient
     assert len(answers.texts(["What color?"], torch.randn(1, 4, 32), 3)) == 1  # as validation does
+
+
+def test_answers_that_no_model_of_so_many_tokens_can_give_are_counted(answers: AnswerModel) -> None:
+    ids = answers.tokens.answer_ids("red")
+    said = ["red", "red"]
+    assert unsayable(answers.tokens.answer_ids, said, len(ids)) == 0
+    assert unsayable(answers.tokens.answer_ids, said, len(ids) - 1) == 2
+    assert unsayable(answers.tokens.answer_ids, [], 1) == 0

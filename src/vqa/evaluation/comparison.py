@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.evaluation.bootstrap import Columns
+from vqa.evaluation.bootstrap import Columns, Interval, Kind
+from vqa.evaluation.exact import holm
 from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
 
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
+_LEVEL = 0.05
 
 
 def judgement(
@@ -22,7 +24,8 @@ def judgement(
 
     The first: every system's summary, and each of DIFFERENCES that is between two of them. The second, which
     the report page shows and `dvc metrics diff` should not list: exact match with intervals, each system's
-    over all and by type, and each difference's by type. All intervals come from the same drawn pictures.
+    over all and by type, and each difference's by type, with its sign where it is told from zero: that any
+    sign is wrong has a probability of 5 % (Holm). All intervals come from the same drawn groups of pictures.
     """
     columns = Columns(pairs)
     compared = {
@@ -31,22 +34,26 @@ def judgement(
         if {difference.ours.key, difference.theirs.key} <= scores.keys()
     }
     deltas = {key: _added_differences(columns, ours, theirs) for key, (ours, theirs) in compared.items()}
-    series = {("systems", name): of_system.exact_match for name, of_system in scores.items()}
-    for key, (ours, theirs) in compared.items():
-        series["differences", key] = ours.exact_match - theirs.exact_match
     types = {"all": np.ones(len(pairs), dtype=bool)} | types_of(pairs)
-    entries = {name: _added_by_type(columns, values, types) for name, values in series.items()}
-    bounds = columns.bounds(draws, seed)
+    shares = {name: _added_by_type(columns, s.exact_match, "share", types) for name, s in scores.items()}
+    gains = {
+        key: _added_by_type(columns, ours.exact_match - theirs.exact_match, "gain", types)
+        for key, (ours, theirs) in compared.items()
+    }
+    intervals = columns.intervals(draws, seed)
 
     found: dict[str, Any] = {system: summary(pairs, of_system) for system, of_system in scores.items()}
-    found |= {key: _bounded(of_scores, bounds) for key, of_scores in deltas.items()}
-    found["data"] = {"test_pairs": len(pairs), "test_images": len({pair.image_name for pair in pairs})}
-    details: dict[str, Any] = {"systems": {}, "differences": {}}
-    for (group, name), by_type in entries.items():
-        details[group][name] = _bounded(by_type, bounds)
-    for entry in (entry for by_type in details["differences"].values() for entry in by_type.values()):
-        low, high = entry["ci95"]
-        entry["sign"] = (low > 0) - (high < 0)  # 0: the interval holds zero
+    found |= {key: _bounded_differences(of_scores, intervals) for key, of_scores in deltas.items()}
+    found["data"] = {
+        "test_pairs": len(pairs),
+        "test_images": len({pair.image_name for pair in pairs}),
+        "test_groups": len({pair.together for pair in pairs}),
+    }
+    details = {
+        "systems": {name: _bounded_by_type(by_type, intervals) for name, by_type in shares.items()},
+        "differences": {key: _bounded_by_type(by_type, intervals) for key, by_type in gains.items()},
+    }
+    _add_signs([entry for by_type in details["differences"].values() for entry in by_type.values()])
     return found, details
 
 
@@ -71,7 +78,7 @@ def differences(
 ) -> dict[str, dict[str, Any]]:
     """`ours - theirs` in each headline score, with 95 % intervals."""
     columns = Columns(pairs)
-    return _bounded(_added_differences(columns, ours, theirs), columns.bounds(draws, seed))
+    return _bounded_differences(_added_differences(columns, ours, theirs), columns.intervals(draws, seed))
 
 
 def _added_differences(columns: Columns, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
@@ -81,26 +88,53 @@ def _added_differences(columns: Columns, ours: Scores, theirs: Scores) -> dict[s
         a, b = getattr(ours, name), getattr(theirs, name)
         base, value = float(b.mean()), float((a - b).mean())
         found[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
-        found[name]["ci95"] = columns.add(a - b)
+        found[name]["column"] = columns.add(a - b, "mean" if name == "bert_score_f1" else "gain")
     return found
 
 
 def _added_by_type(
-    columns: Columns, values: Floats, types: Mapping[str, NDArray[np.bool_]]
+    columns: Columns, values: Floats, kind_of_mean: Kind, types: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, dict[str, Any]]:
     """The means of `values` [pairs] by type, each with the number of its column in place of the interval."""
     return {
         kind: {
             "exact_match": round(float(values[chosen].mean()), 4),
-            "ci95": columns.add(values, chosen),
-            "n": int(chosen.sum()),
+            "column": columns.add(values, kind_of_mean, chosen),
         }
         for kind, chosen in types.items()
     }
 
 
-def _bounded(entries: dict[str, dict[str, Any]], bounds: Sequence[list[float]]) -> dict[str, dict[str, Any]]:
-    return {name: entry | {"ci95": bounds[entry["ci95"]]} for name, entry in entries.items()}
+def _bounded_differences(
+    entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
+) -> dict[str, dict[str, Any]]:
+    """Each with its interval, and the smallest true difference that this test set would show (power 80 %)."""
+    found = {name: dict(entry) for name, entry in entries.items()}
+    for entry in found.values():
+        interval = intervals[entry.pop("column")]
+        entry |= {"ci95": interval.ci95, "smallest": interval.smallest}
+    return found
+
+
+def _bounded_by_type(
+    entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
+) -> dict[str, dict[str, Any]]:
+    """Each with its interval, what that comes from, and of a difference the p-value."""
+    found = {kind: dict(entry) for kind, entry in entries.items()}
+    for entry in found.values():
+        interval = intervals[entry.pop("column")]
+        entry |= {"ci95": interval.ci95, "n": interval.questions, "groups": interval.groups}
+        entry["is_exact"] = interval.is_exact
+        if interval.p is not None:
+            entry["p"] = interval.p
+    return found
+
+
+def _add_signs(entries: Sequence[dict[str, Any]]) -> None:
+    """Correct the p-values of a table for each other; a sign is 0 where the corrected one is 5 % or more."""
+    for entry, p in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
+        entry["p"] = round(p, 4)
+        entry["sign"] = int(np.sign(entry["exact_match"])) if p < _LEVEL else 0
 
 
 def types_of(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:

@@ -21,14 +21,14 @@ def results_table(metrics: dict[str, Any]) -> str:
     """Every system's scores, then the differences with their 95 % intervals.
 
     Exact match and contains are in percent, differences in percentage points; BERTScore is rescaled
-    (0: unrelated words, 1: equal).
+    (0: unrelated words, 1: equal). What was not judged has no row: metrics kept from an earlier version.
     """
     rows = []
-    for system in SYSTEMS:
+    for system in (system for system in SYSTEMS if system.key in metrics):
         scores = metrics[system.key]
         exact, contains = (f"{scores[name]:.1%}" for name in ("exact_match", "contains"))
         rows.append([system.title, exact, contains, f"{scores['bert_score_f1']:.3f}"])
-    for difference in DIFFERENCES:
+    for difference in (difference for difference in DIFFERENCES if difference.key in metrics):
         delta = metrics[difference.key]
         exact, contains = (points(delta[name]) for name in ("exact_match", "contains"))
         rows.append([f"**{difference.title}**", exact, contains, signed(delta["bert_score_f1"])])
@@ -159,6 +159,15 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     )
 
 
+def smallest_sentence(metrics: dict[str, Any]) -> str:
+    """The smallest difference in exact match that the test set can show, for each of the compared systems."""
+    smallest = {d.title: metrics[d.key]["exact_match"]["smallest"] for d in DIFFERENCES if d.key in metrics}
+    said = [f"{title} {100 * value:.1f}" for title, value in smallest.items() if value is not None]
+    if not said:
+        return "the test set has too few groups of pictures to say which differences it can show"
+    return f"smallest difference that such a test set shows four times in five, points: {', '.join(said)}"
+
+
 def speed_sentence(speed: dict[str, Any]) -> str:
     """What the adapter costs in speed, every model giving answers of equal length."""
     return (
@@ -174,6 +183,8 @@ def points(difference: Mapping[str, Any]) -> str:
 
 
 def signed(difference: Mapping[str, Any]) -> str:
-    """`value` with its interval `ci95`, as they are."""
+    """`value` with its interval `ci95`, as they are; without one where there are too few groups."""
+    if difference["ci95"] is None:
+        return f"{difference['value']:+.3f} [too few]"
     low, high = difference["ci95"]
     return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]"

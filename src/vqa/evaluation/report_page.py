@@ -121,12 +121,13 @@ def _subset_titles(intervals: Mapping[str, Any]) -> list[str]:
 
 
 def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each question type the bars, in percent, and whether the adapter is better."""
+    """For each question type the bars, in percent, and whether the adapter is better (signs by Holm)."""
     return [
         {
             "kind": kind,
             "sign": change["sign"],
             "n": change["n"],
+            "groups": change["groups"],
             "bars": [_bar(system, intervals["systems"][system.key][kind]) for system in _DRAWN],
         }
         for kind, change in intervals["differences"][TO_BASE.key].items()

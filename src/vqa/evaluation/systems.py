@@ -68,13 +68,23 @@ WRONG_IMAGE = System(
     stage="answer_adapted",
     is_column=False,
 )
+PICTURE_ALONE = System(
+    key="picture_alone",
+    title="adapter, nothing asked",
+    short_title="picture alone",
+    sees="picture",
+    answers=_PREDICTIONS / "picture_alone.csv",
+    stage="answer_adapted",
+    is_column=False,
+)
 TEXT_ONLY = System("text_only", "text-only neighbours", "text-only", sees="question")
 MAJORITY = System("majority", "majority per type", "majority", sees="type of the question")
 
 TO_BASE = Difference("delta", ADAPTED, BASE)
 TO_BLIND = Difference("delta_to_blind", ADAPTED, BLIND, is_column=True)
 TO_WRONG_IMAGE = Difference("delta_to_wrong_image", ADAPTED, WRONG_IMAGE)
+TO_PICTURE_ALONE = Difference("delta_to_picture_alone", ADAPTED, PICTURE_ALONE)
 TO_TEXT_ONLY = Difference("delta_to_text_only", ADAPTED, TEXT_ONLY, is_column=True)
 
-SYSTEMS = (BASE, ADAPTED, BLIND, WRONG_IMAGE, TEXT_ONLY, MAJORITY)
-DIFFERENCES = (TO_BASE, TO_BLIND, TO_WRONG_IMAGE, TO_TEXT_ONLY)
+SYSTEMS = (BASE, ADAPTED, BLIND, WRONG_IMAGE, PICTURE_ALONE, TEXT_ONLY, MAJORITY)
+DIFFERENCES = (TO_BASE, TO_BLIND, TO_WRONG_IMAGE, TO_PICTURE_ALONE, TO_TEXT_ONLY)

@@ -37,6 +37,11 @@ class Pair:
         """What identifies a row in every file: picture and question."""
         return self.image_name, self.question
 
+    @property
+    def together(self) -> str:
+        """What shares its luck: the group of its picture; the picture where the file names no groups."""
+        return self.split_group or self.image_name
+
 
 def image_name_of(text: str) -> str:
     """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".

@@ -11,9 +11,11 @@ from vqa.pairs.pair import IMAGE_COLUMNS, Pair, image_column, image_name_of
 from vqa.pairs.question_types import question_type_of
 
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
+_GROUP = "split_group"  # of the pictures that stay together; left out where the pairs name none
 
 
 def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -> None:
+    columns = (*COLUMNS, _GROUP) if any(pair.split_group for pair in pairs) else COLUMNS
     rows = (
         {
             "image_name": pair.image_name,
@@ -22,10 +24,11 @@ def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -
             "generated_answer": first_word(text),
             "generated_text": text,
             "question_type": pair.question_type,
+            _GROUP: pair.split_group,
         }
         for pair, text in zip(pairs, texts, strict=True)
     )
-    write_rows(path, COLUMNS, rows)
+    write_rows(path, columns, rows)
 
 
 def read_texts(path: Path, pairs: Sequence[Pair], stage: str) -> list[str]:
@@ -45,23 +48,31 @@ def read_predictions(path: Path) -> tuple[list[Pair], list[str]]:
     """Pairs and answers of anyone's CSV with `answer` and `generated_answer`; other columns may be there.
 
     The whole text is taken from `generated_text` where that is given.
-    Rows without a picture's name count as one picture each. A missing question type is inferred.
+    Rows without a picture's name count as one picture each; without `split_group` each picture is a group.
+    A missing question type is inferred.
 
     Raises:
         InputError: a column is missing, or there is no row.
     """
-    rows = read_rows(path, ("answer", "generated_answer"), (*COLUMNS, *IMAGE_COLUMNS))
+    rows = read_rows(path, ("answer", "generated_answer"), (*COLUMNS, _GROUP, *IMAGE_COLUMNS))
     if not rows:
         raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
     named_in = image_column(list(rows[0]))
     if named_in not in rows[0]:
         print(f"{path} names no picture: intervals take every row for one of its own", file=sys.stderr)
+    elif _GROUP not in rows[0]:
+        print(
+            f"{path} has no column {_GROUP}: intervals take pictures for independent, also copies and those "
+            "of one listing",
+            file=sys.stderr,
+        )
     pairs = [
         Pair(
             image_name_of(row[named_in]) if named_in in row else str(number),
             row.get("question", ""),
             row["answer"],
             row.get("question_type") or question_type_of(row.get("question", "")),
+            split_group=row.get(_GROUP, ""),
         )
         for number, row in enumerate(rows)
     ]

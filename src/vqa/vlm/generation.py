@@ -1,12 +1,14 @@
 """Questions and features → generated texts, many at a time."""
 
 import itertools
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.foundation.seeded import rank_of
 from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
 from vqa.pairs.pair import Pair
@@ -36,13 +38,34 @@ class Blinded:
 class Swapped:
     """Features of another picture: what the model answers when it looks at the wrong one."""
 
-    def __init__(self, features: Features, image_names: Sequence[str]) -> None:
-        names = sorted(set(image_names))
+    def __init__(self, features: Features, other: Mapping[str, str]) -> None:
+        """`other`: of each picture the one that is looked at in its place."""
         self._features = features
-        self._other = dict(zip(names, names[1:] + names[:1], strict=True))
+        self._other = other
 
     def rows(self, image_names: Sequence[str]) -> Any:
         return self._features.rows([self._other[name] for name in image_names])
+
+
+def pictures_of_other_groups(pairs: Sequence[Pair], seed: int) -> dict[str, str]:
+    """For each picture another one, drawn among those of other groups; each stands for one, once.
+
+    In a catalogue whose files are named by product, the next file shows the same product; no group has it in
+    common with another. Where one group has more than half of the pictures, the others stand for several of
+    it; where it has all, its next one does.
+    """
+    group_of = {pair.image_name: pair.together for pair in pairs}
+    names = sorted(group_of, key=lambda name: (rank_of(seed, group_of[name]), rank_of(seed, name)))
+    (largest, size), *others = Counter(group_of.values()).most_common()
+    if 2 * size > len(names) and others:
+        inside = [name for name in names if group_of[name] == largest]
+        outside = [name for name in names if group_of[name] != largest]
+        return dict(zip(inside, itertools.cycle(outside), strict=False)) | dict(
+            zip(outside, inside, strict=False)
+        )
+    # Groups lie side by side: as many places on as the largest is long, another begins.
+    shift = size if others else 1
+    return dict(zip(names, names[shift:] + names[:shift], strict=True))
 
 
 def distinct(names: Sequence[Name]) -> tuple[list[Name], list[int]]:
@@ -106,6 +129,22 @@ def texts_for(
         for i, text in zip(batches[number], of_batch, strict=True):
             texts[i] = text
     return texts
+
+
+def texts_without_question(
+    pairs: Sequence[Pair],
+    features: Features,
+    model: LiveHalf,
+    decoding: Decoding,
+    label: str,
+    unfinished: Unfinished | None = None,
+) -> list[str]:
+    """As `texts_for`, but nothing is asked: the prompt's own words with none in the question's place, which
+    training never showed. A picture gets one text, whatever is asked about it.
+    """
+    names, pictures = distinct([pair.image_name for pair in pairs])
+    texts = texts_for([Pair(name, "", "") for name in names], features, model, decoding, label, unfinished)
+    return [texts[picture] for picture in pictures]
 
 
 def _kept(unfinished: Unfinished, batches: Sequence[Sequence[int]]) -> dict[int, list[str]]:

@@ -2,7 +2,7 @@
 for any model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -68,6 +68,11 @@ class TextTokens:
         self.tokenizer = tokenizer
         self._positions, self._prompt = positions, prompt
 
+    def answer_ids(self, answer: str) -> list[int]:
+        """An answer as it goes on from a text, without its end token."""
+        ids: list[int] = self.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]
+        return ids
+
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
         """Why there is no room for a question and its answer, beside any picture; "" when there may be."""
         asked, said = (
@@ -79,6 +84,12 @@ class TextTokens:
             return ""
         room = f"the model has room for {self._positions}"
         return f"the question needs {needed} tokens with its prompt and answer, without a picture, and {room}"
+
+
+def unsayable(answer_ids: Callable[[str], Sequence[int]], answers: Iterable[str], max_new_tokens: int) -> int:
+    """How many of the answers have more than `max_new_tokens` ids: the model cannot give them."""
+    needed = cache(lambda answer: len(answer_ids(answer)))
+    return sum(needed(answer) > max_new_tokens for answer in answers)
 
 
 def end_token_id(model: Any) -> int:
