@@ -2,7 +2,7 @@
 
     python src dataset
     python src dataset --pictures embed --license cc-by-4.0
-    hf upload --repo-type dataset ME/MY-PAIRS data/export     # the hub's own command, to publish it
+    hf upload --repo-type dataset ME/MY-PAIRS data/export    # the hub's own command
 
 In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, data/ledger,
 metrics/data.json, the pictures if they are embedded. Out: a folder that `datasets` and pandas read, with
