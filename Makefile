@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test demo photos abo pins
+.PHONY: run test demo photos abo pins state
 
 run: .venv/run
 	dvc repro
@@ -58,7 +58,14 @@ pins:
 	pip install --quiet --upgrade pip==26.3
 	pip install --retries 1 --extra-index-url "$(TORCH_INDEX)" "$$(grep '^torch==' requirements.txt)"
 	pip install --requirement requirements.txt
+	$(MAKE) --no-print-directory state
 	touch $@
+
+# DVC remembers hashes in pickles, which run code where somebody else may write them (CVE-2025-69872, not mended), and
+# its default, /var/tmp/dvc, is everyone's to write. So they lie here, where only you look.
+state:
+	mkdir -p .dvc/tmp && mkdir -p -m 700 .dvc/tmp/site
+	dvc config --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site"
 
 # Chromium is for the tests of HTML pages, which skip without it.
 .venv/test: .venv/run pyproject.toml

@@ -1,10 +1,13 @@
 """What is said twice about versions and licences is said alike."""
 
 import re
+import stat
 import tomllib
+from pathlib import Path
 
 import yaml
 
+from clone import Clone
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -25,3 +28,13 @@ def test_citation_and_changelog_have_the_project_s_version_and_licence() -> None
     newest = re.search(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text())
     assert newest
     assert newest[1] == citation["version"]
+
+
+def test_dvc_keeps_its_pickles_where_nobody_else_writes(tmp_path: Path) -> None:
+    clone = Clone(tmp_path)
+    assert clone.run("make", "state").returncode == 0
+    clone.dvc("status")
+    site = tmp_path / ".dvc/tmp/site"
+    assert stat.S_IMODE(site.stat().st_mode) == 0o700
+    assert list(site.rglob("*.db"))
+    assert clone.run("git", "status", "--porcelain").stdout == ""
