@@ -3,8 +3,8 @@
     python src results
     python src results --write     # between <!-- name --> and <!-- /name -->
 
-In: metrics/evaluate.json and speed.json; --write: also details.json and metrics/photos. Out: the table on
-standard output, and how much of the gain is format.
+In: metrics/evaluate.json and speed.json; --write: also details.json, metrics/photos and verification. Out:
+the table on standard output, and how much of the gain is format.
 """
 
 import re
@@ -24,13 +24,14 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
+from vqa.evaluation.witness_tables import detection_table, opinions_table, trained_table, verdicts_table
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole_file
 
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
-PHOTOS = Path("metrics/photos")
+PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",
@@ -74,7 +75,7 @@ def write_pages() -> None:
 def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
     drawings, photographs = read_json(METRICS), _photos("evaluate")
-    return {
+    return _witnesses() | {
         "results": results_table(drawings),
         "format": format_sentence(drawings),
         "catalogues": catalogues_table({"drawn catalogue": drawings, "real photographs": photographs}),
@@ -86,6 +87,17 @@ def sections() -> dict[str, str]:
         "photos-subsets": subsets_table(read_json(PHOTOS / "details.json")),
         "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
     }
+
+
+def _witnesses() -> dict[str, str]:
+    """What was measured of them; a training takes hours, so that its table may not be there."""
+    found = {
+        "detection": detection_table(read_json(VERIFICATION / "detection.json")),
+        "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
+        "photos-verdicts": verdicts_table(_photos("verify")),
+    }
+    trained = VERIFICATION / "trained.json"
+    return found | ({"trained": trained_table(read_json(trained))} if trained.is_file() else {})
 
 
 def _photos(name: str) -> dict[str, Any]:
