@@ -95,6 +95,36 @@ def text_only(pictures: int) -> tuple[float, str]:
     return time.perf_counter() - start, f"{found:,} neighbours of {asked:,} questions among {known:,}"
 
 
+def witnesses(pictures: int) -> tuple[float, str]:
+    """2.5 pairs a picture, three of ten questions distinct, a product a picture: all free witnesses."""
+    from vqa.catalogue.abo import Product
+    from vqa.pairs.pair import Pair
+    from vqa.verification.catalogue import Catalogue
+    from vqa.verification.hearing import heard
+
+    count, rng = int(2.5 * pictures), np.random.default_rng(0)
+    pool = [*_questions(int(0.3 * count)), "what color is the rug", "what material is the rug"]
+    answers = [f"w{rank}" for rank in np.minimum(rng.zipf(1.3, count), 5000).tolist()]
+    colors = rng.choice(["red", "blue", "navy", "black", "white", "gray"], (count, 2)).tolist()
+    asked = rng.integers(len(pool), size=count).tolist()
+    pairs = []
+    for i, (number, answer, (color, _)) in enumerate(zip(asked, answers, colors, strict=True)):
+        name, is_color = f"{i * 2 // 5:08x}.jpg", i % 5 == 0
+        question, kind = (pool[-2], "color") if is_color else (pool[number], "other")
+        pairs.append(Pair(name, question, color if is_color else answer, kind))
+    products = [
+        Product(f"B{i}", f"{i:08x}.jpg", "RUG", f"Rug {i}, Soft", colors[i][1], None, None, None, None, ())
+        for i in range(pictures)
+    ]
+    start = time.perf_counter()
+    listed = Catalogue.of(products)
+    hearing = heard(pairs, pairs, pairs, listed, {}, lambda a, _: [0.0] * len(a), 5, 0.5)
+    verdicts = hearing.verdicts()
+    seconds = time.perf_counter() - start
+    said = sum(verdict.verdict != "unknown" for verdict in verdicts)
+    return seconds, f"{said:,} of {count:,} pairs confirmed or disputed, {len(pool):,} distinct questions"
+
+
 def bootstrap(pictures: int) -> tuple[float, str]:
     """A quarter of the pictures held out, 2.5 pairs each; the columns of six systems and seven types."""
     from vqa.evaluation.bootstrap import Columns
@@ -159,6 +189,7 @@ PARTS: dict[str, Callable[[int], tuple[float, str]]] = {
     "splits": splits,
     "store": store,
     "text_only": text_only,
+    "witnesses": witnesses,
     "bootstrap": bootstrap,
 }
 

@@ -1,43 +1,53 @@
 """Whether the witnesses see wrong labels, and what that buys: some drawn pairs are given a wrong answer.
 
     python benchmarks/witnesses.py detection --project .
+    python benchmarks/witnesses.py opinions --project .
     python benchmarks/witnesses.py training --project . --runs runs.jsonl --seeds 0 1 2
 
 `project`: one whose pipeline has run; the drawn catalogue knows the truth. A wrong answer is another one of
 the question's type. detection: share of the wrong labels found and of the right ones accused, by witness
-and type, into metrics/verification/detection.json. training: exact match on clean test pairs of adapters
-that learnt from corrupted ones, with and without those that verify disputes, into trained.json. A line is
+and type, into metrics/verification/detection.json. opinions: the same with a second opinion whose errors
+are known, from a local server through the real package and ledger, killed halfway; into opinions.json.
+training: exact match on clean test pairs of adapters that learnt from corrupted ones, with and without
+ those that verify disputes, into trained.json. A line is
 written to `runs` after each training; started again, it goes on with what is missing.
 """
 
 import argparse
+import base64
+import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 import numpy as np
 import yaml
 
 import verify
+from gemini_server import Behaviour, GeminiServer, Response, answer
+from vqa.catalogue.abo import image_path
 from vqa.evaluation.bootstrap import Columns
-from vqa.foundation.files import write_json
+from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.json_lines import whole_values
 from vqa.foundation.seeded import generator_of, rank_of
 from vqa.pairs.normal_form import exact_match, first_word
 from vqa.pairs.pair import SPLITS, Pair, read_pairs, write_pairs
 from vqa.pairs.predictions import read_texts
-from vqa.pairs.verdicts import DISPUTED
+from vqa.pairs.verdicts import DISPUTED, UNKNOWN
 from vqa.settings import load_settings
 from vqa.verification.catalogue import of_root
 from vqa.verification.hearing import heard
@@ -47,12 +57,14 @@ OUT = ROOT / "metrics/verification"
 RATES = (0.0, 0.05, 0.1, 0.3)
 TRAINED_AT = (0.1, 0.3)
 ARMS = ("all", "undisputed")
+ERRORS = (0.05, 0.2)  # of the simulated second opinion
+_PICTURES = 200  # that it is asked about
 _DRAWS = 10_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("proof", choices=["detection", "training"])
+    parser.add_argument("proof", choices=["detection", "opinions", "training"])
     parser.add_argument("--project", type=Path, default=ROOT)
     parser.add_argument("--runs", type=Path, default=Path("runs.jsonl"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -62,6 +74,9 @@ def main() -> None:
     if arguments.proof == "detection":
         os.chdir(project)
         write_json(OUT / "detection.json", detection())
+        return
+    if arguments.proof == "opinions":
+        write_json(OUT / "opinions.json", {f"{rate:g}": opinions(project, rate) for rate in ERRORS})
         return
     runs = list(whole_values(arguments.runs.read_text())) if arguments.runs.exists() else []
     done = {(run["rate"], run["arm"], run["seed"]) for run in runs}
@@ -139,11 +154,65 @@ def _counted(
     }
 
 
+def opinions(project: Path, error_rate: float) -> dict[str, Any]:
+    """As `detection`, a tenth of `_PICTURES` pictures' labels wrong, with an opinion that errs so often."""
+    every = {split: read_pairs(project / f"data/vqa/{split}.csv") for split in SPLITS}
+    clean = [pair for pairs in every.values() for pair in pairs]
+    names = sorted({pair.image_name for pair in clean}, key=lambda name: rank_of(0, name))[:_PICTURES]
+    clean = [pair for pair in clean if pair.image_name in set(names)]
+    said = {pair.key: pair.answer for pair in corrupted(clean, error_rate, seed=1)}
+    with tempfile.TemporaryDirectory() as name, GeminiServer(latency=0.02) as server:
+        folder = Path(name)
+        labelled = {pair.key: pair for pair in corrupted(clean, 0.1, seed=0)}
+        by_split = {
+            split: [labelled[pair.key] for pair in pairs if pair.key in labelled]
+            for split, pairs in every.items()
+        }
+        _write_project(folder, project, by_split, {}, server.url)
+        root = folder / load_settings(folder / "params.yaml").data.root
+        server.behaviour = _answering(said, {sha256_of(image_path(root, name)): name for name in names})
+        command = [sys.executable, str(ROOT / "src/verify.py")]
+        environment = os.environ | {"VQA_DURABLE": str(folder / "durable"), "GOOGLE_API_KEY": "none"}
+        with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:
+            while len(server.received) < _PICTURES / 2 and process.poll() is None:
+                time.sleep(0.01)
+            process.kill()
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        found = {(row["image_name"], row["question"]): row for row in read_rows(folder / verify.FOUND, [])}
+        rows = [found[pair.key] for pair in clean]
+        asked = len(server.received)
+    is_wrong = [row["answer"] != pair.answer for row, pair in zip(rows, clean, strict=True)]
+    types = [pair.question_type for pair in clean]
+    spoken = {"verdict": ["" if row["verdict"] == UNKNOWN else row["verdict"] for row in rows]}
+    spoken["verdict"] = [CONTRADICTS if says == DISPUTED else says for says in spoken["verdict"]]
+    spoken |= {witness: [row[witness] for row in rows] for witness in ("catalogue", "second_opinion")}
+    counted = {name: _counted(list(map(Statement, says)), is_wrong, types) for name, says in spoken.items()}
+    return counted | {"requests": asked, "pictures": len(names)}
+
+
+def _answering(said: Mapping[tuple[str, str], str], names: Mapping[str, str]) -> Behaviour:
+    """A model that knows a picture by its bytes (SHA-256 → name) and has an answer to each question."""
+
+    def behave(number: int, body: dict[str, Any]) -> Response:
+        picture, prompt = body["contents"][0]["parts"]
+        data = picture["inlineData"]["data"].replace("+", "-").replace("/", "_")
+        name = names[hashlib.sha256(base64.urlsafe_b64decode(data)).hexdigest()]
+        asked = re.findall(r"(?m)^(\d+)\. (.*)$", prompt["text"])
+        return answer(json.dumps([{"question": int(n), "answer": said[name, text]} for n, text in asked]))
+
+    return behave
+
+
 def trained(project: Path, rate: float, arm: str, seed: int) -> dict[str, Any]:
     """One training on corrupted pairs and its answers, in a folder that shares pictures and features."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_project(folder, project, rate, arm, seed)
+        by_split = {
+            split: read_pairs(project / f"data/vqa/{split}.csv") for split in ("train", "val", "test")
+        }
+        noisy = corrupted([*by_split["train"], *by_split["val"]], rate, seed)
+        by_split |= {"train": noisy[: len(by_split["train"])], "val": noisy[len(by_split["train"]) :]}
+        _write_project(folder, project, by_split, {"seed": seed, "verdicts": arm})
         environment = os.environ | {"VQA_DURABLE": str(folder / "durable")}
         for stage in ("verify", "train", "answer_adapted"):
             command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
@@ -159,10 +228,23 @@ def trained(project: Path, rate: float, arm: str, seed: int) -> dict[str, Any]:
         }
 
 
-def _write_project(folder: Path, project: Path, rate: float, arm: str, seed: int) -> None:
-    """Corrupted train and validation pairs beside clean test ones; git, which DVCLive wants."""
+def _write_project(
+    folder: Path,
+    project: Path,
+    by_split: Mapping[str, Sequence[Pair]],
+    training: Mapping[str, Any],
+    server: str = "",
+) -> None:
+    """These pairs beside the project's pictures and features, and git, which DVCLive wants.
+
+    `training` changes params of train; with a `server` a second opinion is asked there.
+    """
     params = yaml.safe_load((project / "params.yaml").read_text())
-    params["train"] |= {"seed": seed, "verdicts": arm}
+    params["train"] |= training
+    if server:
+        params["generate"] |= {"api_endpoint": server, "requests_per_minute": 1e6, "tokens_per_minute": 1e9}
+        params["generate"]["concurrency"] = 4
+        params["verify"]["second_opinion"] = True
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     for path in (params["model"]["name"], params["data"]["root"], "data/features", "data/review"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -170,17 +252,9 @@ def _write_project(folder: Path, project: Path, rate: float, arm: str, seed: int
     vqa = folder / "data/vqa"
     vqa.mkdir()
     shutil.copy(project / "data/vqa/rejected.csv", vqa)
-    noisy = corrupted(
-        [pair for split in ("train", "val") for pair in read_pairs(project / f"data/vqa/{split}.csv")],
-        rate,
-        seed,
-    )
-    splits = {split: {pair.key for pair in read_pairs(project / f"data/vqa/{split}.csv")} for split in SPLITS}
-    for split in ("train", "val"):
-        write_pairs(vqa / f"{split}.csv", [pair for pair in noisy if pair.key in splits[split]])
-    test = read_pairs(project / "data/vqa/test.csv")
-    write_pairs(vqa / "test.csv", test)
-    write_pairs(vqa / "generated.csv", [*noisy, *test])
+    for split in SPLITS:
+        write_pairs(vqa / f"{split}.csv", by_split[split])
+    write_pairs(vqa / "generated.csv", [pair for pairs in by_split.values() for pair in pairs])
     for git in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
         who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
         subprocess.run(["git", *who, *git], cwd=folder, check=True)

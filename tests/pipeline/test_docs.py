@@ -104,7 +104,8 @@ def test_no_page_is_without_its_line_in_the_index_and_no_link_is_dead() -> None:
 def test_the_settings_that_commands_name_exist() -> None:
     for page in PAGES:
         for key in re.findall(
-            r"`((?:demo|data|generate|validate|model|features|lora|train|evaluate)\.\w+)", page.read_text()
+            r"`((?:demo|data|generate|validate|verify|model|features|lora|train|evaluate)\.\w+)",
+            page.read_text(),
         ):
             block, name = key.split(".")
             assert re.search(rf"(?m)^{block}:\n(?:  .*\n)*?  {name}:", (ROOT / "params.yaml").read_text()), (
@@ -114,7 +115,7 @@ def test_the_settings_that_commands_name_exist() -> None:
 
 def written(text: str) -> list[str]:
     """The commands that start tools, or the stages that have options: lines of their own and quoted ones."""
-    start = r"(?:python|torchrun[^`\n]*?) (?=src [a-z]|src/(?:generate|evaluate)\.py)"
+    start = r"(?:python|torchrun[^`\n]*?) (?=src [a-z]|src/(?:generate|verify|evaluate)\.py)"
     lines = re.findall(rf"(?m)^\s*{start}([^#`\n]*)", text)
     return lines + re.findall(rf"(?s)`{start}([^`]*)`", text)
 

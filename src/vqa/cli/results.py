@@ -5,7 +5,8 @@
     python src results --write       # between <!-- name --> and <!-- /name -->
 
 In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
-reports/seeds.json. Out: the table on standard output below what it is of, and how much of the gain is format.
+verification, and reports/seeds.json. Out: the table on standard output below what it is of, and how much of
+the gain is format.
 """
 
 import json
@@ -27,6 +28,7 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
+from vqa.evaluation.witness_tables import detection_table, opinions_table, trained_table, verdicts_table
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.experiments.record import read_record
 from vqa.experiments.report import seeds_section
@@ -39,7 +41,7 @@ from vqa.settings import PARAMS
 LOCK = Path("dvc.lock")
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
-PHOTOS = Path("metrics/photos")
+PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
 SEEDS = Path("reports/seeds.json")  # of python src study report
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
@@ -123,7 +125,7 @@ def write_pages() -> None:
 def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
     drawings, photographs = read_json(METRICS), _photos("evaluate")
-    return {
+    return _witnesses() | {
         "seeds": seeds_section(read_record(SEEDS)),
         "results": results_table(drawings),
         "format": format_sentence(drawings),
@@ -136,6 +138,17 @@ def sections() -> dict[str, str]:
         "photos-subsets": subsets_table(read_json(PHOTOS / "details.json")),
         "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
     }
+
+
+def _witnesses() -> dict[str, str]:
+    """What was measured of them; a training takes hours, so that its table may not be there."""
+    found = {
+        "detection": detection_table(read_json(VERIFICATION / "detection.json")),
+        "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
+        "photos-verdicts": verdicts_table(_photos("verify")),
+    }
+    trained = VERIFICATION / "trained.json"
+    return found | ({"trained": trained_table(read_json(trained))} if trained.is_file() else {})
 
 
 def _photos(name: str) -> dict[str, Any]:

@@ -67,9 +67,10 @@ def statements(
     what is stated; it never contradicts, since unlike words are often alike in meaning.
     """
     found, doubtful = [], dict[int, str]()
+    thing_of = {question: thing_asked_about(question) for question in {pair.question for pair in pairs}}
     for number, pair in enumerate(pairs):
         product = catalogue.products.get(pair.image_name)
-        stated = _stated(pair, product) if product else ""
+        stated = _stated(pair.question_type, thing_of[pair.question], product) if product else ""
         found.append(_statement(pair, product, stated, catalogue.things) if product and stated else SILENT)
         if stated and not found[-1].says and pair.question_type in ("category", "material"):
             doubtful[number] = stated
@@ -81,14 +82,13 @@ def statements(
     return found
 
 
-def _stated(pair: Pair, product: Product) -> str:
+def _stated(question_type: str, thing: Sequence[str] | None, product: Product) -> str:
     """What the listing states of what is asked; "" where it states nothing, or a part is asked about."""
-    thing = thing_asked_about(pair.question)
     if thing is None or (thing and not _is_product(thing, product)):
         return ""
-    if pair.question_type == "category":
+    if question_type == "category":
         return "" if thing else " ".join(_type_words(product))
-    if pair.question_type == "count":
+    if question_type == "count":
         return pieces_stated(product) or ""
     attributes = {
         "color": product.color,
@@ -96,7 +96,7 @@ def _stated(pair: Pair, product: Product) -> str:
         "pattern": product.pattern,
         "shape": product.shape,
     }
-    return attributes.get(pair.question_type) or ""
+    return attributes.get(question_type) or ""
 
 
 def _statement(pair: Pair, product: Product, stated: str, things: frozenset[str]) -> Statement:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vqa.pairs.normal_form import exact_match
+from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.verdicts import Verdict
 from vqa.verification import catalogue, twins
@@ -89,6 +89,6 @@ def heard(
 def wording_statements(pairs: Sequence[Pair], guesses: Sequence[Guess]) -> list[Statement]:
     """The witness that never saw the picture: agrees where its guess is the answer, and never contradicts."""
     return [
-        Statement(AGREES if exact_match(guess.answer, pair.answer) else "", guess.answer)
+        Statement(AGREES if guess.answer == normal_form(pair.answer) != "" else "", guess.answer)
         for pair, guess in zip(pairs, guesses, strict=True)
     ]

@@ -25,11 +25,18 @@ def statements(pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Statement]:
 
     A pair's own row says nothing of it; where a person corrected it, that row has another answer.
     """
+    asked = {question: _asked(question) for question in {row.question for row in [*pairs, *rows]}}
+    times = Counter((row.image_name, asked[row.question]) for row in rows)
     answers: dict[tuple[str, frozenset[str]], Counter[tuple[str, str]]] = defaultdict(Counter)
     for row in rows:
-        if answer := normal_form(row.answer):
-            answers[row.image_name, _asked(row.question)][normal_form(row.question), answer] += 1
-    return [_statement(pair, answers[pair.image_name, _asked(pair.question)]) for pair in pairs]
+        key = row.image_name, asked[row.question]
+        if times[key] > 1 and (answer := normal_form(row.answer)):
+            answers[key][normal_form(row.question), answer] += 1
+    found = []
+    for pair in pairs:
+        others = answers.get((pair.image_name, asked[pair.question]))
+        found.append(_statement(pair, others) if others else SILENT)
+    return found
 
 
 def _statement(pair: Pair, answers: Counter[tuple[str, str]]) -> Statement:

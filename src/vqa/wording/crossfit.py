@@ -6,7 +6,7 @@ held-out pairs are judged like all others: the test-set stress test, https://arx
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +27,8 @@ _SHARPNESS = 8  # as of `text_only`: near-equal wordings decide, distant ones br
 _LINEAR_VOTES = (
     0.5  # the linear model's, beside the neighbours'; of 0.5, 1 and 2 the best on 30,000 real pairs
 )
-_MOST_VOTERS = 100_000  # distinct questions, the most asked ones: what one guess costs grows with them
-_MOST_ANSWERS = 2000  # that are guessed, the commonest ones
+_MOST_VOTERS = 20_000  # distinct questions, the most asked ones: what one guess costs grows with them
+_MOST_ANSWERS = 1000  # that are guessed, the commonest ones
 _DIMENSIONS = 200  # of the latent space in which the linear model works
 _PENALTY = 0.1  # of its ridge
 _ROWS_AT_ONCE = 2000  # times answers, 8 bytes each
@@ -53,12 +53,14 @@ def guesses(known: Sequence[Pair], asked: Sequence[Pair], folds: int) -> list[Gu
 
     `asked` may be `known` itself. Memory is that of the distinct questions' vectors.
     """
-    answers = _given_twice([normal_form(pair.answer) for pair in known])
+    given = {text for pair in [*known, *asked] for text in (pair.question, pair.answer)}
+    form_of = {text: normal_form(text) for text in given}
+    answers = _given_twice([form_of[pair.answer] for pair in known])
     if not answers:
         return [Guess("", 0.0, 0.0)] * len(asked)
-    texts = sorted({normal_form(pair.question) for pair in [*known, *asked]})
-    model = _Model(texts, answers, _Rows.of(known, texts, answers, folds), folds)
-    rows = _Rows.of(asked, texts, answers, folds)
+    texts = sorted({form_of[pair.question] for pair in [*known, *asked]})
+    model = _Model(texts, answers, _Rows.of(known, form_of, texts, answers, folds), folds)
+    rows = _Rows.of(asked, form_of, texts, answers, folds)
     found = [Guess("", 0.0, 0.0)] * len(asked)
     for fold in range(folds):
         of_fold = np.flatnonzero(rows.fold == fold)
@@ -82,12 +84,20 @@ class _Rows:
     fold: Integers
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair], texts: Sequence[str], answers: Sequence[str], folds: int) -> "_Rows":
+    def of(
+        cls,
+        pairs: Sequence[Pair],
+        form_of: Mapping[str, str],
+        texts: Sequence[str],
+        answers: Sequence[str],
+        folds: int,
+    ) -> "_Rows":
+        """`form_of`: each question's and answer's normal form."""
         text_of = {text: number for number, text in enumerate(texts)}
         answer_of = {answer: number for number, answer in enumerate(answers)}
         return cls(
-            np.array([text_of[normal_form(pair.question)] for pair in pairs], dtype=np.int64),
-            np.array([answer_of.get(normal_form(pair.answer), -1) for pair in pairs], dtype=np.int64),
+            np.array([text_of[form_of[pair.question]] for pair in pairs], dtype=np.int64),
+            np.array([answer_of.get(form_of[pair.answer], -1) for pair in pairs], dtype=np.int64),
             np.array([fold_of(pair, folds) for pair in pairs], dtype=np.int64),
         )
 
