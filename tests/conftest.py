@@ -113,7 +113,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("small"))
     for key, value in SMALL_RUN.items():
         clone.change(key, value)
-    assert len(clone.repro()) == 10
+    assert len(clone.repro()) == 11
     clone.commit("small run")
     return clone
 
