@@ -2,6 +2,7 @@
 
     python benchmarks/witnesses.py detection --project .
     python benchmarks/witnesses.py opinions --project .
+    python benchmarks/witnesses.py meanings
     python benchmarks/witnesses.py training --project . --runs runs.jsonl --seeds 0 1 2
 
 `project`: one whose pipeline has run; the drawn catalogue knows the truth. A wrong answer is another one of
@@ -51,6 +52,7 @@ from vqa.pairs.verdicts import DISPUTED, UNKNOWN
 from vqa.settings import load_settings
 from vqa.verification.catalogue import of_root
 from vqa.verification.hearing import heard
+from vqa.verification.meanings import MEANINGS, Meanings
 from vqa.verification.statement import CONTRADICTS, Statement
 
 OUT = ROOT / "metrics/verification"
@@ -58,13 +60,14 @@ RATES = (0.0, 0.05, 0.1, 0.3)
 TRAINED_AT = (0.1, 0.3)
 ARMS = ("all", "undisputed")
 ERRORS = (0.05, 0.2)  # of the simulated second opinion
+LIKENESS = (0.3, 0.4, 0.5, 0.6, 0.7)
 _PICTURES = 200  # that it is asked about
 _DRAWS = 10_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("proof", choices=["detection", "opinions", "training"])
+    parser.add_argument("proof", choices=["detection", "opinions", "meanings", "training"])
     parser.add_argument("--project", type=Path, default=ROOT)
     parser.add_argument("--runs", type=Path, default=Path("runs.jsonl"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -77,6 +80,9 @@ def main() -> None:
         return
     if arguments.proof == "opinions":
         write_json(OUT / "opinions.json", {f"{rate:g}": opinions(project, rate) for rate in ERRORS})
+        return
+    if arguments.proof == "meanings":
+        write_json(OUT / "meanings.json", {kind: likeness(words) for kind, words in MEANINGS.items()})
         return
     runs = list(whole_values(arguments.runs.read_text())) if arguments.runs.exists() else []
     done = {(run["rate"], run["arm"], run["seed"]) for run in runs}
@@ -188,6 +194,22 @@ def opinions(project: Path, error_rate: float) -> dict[str, Any]:
     spoken |= {witness: [row[witness] for row in rows] for witness in ("catalogue", "second_opinion")}
     counted = {name: _counted(list(map(Statement, says)), is_wrong, types) for name, says in spoken.items()}
     return counted | {"requests": asked, "pictures": len(names)}
+
+
+def likeness(meanings: Meanings) -> dict[str, Any]:
+    """How well MiniLM tells near words from others: of each, the share at or above each likeness."""
+    words = sorted({*meanings.basic, *meanings.kinds})
+    pairs = list(itertools.combinations(words, 2))
+    found = np.array(verify.similarities([one for one, _ in pairs], [other for _, other in pairs]))
+    is_near = np.array([meanings.are_near(one, other) for one, other in pairs])
+    return {
+        "near": int(is_near.sum()),
+        "other": int((~is_near).sum()),
+        **{
+            f"{least:g}": [round(float((found[which] >= least).mean()), 4) for which in (is_near, ~is_near)]
+            for least in LIKENESS
+        },
+    }
 
 
 def _answering(said: Mapping[tuple[str, str], str], names: Mapping[str, str]) -> Behaviour:

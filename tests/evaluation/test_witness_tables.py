@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from vqa.evaluation.witness_tables import detection_table, opinions_table, trained_table, verdicts_table
+from vqa.evaluation.witness_tables import (
+    detection_table,
+    meanings_table,
+    opinions_table,
+    trained_table,
+    verdicts_table,
+)
 
 
 def cells(table: str) -> list[list[str]]:
@@ -31,6 +37,11 @@ def test_the_catalogue_s_finds_are_of_those_it_speaks_on() -> None:
     header, *rows = cells(detection_table({"0": found, "0.1": found}))
     assert header == ["", "10% wrong: found", "10% wrong: accused"]
     assert rows == [["all", "7 of 8 (10 wrong)", "1 of 90"], ["count", "silent (2 wrong)", "0 of 18"]]
+
+
+def test_near_words_stand_before_others() -> None:
+    header, row = cells(meanings_table({"color": {"near": 10, "other": 90, "0.5": [0.2, 0.0125]}}))
+    assert (header, row) == (["", "≥ 0.5"], ["color", "20.0% / 1.2%"])
 
 
 def test_an_opinion_is_shown_beside_the_catalogue_and_the_verdict() -> None:

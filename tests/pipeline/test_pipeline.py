@@ -31,7 +31,7 @@ def test_a_second_repro_does_nothing_and_says_so(clone: Clone) -> None:
         (
             "generate.questions_per_image",
             3,
-            {"generate"},
+            {"generate", "verify"},  # which asks for opinions by its settings
             sorted(ALL - {"demo"}),
         ),
     ],
@@ -58,7 +58,7 @@ def test_an_experiment_reuses_the_cached_features_and_shows_its_difference(clone
 def test_metrics_plots_and_artifacts_are_declared(clone: Clone) -> None:
     metrics = json.loads(clone.dvc("metrics", "show", "--json"))[""]["data"]
     assert set(metrics) == {
-        f"metrics/{n}.json" for n in ("generate", "data", "features", "train", "speed", "evaluate")
+        f"metrics/{n}.json" for n in ("generate", "data", "verify", "features", "train", "speed", "evaluate")
     }
     clone.dvc("plots", "show", "--out", "plots")
     page = (clone.folder / "plots/index.html").read_text()

@@ -28,7 +28,13 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
-from vqa.evaluation.witness_tables import detection_table, opinions_table, trained_table, verdicts_table
+from vqa.evaluation.witness_tables import (
+    detection_table,
+    meanings_table,
+    opinions_table,
+    trained_table,
+    verdicts_table,
+)
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.experiments.record import read_record
 from vqa.experiments.report import seeds_section
@@ -144,6 +150,7 @@ def _witnesses() -> dict[str, str]:
     """What was measured of them; a training takes hours, so that its table may not be there."""
     found = {
         "detection": detection_table(read_json(VERIFICATION / "detection.json")),
+        "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
         "photos-verdicts": verdicts_table(_photos("verify")),
     }

@@ -38,6 +38,16 @@ def detection_table(detection: Metrics) -> str:
     return table(["", *titles], rows)
 
 
+def meanings_table(meanings: Metrics) -> str:
+    """Of metrics/verification/meanings.json: near words, and other ones, that MiniLM finds so alike."""
+    likeness = [name for name in next(iter(meanings.values())) if name not in ("near", "other")]
+    rows = [
+        [kind, *(" / ".join(f"{share:.1%}" for share in of[least]) for least in likeness)]
+        for kind, of in meanings.items()
+    ]
+    return table(["", *(f"≥ {least}" for least in likeness)], rows)
+
+
 def opinions_table(opinions: Metrics) -> str:
     """Of metrics/verification/opinions.json: found and accused by witness, for each error rate."""
     titles = {"catalogue": "catalogue", "second_opinion": "second opinion", "verdict": "verdict of all"}
