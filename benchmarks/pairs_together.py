@@ -1,6 +1,7 @@
 """What it costs that the pairs of a picture learn in one step: exact match by `train.pairs_together`.
 
     python benchmarks/pairs_together.py --project . --out pairs_together.jsonl --seeds 0 1 2
+    python benchmarks/pairs_together.py --project photos --out photos.jsonl --seeds 0 --arms 16x1 16x4 --epochs 3
     python benchmarks/pairs_together.py --out pairs_together.jsonl --table
 
 Trains and answers in copies of a project whose data/vqa and data/features are made. A line is written after
@@ -32,13 +33,14 @@ from vqa.pairs.predictions import read_predictions
 ARMS = [(4, 1), (4, 2), (4, 4), (8, 1), (8, 2), (8, 4), (8, 8)]
 
 
-def measured(project: Path, batch_size: int, together: int, seed: int) -> dict[str, Any]:
+def measured(project: Path, batch_size: int, together: int, seed: int, epochs: int | None) -> dict[str, Any]:
     """One training and its answers, in a folder that shares data and models with `project`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         params = yaml.safe_load((project / "params.yaml").read_text())
         changes = {"batch_size": batch_size, "micro_batch_size": batch_size, "seed": seed}
         params["train"] |= changes | {"pairs_together": together}
+        params["train"]["epochs"] = epochs or params["train"]["epochs"]
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
         (folder / "models").mkdir()
         (folder / "data").mkdir()
@@ -67,6 +69,11 @@ def measured(project: Path, batch_size: int, together: int, seed: int) -> dict[s
         }
 
 
+def _arm(text: str) -> tuple[int, int]:
+    batch_size, _, together = text.partition("x")
+    return int(batch_size), int(together)
+
+
 def print_table(runs: list[dict[str, Any]]) -> None:
     """Mean and spread over the seeds, by arm, and the mean difference from 1 together at the same batch."""
     arms: dict[tuple[int, int], dict[int, dict[str, Any]]] = defaultdict(dict)
@@ -92,6 +99,8 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path())
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", type=_arm, nargs="+", default=ARMS, metavar="BATCHxTOGETHER")
+    parser.add_argument("--epochs", type=int, help="by default the project's")
     parser.add_argument("--table", action="store_true", help="print what is there")
     given = parser.parse_args()
     runs = list(whole_values(given.out)) if given.out.is_file() else []
@@ -99,9 +108,9 @@ def main() -> None:
         print_table(runs)
         return
     done = {(run["batch_size"], run["together"], run["seed"]) for run in runs}
-    for seed, (batch_size, together) in itertools.product(given.seeds, ARMS):
+    for seed, (batch_size, together) in itertools.product(given.seeds, given.arms):
         if (batch_size, together, seed) not in done:
-            run = measured(given.project, batch_size, together, seed)
+            run = measured(given.project, batch_size, together, seed, given.epochs)
             with given.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(run) + "\n")
             print(run, flush=True)
