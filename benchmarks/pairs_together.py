@@ -1,7 +1,7 @@
 """What it costs that the pairs of a picture learn in one step: exact match by `train.pairs_together`.
 
     python benchmarks/pairs_together.py --project . --out pairs_together.jsonl --seeds 0 1 2
-    python benchmarks/pairs_together.py --project photos --out photos.jsonl --seeds 0 --arms 16x1 16x4 --epochs 3
+    python benchmarks/pairs_together.py --project photos --out photos.jsonl --seeds 0 --arms 16x4 --epochs 3
     python benchmarks/pairs_together.py --out pairs_together.jsonl --table
 
 Trains and answers in copies of a project whose data/vqa and data/features are made. A line is written after
