@@ -11,6 +11,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from commands import run
 from vqa.foundation import devices
 from vqa.foundation.errors import InputError
@@ -107,7 +108,7 @@ def test_training_where_two_gpus_are_seen_is_not_spread_over_them(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features):
+    for stage in (generate, validate, verify, cache_features):
         stage.run()
     arguments_of = trainer.trainer_arguments
 

@@ -18,6 +18,7 @@ import generate
 import measure_speed
 import train
 import validate
+import verify
 from failing import fails
 from vqa.foundation.errors import InputError, is_out_of_memory
 from vqa.foundation.memory import in_batches_that_fit
@@ -59,7 +60,7 @@ def test_the_sentence_names_the_setting_and_what_fits(
     said: str,
 ) -> None:
     project(features={"batch_size": 64}, train={"images": 4})
-    earlier = [generate, validate, cache_features, train]
+    earlier = [generate, validate, verify, cache_features, train]
     for one in earlier[: earlier.index(stage)] if stage in earlier else earlier:
         one.run()
     limited = with_room_for(7, getattr(owner, function), lambda _, things, *__: len(things))
@@ -71,7 +72,7 @@ def test_weights_and_scorers_that_do_not_fit_are_named(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
         stage.run()
     nothing = partial(with_room_for, 0, size_of=lambda *_: 1)
     monkeypatch.setattr(BertScorer, "scores", nothing(BertScorer.scores))

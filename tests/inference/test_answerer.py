@@ -16,6 +16,7 @@ import generate
 import measure_speed
 import train
 import validate
+import verify
 from commands import contents
 from vqa.foundation.errors import InputError
 from vqa.inference.answerer import Answerer
@@ -53,7 +54,7 @@ def test_base_and_adapted_share_one_language_model_and_answer_as_each_alone(
 ) -> None:
     level = "vit" if "qformer_targets" in adapter else "qformer"
     project(lora={"r": 4, **adapter}, train={"images": 8}, features={"level": level})
-    for stage in (generate, validate, cache_features, train):
+    for stage in (generate, validate, verify, cache_features, train):
         stage.run()
     settings = load_settings()
     loaded.clear()
@@ -77,7 +78,7 @@ def test_speed_is_measured_with_one_language_model_and_judging_loads_none(
     project: Project, loaded: list[AnswerModel]
 ) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
         stage.run()
     loaded.clear()
     measure_speed.run()
@@ -90,7 +91,7 @@ def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features, train):
+    for stage in (generate, validate, verify, cache_features, train):
         stage.run()
     for answer in (answer_base, answer_adapted):
 
@@ -107,7 +108,7 @@ def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
 
 def test_equal_predictions_are_judged_with_equal_bytes(project: Project) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted, evaluate):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     first = contents(Path("metrics")) | contents(Path("metrics/plots/evaluate"))
     evaluate.run()
@@ -116,7 +117,7 @@ def test_equal_predictions_are_judged_with_equal_bytes(project: Project) -> None
 
 def test_a_judgement_that_fails_costs_no_answer(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project(train={"images": 4})
-    for stage in (generate, validate, cache_features, train, answer_base, answer_adapted):
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
         stage.run()
     answers = contents(Path("data/predictions"))
     monkeypatch.setattr(evaluate, "report_page", lambda *_: 1 / 0)

@@ -17,6 +17,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
 from conftest import ROOT
 from vqa.foundation.errors import InputError
@@ -36,7 +37,7 @@ BEST = Path("models/adapter/best/adapter_model.safetensors")
 def cached(project: Project, **changes: Any) -> Path:
     """A project with cached features, ready to train; checkpoints every 7 steps of about 100."""
     folder = project(**{"train": {"epochs": 4, "checkpoint_steps": 7}, "lora": {"r": 4}} | changes)
-    for stage in (generate, validate, cache_features):
+    for stage in (generate, validate, verify, cache_features):
         stage.run()
     return folder
 

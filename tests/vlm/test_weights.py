@@ -19,6 +19,7 @@ import cache_features
 import generate
 import train
 import validate
+import verify
 from failing import fails
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, write_json
@@ -169,7 +170,7 @@ def test_an_adapter_s_record_of_its_base_that_says_nothing_is_refused_by_name(
 def adapted(project: Project) -> Path:
     """A project with an adapter of rank 4; its folder."""
     project(lora={"r": 4}, train={"images": 4})
-    for stage in (generate, validate, cache_features, train):
+    for stage in (generate, validate, verify, cache_features, train):
         stage.run()
     return Path("models/adapter/best")
 
