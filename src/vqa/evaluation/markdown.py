@@ -5,8 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from vqa.evaluation.subsets import TITLES
-from vqa.evaluation.systems import ADAPTED, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, TO_TEXT_ONLY
+from vqa.evaluation.systems import ADAPTED, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, TO_TEXT_ONLY
 
 COLUMNS = [system for system in SYSTEMS if system.is_column]
 _GROUPS = ("systems", "differences")  # of details.json
@@ -85,7 +84,7 @@ def subsets_table(details: dict[str, Any]) -> str:
         ]
         for title, of in {
             "all": everything | {"n": n},
-            **{TITLES[name]: of for name, of in details.get("subsets", {}).items()},
+            **{SUBSETS[name]: of for name, of in details.get("subsets", {}).items()},
         }.items()
     ]
     titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]

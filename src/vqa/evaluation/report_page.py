@@ -8,8 +8,7 @@ from typing import Any
 from vqa.catalogue.pictures import picture_url
 from vqa.evaluation.markdown import points, signed
 from vqa.evaluation.plots import confusions
-from vqa.evaluation.subsets import TITLES
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, System
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, System
 from vqa.pages.page import page
 from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
@@ -116,7 +115,7 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _subset_titles(intervals: Mapping[str, Any]) -> list[str]:
-    return [f"{TITLES[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
+    return [f"{SUBSETS[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
 
 
 def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:

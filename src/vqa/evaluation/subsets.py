@@ -12,8 +12,6 @@ from vqa.pairs.pair import Pair
 from vqa.pairs.verdicts import CONFIRMED, Verdict
 from vqa.scoring.scores import Scores
 
-TITLES = {"confirmed": "label confirmed", "needs_picture": "picture needed"}
-
 
 def judged_subsets(
     pairs: Sequence[Pair],

@@ -74,5 +74,7 @@ TO_BLIND = Difference("delta_to_blind", ADAPTED, BLIND, is_column=True)
 TO_WRONG_IMAGE = Difference("delta_to_wrong_image", ADAPTED, WRONG_IMAGE)
 TO_TEXT_ONLY = Difference("delta_to_text_only", ADAPTED, TEXT_ONLY, is_column=True)
 
+# Subsets of the held-out pairs, by their key in metrics.
+SUBSETS = {"confirmed": "label confirmed", "needs_picture": "picture needed"}
 SYSTEMS = (BASE, ADAPTED, BLIND, WRONG_IMAGE, TEXT_ONLY, MAJORITY)
 DIFFERENCES = (TO_BASE, TO_BLIND, TO_WRONG_IMAGE, TO_TEXT_ONLY)
