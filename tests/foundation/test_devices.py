@@ -62,6 +62,7 @@ def test_a_stage_with_a_foreign_rank_does_all_the_work(
     project()
     generate.run()
     validate.run()
+    verify.run()
     for name, value in {"RANK": "16", "WORLD_SIZE": "32", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     assert "30 pictures were computed" in run("cache_features")
