@@ -7,7 +7,7 @@ In: data/vqa/{train,val,test,rejected,generated}.csv, the listings at data.root,
 data/review/*.csv; pictures for the page and for opinions. Out: data/vqa/verdicts.csv (a row a pair, with what
 each witness said), not_trained_on.csv (the pairs that train.verdicts leaves out; none by default),
 review.html to look at a sample, the disputed first, metrics/verify.json and data/opinions, the paid
-answers. It drops nothing. Costs about 0.3 ms a pair; opinions, off by default, are paid for.
+answers. It drops nothing. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
 """
 
 from collections.abc import Sequence

@@ -84,6 +84,7 @@ def test_a_hub_id_answers_as_its_own_download_does_whose_features_it_takes_over(
     project()
     generate.run()
     validate.run()
+    verify.run()
     from_folder = answered()
     project(model={"name": HUB_ID})
     from_hub = answered()
