@@ -3,7 +3,7 @@
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
     python src ask --list           # the wordings that the adapter was taught: it misreads others
-    python src ask --adapter models/export/adapter --image lamp.jpg --question "What color is the lamp?"
+    python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
     python src ask --csv questions.csv --images photos --out answers.csv
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
 
