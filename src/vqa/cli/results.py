@@ -147,15 +147,15 @@ def sections() -> dict[str, str]:
 
 
 def _witnesses() -> dict[str, str]:
-    """What was measured of them; a training takes hours, so that its table may not be there."""
-    found = {
+    """What was measured of them."""
+    return {
         "detection": detection_table(read_json(VERIFICATION / "detection.json")),
         "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
+        "trained": trained_table(read_json(VERIFICATION / "trained.json")),
         "photos-verdicts": verdicts_table(_photos("verify")),
+        "abo-verdicts": verdicts_table(read_json(VERIFICATION / "abo.json")),
     }
-    trained = VERIFICATION / "trained.json"
-    return found | ({"trained": trained_table(read_json(trained))} if trained.is_file() else {})
 
 
 def _photos(name: str) -> dict[str, Any]:
