@@ -35,7 +35,7 @@ def scores(texts: list[str]) -> Scores:
         [normal_form(first_word(text)) == r for text, r in zip(texts, right, strict=True)], float
     )
     contains = np.array([r in normal_form(text).split() for text, r in zip(texts, right, strict=True)], float)
-    return Scores(exact, contains, exact, exact, exact)
+    return Scores(exact, exact, contains, exact, exact, exact)
 
 
 SCORES = {system: scores(texts) for system, texts in TEXTS.items()}

@@ -1,29 +1,37 @@
 """The table that rescales BERTScore, made again from fewer words."""
 
 import csv
-from dataclasses import replace
+import re
 from pathlib import Path
 
 import pytest
 
 from commands import used
 from vqa.cli import rescale
-from vqa.scoring.bertscore import Encoder, encoder_named
+from vqa.pairs.pair import Pair, write_pairs
+from vqa.scoring.bertscore import baseline_of_words
 
 
-def test_a_few_hundred_pairs_come_near_the_shipped_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_few_hundred_pairs_come_near_the_shipped_table_and_show_their_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shipped = encoder_named("minilm").baseline
-
-    def elsewhere(name: str) -> Encoder:
-        """The same, but its table is written where it overwrites nothing."""
-        return replace(encoder_named(name), baseline=tmp_path / "table.csv")
-
+    shipped, made = baseline_of_words("minilm"), tmp_path / "table.csv"
     monkeypatch.setattr(rescale, "PAIRS", 300)
-    monkeypatch.setattr(rescale, "encoder_named", elsewhere)
-    used("rescale")
-    theirs, ours = (list(csv.reader(file.open())) for file in (shipped, tmp_path / "table.csv"))
+    monkeypatch.setattr(rescale, "baseline_of_words", lambda name: made)  # where it overwrites nothing
+    write_pairs(tmp_path / "test.csv", [Pair("a.jpg", "What color?", c) for c in ("red", "blue", "Teal")])
+    used("rescale", "--answers", str(tmp_path / "test.csv"))
+    theirs, ours = (list(csv.reader(file.open())) for file in (shipped, made))
     assert [row[0] for row in ours] == [row[0] for row in theirs]
     for our, their in zip(ours[1:], theirs[1:], strict=True):
         assert [float(x) for x in our[1:]] == pytest.approx([float(x) for x in their[1:]], abs=0.03)
+
+    words, answers = capsys.readouterr().out.splitlines()[-2:]
+    said = re.fullmatch(
+        r"F1 of unrelated words: mean (-?0\.00); 5 % below (\S+), 50 % below (\S+), 95 % below (\S+); .*",
+        words,
+    )
+    assert said
+    low, middle, high = map(float, said.groups()[1:])
+    assert -0.2 < low < middle < high < 0.25
+    colours = float(re.search(r"test.csv: mean (\S+);", answers)[1])  # type: ignore[index]
+    assert 0.1 < colours < 1  # colours are nearer each other than words

@@ -22,6 +22,7 @@ def scores(exact: Sequence[float] | Floats, contains: Sequence[float] | None = N
     found = np.array(exact, dtype=float)
     return Scores(
         exact_match=found,
+        vqa_rules=found,
         contains=found if contains is None else np.array(contains, dtype=float),
         bert_score_f1=found,
         bert_score_precision=found,

@@ -3,11 +3,11 @@
 from judged import DETAILS, METRICS
 from vqa.evaluation.markdown import (
     blind_sentence,
-    catalogues_table,
     diff_table,
     format_sentence,
     replacement_sentence,
     results_table,
+    rules_sentence,
     settings_table,
     smallest_sentence,
     speed_sentence,
@@ -78,22 +78,15 @@ def test_types_are_lines_the_commonest_first() -> None:
     assert rows[1][-2:] == ["+100.0 [-95.0, +100.0]", "+0.0 [-97.5, +97.5]"]
 
 
-def test_catalogues_and_settings_are_lines() -> None:
-    header, row = cells(catalogues_table({"mine": METRICS}))
-    assert header[2:] == [
-        "base model",
-        "with LoRA adapter",
-        "adapter, features zeroed",
-        "text-only neighbours",
-        "majority per type",
-        "LoRA − blind",
-        "LoRA − text-only",
-    ]
-    assert row[:5] == ["mine", "4 on 2 pictures", "25.0%", "50.0%", "25.0%"]
+def test_settings_are_lines() -> None:
     header, row = cells(settings_table({"all steps": METRICS}))
     assert header == ["", "LoRA", "the same, blind", "LoRA − text-only"]
     assert row[:3] == ["all steps", "50.0%", "25.0%"]
     assert row[3].startswith("+0.0 [")
+
+
+def test_both_rules_are_said() -> None:
+    assert rules_sentence(METRICS) == "Under the official VQA rules: base 25.0%, adapter 50.0%."
 
 
 def test_the_format_s_share_is_what_contains_had_already() -> None:

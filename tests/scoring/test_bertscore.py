@@ -1,12 +1,15 @@
 """BERTScore against scores computed by hand from hidden states, for MiniLM and a RoBERTa built here."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel, RobertaTokenizerFast
 
-from vqa.scoring.bertscore import BertScorer, Encoder, encoder_named
+from vqa.scoring import bertscore
+from vqa.scoring.bertscore import BertScorer, Encoder, description, encoder_named
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -95,6 +98,25 @@ def test_the_shipped_table_of_roberta_large_is_read(roberta: Encoder) -> None:
     assert BertScorer(table, CPU).scores(["crimson"], ["red"])[0, 2] == pytest.approx(
         (raw - floor) / (1 - floor)
     )
+
+
+def test_words_of_a_byte_level_vocabulary_are_those_that_begin_one(roberta: Encoder) -> None:
+    words = BertScorer(roberta, CPU).word_list()
+    assert (
+        "hexagonal" in words
+    )  # of the text that its vocabulary was learnt from, where it stood behind a space
+    assert not {word for word in words if f"Ġ{word}" not in BertScorer(roberta, CPU)._tokenizer.get_vocab()}
+    assert all(word.islower() and len(word) > 2 for word in words)
+
+
+def test_a_metrics_file_says_what_the_zero_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert description("minilm")["zero"] == "unrelated words"
+    assert description("roberta-large")["zero"] == "unrelated sentences"
+    words = tmp_path / "words.csv"
+    words.write_text("LAYER,P,R,F\n")
+    monkeypatch.setitem(bertscore._BASELINES, "roberta-large", words)  # as the command leaves it
+    assert encoder_named("roberta-large").baseline == words
+    assert description("roberta-large")["zero"] == "unrelated words"
 
 
 def test_equal_words_score_one_and_empty_ones_nothing(encoder: Encoder) -> None:

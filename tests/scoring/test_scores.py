@@ -27,6 +27,7 @@ def test_scores_can_be_counted_by_hand(scorer: BertScorer) -> None:
     scores = scores_of(PAIRS, ["red.", "two", "it is blue", ""], scorer)
     assert scores.exact_match.tolist() == [1, 1, 0, 0]
     assert scores.contains.tolist() == [1, 1, 1, 0]
+    assert scores.vqa_rules.tolist() == [1, 1, 0, 0]
     assert scores.bert_score_f1[:2] == pytest.approx([1, 1], abs=1e-5)
     assert scores.bert_score_f1[3] == 0
 

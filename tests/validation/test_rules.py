@@ -60,6 +60,17 @@ def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> No
     assert kept == [Pair("a.jpg", "What color?", "dark-blue", "color", extra=(("asin", "B1"),))]
 
 
+def test_none_is_compared_as_a_number_but_taught_as_the_word() -> None:
+    kept, rejected = screened(
+        ask("What pattern is on the shirt?", "None."),
+        ask("How many drawers are there?", "Zero"),
+        ask("Which pattern has the shirt?", "0", image_name="b.jpg"),
+        ask("Which pattern has the shirt?", "none", image_name="b.jpg"),
+    )
+    assert [pair.answer for pair in kept] == ["none", "0", "0"]
+    assert [reject.reason for reject in rejected] == ["duplicate"]
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "reason"),
     [

@@ -1,38 +1,68 @@
 """Compute the scores of unrelated words, which rescale BERTScore.
 
     python src rescale
+    python src rescale --scorer roberta-large    # needs the hub, or its cache
+    python src rescale --answers data/vqa/test.csv
 
-In: the words of the MiniLM encoder's own vocabulary, paired at random (seeded). Out: one row a layer,
-LAYER,P,R,F, as bert-score's own tables. Rescaled, unrelated words score 0 and equal ones 1.
+In: words of the encoder's own vocabulary, paired at random (seeded). Out: one row a layer, LAYER,P,R,F, as
+bert-score's own tables. Rescaled, unrelated words score 0 on average and equal ones 1; how they spread is on
+standard output, with --answers also that of different answers of a file.
 Source: https://github.com/Tiiiger/bert_score/blob/master/journal/rescale_baseline.md
 """
 
 import csv
 import random
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import typer
 
 from vqa.foundation.command_line import command_line
 from vqa.foundation.devices import default_device
 from vqa.foundation.files import whole_file
-from vqa.scoring.bertscore import BertScorer, encoder_named
+from vqa.pairs.normal_form import normal_form
+from vqa.pairs.pair import read_pairs
+from vqa.scoring.bertscore import BertScorer, baseline_of_words, encoder_named
 
 PAIRS = 20_000
 SEED = 0
 
 
-def run() -> None:
-    encoder = encoder_named("minilm")
+def run(
+    scorer: Annotated[Literal["minilm", "roberta-large"], typer.Option(help="whose table")] = "minilm",
+    answers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="show also: different answers of these pairs")
+    ] = None,
+) -> None:
+    encoder, table = encoder_named(scorer), baseline_of_words(scorer)
     rows = []
     for layer in range(encoder.num_layers + 1):
-        scorer = BertScorer(replace(encoder, num_layers=layer), default_device(), is_rescaled=False)
-        words = scorer.word_list()
-        rng = random.Random(SEED)
-        answers, references = rng.choices(words, k=PAIRS), rng.choices(words, k=PAIRS)
-        means = scorer.scores(answers, references).mean(axis=0)
+        at_layer = BertScorer(replace(encoder, num_layers=layer), default_device(), is_rescaled=False)
+        words = at_layer.word_list()
+        drawn = random.Random(SEED)
+        left, right = drawn.choices(words, k=PAIRS), drawn.choices(words, k=PAIRS)
+        means = at_layer.scores(left, right).mean(axis=0)
         rows.append([layer, *(f"{mean:.6f}" for mean in means)])
         print(*rows[-1])
-    with whole_file(encoder.baseline) as file:
+    with whole_file(table) as file:
         csv.writer(file, lineterminator="\n").writerows([("LAYER", "P", "R", "F"), *rows])
+    rescaled = BertScorer(replace(encoder, baseline=table), default_device())
+    print(_spread("unrelated words", rescaled, left, right))
+    if answers is not None:
+        said = [normal_form(pair.answer) for pair in read_pairs(answers)]
+        left, right = drawn.choices(said, k=PAIRS), drawn.choices(said, k=PAIRS)
+        print(_spread(f"different answers of {answers}", rescaled, left, right))
+
+
+def _spread(of_what: str, scorer: BertScorer, left: Sequence[str], right: Sequence[str]) -> str:
+    """How F1 of pairs of different words spreads."""
+    unlike = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
+    f1 = scorer.scores(*zip(*unlike, strict=True))[:, 2]
+    shares = ", ".join(f"{share} % below {np.quantile(f1, share / 100):.2f}" for share in (5, 50, 95))
+    return f"F1 of {of_what}: mean {f1.mean():.2f}; {shares}; {np.mean(f1 > 0.5):.1%} above 0.5"
 
 
 app = command_line(__doc__, run)

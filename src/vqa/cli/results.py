@@ -3,10 +3,11 @@
     python src results
     python src results --diff HEAD   # beside those of a commit, a tag or an experiment
     python src results --write       # between <!-- name --> and <!-- /name -->
+    python src results --picture docs/answers.png
 
 In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
 verification, and reports/seeds.json. Out: the table on standard output below what it is of, and how much of
-the gain is format.
+the gain is format; --picture: the first held-out picture with what base and adapter say about it.
 """
 
 import json
@@ -15,19 +16,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from PIL import Image
 
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.stamp import tree_of
+from vqa.evaluation.answers_picture import answers_picture, first_answers
+from vqa.evaluation.headline import headline_table, lead_sentences
 from vqa.evaluation.markdown import (
     blind_sentence,
-    catalogues_table,
     diff_table,
     format_sentence,
     replacement_sentence,
     results_table,
+    rules_sentence,
     settings_table,
     speed_sentence,
     subsets_table,
     types_table,
 )
+from vqa.evaluation.systems import ADAPTED, BASE
 from vqa.evaluation.witness_tables import (
     detection_table,
     meanings_table,
@@ -37,12 +44,14 @@ from vqa.evaluation.witness_tables import (
 )
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.experiments.record import read_record
-from vqa.experiments.report import seeds_section
+from vqa.experiments.report import seeds_headline, seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, whole_file
+from vqa.foundation.files import read_json, whole, whole_file
 from vqa.pairs.enough import too_few
-from vqa.settings import PARAMS
+from vqa.pairs.pair import read_pairs
+from vqa.pairs.predictions import read_texts
+from vqa.settings import PARAMS, load_settings
 
 LOCK = Path("dvc.lock")
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
@@ -55,15 +64,18 @@ PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of
     "quarter-96px": "a quarter of the steps, 96 px",
     "full-96px": "all steps, 96 px (`models/blip2-small`)",
 }
-PAGES = (Path("README.md"), Path("docs/photos.md"), Path("docs/verify.md"))
+PAGES = tuple(map(Path, ("README.md", "docs/evaluation.md", "docs/photos.md", "docs/verify.md")))
 
 
 def run(
     write: Annotated[bool, typer.Option("--write", help="into README.md and docs/ instead")] = False,
     diff: Annotated[str | None, typer.Option(metavar="REV", help="what changed since that commit")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the first answers")] = None,
 ) -> None:
     if write:
         write_pages()
+    elif picture:
+        draw_answers(picture)
     elif diff:
         print_diff(diff)
     else:
@@ -128,14 +140,33 @@ def write_pages() -> None:
     print(f"wrote {', '.join(map(str, PAGES))}")
 
 
+def draw_answers(path: Path) -> None:
+    """The first held-out picture, three questions about it and the answers, as PNG.
+
+    Raises:
+        InputError: nothing was answered yet, or the answers are to other pairs.
+    """
+    pairs = read_pairs(Path("data/vqa/test.csv"))
+    texts = {s.key: read_texts(s.answers, pairs, s.stage) for s in (BASE, ADAPTED) if s.answers}
+    root = tree_of(load_settings().data.root)
+    with Image.open(image_path(root, pairs[0].image_name)) as picture, whole(path) as temporary:
+        answers_picture(picture, first_answers(pairs, texts)).save(temporary, "PNG", optimize=True)
+    print(f"wrote {path}")
+
+
 def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
     drawings, photographs = read_json(METRICS), _photos("evaluate")
+    details, seeds = (read_json(DETAILS), _photos("details")), read_record(SEEDS)
+    over_seeds, lead_over_seeds = seeds_headline(seeds)
+    both = {"drawn catalogue": (drawings, details[0]), "real photographs": (photographs, details[1])}
     return _witnesses() | {
-        "seeds": seeds_section(read_record(SEEDS)),
+        "headline": headline_table(both, over_seeds),
+        "lead": lead_sentences(lead_over_seeds, *details),
+        "seeds": seeds_section(seeds),
         "results": results_table(drawings),
         "format": format_sentence(drawings),
-        "catalogues": catalogues_table({"drawn catalogue": drawings, "real photographs": photographs}),
+        "rules": rules_sentence(drawings),
         "pretraining": settings_table({PRETRAINED[name]: _photos(name) for name in PRETRAINED}),
         "trained-blind": blind_sentence(_photos("against-trained-blind")),
         "replaces": replacement_sentence(_photos("on-drawings"), drawings),

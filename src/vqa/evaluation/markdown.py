@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from vqa.evaluation.systems import ADAPTED, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, TO_TEXT_ONLY
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, TO_TEXT_ONLY
 
 COLUMNS = [system for system in SYSTEMS if system.is_column]
 _GROUPS = ("systems", "differences")  # of details.json
@@ -71,21 +71,6 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
         )
     titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
     return table(["", "questions", *titles], rows)
-
-
-def catalogues_table(by_catalogue: dict[str, dict[str, Any]]) -> str:
-    """Exact match of the systems, a line for each catalogue, in percent and points."""
-    rows = [
-        [
-            catalogue,
-            f"{metrics['data']['test_pairs']:,} on {metrics['data']['test_images']:,} pictures",
-            *(f"{metrics[system.key]['exact_match']:.1%}" for system in COLUMNS),
-            *(points(metrics[difference.key]["exact_match"]) for difference in DIFFERENCE_COLUMNS),
-        ]
-        for catalogue, metrics in by_catalogue.items()
-    ]
-    titles = [column.title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
-    return table(["exact match", "questions", *titles], rows)
 
 
 def subsets_table(details: dict[str, Any]) -> str:
@@ -157,6 +142,12 @@ def format_sentence(metrics: dict[str, Any]) -> str:
         f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "
         f"the rest, {share:.0%} of the gain, is answer format."
     )
+
+
+def rules_sentence(metrics: dict[str, Any]) -> str:
+    """Exact match of base and adapter under the official VQA rules."""
+    base, adapted = (metrics[system]["vqa_rules"] for system in (BASE.key, ADAPTED.key))
+    return f"Under the official VQA rules: base {base:.1%}, adapter {adapted:.1%}."
 
 
 def smallest_sentence(metrics: dict[str, Any]) -> str:

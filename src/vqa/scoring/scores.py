@@ -1,4 +1,4 @@
-"""Answers → scores, one a pair: exact match, contains, BERTScore."""
+"""Answers → scores, one a pair: exact match, also under the official rules, contains, BERTScore."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vqa.pairs.normal_form import exact_match, first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
+from vqa.scoring.vqa_rules import is_right_by_vqa_rules
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +19,7 @@ class Scores:
     """Per-pair scores of one system, each `[pairs]`, in the order of the pairs."""
 
     exact_match: Floats  # 0 or 1, on the normal form
+    vqa_rules: Floats  # 0 or 1: exact match under the official VQA rules
     contains: Floats  # 0 or 1: the right word anywhere in the whole generated text
     bert_score_precision: Floats  # rescaled: 0 for unrelated words, 1 for equal ones
     bert_score_recall: Floats
@@ -43,11 +45,12 @@ def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -
     BERTScore too sees normal forms, so that an exact match scores 1 whatever its case.
     """
     references = [normal_form(pair.answer) for pair in pairs]
-    answers = [normal_form(first_word(text)) for text in texts]
+    firsts = [first_word(text) for text in texts]
+    answers = [normal_form(first) for first in firsts]
     words = [normal_form(text).split() for text in texts]
     bert = scorer.scores(answers, references)  # [pairs, 3]
     exact = [exact_match(a, r) for a, r in zip(answers, references, strict=True)]
+    official = [is_right_by_vqa_rules(f, pair.answer) for f, pair in zip(firsts, pairs, strict=True)]
     contains = [e or r in w for e, r, w in zip(exact, references, words, strict=True)]
-    return Scores(
-        np.array(exact, dtype=float), np.array(contains, dtype=float), bert[:, 0], bert[:, 1], bert[:, 2]
-    )
+    is_right = np.array([exact, official, contains], dtype=float)
+    return Scores(is_right[0], is_right[1], is_right[2], bert[:, 0], bert[:, 1], bert[:, 2])

@@ -38,6 +38,7 @@ class Candidate:
     pair: Pair
     question: str
     answer: str
+    said: str  # the answer as it came, or as a person corrected it
     is_reviewed: bool  # a person accepted or corrected it
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vqa.foundation.csv_tables import read_rows, write_rows
-from vqa.pairs.normal_form import normal_form
+from vqa.pairs.normal_form import normal_form, taught_form
 from vqa.pairs.pair import Pair, columns_of, row_of
 from vqa.pairs.question_types import question_type_of
 from vqa.validation.review import Decision, Key, decision_on
@@ -39,7 +39,7 @@ def candidates_of(
             continue
         answer = decision.answer if decision else pair.answer
         question_key, answer_key = normal_form(pair.question), normal_form(answer)
-        candidates.append(Candidate(row, pair, question_key, answer_key, decision is not None))
+        candidates.append(Candidate(row, pair, question_key, answer_key, answer, decision is not None))
     return candidates, rejected
 
 
@@ -62,11 +62,11 @@ def screen(
 
 
 def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
-    """Pairs to learn from: answers in normal form, and a question type that was absent inferred."""
+    """Pairs to learn from: answers as they are taught, and a question type that was absent inferred."""
     return [
         replace(
             candidate.pair,
-            answer=candidate.answer,
+            answer=taught_form(candidate.said),
             question_type=candidate.pair.question_type or question_type_of(candidate.pair.question),
         )
         for candidate in candidates
