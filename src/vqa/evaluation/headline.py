@@ -37,11 +37,14 @@ def lead_sentences(lead_over_seeds: str, drawings: Mapping[str, Any], photograph
     """
     to_blind = drawings["differences"][TO_BLIND.key]["all"]
     to_wording = photographs["differences"][TO_TEXT_ONLY.key]["all"]
-    confirmed = photographs["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
+    subsets = photographs["subsets"]
+    confirmed = subsets["confirmed"]["differences"][TO_TEXT_ONLY.key]
+    needed = subsets["needs_picture"]["differences"][TO_TEXT_ONLY.key]
     return (
         f"In points: LoRA − base {lead_over_seeds} and LoRA − blind {_lead(to_blind)} on drawings. On "
         f"photographs the wording gives much away: LoRA − text-only {_lead(to_wording)}, but "
-        f"{_lead(confirmed)} where the catalogue confirms the label."
+        f"{_lead(confirmed)} where the catalogue confirms the label, and {_lead(needed)} where that guess "
+        "fails."
     )
 
 
