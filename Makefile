@@ -9,15 +9,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test demo photos abo pins state
+.PHONY: run test lint demo photos abo pins state
 
 run: .venv/run
 	dvc repro
 	python src results
 
-test: .venv/test
-	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
+test: lint
 	HF_HUB_OFFLINE=1 python -m pytest -n 2 --dist loadfile
+
+# What needs no run; .pre-commit-config.yaml asks it before each commit
+lint: .venv/test
+	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
 
 # Base against adapted on your own pictures: http://127.0.0.1:8010
 demo: .venv/run

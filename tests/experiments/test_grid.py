@@ -8,7 +8,7 @@ import yaml
 
 from conftest import ROOT
 from studies import GRID, PROMPTS
-from vqa.experiments.grid import Grid, read_grid
+from vqa.experiments.grid import Grid, read_grid, share_of
 from vqa.foundation.errors import InputError
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -34,6 +34,24 @@ def test_a_grid_is_every_combination_with_a_name_that_git_takes() -> None:
     assert GRID.experiments()["rank-r8-mlp"] == {"lora.r": 8, "lora.targets": ["mlp"]}
     rates = Grid("rate", "", {"train.learning_rate": [2.5e-4], "train.images": [None]})
     assert list(rates.experiments()) == ["rate-rate0-00025-imagesall"]
+
+
+def test_hosts_share_out_every_experiment_once() -> None:
+    experiments = GRID.experiments()
+    assert share_of(experiments, "0/1") == experiments
+    shares = [share_of(experiments, f"{host}/3") for host in range(3)]
+    assert [list(share) for share in shares] == [
+        ["rank-r2-attention", "rank-r8-mlp"],
+        ["rank-r2-mlp"],
+        ["rank-r8-attention"],
+    ]
+    assert share_of(experiments, "5/9") == {}
+
+
+@pytest.mark.parametrize("share", ["4/4", "0/0", "1", "-1/4", "1/4/2", ""])
+def test_a_share_that_no_host_has_is_named(share: str) -> None:
+    with pytest.raises(InputError, match=rf"--share is '{share}'; give K/N with K from 0 to N - 1"):
+        share_of(GRID.experiments(), share)
 
 
 @pytest.mark.parametrize(

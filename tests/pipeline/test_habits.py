@@ -13,10 +13,13 @@ from conftest import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_pre_commit_has_the_ruff_of_make_test() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
-    (ruff,) = (repository["rev"] for repository in hooks if "ruff" in repository["repo"])
-    assert f"ruff=={ruff.removeprefix('v')}" in PROJECT["dependency-groups"]["test"]
+def test_pre_commit_asks_what_make_test_asks() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = repository["hooks"]
+    assert hook["entry"].split()[0::2] == ["make", "lint"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"(?m)^test: lint$", makefile)
+    assert re.search(r"(?m)^lint: \S+\n\truff check .*lint-imports", makefile)
 
 
 def test_citation_and_changelog_have_the_project_s_version_and_licence() -> None:

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
 from conftest import ROOT
+from vqa.experiments.record import read_record
 
 SECRET = uuid.uuid4().hex
 CREDENTIALS = {
@@ -57,12 +58,10 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
 ) -> None:
     """What a person has: an experiment ran, so that dvc.lock is not HEAD's, and no remote is there."""
     mine = Clone.copy(small_run, tmp_path / "mine")
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
-    git(mine.folder, "remote", "add", "origin", str(tmp_path / "hub.git"))
-    git(mine.folder, "push", "-q", "-u", "origin", "HEAD")
+    hub = published(mine, tmp_path)
     mine.dvc("exp", "run", "--name", "early", "-S", "evaluate.bootstrap_draws=100")
     assert "dvc.lock" in git(mine.folder, "diff", "--name-only")
-    sharing, pulling, experiments = page_blocks(URL=str(tmp_path / "hub.git"), BUCKET="page", NAME="early")
+    sharing, pulling, experiments = page_blocks("sharing", URL=hub, BUCKET="page", NAME="early")
     client(s3).create_bucket(Bucket="page")
     for command in sharing[1:]:  # all but the install
         follow(mine, command)
@@ -83,9 +82,17 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
     assert theirs.changed() == set()
 
 
-def page_blocks(**names: str) -> list[list[str]]:
-    """The commands of the page's blocks, with values in place of what stands for a reader's own."""
-    text = (ROOT / "docs/sharing.md").read_text()
+def published(clone: Clone, folder: Path) -> str:
+    """The URL of a bare repository in the folder, which the clone is pushed to as its origin."""
+    git(folder, "init", "-q", "--bare", "hub.git")
+    git(clone.folder, "remote", "add", "origin", str(folder / "hub.git"))
+    git(clone.folder, "push", "-q", "-u", "origin", "HEAD")
+    return str(folder / "hub.git")
+
+
+def page_blocks(page: str, **names: str) -> list[list[str]]:
+    """The commands of a page's blocks, with values in place of what stands for a reader's own."""
+    text = (ROOT / f"docs/{page}.md").read_text()
     for name, value in names.items():
         text = re.sub(rf"\b{name}\b", value, text)
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
@@ -109,20 +116,29 @@ def test_a_colleague_pulls_and_has_nothing_left_to_run(first: Clone, second: Clo
     assert (second.folder / WEIGHTS).read_bytes() == (first.folder / WEIGHTS).read_bytes()
 
 
-def test_an_experiment_goes_to_a_colleague_and_runs_nothing_there(first: Clone, second: Clone) -> None:
-    second.dvc("pull", **CREDENTIALS)
-    second.dvc("exp", "run", "--name", "rank-two", "-S", "lora.r=2", **CREDENTIALS)
-    second.dvc("exp", "push", "origin", "rank-two", **CREDENTIALS)
-    git(second.folder, "checkout", "-q", ".")
+def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_path: Path) -> None:
+    """As docs/many_hosts.md has it, over a bare repository; the worker is the second of two hosts."""
+    mine = Clone.copy(first, tmp_path / "mine")
+    (mine.folder / "experiments/mine.yaml").write_text("# Less?\nlora.r: [4, 2]\n")
+    git(mine.folder, "add", "experiments")
+    mine.commit("a grid")
+    names = {"URL": published(mine, tmp_path), "GRID": "experiments/mine.yaml", "NAME": "mine-r2"}
+    working, collecting = page_blocks("many_hosts", **names | {"K/N": "1/2"})
 
-    third = Clone.of(first, second.folder.parent / "third")
-    third.dvc("pull", **CREDENTIALS)
-    assert "rank-two" in third.dvc("exp", "list", "origin")
-    third.dvc("exp", "pull", "origin", "rank-two", **CREDENTIALS)
-    third.dvc("exp", "apply", "rank-two", **CREDENTIALS)
-    assert third.repro() == []
-    config = (third.folder / "models/adapter/best/adapter_config.json").read_text()
-    assert '"r": 2,' in config
+    git(tmp_path, *working[0].split(" && ")[0].split()[1:])
+    worker = Clone.at(tmp_path / "abo-vqa")
+    for command in working[2:]:  # this environment is active
+        follow(worker, command)
+    log = worker.dvc("queue", "logs", "mine-r2")
+    assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
+
+    for command in collecting[:-1]:
+        follow(mine, command)
+    assert "Less?" in (mine.folder / "reports/ablation.md").read_text()
+    assert [run.changes for run in read_record(mine.folder / "reports/mine.json").runs] == [{"lora.r": 2}]
+    follow(mine, collecting[-1])
+    assert mine.changed() == {"measure_speed"}  # which experiments leave out
+    assert '"r": 2,' in (mine.folder / "models/adapter/best/adapter_config.json").read_text()
 
 
 def test_a_missing_object_is_named_and_the_rest_arrives(first: Clone, second: Clone, s3: str) -> None:

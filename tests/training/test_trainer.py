@@ -63,7 +63,7 @@ def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
 def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
     project: Project,
 ) -> None:
-    cached(project, train={"epochs": 4, "checkpoint_steps": 7, "pairs_together": 3})
+    cached(project, train={"epochs": 3, "checkpoint_steps": 7, "pairs_together": 3})
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
     metrics, plots = trained_metrics(), plotted()

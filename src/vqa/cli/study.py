@@ -20,7 +20,7 @@ import yaml
 from vqa.evaluation.systems import ADAPTED, BASE, System
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
-from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid
+from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid, share_of
 from vqa.experiments.record import (
     Questions,
     Record,
@@ -48,13 +48,18 @@ _LOOK_EVERY = 20  # seconds; a look takes one or two
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
 
 
-def run(files: Grids, jobs: Annotated[int, typer.Option(min=1, help="experiments at a time")] = 1) -> None:
-    """Run every combination of the grids that has not run from this commit.
+def run(
+    files: Grids,
+    jobs: Annotated[int, typer.Option(min=1, help="experiments at a time")] = 1,
+    share: Annotated[str, typer.Option(metavar="K/N", help="this host's part of N, K from 0")] = "0/1",
+) -> None:
+    """Run every combination of the grids, or this host's share, that has not run from this commit.
 
     Raises:
-        InputError: a grid is wrong, the project is not committed, or experiments failed.
+        InputError: a grid or the share is wrong, the project is not committed, or experiments failed.
     """
-    wanted = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
+    combinations = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
+    wanted = share_of(combinations, share)
     dvc_queue.check_committed()
     there = dvc_queue.names("HEAD")
     missing = {name: changes for name, changes in wanted.items() if name not in there}

@@ -44,6 +44,19 @@ class Grid:
         return found
 
 
+def share_of(experiments: Mapping[str, dict[str, Value]], share: str) -> dict[str, dict[str, Value]]:
+    """A host's part of the experiments, such as "0/4": of every four the first, whatever ran already.
+
+    Raises:
+        InputError: it is no K/N with K below N.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", share, re.ASCII)
+    first, hosts = (int(number) for number in found.groups()) if found else (0, 0)
+    if first >= hosts:
+        raise InputError(f"--share is {share!r}; give K/N with K from 0 to N - 1, such as 0/4")
+    return dict(itertools.islice(experiments.items(), first, None, hosts))
+
+
 def committed_values(grid: Grid, params: Mapping[str, Any]) -> dict[str, Value]:
     """What `params`, the content of params.yaml, has where the grid has lists."""
     blocks = {key: key.partition(".") for key in grid.values}

@@ -77,17 +77,13 @@ def divided(
     copies = near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits)
     ties = _ties(names, together)
     links = np.concatenate([_links_of(ties, copies.look_of), copies.links])
-    before = _remembered(memory, draw)
     ids = {name: picture_id(pictures[name].sha256) for name in names}
-    old = {name: before[ids[name]] for name in names if ids[name] in before}
-    old = {name: "train" for name in names if ids[name] in seen} | old
-    known = _known_looks(names, copies.look_of, old, memory)
+    before = _remembered(memory, draw)
+    known = _known_looks(names, copies.look_of, _old(ids, before, seen), memory)
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
     groups = grouped(links, np.bincount(copies.look_of), known, most)
     members = _members(names, groups.of_look[copies.look_of])
-    split_of_group = {int(groups.of_look[look]): split for look, split in known.items()}
-    split_of_group |= _dealt(members, types, draw, split_of_group, _neighbours(groups.of_look, links))
-    split_of_look = [split_of_group[group] for group in groups.of_look.tolist()]
+    split_of_look = _dealt_looks(members, types, draw, known, groups.of_look, links)
     joined = uncrossed(links, split_of_look, known)
     look_of = dict(zip(names, copies.look_of.tolist(), strict=True))
     split_of = {name: split_of_look[look] for name, look in look_of.items() if look not in joined}
@@ -95,20 +91,31 @@ def divided(
     _check_no_leak(names, copies.look_of, links, split_of, memory)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
-    record = before | {ids[name]: split for name, split in split_of.items()}
+    record = record_of(vars(draw), before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
-    return Division(
-        split_of,
-        group_of,
-        left_out,
-        record_of(vars(draw), record),
-        len(members),
-        share,
-        groups.cut,
-        copies.pairs,
-        len(ties),
-    )
+    counts = len(members), share, groups.cut, copies.pairs, len(ties)
+    return Division(split_of, group_of, left_out, record, *counts)
+
+
+def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:
+    """Picture name → its split of before; what the model has seen goes to train. `ids`: by picture name."""
+    to_train = {name: "train" for name, identity in ids.items() if identity in seen}
+    return to_train | {name: before[identity] for name, identity in ids.items() if identity in before}
+
+
+def _dealt_looks(
+    members: Sequence[Sequence[str]],
+    types: Mapping[str, str],
+    draw: Draw,
+    known: Mapping[int, str],
+    of_look: Integers,
+    links: Integers,
+) -> list[str]:
+    """Split of each look, those of `known` as they are; `members` by group, `of_look` [looks] the groups."""
+    already = {int(of_look[look]): split for look, split in known.items()}
+    split_of_group = _dealt(members, types, draw, already, _neighbours(of_look, links))
+    return [split_of_group[group] for group in of_look.tolist()]
 
 
 def _members(names: Sequence[str], group_of: Integers) -> list[list[str]]:
