@@ -219,6 +219,39 @@ def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
         torch.testing.assert_close(logits(switched), plain, atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("family", ["llava", "paligemma"])  # whose rows are cached before a projector
+def test_a_trained_projector_is_in_the_merged_model_as_it_was_beside_it(
+    family: str, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    def fresh() -> tuple[Any, Any, Any, seam.AnswerModel]:
+        model, processor = toy_seam(family)
+        return model.double(), processor, *halves(model, processor)
+
+    _, _, encoder, trained = fresh()
+    features = features_of(encoder, pictures[:3])
+    plain = trained.texts(QUESTIONS, features, 6)
+    lora.add_adapter(trained, settings(train_projection=True), "toy")
+    shake(trained.eval())
+    for parameter in trained.projection.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    lora.save_adapter(trained, tmp_path / "adapter")
+    batch = trained.training_batch(QUESTIONS, ANSWERS, features)
+    loss, said = trained(**batch, features=features)["loss"], trained.texts(QUESTIONS, features, 6)
+    assert said != plain
+
+    whole, processor, _, merged = fresh()
+    beside = fresh()[3]
+    lora.merge(merged, tmp_path / "adapter")
+    lora.merge(beside, tmp_path / "adapter", is_merged=False)
+    for other in (merged, beside):
+        torch.testing.assert_close(other(**batch, features=features)["loss"], loss, atol=1e-5, rtol=0)
+        assert other.texts(QUESTIONS, features, 6) == said
+    whole.save_pretrained(tmp_path / "merged")
+    exported = type(whole).from_pretrained(tmp_path / "merged", dtype=torch.float64).eval()
+    on_pixels = full_loss_of(exported, processor, batch, pictures[:3])
+    torch.testing.assert_close(on_pixels, loss.float(), atol=1e-5, rtol=0)
+
+
 def test_only_what_is_inside_the_language_model_trains(family: str) -> None:
     answers = halves(*toy_seam(family))[1]
     lora.add_adapter(answers, settings(), "toy")
