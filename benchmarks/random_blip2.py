@@ -1,37 +1,29 @@
 """A random-weight copy of a published BLIP-2, laid out as the hub's cache holds the real one.
 
 Widths, vocabulary size and special-token ids are the published ones, so that memory, speed and every token id
-are; words are tokenized by a vocabulary learnt from the drawn catalogue and filled up. Weights are written a
-shard at a time.
+are; words are tokenized by a vocabulary learnt from the drawn catalogue and filled up.
 """
 
-import hashlib
 import json
 import math
 import random
 import re
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import torch
-from huggingface_hub import split_state_dict_into_shards_factory
-from safetensors.torch import save_file
+from hub_cache import SHARD_BYTES, write_copy
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from torch import Tensor
-from tqdm import tqdm
 from transformers import Blip2Config
 
-from vqa.foundation.errors import InputError
 from vqa.pretraining import captions
 from vqa.sizing.published import on_meta
 
-SHARD_BYTES = 1_000_000_000
+NEWLINE = "Ċ"  # as byte-level BPE spells it
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used
 _OPT_WORDS, _OPT_NEWLINE = 50265, 50118
 _T5_WORDS = 32000
@@ -50,81 +42,8 @@ _PIXELS = {
 
 
 def write_to_hub_cache(hub: Path, name: str, config: Blip2Config, shard_bytes: int = SHARD_BYTES) -> Path:
-    """The snapshot folder of `Salesforce/<name>` in the cache `hub` ($HF_HOME/hub), found or written.
-
-    Raises:
-        InputError: the disk has no room for it.
-    """
-    repository = hub / f"models--Salesforce--{name}"
-    files = _small_files(config)
-    commit = hashlib.sha1("".join(files.values()).encode()).hexdigest()
-    snapshot, newest = repository / "snapshots" / commit, repository / "refs/main"
-    if newest.is_file() and newest.read_text() == commit:
-        return snapshot
-    shutil.rmtree(repository, ignore_errors=True)
-    for folder in (snapshot, repository / "blobs", newest.parent):
-        folder.mkdir(parents=True)
-    _check_room(repository, config)
-    writing = repository / "blobs/writing"
-    for file, text in files.items():
-        data = text.encode()
-        writing.write_bytes(data)
-        _enter(writing, snapshot / file, hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest())
-    for file, tensors in _shards(config, shard_bytes, snapshot):
-        save_file(tensors, writing, metadata={"format": "pt"})
-        with writing.open("rb") as data_file:
-            _enter(writing, snapshot / file, hashlib.file_digest(data_file, "sha256").hexdigest())
-    newest.write_text(commit)  # last: without it the copy was cut short
-    return snapshot
-
-
-def _enter(blob: Path, link: Path, digest: str) -> None:
-    """The cache keeps files by their hash and links to them by name."""
-    blob.rename(blob.with_name(digest))
-    link.symlink_to(f"../../blobs/{digest}")
-
-
-def _check_room(folder: Path, config: Blip2Config) -> None:
-    needed = 2 * sum(parameter.numel() for parameter in on_meta(config).parameters())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise InputError(
-            f"{folder} has {free / 1e9:.1f} GB left and the weights take {needed / 1e9:.1f} GB; "
-            "give another --folder, or fewer --layers"
-        )
-
-
-def _shards(config: Blip2Config, shard_bytes: int, snapshot: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """File name and fp16 tensors of each shard; the index is written with the last."""
-    generator = torch.Generator().manual_seed(0)
-    parameters = dict(on_meta(config).named_parameters())
-    plan = split_state_dict_into_shards_factory(
-        parameters,
-        get_storage_size=lambda tensor: 2 * tensor.numel(),
-        get_storage_id=lambda tensor: None,
-        filename_pattern="model{suffix}.safetensors",
-        max_shard_size=shard_bytes,
-    )
-    total = sum(2 * parameter.numel() for parameter in parameters.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc="weights", mininterval=1) as progress:
-        for file, names in plan.filename_to_tensors.items():
-            tensors = {name: _random(name, parameters[name], generator) for name in names}
-            yield file, tensors
-            progress.update(sum(tensor.nbytes for tensor in tensors.values()))
-    if plan.is_sharded:
-        index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
-        (snapshot / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
-
-
-def _random(name: str, parameter: Tensor, generator: torch.Generator) -> Tensor:
-    """As the published classes begin: norms let through, biases are nothing, all else is near 0."""
-    if parameter.ndim == 1 and name.endswith("bias"):
-        return torch.zeros(parameter.shape, dtype=torch.float16)
-    if parameter.ndim == 1:
-        return torch.ones(parameter.shape, dtype=torch.float16)
-    # From about 0 all queries would look at the same.
-    std = 0.5 if name == "query_tokens" else 0.02
-    return torch.empty(parameter.shape, dtype=torch.float16).normal_(0, std, generator=generator)
+    """The snapshot folder of `Salesforce/<name>` in the cache `hub`; see `hub_cache.write_copy`."""
+    return write_copy(hub, f"Salesforce/{name}", _small_files(config), on_meta(config), shard_bytes)
 
 
 def _small_files(config: Blip2Config) -> dict[str, str]:
@@ -168,27 +87,34 @@ def _corpus() -> Iterator[str]:
             yield f"{prompt} {text}"
 
 
-def _opt_tokenizer() -> tuple[Tokenizer, dict[str, Any]]:
-    """GPT-2's byte-level BPE with OPT's ids: `<s>` 0, `<pad>` 1, `</s>` 2, newline 50118, `<image>` 50265."""
+def byte_level(size: int, special: Mapping[int, str]) -> Tokenizer:
+    """GPT-2's byte-level BPE of `size` tokens, with `special` ones at their ids, and newline, if it has no id
+    there, among the learnt.
+    """
     learnt = Tokenizer(models.BPE())
     learnt.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=_WORDS, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=_WORDS, initial_alphabet=alphabet, show_progress=False)
     learnt.train_from_iterator(_corpus(), trainer)
-    newline = "Ċ"
-    words = [word for word, _ in sorted(learnt.get_vocab().items(), key=lambda item: item[1])]
-    words.remove(newline)
-    words += _filler(_OPT_WORDS - 1 - len(words))
-    words.insert(_OPT_NEWLINE, newline)
+    by_id = sorted(learnt.get_vocab().items(), key=lambda item: item[1])
+    words = [word for word, _ in by_id if word not in special.values()]
+    words += _filler(size - len(words) - len(special))
+    for number, token in sorted(special.items()):
+        words.insert(number, token)
     merges = [tuple(merge) for merge in json.loads(learnt.to_str())["model"]["merges"]]
     vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([*special, _image_token()])
+    tokenizer.add_special_tokens([token for token in special.values() if token != NEWLINE])
+    return tokenizer
+
+
+def _opt_tokenizer() -> tuple[Tokenizer, dict[str, Any]]:
+    """OPT's ids: `<s>` 0, `<pad>` 1, `</s>` 2, newline 50118, `<image>` 50265."""
+    special = dict(enumerate(["<s>", "<pad>", "</s>", "<unk>"]))
+    tokenizer = byte_level(_OPT_WORDS, special | {_OPT_NEWLINE: NEWLINE})
+    tokenizer.add_special_tokens([_image_token()])
     tokenizer.post_processor = processors.TemplateProcessing(single="</s> $A", special_tokens=[("</s>", 2)])
     settings = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, "add_prefix_space": False}
     settings |= {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "</s>"}

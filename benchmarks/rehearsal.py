@@ -1,6 +1,7 @@
 """The published models' rehearsal: their true sizes with random weights, through the whole pipeline.
 
-    python benchmarks/rehearsal.py --layers 2                        # all four at full width, cut short
+    python benchmarks/rehearsal.py --layers 2                        # the BLIP-2s at full width, cut short
+    python benchmarks/rehearsal.py --layers 2 --models llava-1.5-7b  # or another of docs/models.md
     python benchmarks/rehearsal.py --models opt-2.7b --pictures 8    # one in full: 8 GB of disk, 18 of memory
     python benchmarks/rehearsal.py --device cuda                     # the first thing to run on a GPU
 
@@ -31,9 +32,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+import random_blip2
+import random_seam
 import torch
-from random_blip2 import write_to_hub_cache
-from transformers import Blip2Config
+from hub_cache import bytes_on_disk
 from watched_stage import own_memory
 
 from vqa.foundation.devices import frozen_dtype
@@ -42,6 +44,8 @@ from vqa.foundation.files import write_json
 from vqa.overlays import merged, read_layer
 from vqa.settings import Settings, load_settings
 from vqa.sizing.published import PUBLISHED, on_meta, published_config
+from vqa.sizing.seam_published import CONFIGS, seam_config, seam_on_meta
+from vqa.sizing.seam_sizes import SeamSizes
 from vqa.sizing.sizes import Held, Sizes
 
 BEFORE = ("demo", "generate", "validate", "verify")  # no model
@@ -68,7 +72,7 @@ class Rehearsal:
     """A model of a published one's `name` and family, in a project of its own in `folder`."""
 
     def __init__(
-        self, folder: Path, name: str, config: Blip2Config, device: str, pictures: int, questions: int
+        self, folder: Path, name: str, config: Any, device: str, pictures: int, questions: int
     ) -> None:
         """`device`: cpu or cuda; `pictures` are drawn, with so many `questions` each."""
         self._folder, self._name, self._config, self._device = folder, name, config, device
@@ -79,7 +83,7 @@ class Rehearsal:
         """Every stage, from the first that has not run yet."""
         took = [Took(**row) for row in json.loads(self._kept.read_text())] if self._kept.is_file() else []
         if len(took) < len(stages):
-            weights = write_to_hub_cache(self._folder / "hub", self._name, self._config)
+            weights = self._write_weights(self._folder / "hub")
             self._write_project()
             for stage in stages[len(took) :]:
                 took.append(self._took(stage, weights.parents[1]))
@@ -91,7 +95,8 @@ class Rehearsal:
 
     def lines(self, took: list[Took]) -> Iterator[str]:
         """The table's lines, a stage each."""
-        predicted, whole = self._predicted(), _bytes_on_disk(self._config)
+        predicted = self._predicted()
+        whole = bytes_on_disk((seam_on_meta if self._has_seam else on_meta)(self._config))
         for row in took:
             held = row.peak - row.before if row.device_peak is None else row.device_peak
             # The last stage runs on the CPU, whatever there is.
@@ -102,11 +107,24 @@ class Rehearsal:
             seconds = f"{row.seconds:.0f} s"
             yield f"| {self._name} | {row.stage} | {seconds} | {numbers} | {share} | {_gb(row.peak)} |"
 
+    @property
+    def _has_seam(self) -> bool:
+        return self._name in CONFIGS
+
+    def _params(self) -> dict[str, Any]:
+        return merged([read_layer(ROOT / "params.yaml"), read_layer(ROOT / f"params/{self._name}.yaml")])
+
+    def _write_weights(self, hub: Path) -> Path:
+        if self._has_seam:
+            repository = self._params()["model"]["name"]
+            return random_seam.write_to_hub_cache(hub, repository, self._config)
+        return random_blip2.write_to_hub_cache(hub, self._name, self._config)
+
     def _write_project(self) -> None:
         if (self._project / "params.yaml").is_file():
             return
         self._project.mkdir(parents=True)
-        params = merged([read_layer(ROOT / "params.yaml"), read_layer(ROOT / f"params/{self._name}.yaml")])
+        params = self._params()
         pictures = self._pictures
         for key, value in {
             "data.root": "data/demo",
@@ -159,7 +177,8 @@ class Rehearsal:
         settings = self._as_it_was(load_settings(self._project / "params.yaml"))
         device = torch.device(self._device)
         dtype = frozen_dtype(settings.model.dtype, device)
-        return Sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").held()
+        sizes = SeamSizes if self._has_seam else Sizes
+        return sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").held()
 
     def _as_it_was(self, settings: Settings) -> Settings:
         """With batches no larger than what there was to fill them."""
@@ -184,10 +203,6 @@ def _peak_of(process: subprocess.Popen[Any]) -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_EVERY_S)
     return peak
-
-
-def _bytes_on_disk(config: Blip2Config) -> int:
-    return 2 * sum(parameter.numel() for parameter in on_meta(config).parameters())
 
 
 def _rows(path: Path) -> int:
@@ -224,9 +239,10 @@ def run(given: argparse.Namespace) -> None:
     print(f"{machine(given.device)}; {layers}, {given.pictures} pictures\n")
     print(f"{_COLUMNS}\n{'|---' * 9}|", flush=True)
     for name in given.models:
-        config = published_config(f"blip2-{name}", given.layers)
+        whole_name = name if name in CONFIGS else f"blip2-{name}"
+        config = (seam_config if name in CONFIGS else published_config)(whole_name, given.layers)
         folder = given.folder.resolve() / f"{name}-{given.layers or 'all'}-{given.pictures}-{given.device}"
-        rehearsal = Rehearsal(folder, f"blip2-{name}", config, given.device, given.pictures, given.questions)
+        rehearsal = Rehearsal(folder, whole_name, config, given.device, given.pictures, given.questions)
         for line in rehearsal.lines(rehearsal.run()):
             print(line, flush=True)
 
@@ -234,8 +250,8 @@ def run(given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     names = [name.removeprefix("blip2-") for name in PUBLISHED]
-    parser.add_argument("--models", nargs="+", choices=names, default=names)
-    parser.add_argument("--layers", type=int, help="of ViT, Q-Former and language model, at most; none: all")
+    parser.add_argument("--models", nargs="+", choices=[*names, *CONFIGS], default=names)
+    parser.add_argument("--layers", type=int, help="of each part, at most; none: all")
     parser.add_argument("--pictures", type=int, default=24, help="drawn ones")
     parser.add_argument("--questions", type=int, default=2, help="a picture")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")

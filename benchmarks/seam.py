@@ -2,6 +2,7 @@
 
     python benchmarks/seam.py                # toy size, as the tests have it
     python benchmarks/seam.py --layers 2     # the published widths, random weights; about 6 GB of memory
+    python benchmarks/seam.py --layers 2 --families llava      # one alone
 
 Out: a Markdown table on standard output. `loss`, `gradient`: the largest difference between a pair's step
 from cached features and from pixels, of gradients relative to the largest number in each; `tokens`: greedy
@@ -38,7 +39,7 @@ from vqa.drawn.drawing import picture
 from vqa.features.shards import OpenShards, Recipe, part_of, write_shard
 from vqa.foundation.seeded import generator_of
 from vqa.settings import load_settings
-from vqa.sizing.seam_published import CONFIGS
+from vqa.sizing.seam_published import seam_config
 from vqa.vlm import lora, seam
 from vqa.vlm.families import Seam, SeamProcessor
 from vqa.vlm.looks import Look
@@ -61,9 +62,9 @@ _PUBLISHED: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 
 
-def models(layers: int | None) -> Iterator[tuple[str, Any, SeamProcessor]]:
+def models(families: Sequence[str], layers: int | None) -> Iterator[tuple[str, Any, SeamProcessor]]:
     """Name, model and processor of each family."""
-    for family in FAMILIES:
+    for family in families:
         model, theirs = toy_seam(family)
         image_processor = theirs.image_processor
         name = family
@@ -78,15 +79,7 @@ def models(layers: int | None) -> Iterator[tuple[str, Any, SeamProcessor]]:
 def published(name: str, layers: int, toy: Any) -> Any:
     """The published widths with the tokens of a toy of its family."""
     torch.manual_seed(0)
-    config, seen = CONFIGS[name](), "depth" if "qwen" in name else "num_hidden_layers"
-    text = config.get_text_config()
-    share = layers / text.num_hidden_layers
-    setattr(config.vision_config, seen, max(2, round(share * getattr(config.vision_config, seen))))
-    text.num_hidden_layers = layers
-    for kind in ("layer_types", "fullatt_block_indexes"):
-        for part in (text, config.vision_config):
-            if getattr(part, kind, None):
-                setattr(part, kind, getattr(part, kind)[:layers] if kind == "layer_types" else [1])
+    config = seam_config(name, layers)
     config.image_token_id = toy.image_token_id
     for mark in ("vision_start_token_id", "vision_end_token_id", "video_token_id"):
         if hasattr(toy, mark):
@@ -214,9 +207,10 @@ def seconds(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--layers", type=int, help="of published widths; none: toy size")
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     given = parser.parse_args()
     titles = ["model", "loss", "gradient", "tokens", "a picture", "live", "cached", "times as fast"]
-    rows = [row_of(*model) for model in models(given.layers)]
+    rows = [row_of(*model) for model in models(given.families, given.layers)]
     print(tabulate(rows, titles, tablefmt="github", disable_numparse=True))
 
 

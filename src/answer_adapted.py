@@ -31,7 +31,7 @@ from vqa.vlm.generation import (
     allowed_answers,
     pictures_of_other_groups,
     texts_for,
-    texts_without_question,
+    unasked,
 )
 from vqa.vlm.pretrained import Pretrained
 
@@ -62,7 +62,7 @@ def run() -> None:
         settings.evaluate.num_beams,
         allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
     )
-    others = pictures_of_other_groups(pairs, SEED)
+    others = pictures_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:
         print(f"{TEST} has one group of pictures: another picture is one of the same", file=sys.stderr)
     run_of = {
@@ -85,8 +85,9 @@ def run() -> None:
             system: texts_for(pairs, features, model, decoding, system, kept[system])
             for system, features in views.items()
         }
-        alone = "picture_alone"
-        texts[alone] = texts_without_question(pairs, store, model, decoding, alone, kept[alone])
+        alone, (wordless, pictures) = "picture_alone", unasked(pairs)
+        said = texts_for(wordless, store, model, decoding, alone, kept[alone])
+        texts[alone] = [said[picture] for picture in pictures]
         if is_first:
             for system, path in OUTS.items():
                 write_predictions(path, pairs, texts[system])

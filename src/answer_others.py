@@ -18,7 +18,7 @@ from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import Unfinished, held
-from vqa.inference.other_models import texts_of_other
+from vqa.inference.other_models import key_of, texts_of_other, title_of
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
@@ -35,20 +35,20 @@ def run() -> None:
     join_processes()
     run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
     kept = {
-        name: Unfinished(durable_folder("answers"), {"other": name} | run_of)
-        for name in settings.evaluate.compare
+        other: Unfinished(durable_folder("answers"), key_of(other) | run_of)
+        for other in settings.evaluate.compare
     }
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder for unfinished in kept.values()], is_first):
         texts = {
-            name: texts_of_other(name, pairs, root, max_new_tokens, device, unfinished)
-            for name, unfinished in kept.items()
+            title_of(other): texts_of_other(other, pairs, root, max_new_tokens, device, unfinished)
+            for other, unfinished in kept.items()
         }
         if is_first:
             shutil.rmtree(OUT, ignore_errors=True)
             OUT.mkdir(parents=True)
-            for name, said in texts.items():
-                file = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name.strip('/'))}.csv"
+            for title, said in texts.items():
+                file = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', title.strip('/'))}.csv"
                 write_predictions(OUT / file, pairs, said)
             for unfinished in kept.values():
                 unfinished.remove()

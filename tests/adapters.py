@@ -1,11 +1,20 @@
-"""Adapters whose random weights count, and the gradients that two ways of computing give them."""
+"""Adapters whose random weights count, and what two ways of computing make of them."""
 
+import copy
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vqa.settings import Lora
+from vqa.vlm import lora
+from vqa.vlm.halves import LiveHalf
+
+QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
+ANSWERS = ["red", "2", "wood"]
+_HALF_A_UNIT = 2**-8  # of a number in bf16, relative
 
 
 def settings(**changes: Any) -> Lora:
@@ -40,6 +49,59 @@ def gradients_of(model: torch.nn.Module, loss: Tensor) -> Gradients:
     assert all(gradient.abs().max() > 0 for gradient in found.values())
     model.zero_grad()
     return found
+
+
+Step = tuple[Tensor, Gradients]  # a loss and what it gives the adapter
+
+
+def step_of(model: LiveHalf, batch: dict[str, Tensor], features: Any) -> Step:
+    loss = model(**batch, features=features)["loss"]
+    return loss, gradients_of(model, loss)
+
+
+def assert_equal_steps(ours: Step, theirs: Step, close: float) -> None:
+    """In fp32; gradients to `close` of the largest one."""
+    torch.testing.assert_close(ours[0], theirs[0], atol=close, rtol=0)
+    for name, gradient in theirs[1].items():
+        scale = max(1.0, float(gradient.abs().max()))
+        torch.testing.assert_close(ours[1][name], gradient, atol=close * scale, rtol=0)
+
+
+def assert_as_close_as_bf16_to_fp32(
+    ours: Step, theirs: Step, model: LiveHalf, batch: dict[str, Tensor], features: Any
+) -> None:
+    """bf16 keeps 8 bits, and processors round its sums differently. So both are held against the same weights
+    computed in fp32: they must be as close to each other as theirs is to that.
+    """
+    exactly = copy.deepcopy(model).float()
+    exactly.frozen_dtype = torch.float32
+    exact = step_of(exactly, batch, features)
+    assert distance(ours[1], theirs[1]) <= distance(theirs[1], exact[1])
+    difference, loss = abs(theirs[0].item() - exact[0].item()), theirs[0].item()
+    assert abs(ours[0].item() - loss) <= max(difference, 2 * _HALF_A_UNIT * loss)
+
+
+def merged_like_in_training(
+    fresh: Callable[[], Any], logits: Callable[[Any], Tensor], folder: Path, changes: dict[str, Any]
+) -> Any:
+    """The merged model: an adapter with `changes`, saved into `folder`, says in it what it said in training,
+    and so it does loaded again and beside the weights.
+    """
+    trained, plain = fresh(), logits(fresh())
+    lora.add_adapter(trained, settings(**changes), "toy")
+    shake(trained.eval())
+    if changes.get("train_projection"):
+        torch.nn.init.normal_(trained.projection.weight)
+    lora.save_adapter(trained, folder)
+    resumed, merged, beside = fresh(), fresh(), fresh()
+    lora.add_adapter(resumed, settings(**changes), "toy")
+    lora.load_adapter(resumed.eval(), folder)
+    lora.merge(merged, folder)
+    lora.merge(beside, folder, is_merged=False)
+    for other in (resumed, merged, beside):
+        torch.testing.assert_close(logits(other), logits(trained), atol=2e-4, rtol=1e-4)
+    assert (logits(trained) - plain).abs().max() > 1e-2
+    return merged
 
 
 def distance(some: Gradients, others: Gradients) -> float:

@@ -1,13 +1,18 @@
 """Stages and tools as commands of their own, as dvc and people run them: started, watched, killed."""
 
+import http.client
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from conftest import ROOT
 
@@ -76,6 +81,28 @@ def killed_at(stage: str | list[str], pattern: str) -> None:
         printed += letter
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@contextmanager
+def served() -> Iterator[Callable[[dict[str, str]], Any]]:
+    """`python src serve` at a free port: what posts to it and returns its reply."""
+    process = started(["serve", "--port", "0"])
+    try:
+        assert process.stdout
+        port = next(filter(None, (re.search(r"127\.0\.0\.1:(\d+)", line) for line in process.stdout)))[1]
+
+        def post(content: dict[str, str]) -> Any:
+            connection = http.client.HTTPConnection("127.0.0.1", int(port))
+            connection.request("POST", "/", json.dumps(content))
+            said = json.loads(connection.getresponse().read())
+            connection.close()
+            return said
+
+        yield post
+    finally:
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=600)
+    assert "Traceback" not in printed
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,8 +1,11 @@
 """Published configurations of two layers, true in all but width and picture size."""
 
+from typing import Any
+
 from transformers import Blip2Config
 
 from vqa.sizing.published import published_config
+from vqa.sizing.seam_published import seam_config
 
 
 def narrowed(name: str) -> Blip2Config:
@@ -18,4 +21,24 @@ def narrowed(name: str) -> Blip2Config:
     }.items():
         for key, value in widths.items():
             setattr(getattr(config, part), key, value)
+    return config
+
+
+def narrowed_seam(name: str) -> Any:
+    """The same of a model with the seam, whose pictures stay as large as they are."""
+    config = seam_config(name, 2)
+    text, sight = config.get_text_config(), config.vision_config
+    widths = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "head_dim": 16}
+    widths["num_key_value_heads"] = 2
+    if "qwen" in name:
+        text.rope_parameters = text.rope_parameters | {"mrope_section": [2, 3, 3]}
+        widths.pop("head_dim")
+        sight.out_hidden_size = 64
+    if "paligemma" in name:
+        config.projection_dim = sight.projection_dim = 64
+    for key, value in widths.items():
+        setattr(text, key, value)
+    for key, value in {"hidden_size": 32, "intermediate_size": 64}.items():
+        setattr(sight, key, value)
+    setattr(sight, "num_heads" if "qwen" in name else "num_attention_heads", 2)
     return config

@@ -76,6 +76,11 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
         ("train", {"group_by_length": True, "pairs_together": 2}, "train is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
+        (
+            "evaluate",
+            {"compare": [{"name": "a"}]},
+            "evaluate.compare.0 is {'name': 'a'}: it must be a model's name, or name, regions and answers of",
+        ),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
     ],
 )

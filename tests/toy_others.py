@@ -12,14 +12,23 @@ from transformers import (
     BlipProcessor,
     CLIPImageProcessorPil,
     CLIPVisionConfig,
+    ConvNextImageProcessorPil,
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    ResNetConfig,
+    ResNetModel,
+    RTDetrConfig,
+    RTDetrForObjectDetection,
+    RTDetrImageProcessorPil,
+    RTDetrResNetConfig,
     ViltConfig,
     ViltForQuestionAnswering,
     ViltImageProcessorPil,
     ViltProcessor,
+    VisualBertConfig,
+    VisualBertForQuestionAnswering,
 )
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] [DEC] what color is the lamp ? red blue wood how many".split()
@@ -77,6 +86,44 @@ def llava(folder: Path, toy: Blip2Processor) -> None:
         num_additional_image_tokens=1,
     )
     processor.save_pretrained(folder)
+
+
+def visualbert(folder: Path, size: int) -> None:
+    """`size`: numbers a region. Its answers have no names, as on the hub."""
+    words = bert_tokenizer(folder)
+    config = VisualBertConfig(**SMALL, vocab_size=len(WORDS), visual_embedding_dim=size, num_labels=3)
+    VisualBertForQuestionAnswering(config).save_pretrained(folder)
+    words.save_pretrained(folder)
+
+
+def resnet(folder: Path, size: int) -> None:
+    """ResNet-50's shape: 7 × 7 cells of pictures of 224 pixels, each of `size` numbers."""
+    ResNetModel(
+        ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, size], depths=[1, 1, 1, 1])
+    ).save_pretrained(folder)
+    ConvNextImageProcessorPil(size={"shortest_edge": 224}).save_pretrained(folder)
+
+
+def detector(folder: Path, size: int) -> None:
+    """An RT-DETR over a ResNet with cells of `size` numbers."""
+    config = RTDetrConfig(
+        backbone_config=RTDetrResNetConfig(
+            embedding_size=8,
+            hidden_sizes=[8, 8, 8, size],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        encoder_in_channels=[8, 8, size],
+        **dict.fromkeys(("d_model", "encoder_hidden_dim", "encoder_ffn_dim", "decoder_ffn_dim"), 16),
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        decoder_layers=1,
+        decoder_in_channels=[16, 16, 16],
+        num_queries=20,
+    )
+    RTDetrForObjectDetection(config).save_pretrained(folder)
+    RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
 
 
 MAKERS = {"blip": blip, "vilt": vilt, "llava": llava}

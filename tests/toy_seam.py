@@ -55,13 +55,13 @@ _SIGHT: dict[str, Any] = {
     "patch_size": 8,
     "initializer_range": 0.2,
 }
-_LLAVA_TEMPLATE = (
+LLAVA_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | upper }}: "
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n"
     "{% else %}{{ part['text'] }} {% endif %}{% endfor %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
-_QWEN_TEMPLATE = (
+QWEN_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
     "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
@@ -96,7 +96,7 @@ def _llava(tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any]:
         patch_size=8,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=_LLAVA_TEMPLATE,
+        chat_template=LLAVA_TEMPLATE,
     )
     return LlavaForConditionalGeneration(config), processor
 
@@ -199,7 +199,7 @@ def _qwen(tokenizer: PreTrainedTokenizerFast) -> tuple[Any, Any]:
         video_token_id=len(tokenizer) - 6,
     )
     return Qwen2_5_VLForConditionalGeneration(config), _QwenProcessor(
-        image_processor, tokenizer, _QWEN_TEMPLATE
+        image_processor, tokenizer, QWEN_TEMPLATE
     )
 
 

@@ -180,12 +180,29 @@ class Train:
 
 
 @dataclass(frozen=True, config=_CHECKED)
+class OnRegions:
+    """A VisualBERT, what sees the regions that it reads, the file of its answers (None: it names them)."""
+
+    name: str
+    regions: str
+    answers: Path | None
+
+
+def _name_or_regions(entry: object) -> object:
+    if isinstance(entry, str) or (
+        isinstance(entry, dict) and entry.keys() == {field.name for field in fields(OnRegions)}
+    ):
+        return entry
+    raise ValueError("it must be a model's name, or name, regions and answers of a VisualBERT")
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class Evaluate:
     batch_size: Count
     max_new_tokens: Count
     num_beams: Count
     constrained: bool
-    compare: list[str]
+    compare: list[Annotated[str | OnRegions, BeforeValidator(_name_or_regions)]]
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
     speed_images: Count

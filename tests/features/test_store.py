@@ -12,6 +12,7 @@ import vqa.features.shards
 from vqa.features.shards import OpenShards, Plan, Recipe, finish, plan, write_shard
 from vqa.features.store import FeatureStore
 from vqa.foundation.errors import InputError
+from vqa.vlm.looks import Look
 
 MODEL: dict[str, str | None] = {
     "name": "toy",
@@ -72,6 +73,21 @@ def test_rows_are_found_by_name_across_shards(tmp_path: Path) -> None:
     check(tmp_path, images(0, 1, 2, 3, 4))
     rows = FeatureStore(tmp_path, MODEL, "qformer").rows(["4.jpg", "0.jpg", "3.jpg"])
     assert [float(row[0, 0]) for row in rows] == [float(features_of(sha(i))[0, 0]) for i in (4, 0, 3)]
+
+
+def test_the_form_of_a_look_is_its_rows_and_grid_and_pictures_that_are_alike_have_none(
+    tmp_path: Path,
+) -> None:
+    build(tmp_path / "alike", images(0, 1))
+    assert FeatureStore(tmp_path / "alike", MODEL, "qformer").form("1.jpg") == ()
+    todo = plan(tmp_path / "looks", work_of(tmp_path / "looks"), [sha(0), sha(1)], RECIPE, 2)
+    looks = {sha(0): Look(torch.ones(2, 3), (1, 2)), sha(1): Look(torch.ones(5, 3), (1, 5))}
+    for shard in todo.missing:
+        write_shard(work_of(tmp_path / "looks"), shard, [looks[p] for p in shard.pictures], RECIPE)
+    finish(tmp_path / "looks", work_of(tmp_path / "looks"), todo, images(0, 1), RECIPE, {"torch": "1"})
+    store = FeatureStore(tmp_path / "looks", MODEL, "qformer")
+    assert [store.form(f"{i}.jpg") for i in range(2)] == [(2, 1, 2), (5, 1, 5)]
+    assert [len(look.rows) for look in store.rows(["1.jpg", "0.jpg"])] == [5, 2]
 
 
 def test_one_row_serves_two_names_of_the_same_bytes(tmp_path: Path) -> None:

@@ -7,20 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import random_seam
 import torch
+from PIL import Image
 from random_blip2 import write_to_hub_cache
-from rehearsal import Rehearsal, Took
+from rehearsal import STAGES, Rehearsal, Took
 from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, Blip2Config, Blip2ForConditionalGeneration
 
 from conftest import ROOT
-from narrow import narrowed
+from narrow import narrowed, narrowed_seam
 from vqa.foundation.errors import InputError
 from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
 OPT, T5 = "blip2-opt-2.7b", "blip2-flan-t5-xl"
+# Tokens of published models with the seam: of a picture, the last of an answer, what fills batches up.
+TOKENS = {
+    "llava-1.5-7b": ({"<image>": 32000}, {"</s>": 2}, {"<pad>": 32001}),
+    "paligemma2-3b": ({"<image>": 257152}, {"<eos>": 1}, {"<pad>": 0}),
+    "smolvlm-256m": ({"<image>": 49190}, {"<end_of_utterance>": 49279}, {"<|im_end|>": 2}),
+    "qwen2.5-vl-3b": ({"<|image_pad|>": 151655}, {"<|im_end|>": 151645}, {"<|endoftext|>": 151643}),
+}
 
 
 @pytest.fixture(scope="module", params=[OPT, T5])
@@ -89,6 +98,40 @@ def test_tokens_have_the_published_ids(copy: tuple[Path, str]) -> None:
         assert ids[-1] == 1
         assert tokenizer.convert_tokens_to_ids("<extra_id_0>") == 32099
     assert 7 <= len(ids) <= 10  # words, not letters
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_copy_of_a_model_with_the_seam_looks_and_answers_with_the_published_ids(
+    name: str, tmp_path: Path, drawings: list[Image.Image]
+) -> None:
+    snapshot = random_seam.write_to_hub_cache(tmp_path, "some/one", narrowed_seam(name), 4_000_000)
+    assert len(list(snapshot.glob("*.safetensors"))) > 1
+    pretrained = Pretrained(str(snapshot))
+    pretrained.check()
+    encoder, answers = pretrained.load_halves("{question} Answer in one word.", CPU, "qformer")
+    (look,) = encoder.features(encoder.pixels(drawings[:1]))
+    tokens: Any = answers.tokens
+    ids = tokens.prompt_ids("What color is the lamp?", look)
+    image, end, pad = TOKENS[name]
+    for token, number in (image | end | pad).items():
+        assert tokens.tokenizer.convert_tokens_to_ids(token) == number
+    assert ids.count(tokens.image_token_id) == len(look.rows)
+    assert [tokens.image_token_id] == list(image.values())
+    assert [answers._end_token_id] == list(end.values())
+    assert [answers._pad_token_id] == list(pad.values())
+    assert "What color is the lamp? Answer in one word." in tokens.tokenizer.decode(ids)
+    assert answers.texts(["What color is the lamp?"], [look], 3)
+
+
+def test_a_model_with_the_seam_goes_through_all_stages(tmp_path: Path) -> None:
+    name = "qwen2.5-vl-3b"
+    rehearsal = Rehearsal(tmp_path, name, narrowed_seam(name), "cpu", pictures=8, questions=2)
+    lines = list(rehearsal.lines(rehearsal.run()))
+    assert [line.split(" | ")[1] for line in lines] == list(STAGES)
+    seen, learnt, *_ = (line.split(" | ")[-2] for line in lines)
+    shares = [int(share.removeprefix("1 × ").removesuffix("%")) for share in (seen, learnt)]
+    assert sum(shares) == pytest.approx(100, abs=1)  # each half, once, without the other
+    assert not (tmp_path / "hub").exists()
 
 
 def test_a_copy_that_was_cut_short_is_written_again_and_a_whole_one_is_kept(tmp_path: Path) -> None:

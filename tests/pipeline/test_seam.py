@@ -1,5 +1,6 @@
 """Every stage and tool with each family that has the seam, from a folder, at toy size."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from peft import PeftModel
 from transformers import AutoConfig
 
 import measure_speed
+from commands import served
 from stages import TO_JUDGED
 from toy_seam import FAMILIES, seam_folder
 from vqa.catalogue.abo import image_path
@@ -68,6 +70,17 @@ def test_stages_and_tools_run_and_agree(judged: Path, capsys: pytest.CaptureFixt
     ask.ask(asked[:6], [], None, 1, ADAPTER)
     for line, row in zip(capsys.readouterr().out.splitlines(), lora, strict=False):
         assert f"  {row['generated_answer'].lower()} " in line.lower()
+
+    shown = Answerer(settings, CPU, ADAPTER, is_switched=True)
+    features = shown.features([load_image(paths[0])])
+    content = base64.b64encode(paths[0].read_bytes()).decode()
+    with served() as post:
+        said = post({"picture": content, "question": asked[0][1], "adapter": ADAPTER.as_posix()})
+    for name, answers in said.items():
+        (ours,) = shown.answers(features, [asked[0][1]], 3, is_adapted=name == "adapted")
+        assert [answer["word"] for answer in answers] == [answer.word for answer in ours]
+    assert list(said) == ["base", "adapted"]
+    assert said["base"] != said["adapted"]
 
 
 def _answers(name: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Cached halves and full model are one function: loss, gradients and tokens, OPT and T5, fp32 and bf16."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,24 @@ from PIL import Image
 from torch import Tensor
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from adapters import distance, gradients_of, settings, shake
+from adapters import (
+    ANSWERS,
+    QUESTIONS,
+    assert_as_close_as_bf16_to_fp32,
+    assert_equal_steps,
+    gradients_of,
+    merged_like_in_training,
+    settings,
+    shake,
+    step_of,
+)
 from toy import PROMPT, toy_model
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
 
 CPU = torch.device("cpu")
-QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
-ANSWERS = ["red", "2", "wood"]
 # Largest difference allowed in fp32, of gradients relative to the largest one: some hundred roundings.
 CLOSE = 1e-4
-# bf16 keeps 8 bits, and processors round its sums differently. So both ways are held against the same weights
-# computed in fp32: they must be closer to each other than the full model is to that. T5 rounds its
-# log-probabilities and their mean, too, where we take both in fp32.
-HALF_A_UNIT = 2**-8  # of a number in bf16, relative
 LEVELS: list[Level] = ["qformer", "vit"]
 
 
@@ -63,25 +66,15 @@ def test_loss_and_every_gradient_equal_the_full_model_on_the_pictures(
     shake(answers)
     batch = answers.training_batch(QUESTIONS, ANSWERS)
 
-    loss = answers(**batch, features=features)["loss"]
-    cached = gradients_of(answers, loss)
+    cached = step_of(answers, batch, features)
     cast.language_model = answers.language_model  # the same adapted module inside the full model
-    full_loss = cast(pixel_values=pixels.to(dtype), **batch).loss.float()
-    full = gradients_of(answers, full_loss)
+    loss = cast(pixel_values=pixels.to(dtype), **batch).loss.float()
+    full = loss, gradients_of(answers, loss)
 
     if dtype == torch.float32:
-        torch.testing.assert_close(loss, full_loss, atol=CLOSE, rtol=0)
-        for name, gradient in full.items():
-            scale = max(1.0, float(gradient.abs().max()))
-            torch.testing.assert_close(cached[name], gradient, atol=CLOSE * scale, rtol=0)
-        return
-    exactly = copy.deepcopy(answers).float()
-    exactly.frozen_dtype = torch.float32
-    exact_loss = exactly(**batch, features=features)["loss"]
-    exact = gradients_of(exactly, exact_loss)
-    assert distance(cached, full) < distance(full, exact)
-    ours, theirs, exactly_theirs = loss.item(), full_loss.item(), exact_loss.item()
-    assert abs(ours - theirs) < max(abs(theirs - exactly_theirs), 2 * HALF_A_UNIT * theirs)
+        assert_equal_steps(cached, full, CLOSE)
+    else:  # T5 rounds its log-probabilities and their mean, too, where we take both in fp32
+        assert_as_close_as_bf16_to_fp32(cached, full, answers, batch, features)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -148,22 +141,7 @@ def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
             found: Tensor = answers(**batch, features=features)["logits"]
             return found
 
-    trained, plain = fresh(), logits(fresh())
-    lora.add_adapter(trained, settings(**changes), "toy")
-    shake(trained.eval())
-    if changes.get("train_projection"):
-        torch.nn.init.normal_(trained.projection.weight)
-    lora.save_adapter(trained, tmp_path)
-
-    resumed = fresh()
-    lora.add_adapter(resumed, settings(**changes), "toy")
-    lora.load_adapter(resumed.eval(), tmp_path)
-    merged, beside = fresh(), fresh()
-    lora.merge(merged, tmp_path)
-    lora.merge(beside, tmp_path, is_merged=False)
-    for other in (resumed, merged, beside):
-        torch.testing.assert_close(logits(other), logits(trained), atol=2e-4, rtol=1e-4)
-    assert (logits(trained) - plain).abs().max() > 1e-2
+    merged = merged_like_in_training(fresh, logits, tmp_path, changes)
     assert not isinstance(merged.language_model, PeftModel)
 
 

@@ -16,7 +16,7 @@ from vqa.vlm.generation import (
     Swapped,
     pictures_of_other_groups,
     texts_for,
-    texts_without_question,
+    unasked,
 )
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
@@ -52,9 +52,10 @@ def test_nothing_asked_is_the_prompt_around_no_words_and_one_text_a_picture(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
     answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
-    found = texts_without_question(PAIRS, Random(), answers, Decoding(4, 5), "")
-    unasked = answers.texts(["", "", ""], Random().rows(["0", "1", "2"]), max_new_tokens=5)
-    assert found == [unasked[i % 3] for i in range(7)]
+    wordless, pictures = unasked(PAIRS)
+    found = texts_for(wordless, Random(), answers, Decoding(4, 5), "")
+    assert found == answers.texts(["", "", ""], Random().rows(["0", "1", "2"]), max_new_tokens=5)
+    assert pictures == [i % 3 for i in range(7)]
 
 
 def in_groups(sizes: Sequence[int]) -> list[Pair]:
@@ -90,6 +91,26 @@ def test_the_seed_decides_which_picture_stands_for_which_and_their_order_does_no
     pairs = in_groups([1] * 20)
     drawn = pictures_of_other_groups(pairs, 0)
     assert pictures_of_other_groups(pairs[::-1], 0) == drawn != pictures_of_other_groups(pairs, 1)
+
+
+def test_another_picture_takes_as_many_tokens_where_another_group_has_such_a_one() -> None:
+    pairs = in_groups([2, 1, 1, 1, 1, 1, 1])
+    form_of = dict(zip((f"{i}.jpg" for i in range(8)), "aaaabbcd", strict=True))
+    group_of = {pair.image_name: pair.split_group for pair in pairs}
+    for seed in range(20):
+        other = pictures_of_other_groups(pairs, seed, form_of.__getitem__)
+        assert other.keys() == group_of.keys() == set(other.values())
+        assert all(group_of[name] != group_of[theirs] for name, theirs in other.items())
+        assert all(form_of[name] == form_of[other[name]] for name in group_of if form_of[name] in "ab")
+        assert (other["6.jpg"], other["7.jpg"]) == ("7.jpg", "6.jpg")  # of forms that no other has
+
+
+def test_a_picture_whose_form_no_other_has_looks_at_any_of_another_group() -> None:
+    pairs = in_groups([1, 2, 2])
+    form_of = dict(zip((f"{i}.jpg" for i in range(5)), "xaaaa", strict=True))
+    other = pictures_of_other_groups(pairs, 0, form_of.__getitem__)
+    assert other["0.jpg"] in {f"{i}.jpg" for i in range(1, 5)}
+    assert {other[f"{i}.jpg"] for i in range(1, 5)} == {f"{i}.jpg" for i in range(1, 5)}
 
 
 def test_swapped_features_are_the_other_picture_s() -> None:

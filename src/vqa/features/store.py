@@ -87,10 +87,19 @@ class FeatureStore:
         self._images: dict[str, str] = manifest["images"]
         shards = {file: _opened(folder / file) for file in manifest["shards"]}
         self._files = {file: features_in(shard) for file, shard in shards.items()}
+        headers = {file: json.loads(shard.metadata()[HEADER]) for file, shard in shards.items()}
         self._rows = {
             picture: (file, row)
-            for file, shard in shards.items()
-            for row, picture in enumerate(json.loads(shard.metadata()[HEADER])["pictures"])
+            for file, header in headers.items()
+            for row, picture in enumerate(header["pictures"])
+        }
+        self._forms = {
+            picture: (length, *grid)
+            for header in headers.values()
+            if "lengths" in header
+            for picture, length, grid in zip(
+                header["pictures"], header["lengths"], header["grids"], strict=True
+            )
         }
 
     @property
@@ -108,6 +117,10 @@ class FeatureStore:
             ) from error
         found = self._files[file](row)
         return Look(found.rows.float(), found.grid) if isinstance(found, Look) else found.float()
+
+    def form(self, image_name: str) -> tuple[int, ...]:
+        """How many rows a picture has, and their grid; () where all pictures are alike."""
+        return self._forms.get(self._images.get(image_name, ""), ())
 
     def rows(self, image_names: Sequence[str]) -> Any:
         """`looks.Features` of several pictures, fp32, in the order asked for."""

@@ -1,8 +1,8 @@
 """Other Hugging Face models that answer questions about pictures, zero-shot, into our predictions.
 
 Through the auto classes: classifiers of answers (ViLT), generators for visual question answering (BLIP), and
-image-text-to-text models (LLaVA and most since), whose chat template is used where they have one.
-VisualBERT wants a detector's features instead of a picture, so it cannot be run.
+image-text-to-text models (LLaVA and most since), whose chat template is used where they have one. VisualBERT,
+which no auto class has, reads regions instead of pixels: see `visualbert`.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,13 @@ from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import load_image
 from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
 from vqa.foundation.errors import InputError
+from vqa.foundation.files import sha256_of
 from vqa.foundation.memory import in_memory
 from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
+from vqa.inference.visualbert import VisualBert
 from vqa.pairs.pair import Pair
+from vqa.settings import OnRegions
 
 _REQUEST = "{question} Answer in one word."
 
@@ -51,6 +54,11 @@ class OtherModel:
                 f"params.yaml: evaluate.compare has {name!r}, but no model can be read there; give a folder "
                 "or a hub id such as Salesforce/blip-vqa-base"
             ) from error
+        if kind == "visual_bert":
+            raise InputError(
+                f"params.yaml: evaluate.compare has {name!r}, a VisualBERT, which reads regions instead of "
+                f"pixels; give {{name: {name}, regions: microsoft/resnet-50, answers: FILE}} instead"
+            )
         self._is_answerer = kind in MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES
         if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise InputError(
@@ -84,8 +92,28 @@ class OtherModel:
         return f"USER: <image>\n{request} ASSISTANT:"
 
 
+def title_of(other: str | OnRegions) -> str:
+    """What its row is called."""
+    if isinstance(other, str):
+        return other
+    return f"{other.name} on {other.regions}, not its training features"
+
+
+def key_of(other: str | OnRegions) -> dict[str, str]:
+    """What its answers depend on beside the questions."""
+    path = None if isinstance(other, str) else other.answers
+    of_file: dict[str, str] = {"answers": sha256_of(path)} if path and path.is_file() else {}
+    return {"other": title_of(other)} | of_file
+
+
+def _loaded(other: str | OnRegions, device: torch.device) -> "OtherModel | VisualBert":
+    if isinstance(other, str):
+        return OtherModel(other, device)
+    return VisualBert(other.name, other.regions, other.answers, device)
+
+
 def texts_of_other(
-    name: str,
+    other: str | OnRegions,
     pairs: Sequence[Pair],
     root: Path,
     max_new_tokens: int,
@@ -96,7 +124,7 @@ def texts_of_other(
     started; each gets all. Those that `unfinished` has are not asked for again.
 
     Raises:
-        InputError: as `OtherModel`, or the model does not fit into memory.
+        InputError: as `OtherModel` or `VisualBert`, or the model does not fit into memory.
     """
     rank, world = rank_and_world()
     pictures = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
@@ -104,8 +132,9 @@ def texts_of_other(
     wait_for_all()  # every process has read the same before one adds to it
     left = [i for i, pair in enumerate(pairs) if i not in done]
     mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
+    name = other if isinstance(other, str) else other.name
     smaller = "name a smaller model in evaluate.compare in params.yaml"
-    model = in_memory(lambda: OtherModel(name, device), f"{name} does not fit on {device}", smaller)
+    model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
     said: dict[int, str] = {}
     last, image = "", None
     label = name.rsplit("/", 1)[-1]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from vqa.settings import Settings
+from vqa.sizing.seam_published import seam_on_meta
 from vqa.sizing.sizes import TARGET_TOKENS, TEXT_TOKENS, Held, scorer_bytes
 from vqa.vlm import lora, seam
 from vqa.vlm.families import Seam
@@ -25,13 +26,13 @@ _TILES = 17  # of a square picture as Idefics3's processor cuts it by default: 4
 class SeamSizes:
     """What a model with the seam and its adapter take under `settings`; `dtype` of the frozen weights."""
 
-    def __init__(self, config: Any, settings: Settings, dtype: torch.dtype) -> None:
+    def __init__(self, config: Any, settings: Settings, dtype: torch.dtype, is_gpu: bool = True) -> None:
+        """`is_gpu` False: on a CPU, where nothing is rounded for speed."""
         self._config, self._settings, self._size = config, settings, dtype.itemsize
-        self._text = config.get_text_config()
+        self._text, self._is_gpu = config.get_text_config(), is_gpu
         family = Seam(config)
+        self._model = seam_on_meta(config).to(dtype)
         with torch.device("meta"):
-            self._model = family.model_class(config).to(dtype)
-            self._model.tie_weights()
             adapted = lora.adapted(copy.deepcopy(self._model).get_decoder(), settings.lora, "counted")
         self.parameters = _count(self._model)
         self.trainable, _ = lora.trainable_share(adapted)
@@ -80,8 +81,8 @@ class SeamSizes:
 
     def learning(self, pairs: int) -> Held:
         """The train stage with so many pairs at once."""
-        # A fp32 weight, its gradient and Adam's two moments, and autocast's copy of the weight.
-        adapter = (16.0 + self._size) * self.trainable
+        # A fp32 weight, its gradient and Adam's two moments; on a GPU also autocast's copy of the weight.
+        adapter = (16.0 + (self._size if self._is_gpu else 0)) * self.trainable
         logits = (2 * self._size + 8) * TARGET_TOKENS * self._text.vocab_size
         scorer = scorer_bytes(self._settings.evaluate.scorer)
         activations = float(pairs * (self.kept + logits))
@@ -110,6 +111,20 @@ class SeamSizes:
         return Held(
             answering.weights, learning.adapter, answering.activations, answering.cache, learning.scorer
         )
+
+    def held(self) -> dict[str, Held]:
+        """By stage, as `Sizes.held`."""
+        train, answering, looking = self._settings.train, self.answering(), self.looking()
+        learning, validating = self.learning(train.micro_batch_size), self.validating()
+        timed = max(answering.activations + answering.cache, looking.activations)
+        return {
+            "cache_features": looking,
+            "train": max(learning, validating, key=lambda held: held.total),
+            "answer_base": answering,
+            "answer_adapted": answering,
+            "measure_speed": Held(self._size * self.parameters, 4.0 * self.trainable, timed),
+            "evaluate": Held(0.0, scorer=learning.scorer),
+        }
 
     @cached_property
     def kept(self) -> int:

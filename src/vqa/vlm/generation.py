@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -47,15 +47,38 @@ class Swapped:
         return self._features.rows([self._other[name] for name in image_names])
 
 
-def pictures_of_other_groups(pairs: Sequence[Pair], seed: int) -> dict[str, str]:
+def pictures_of_other_groups(
+    pairs: Sequence[Pair], seed: int, form_of: Callable[[str], Hashable] = lambda name: ()
+) -> dict[str, str]:
     """For each picture another one, drawn among those of other groups; each stands for one, once.
 
     In a catalogue whose files are named by product, the next file shows the same product; no group has it in
     common with another. Where one group has more than half of the pictures, the others stand for several of
-    it; where it has all, its next one does.
+    it; where it has all, its next one does. A picture gets one of its own form (`form_of`: how many tokens
+    it takes, and how they lie) where other groups have one: only what is seen shall differ.
     """
     group_of = {pair.image_name: pair.together for pair in pairs}
-    names = sorted(group_of, key=lambda name: (rank_of(seed, group_of[name]), rank_of(seed, name)))
+    by_form: dict[Hashable, dict[str, str]] = {}
+    for name, group in group_of.items():
+        by_form.setdefault(form_of(name), {})[name] = group
+    alike = [groups for groups in by_form.values() if len(set(groups.values())) > 1]
+    drawn = {name: other for groups in alike for name, other in _drawn(groups, seed).items()}
+    rest = {name: group for name, group in group_of.items() if name not in drawn}
+    left = set(rest.values())
+    elsewhere = {name: group for name, group in group_of.items() if group not in left}
+    if len(left) == 1 and elsewhere:
+        names = itertools.cycle(_in_order(elsewhere, seed))
+        return drawn | dict(zip(_in_order(rest, seed), names, strict=False))
+    return drawn | (_drawn(rest, seed) if rest else {})
+
+
+def _in_order(group_of: Mapping[str, str], seed: int) -> list[str]:
+    """Drawn, the pictures of a group side by side."""
+    return sorted(group_of, key=lambda name: (rank_of(seed, group_of[name]), rank_of(seed, name)))
+
+
+def _drawn(group_of: Mapping[str, str], seed: int) -> dict[str, str]:
+    names = _in_order(group_of, seed)
     (largest, size), *others = Counter(group_of.values()).most_common()
     if 2 * size > len(names) and others:
         inside = [name for name in names if group_of[name] == largest]
@@ -131,20 +154,13 @@ def texts_for(
     return texts
 
 
-def texts_without_question(
-    pairs: Sequence[Pair],
-    features: Features,
-    model: LiveHalf,
-    decoding: Decoding,
-    label: str,
-    unfinished: Unfinished | None = None,
-) -> list[str]:
-    """As `texts_for`, but nothing is asked: the prompt's own words with none in the question's place, which
-    training never showed. A picture gets one text, whatever is asked about it.
+def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
+    """A pair without words for each picture, and for every one of `pairs` which of them.
+
+    Answered, it is the prompt's own words with none in the question's place, which training never showed.
     """
     names, pictures = distinct([pair.image_name for pair in pairs])
-    texts = texts_for([Pair(name, "", "") for name in names], features, model, decoding, label, unfinished)
-    return [texts[picture] for picture in pictures]
+    return [Pair(name, "", "") for name in names], pictures
 
 
 def _kept(unfinished: Unfinished, batches: Sequence[Sequence[int]]) -> dict[int, list[str]]:
