@@ -102,6 +102,7 @@ class Data:
 class Generate:
     annotator: Literal["metadata", "csv", "gemini"]
     csv: Path
+    csv_known_word: bool
     images: Count
     questions_per_image: Count
     languages: list[str]
