@@ -21,6 +21,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.evaluation import plots
 from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.data_sets import is_abo
 from vqa.evaluation.markdown import smallest_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
@@ -78,8 +79,9 @@ def run() -> None:
 
     plots.write(PLOTS, test_pairs, texts, intervals)
     path_of = partial(image_path, tree_of(settings.data.root))
+    is_of_report = is_abo(settings.data.root, {pair.image_name for pair in test_pairs})
     with whole_file(PAGE) as file:
-        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of))
+        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")

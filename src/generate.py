@@ -54,7 +54,7 @@ def run(
     metrics: dict[str, Any] = {"annotator": asking.annotator}
     ledger, requests = None, list[Request]()
     if asking.annotator == "csv":
-        pairs, lines = csv_file.pairs_from(asking.csv, lambda: abo.image_names(root))
+        pairs, lines = csv_file.pairs_from(asking.csv, lambda: abo.image_names(root), asking.csv_known_word)
         metrics["lines"] = asdict(lines)
     else:
         products, metrics["listings_left_out"] = abo.read_sample(

@@ -56,6 +56,7 @@ class Data:
 class Generate:
     annotator: Literal["metadata", "csv", "gemini"]
     csv: Path
+    csv_known_word: bool
     images: Count
     questions_per_image: Count
     languages: list[str]

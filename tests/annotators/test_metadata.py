@@ -28,6 +28,11 @@ def test_every_type_that_has_wordings_is_answered_and_read_from_each_of_them() -
     assert read == {kind: {kind} for kind in WORDINGS}
 
 
+def test_two_spellings_of_a_word_are_one_answer() -> None:
+    assert answers(color="Grey")["color"] == answers(color="Dark Grey/Gray")["color"] == "gray"
+    assert answers(material="Aluminium (100% aluminum)")["material"] == "aluminum"
+
+
 def test_an_attribute_that_is_missing_or_ambiguous_is_not_asked_about() -> None:
     assert answers(color="Red and Blue", material=None, pattern="Polka Dot", name="Lamp").keys() == {
         "category",

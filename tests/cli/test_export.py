@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,22 @@ def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_m
             prompt = inputs["input_ids"].shape[1]
             said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
             assert first_word(said) == row["generated_answer"]
+
+
+@pytest.mark.parametrize("kind", ["merged", "adapter"])
+def test_the_code_of_a_card_asks_and_says_what_the_pipeline_says(adapted: Path, kind: str) -> None:
+    export.run(adapted / "export")
+    settings = load_settings()
+    row = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[0]
+    shutil.copy(image_path(settings.data.root, row["image_name"]), adapted / "export/lamp.jpg")
+    card = (adapted / f"export/{kind}/README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    code = code.replace("What color is the lamp?", row["question"])
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=adapted / "export", capture_output=True, text=True, check=True
+    ).stdout
+    assert first_word(said) == row["generated_answer"]
+    assert len(code.splitlines()) <= 12
 
 
 def test_the_export_has_the_dtype_that_the_adapter_was_trained_beside(adapted: Path) -> None:

@@ -75,6 +75,22 @@ def test_bad_input_ends_with_one_and_bad_usage_with_two(
         assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("words", ["", "results", *(f"{tool} --help" for tool in TOOLS)])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(words: str) -> None:
+    talking = subprocess.Popen(
+        [sys.executable, "src", *words.split()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert talking.stdout and talking.stderr
+    talking.stdout.close()  # as `| head -0` does
+    assert talking.stderr.read() == ""
+    talking.stderr.close()
+    assert talking.wait() in (1, 141)
+
+
 @pytest.mark.parametrize("words", ["", "--help", "switch nothing", "switch --help", "results", "swich"])
 def test_what_needs_no_model_loads_none(words: str, tmp_path: Path) -> None:
     """Why these answer at once: a process of their own has loaded nothing large when it ends."""

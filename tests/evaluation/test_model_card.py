@@ -13,7 +13,9 @@ from vqa.evaluation.markdown import results_table
 from vqa.evaluation.model_card import Kind, Provenance, model_card
 from vqa.settings import Settings, load_settings
 
-PROVENANCE = Provenance("abc1234", {"data/vqa/test.csv": "f00d"}, {"torch": "2.9", "peft": "0.18"}, "blip-2")
+PROVENANCE = Provenance(
+    "abc1234", {"data/vqa/test.csv": "f00d"}, {"torch": "2.9", "peft": "0.18"}, "blip-2", is_abo=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,12 @@ def test_the_licence_is_that_of_the_pictures(settings: Settings) -> None:
     assert "drawn by abo-vqa itself" in drawn
     assert "CC BY 4.0" not in drawn
     real = replace(settings, data=replace(settings.data, root=Path("data/abo")))
-    assert "CC BY 4.0" in model_card("merged", real, METRICS, DETAILS, PROVENANCE)
+    assert "CC BY 4.0" in model_card("merged", real, METRICS, DETAILS, replace(PROVENANCE, is_abo=True))
+    own = replace(settings, data=replace(settings.data, root=Path("data/mine")))
+    card = model_card("merged", own, METRICS, DETAILS, PROVENANCE)
+    assert "CC BY 4.0" not in card
+    assert "Pictures and listings: those of whoever made this; their licence is not known here." in card
+    assert "type: mine" in card
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_curve_has_a_named_line_for_each_series_and_a_bar_for_each_interval() 
     assert len({y for _, y in points(drawn)}) == 4
     bars = [path for group in groups(drawn, "LineCollection") for path in group.iter(f"{SVG}path")]
     assert len(bars) == 4
-    assert {"rank & file", "lora.r", "2", "8", "attention", "attention+mlp", "60 %"} <= set(texts(drawn))
+    assert {"rank & file", "rank", "2", "8", "attention", "attention+mlp", "60 %"} <= set(texts(drawn))
 
 
 def test_each_seed_is_a_dash() -> None:

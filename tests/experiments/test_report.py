@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from browser import chromium_page
@@ -12,7 +13,7 @@ from vqa.cli.study import study_of
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import Grid, read_grid
 from vqa.experiments.record import read_record
-from vqa.experiments.report import markdown, seeds_section, shown
+from vqa.experiments.report import markdown, seeds_section, shown, told_apart
 from vqa.pages.page import page
 
 
@@ -30,6 +31,7 @@ def test_a_study_of_prompts_is_a_table_that_no_prompt_breaks() -> None:
 def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
     ours = study(RESULTS, GRID, curve(RESULTS, "rank"))
     text = markdown([ours])
+    assert "\n## Rank and targets\n" in text
     row = [
         "8",
         "attention+mlp",
@@ -46,6 +48,8 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         browser.goto((tmp_path / "ablation.html").as_uri())
         rows = browser.locator("tbody tr")
         assert rows.count() == 4
+        assert browser.locator("h2").inner_text() == "Rank and targets"
+        assert browser.locator("li").inner_text() == f"Rank and targets: {told_apart(ours)}."
         assert browser.locator("img").evaluate("image => image.naturalWidth") > 0
         browser.get_by_role("button", name="exact match").click()
         assert rows.first.inner_text().split("\t")[2].startswith("70.0%")
@@ -72,9 +76,35 @@ def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experime
     assert "standard deviation is 17.7 points (17.7 to 17.7 by setting)" in text
     assert "closer than 73.9 points are within seed noise" in text
     assert (
-        "difference: 3 settings, at least 2 seeds each). Steps within it: lora.r 2 → 4 (+50.0); lora.r 4 → 8"
+        "difference: 3 settings, at least 2 seeds each). Steps within it: rank 2 → 4 (+50.0); rank 4 → 8"
         in text
     )
+
+
+@pytest.mark.parametrize(
+    ("by_seed", "sentence"),
+    [
+        ({2: ["0000"], 8: ["1111"]}, "whether these 2 settings can be told apart is not known, for"),
+        ({2: ["0000", "0000"], 8: ["1111", "1110"]}, "any two of these 2 settings can be told apart, which"),
+        ({2: ["0000", "1111"], 8: ["1111", "1110"]}, "no two of these 2 settings can be told apart, which"),
+        ({2: ["0000"] * 3, 4: ["1000"] + ["0000"] * 2, 8: ["1111"] * 3}, "2 of 3 pairs of these 3"),
+        ({2: ["0000", "1111"]}, "one setting; what the seed alone moves is 70.7 points"),
+        ({2: ["0000"]}, "one setting; what the seed alone moves is not known"),
+    ],
+)
+def test_the_first_lines_say_whether_the_settings_can_be_told_apart(
+    by_seed: dict[int, list[str]], sentence: str
+) -> None:
+    runs = [
+        ({"train.seed": seed, "lora.r": r}, right)
+        for r, found in by_seed.items()
+        for seed, right in enumerate(found)
+    ]
+    seeds = list(range(max(map(len, by_seed.values()))))
+    grid = Grid("rank", "Why?", {"train.seed": seeds, "lora.r": list(by_seed)})
+    ours = study_of(grid, record(runs))
+    assert told_apart(ours).startswith(sentence)
+    assert markdown([ours]).startswith(f"# Ablations\n\n- **Rank**: {sentence}")
 
 
 def test_seeds_alone_are_a_table_without_a_curve_and_say_how_often_they_agree() -> None:

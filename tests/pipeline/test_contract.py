@@ -3,7 +3,7 @@
 import importlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import yaml
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from conftest import ROOT
 from contract import SRC, local_modules, params_read
-from vqa.settings import Settings, load_settings
+from vqa.settings import Generate, Settings, load_settings
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, dict[str, Any]] = DVC["stages"]
@@ -98,7 +98,7 @@ def test_every_param_is_read_by_some_stage() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_outs_and_data_deps_are_the_paths_of_the_code(stage: str) -> None:
     written = outs(STAGES[stage])
-    read = {dep for dep in STAGES[stage]["deps"] if not dep.startswith(("src/", "${"))}
+    read = {dep for dep in STAGES[stage]["deps"] if not dep.startswith("src/") and "${" not in dep}
     known = paths_in(stage)
     for path in written | read:
         parents = {path, *(parent.as_posix() for parent in Path(path).parents)}
@@ -129,5 +129,13 @@ def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
         "measure_speed",
     ):
         assert "${model.watch}" in STAGES[stage]["deps"]
-    assert "${generate.csv}" in STAGES["generate"]["deps"]
-    assert load_settings(ROOT / "params.yaml").generate.csv.parent == Path("data/pairs")
+
+
+def test_every_annotator_has_the_file_that_generate_depends_on_and_only_csv_watches_a_csv() -> None:
+    folder = ROOT / "data/annotator"
+    assert "data/annotator/${generate.annotator}" in STAGES["generate"]["deps"]
+    watching = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    assert {name: stage["deps"] for name, stage in watching.items()} == {"csv": ["${generate.csv}"]}
+    assert outs(watching["csv"]) == {"data/annotator/csv"}
+    annotators = get_args(get_type_hints(Generate)["annotator"])
+    assert {name for name in annotators if not (folder / name).is_file()} == set()

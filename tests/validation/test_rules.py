@@ -181,6 +181,15 @@ def test_conflicting_answers_are_all_rejected_and_listed() -> None:
     assert {(r.reason, r.detail) for r in rejected} == {("conflicting_answers", "blue / red")}
 
 
+def test_two_spellings_are_one_question_and_one_answer() -> None:
+    british, american = (
+        ask("What colour is the jewellery?", "grey"),
+        ask("What color is the jewelry?", "gray"),
+    )
+    assert reasons(british, american) == ["duplicate"]
+    assert [pair.answer for pair in screened(british)[0]] == ["gray"]
+
+
 def test_duplicates_and_near_duplicates_keep_the_first() -> None:
     assert reasons(ask("What color?", "red"), ask("what Color", "Red")) == ["duplicate"]
     one, two = ask("What color is the lamp?", "red"), ask("What is the color of the lamp?", "red")

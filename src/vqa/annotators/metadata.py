@@ -10,23 +10,26 @@ from collections.abc import Iterable, Sequence
 from vqa.catalogue.abo import Product
 from vqa.foundation.seeded import generator_of
 from vqa.pairs.pair import Pair
+from vqa.pairs.spelling import american
 
 # Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
 # is the answer; where it has none or two, the attribute is ambiguous and left out.
 _COLORS = frozenset(
     """
-    beige black blue bronze brown charcoal clear copper cream gold gray green grey ivory khaki maroon
+    beige black blue bronze brown charcoal clear copper cream gold gray green ivory khaki maroon
     multicolor navy olive orange pink purple red rose silver tan teal transparent turquoise violet white
     yellow
     """.split()
 )
 _MATERIALS = frozenset(
     """
-    acrylic aluminium aluminum bamboo brass canvas ceramic cotton denim fabric foam glass gold iron jute
+    acrylic aluminum bamboo brass canvas ceramic cotton denim fabric foam glass gold iron jute
     leather linen marble metal nylon paper plastic polycarbonate polyester porcelain rattan rubber
     silicone silk silver steel stone suede velvet vinyl wicker wood wool
     """.split()
 )
+
+_KNOWN = {"color": _COLORS, "material": _MATERIALS}
 
 # Question type → how it is asked.
 WORDINGS = {
@@ -87,20 +90,25 @@ def _answers(product: Product) -> dict[str, str]:
     """Question type → one-word answer, for every attribute that gives one."""
     answers = {
         "category": _category(product.product_type),
-        "color": _one_word(product.color, _COLORS),
-        "shape": _one_word(product.shape),
-        "material": _one_word(product.material, _MATERIALS),
-        "pattern": _one_word(product.pattern),
+        "color": one_word("color", product.color),
+        "shape": one_word("shape", product.shape),
+        "material": one_word("material", product.material),
+        "pattern": one_word("pattern", product.pattern),
         "count": pieces_stated(product),
     }
     return {question_type: answer for question_type, answer in answers.items() if answer}
 
 
-def _one_word(text: str | None, known: frozenset[str] = frozenset()) -> str | None:
-    words = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
-    matches = sorted(set(words) & known)
+def one_word(question_type: str, text: str | None) -> str | None:
+    """The word that a text comes to: its only one, or the one colour or material that is known in it.
+
+    None where it has no word, or several of which none or more than one is known.
+    """
+    found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
+    words = [american(word) for word in found]
+    known = set(words) & _KNOWN.get(question_type, frozenset())
     if len(words) > 1:
-        return matches[0] if len(matches) == 1 else None
+        return known.pop() if len(known) == 1 else None
     return words[0] if words else None
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from vqa.catalogue.stamp import tree_of
+from vqa.evaluation.data_sets import DRAWN
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole
@@ -29,7 +30,6 @@ from vqa.settings import load_settings
 FOLDER = Path("data/vqa")
 LEDGER = Path("data/ledger/ledger.jsonl")
 METRICS = Path("metrics/data.json")
-DRAWN = Path("data/demo")
 
 
 class Pictures(StrEnum):

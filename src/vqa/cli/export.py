@@ -18,6 +18,7 @@ import torch
 import typer
 
 from vqa.catalogue.split_memory import read_splits
+from vqa.evaluation.data_sets import is_abo
 from vqa.evaluation.model_card import Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
@@ -43,16 +44,17 @@ def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/expo
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     judged = _judged()
-    metrics, details = read_json(METRICS), read_json(DETAILS)
+    metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
-    provenance = Provenance(commit_at_hand(), judged, versions, pretrained.kind)
+    is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
+    provenance = Provenance(commit_at_hand(), judged, versions, pretrained.kind, is_of_abo)
     with whole(out) as folder:
         shutil.copytree(ADAPTER, folder / "adapter")
         _write_merged(settings, folder / "merged")
         for kind in ("adapter", "merged"):
             card = model_card(kind, settings, metrics, details, provenance)
             (folder / kind / "README.md").write_text(card, encoding="utf-8")
-        write_taught(folder / "adapter", taught_by(read_pairs(TRAIN), settings.data.root))
+        write_taught(folder / "adapter", taught_by(train, settings.data.root))
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
 
 

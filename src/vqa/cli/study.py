@@ -124,7 +124,7 @@ def study_of(grid: Grid, record: Record) -> Study:
     """What the grid's record says."""
     results = results_of(record)
     has_settings = bool(results[0].changes)
-    drawn = curve(results, grid.name.replace("_", " ")) if has_settings else ""
+    drawn = curve(results, grid.title) if has_settings else ""
     return Study(grid, record, results, drawn)
 
 

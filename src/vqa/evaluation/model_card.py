@@ -7,26 +7,26 @@ from typing import Any, Literal
 
 from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
+from vqa.evaluation.data_sets import DRAWN
 from vqa.evaluation.markdown import points, results_table, table
 from vqa.evaluation.systems import ADAPTED, BASE, TO_BASE
 from vqa.pages.page import page
 from vqa.settings import Settings
-
-_DRAWN = Path("data/demo")
 
 Kind = Literal["adapter", "merged"]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a card must name beside scores: the commit, the data by SHA-256, library versions, and the model's
-    family (transformers' `model_type`).
+    """What a card must name beside scores: the commit, the data by SHA-256, library versions, the model's
+    family (transformers' `model_type`), and whether it learnt from Amazon Berkeley Objects.
     """
 
     commit: str
     data: Mapping[str, str]
     versions: Mapping[str, str]
     family: str
+    is_abo: bool
 
 
 def model_card(
@@ -39,7 +39,7 @@ def model_card(
     """Markdown with the hub's metadata block. `kind`: "adapter" or "merged"."""
     values = {
         "kind": kind,
-        "metadata": _metadata(kind, settings, metrics, provenance.family).to_yaml(),
+        "metadata": _metadata(kind, settings, metrics, provenance).to_yaml(),
         "base": settings.model.name,
         "family": {"blip-2": "BLIP-2"}.get(provenance.family, provenance.family),
         "is_blip2": provenance.family == "blip-2",
@@ -52,19 +52,21 @@ def model_card(
         "by_type": _by_type(details),
         "settings": _settings_table(settings),
         "licence": _licence_of(settings.model.name),
-        "is_drawn": settings.data.root == _DRAWN,
+        "is_drawn": settings.data.root == DRAWN,
+        "is_abo": provenance.is_abo,
         "data": provenance.data,
         "versions": provenance.versions,
     }
     return page("card.md", values)
 
 
-def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any], family: str) -> ModelCardData:
-    is_drawn = settings.data.root == _DRAWN
+def _metadata(
+    kind: Kind, settings: Settings, metrics: Mapping[str, Any], provenance: Provenance
+) -> ModelCardData:
     results = [
         EvalResult(
             task_type="visual-question-answering",
-            dataset_type=_DRAWN.name if is_drawn else "amazon-berkeley-objects",
+            dataset_type="amazon-berkeley-objects" if provenance.is_abo else settings.data.root.stem,
             dataset_name=f"held-out pictures of {settings.data.root}",
             metric_type=name,
             metric_value=metrics[ADAPTED.key][name],
@@ -75,7 +77,7 @@ def _metadata(kind: Kind, settings: Settings, metrics: Mapping[str, Any], family
         base_model=settings.model.name,
         library_name="peft" if kind == "adapter" else "transformers",
         pipeline_tag="visual-question-answering",
-        tags=[family, "lora", "visual-question-answering", "product-images"],
+        tags=[provenance.family, "lora", "visual-question-answering", "product-images"],
         language="en",
         license=_licence_of(settings.model.name) or "other",
         model_name="abo-vqa",

@@ -19,7 +19,8 @@ _COMPARED = (BASE, ADAPTED)
 _DRAWN = (*_COMPARED, BLIND)
 _OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
 _SHOWN = 40  # pairs of each outcome
-# Of the technical report, base → LoRA: BERTScore by type.
+_TICKS = (0, 25, 50, 75, 100)  # percent
+# Of the technical report (docs/report.md), base → LoRA: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
     "color": (0.72, 0.78),
@@ -38,11 +39,16 @@ def report_page(
     texts: Mapping[str, Sequence[str]],
     scores: Mapping[str, Scores],
     path_of: Callable[[str], Path],
+    is_abo: bool,
 ) -> str:
-    """The page; a picture that cannot be read is left out of it."""
+    """The page; a picture that cannot be read is left out of it.
+
+    `is_abo`: the pictures are those that the technical report is about, so that it can stand beside.
+    """
     confused = Counter(confusions(pairs, texts[ADAPTED.key]))
     right = sorted({answer for answer, _ in confused})
     columns = [*right, "other"]
+    gallery = _gallery(pairs, texts, scores, path_of)
     return page(
         "report.html",
         {
@@ -53,14 +59,20 @@ def report_page(
             "subset_titles": _subset_titles(intervals),
             "drawn": _DRAWN,
             "types": _types(intervals),
+            "ticks": _TICKS,
             "compared": [system.short_title for system in _COMPARED],
             "frequency": _by_frequency(pairs, scores),
             "confusion": {
                 "columns": columns,
                 "rows": [[r, *(confused[r, given] or "" for given in columns)] for r in right],
             },
-            "reported": _beside_the_report(metrics),
-            "gallery": _gallery(pairs, texts, scores, path_of),
+            "reported": _beside_the_report(metrics) if is_abo else [],
+            "gallery": gallery,
+            "sample": {
+                "shown": sum(len(picture["entries"]) for picture in gallery),
+                "of": len(pairs),
+                "each": _SHOWN,
+            },
         },
     )
 

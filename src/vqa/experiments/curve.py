@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from vqa.experiments.grid import Value, label
+from vqa.experiments.grid import Value, in_words, label
 from vqa.experiments.results import Result
 
 _COLORS = ("#1d4ed8", "#b45309", "#166534", "#9d174d", "#4c1d95", "#0e7490")
@@ -40,7 +40,7 @@ def curve(results: Sequence[Result], title: str) -> str:
     key, *others = results[0].changes
     with rc_context(_STYLE):
         figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot(title=title, xlabel=key)
+        axes = figure.add_subplot(title=title, xlabel=in_words(key))
         _set_heights(axes, results)
         places = _set_places(axes, [result.changes[key] for result in results])
         lines: dict[str, list[tuple[float, Result]]] = {}

@@ -15,6 +15,11 @@ from vqa.foundation.errors import InputError
 _LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
 
 SEED = "train.seed"  # the setting that is no setting: its values are tries of the same
+_WORDS = {  # for those whose key does not say it
+    "lora.r": "rank",
+    "train.images": "train pictures",
+    "train.learning_rate": "peak learning rate",
+}
 Value = int | float | str | None | list[str]
 
 
@@ -25,6 +30,12 @@ class Grid:
     name: str
     why: str  # the comment at the head of its file
     values: Mapping[str, Sequence[Value]]  # "lora.r" → values
+
+    @property
+    def title(self) -> str:
+        """Its settings in words: "Rank and targets"."""
+        named = " and ".join(in_words(key) for key in self.values if key != SEED)
+        return (named or "training seeds").capitalize()
 
     def experiments(self) -> dict[str, dict[str, Value]]:
         """Experiment name ("rank-r8-attention") → the settings it changes.
@@ -90,6 +101,11 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
     return Grid(
         path.stem, why, {key: [_number(value) for value in choices] for key, choices in values.items()}
     )
+
+
+def in_words(key: str) -> str:
+    """A key of params.yaml as people say it: "lora.r" is the rank, "train.batch_size" the batch size."""
+    return _WORDS.get(key, key.rpartition(".")[2].replace("_", " "))
 
 
 def label(value: Value) -> str:

@@ -2,12 +2,13 @@
 
 import base64
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from vqa.experiments.grid import label
+from vqa.experiments.grid import in_words, label
 from vqa.experiments.record import Record
 from vqa.experiments.results import Result, Study, best_under, within_noise
 from vqa.experiments.seeds import agreement, honest_difference, interval, pooled_deviation
@@ -16,7 +17,7 @@ WITHIN = "≈"  # marks a difference within seed noise
 
 
 def titles_of(results: Sequence[Result]) -> list[str]:
-    keys = list(results[0].changes)
+    keys = list(map(in_words, results[0].changes))
     scores = ["exact match", "between seeds", "to the committed settings", "validation"]
     return [*keys, *scores, "parameters trained", "pairs/s"]
 
@@ -48,6 +49,8 @@ def markdown(studies: Sequence[Study]) -> str:
     lines = [
         "# Ablations",
         "",
+        *(f"- **{study.grid.title}**: {told_apart(study)}." for study in studies),
+        "",
         f"Written by `python src study report`, from the experiments of commit {commits}: exact match",
         "on held-out pictures, mean of the training seeds with a 95 % interval that redraws seeds, then",
         f"groups of pictures. {WITHIN}: within seed noise. Pairs a second are wall-clock while training,",
@@ -55,7 +58,7 @@ def markdown(studies: Sequence[Study]) -> str:
         "study's name. As a page: [ablation.html](ablation.html).",
     ]
     for study in studies:
-        lines += ["", f"## {study.grid.name}", "", study.grid.why, ""]
+        lines += ["", f"## {study.grid.title}", "", study.grid.why, ""]
         if study.curve:
             lines += [f"![curve]({study.grid.name}.svg)", ""]
         rows = [list(map(_cell, row)) for row in _rows(study)]
@@ -63,6 +66,21 @@ def markdown(studies: Sequence[Study]) -> str:
         for sentence in sentences_of(study):
             lines += ["", sentence]
     return "\n".join([*lines, ""])
+
+
+def told_apart(study: Study) -> str:
+    """Whether the study's settings can be told apart, in half a sentence."""
+    count, honest = len(study.results), _honest(study)
+    if count == 1:
+        deviation = study.results[0].deviation
+        moves = "not known" if deviation is None else f"{100 * deviation:.1f} points (standard deviation)"
+        return f"one setting; what the seed alone moves is {moves}"
+    if honest is None:
+        return f"whether these {count} settings can be told apart is not known, for each ran from one seed"
+    steps = [abs(a.exact_match - b.exact_match) for a, b in combinations(study.results, 2)]
+    apart = sum(step >= honest for step in steps)
+    which = {0: "no two", len(steps): "any two"}.get(apart, f"{apart} of {len(steps)} pairs")
+    return f"{which} of these {count} settings can be told apart, which takes {100 * honest:.1f} points"
 
 
 def _rows(study: Study) -> list[list[str]]:
@@ -106,15 +124,15 @@ def _noise_sentences(study: Study) -> list[str]:
 
 
 def _step(a: Result, b: Result) -> str:
-    """From one setting to its neighbour: "lora.r 16 → 32, lora.targets mlp (+0.4)"."""
+    """From one setting to its neighbour: "rank 16 → 32, targets mlp (+0.4)"."""
     (key, start), *others = a.changes.items()
-    same = "".join(f", {other} {label(value)}" for other, value in others)
-    step = f"{key} {label(start)} → {label(b.changes[key])}"
+    same = "".join(f", {in_words(other)} {label(value)}" for other, value in others)
+    step = f"{in_words(key)} {label(start)} → {label(b.changes[key])}"
     return f"{step}{same} ({100 * (b.exact_match - a.exact_match):+.1f})"
 
 
 def best_line(budget: int, result: Result) -> str:
-    settings = ", ".join(f"{key} {label(value)}" for key, value in result.changes.items())
+    settings = ", ".join(f"{in_words(key)} {label(value)}" for key, value in result.changes.items())
     return f"{budget:,}: {settings} ({result.exact_match:.1%})"
 
 
@@ -122,7 +140,8 @@ def shown(studies: Sequence[Study]) -> dict[str, Any]:
     """What ablation.html shows."""
     listed = [
         {
-            "name": study.grid.name,
+            "title": study.grid.title,
+            "told_apart": told_apart(study),
             "why": study.grid.why,
             "curve": "data:image/svg+xml;base64," + base64.b64encode(study.curve.encode()).decode()
             if study.curve

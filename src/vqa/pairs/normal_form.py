@@ -1,6 +1,8 @@
-"""The form in which answers are compared, by the official VQA rules, and when one is right."""
+"""The form in which answers are compared, and when one is right."""
 
 import re
+
+from vqa.pairs.spelling import american
 
 _NUMBER_WORDS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -14,7 +16,12 @@ _SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_"
 
 
 def normal_form(answer: str) -> str:
-    """The form in which answers are compared, by the official VQA rules.
+    """The form in which texts are compared: that of the VQA rules, in one spelling. Idempotent."""
+    return " ".join(map(american, vqa_form(answer).split()))
+
+
+def vqa_form(answer: str) -> str:
+    """An answer by the official VQA rules, to which grey and gray are two words.
 
     Case, punctuation and articles folded, number words to digits; an article alone stays ("A" is a
     letter to read). Idempotent.

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from vqa.pairs.spelling import american
 from vqa.verification.statement import AGREES, CONTRADICTS
 
 _COLORS = """
@@ -79,25 +80,19 @@ star stars:
 # light), so that it cannot prove another one wrong.
 _MANY_COLORS = frozenset(
     """
-    multi multicolor multicolour multicolored multicoloured multipack assorted mixed others other print
+    multi multicolor multicolored multipack assorted mixed others other print
     printed plaid stripe stripes striped floral pattern patterned set pack pcs two tri design rainbow pastel
     neon leopard camo dots watercolor various tone patterns and with
     speckled circle flower flowers crosshatch soft warm cool daylight
     """.split()
 )
-_AMERICAN = {
-    "grey": "gray",
-    "aluminium": "aluminum",
-    "multicolour": "multicolor",
-    "multicoloured": "multicolored",
-}
 
 
 @dataclass(frozen=True)
 class Meanings:
     """Of one attribute: each word's basic form, and the basic words that it is a kind of."""
 
-    basic: dict[str, str]  # "grey" → "gray"; basic words and other words for them only
+    basic: dict[str, str]  # "grau" → "gray"; basic words and other words for them only
     kinds: dict[str, frozenset[str]]  # "teal" → blue and green
 
     def of(self, word: str) -> frozenset[str]:
@@ -137,9 +132,8 @@ MEANINGS = {
 
 
 def words_of(text: str) -> list[str]:
-    """Words and numbers in lower case, British spellings of what the table knows in the American one."""
-    words = re.findall(r"[^\W\d_]+|\d+", text.lower())
-    return [_AMERICAN.get(word, word) for word in words]
+    """Words and numbers in lower case and one spelling."""
+    return [american(word) for word in re.findall(r"[^\W\d_]+|\d+", text.lower())]
 
 
 def compared(question_type: str, answer: str, stated: str) -> str:
