@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import exact_match, first_word, normal_form, vqa_form
+from vqa.pairs.normal_form import exact_match, first_word, normal_form
 from vqa.pairs.pair import UNREADABLE, Pair, image_name_of, read_pairs, write_pairs
 
 
@@ -27,12 +27,11 @@ from vqa.pairs.pair import UNREADABLE, Pair, image_name_of, read_pairs, write_pa
     ],
 )
 def test_the_normal_form_follows_the_vqa_rules(answer: str, expected: str) -> None:
-    assert normal_form(answer) == vqa_form(answer) == expected
+    assert normal_form(answer) == expected
 
 
-def test_the_normal_form_has_one_spelling_and_the_vqa_rules_two() -> None:
+def test_the_normal_form_has_one_spelling() -> None:
     assert normal_form("What colour is the grey-green centre?") == "what color is gray-green center"
-    assert vqa_form("Grey") == "grey"
 
 
 @given(st.text())

@@ -27,6 +27,7 @@ TABLE = [
     ("twenty", "20", False, True),
     ("a", "the", True, False),  # nothing is left of either
     ("x:y", "x y", False, True),
+    ("grey", "gray", False, True),
 ]
 
 

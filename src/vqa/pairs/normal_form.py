@@ -16,20 +16,15 @@ _SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_"
 
 
 def normal_form(answer: str) -> str:
-    """The form in which texts are compared: that of the VQA rules, in one spelling. Idempotent."""
-    return " ".join(map(american, vqa_form(answer).split()))
+    """The form in which texts are compared. Idempotent.
 
-
-def vqa_form(answer: str) -> str:
-    """An answer by the official VQA rules, to which grey and gray are two words.
-
-    Case, punctuation and articles folded, number words to digits; an article alone stays ("A" is a
-    letter to read). Idempotent.
-    Source: VQA evaluation, https://github.com/GT-Vision-Lab/VQA (vqaEval.py).
+    Case, punctuation and articles folded, number words to digits, one spelling; an article alone stays ("A"
+    is a letter to read). After the official VQA rules, which `vqa.scoring.vqa_rules` has as they stand.
     """
     text = _DROPPED.sub("", answer.lower())
     words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]
-    return " ".join([word for word in words if word not in _ARTICLES] or words[-1:])
+    content = [word for word in words if word not in _ARTICLES] or words[-1:]
+    return " ".join(map(american, content))
 
 
 def taught_form(answer: str) -> str:
