@@ -2,6 +2,8 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from compileall import compile_dir
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +111,23 @@ SMALL_RUN = {
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which the whole pipeline has run on a small catalogue; copy it, never change it."""
-    clone = Clone(tmp_path_factory.mktemp("small"))
-    for key, value in SMALL_RUN.items():
-        clone.change(key, value)
-    assert len(clone.repro()) == 11
-    clone.commit("small run")
-    return clone
+    """A clone in which the whole pipeline has run on a small catalogue; copy it, never change it.
+
+    Processes of one `pytest -n` share it: the first makes it, the others wait.
+    """
+    top = tmp_path_factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "small"
+    with folder.with_suffix(".lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not folder.is_dir():
+            made = Clone(tmp_path_factory.mktemp("small"))
+            for key, value in SMALL_RUN.items():
+                made.change(key, value)
+            assert len(made.repro()) == 11
+            made.commit("small run")
+            compile_dir(made.folder / "src", quiet=1)  # so that nothing is written there while it is copied
+            made.folder.rename(folder)
+    return Clone.at(folder)
 
 
 @pytest.fixture(scope="session")

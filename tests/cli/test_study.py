@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from clone import Clone
+from clone import Clone, git
 from conftest import ROOT
 from vqa.cli.study import study_of
 from vqa.experiments.grid import read_grid
@@ -32,11 +32,10 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     small_run: Clone, tmp_path: Path
 ) -> None:
     clone = Clone.copy(small_run, tmp_path / "clone")
-    for kept in (clone.folder / "reports").glob("*.json"):
-        kept.unlink()  # what is committed of other grids stands in every report
-    (clone.folder / GRIDS[0]).write_text("# Is a little enough?\ntrain.seed: [1]\nlora.r: [2]\n")
+    (clone.folder / GRIDS[0]).write_text("# Is a little enough?\nevaluate.bootstrap_draws: [100]\n")
     (clone.folder / GRIDS[1]).write_text("# Luck?\ntrain.seed: [1]\n")
-    clone.run("git", "add", "-A")
+    git(clone.folder, "rm", "-q", "reports/*.json")  # of studies that are committed
+    git(clone.folder, "add", "-A")
     clone.commit("a grid")
     running = subprocess.Popen([sys.executable, "src", "study", "run", *GRIDS], cwd=clone.folder)
     while "Running" not in clone.dvc("queue", "status"):
@@ -46,9 +45,9 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     ran = clone.run("python", "src", "study", "run", *GRIDS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in ("mine-seed1-r2", "seeds-seed1"):
-        log = clone.dvc("queue", "logs", name)
-        assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
+    trained, judged = (clone.dvc("queue", "logs", name) for name in ("seeds-seed1", "mine-draws100"))
+    assert re.findall(r"Running stage '(\w+)'", trained) == ["train", "answer_adapted", "evaluate"]
+    assert re.findall(r"Running stage '(\w+)'", judged) == ["evaluate"]
     again = clone.run("python", "src", "study", "run", *GRIDS)
     assert "2 experiments; 2 ran already" in again.stdout
 
@@ -56,10 +55,10 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert written.returncode == 0, written.stderr
     text = (clone.folder / "reports/ablation.md").read_text()
     assert "Is a little enough?" in text
-    assert len(re.findall(r"^\| 2 +\| \d+\.\d% \[.* one seed ", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^\| 100 +\| \d+\.\d% \[.* one seed ", text, re.MULTILINE)) == 1
     assert (clone.folder / "reports/mine.svg").is_file()
     mine, seeds = (read_record(clone.folder / f"reports/{name}.json") for name in ("mine", "seeds"))
-    assert [run.changes for run in mine.runs] == [{"train.seed": 1, "lora.r": 2}]
+    assert [run.changes for run in mine.runs] == [{"evaluate.bootstrap_draws": 100}]
     assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of experiments/seeds.yaml
     assert seeds.committed[1].tolist() == seeds.runs[0].right.tolist()
     grids = [read_grid(clone.folder / path, PARAMS) for path in GRIDS]
