@@ -137,7 +137,9 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     """How much of the gain is the one-word format rather than knowing the answer."""
     gain = 100 * metrics[TO_BASE.key]["exact_match"]["value"]
     known = 100 * metrics[TO_BASE.key]["contains"]["value"]
-    share = max(0.0, 1 - known / gain) if gain > 0 else 0.0
+    if gain <= 0:
+        return "The adapter gains nothing on the base model here, so nothing of it is answer format."
+    share = max(0.0, 1 - known / gain)
     return (
         f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "
         f"the rest, {share:.0%} of the gain, is answer format."
@@ -163,7 +165,8 @@ def speed_sentence(speed: dict[str, Any]) -> str:
     """What the adapter costs in speed, every model giving answers of equal length."""
     return (
         f"Speed, pictures in and answers out: adapted and merged {speed['ratio']:.2f} × the base model's "
-        f"(report: 0.97), the adapter left beside the weights {speed['unmerged_to_merged']:.2f} × the merged."
+        "(the technical report: 0.97), the adapter left beside the weights "
+        f"{speed['unmerged_to_merged']:.2f} × the merged."
     )
 
 
