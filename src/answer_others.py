@@ -18,7 +18,7 @@ from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import Unfinished, held
-from vqa.inference.other_models import key_of, texts_of_other, title_of
+from vqa.inference.other_models import key_of, refuse_equal_titles, texts_of_other, title_of
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
@@ -33,6 +33,7 @@ def run() -> None:
     root, max_new_tokens = tree_of(settings.data.root), settings.evaluate.max_new_tokens
     device = default_device()
     join_processes()
+    refuse_equal_titles(settings.evaluate.compare)
     run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
     kept = {
         other: Unfinished(durable_folder("answers"), key_of(other) | run_of)

@@ -35,7 +35,8 @@ def scores(texts: list[str]) -> Scores:
         [normal_form(first_word(text)) == r for text, r in zip(texts, right, strict=True)], float
     )
     contains = np.array([r in normal_form(text).split() for text, r in zip(texts, right, strict=True)], float)
-    return Scores(exact, exact, contains, exact, exact, exact)
+    official = exact * np.array([1, 0, 1, 1])  # they say no to the second pair, whoever answers it
+    return Scores(exact, official, contains, exact, exact, exact)
 
 
 SCORES = {system: scores(texts) for system, texts in TEXTS.items()}

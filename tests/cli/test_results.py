@@ -27,7 +27,7 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    for name in ("evaluation.md", "photos.md", "verify.md"):
+    for name in ("catalogue.md", "evaluation.md", "photos.md", "verify.md"):
         (tmp_path / "docs" / name).write_text("nothing marked\n")
     monkeypatch.chdir(tmp_path)
     used("results")

@@ -12,6 +12,9 @@ from transformers import (
     AutoImageProcessor,
     AutoModelForObjectDetection,
     BertTokenizerFast,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
     ResNetModel,
     VisualBertConfig,
     VisualBertForPreTraining,
@@ -19,6 +22,9 @@ from transformers import (
     ViTConfig,
     ViTImageProcessorPil,
     ViTModel,
+    YolosConfig,
+    YolosForObjectDetection,
+    YolosImageProcessorPil,
 )
 
 import answer_others
@@ -174,6 +180,23 @@ def _without_a_grid(folder: Path) -> None:
     of(folder, "vit").text(Image.new("RGB", (40, 40)), QUESTION, 1)
 
 
+def _a_detector_without_a_backbone(folder: Path) -> None:
+    config = YolosConfig(**SMALL, image_size=[32, 32], patch_size=8, num_detection_tokens=4)
+    YolosForObjectDetection(config).save_pretrained(folder / "yolos")
+    YolosImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder / "yolos")
+    of(folder, "yolos").text(Image.new("RGB", (40, 40)), QUESTION, 1)
+
+
+def _with_words(folder: Path) -> None:
+    parts = {
+        "text_config": {**SMALL, "vocab_size": 99},
+        "vision_config": {**SMALL, "image_size": 32, "patch_size": 8},
+    }
+    CLIPModel(CLIPConfig(**parts)).save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder / "clip")
+    of(folder, "clip").text(Image.new("RGB", (40, 40)), QUESTION, 1)
+
+
 def _on_pixels(folder: Path) -> None:
     OtherModel(str(folder / "visualbert"), CPU)
 
@@ -186,7 +209,9 @@ def _on_pixels(folder: Path) -> None:
         (_lost, r"answers: .*answers\.txt, which is missing"),
         (_untaught, r"a VisualBERT that was not taught to answer; give one that was"),
         (_narrow, r"narrow, which makes 16 numbers a region, but .*visualbert reads 24; give another"),
-        (_without_a_grid, r"regions: .*vit, whose last layer is no grid; give a detector or a ResNet"),
+        (_without_a_grid, r"regions: .*vit, whose last layer is no grid; give a DETR-like detector"),
+        (_a_detector_without_a_backbone, r"regions: .*yolos, whose last layer is no grid"),
+        (_with_words, r"regions: .*clip, whose last layer is no grid"),
         (_nowhere, r"regions: .*nowhere, but nothing that sees can be read there .*microsoft/resnet"),
         (_on_pixels, r"reads regions instead of pixels; give \{name: .*regions: microsoft/resnet-50"),
     ],

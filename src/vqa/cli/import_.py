@@ -93,7 +93,9 @@ def _tell(
         commonest = Counter(row["reason"].partition(":")[0] for row in left_out).most_common(3)
         reasons = "; ".join(f"{count} × {reason}" for reason, count in commonest)
         print(f"{len(left_out)} rows are left out ({reasons}): see {out / 'left_out.csv'}")
-    print(f"next: dvc add {out}, then dvc exp run -S data.root={out} (docs/catalogue.md)")
+    print(f"next (docs/catalogue.md): dvc add {out} && git add {out}.dvc {out.parent}/.gitignore")
+    print("python src switch photos")
+    print(f"dvc exp run -S data.root={out} -S generate.annotator=metadata")
 
 
 app = command_line(__doc__, run)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 
 from vqa.catalogue.abo import image_path
+from vqa.catalogue.pictures import load_image
 from vqa.catalogue.stamp import tree_of
 from vqa.evaluation.answers_picture import answers_picture, first_answers
-from vqa.evaluation.headline import headline_table, lead_sentences
+from vqa.evaluation.headline import headline_table, lead_sentences, sizes_table
 from vqa.evaluation.markdown import (
     blind_sentence,
     diff_table,
@@ -64,7 +64,11 @@ PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of
     "quarter-96px": "a quarter of the steps, 96 px",
     "full-96px": "all steps, 96 px (`models/blip2-small`)",
 }
-PAGES = tuple(map(Path, ("README.md", "docs/evaluation.md", "docs/photos.md", "docs/verify.md")))
+OWN = {"40": "2.5 min", "400": "6 min", "4,000": "12 min"}  # pictures → processor time of the whole run
+PAGES = tuple(
+    Path(page)
+    for page in ("README.md", "docs/catalogue.md", "docs/evaluation.md", "docs/photos.md", "docs/verify.md")
+)
 
 
 def run(
@@ -149,8 +153,9 @@ def draw_answers(path: Path) -> None:
     pairs = read_pairs(Path("data/vqa/test.csv"))
     texts = {s.key: read_texts(s.answers, pairs, s.stage) for s in (BASE, ADAPTED) if s.answers}
     root = tree_of(load_settings().data.root)
-    with Image.open(image_path(root, pairs[0].image_name)) as picture, whole(path) as temporary:
-        answers_picture(picture, first_answers(pairs, texts)).save(temporary, "PNG", optimize=True)
+    shown = answers_picture(load_image(image_path(root, pairs[0].image_name)), first_answers(pairs, texts))
+    with whole(path) as temporary:
+        shown.save(temporary, "PNG", optimize=True)
     print(f"wrote {path}")
 
 
@@ -163,6 +168,7 @@ def sections() -> dict[str, str]:
     return _witnesses() | {
         "headline": headline_table(both, over_seeds),
         "lead": lead_sentences(lead_over_seeds, *details),
+        "own-pictures": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
         "seeds": seeds_section(seeds),
         "results": results_table(drawings),
         "format": format_sentence(drawings),
@@ -186,6 +192,15 @@ def _witnesses() -> dict[str, str]:
         "trained": trained_table(read_json(VERIFICATION / "trained.json")),
         "photos-verdicts": verdicts_table(_photos("verify")),
         "abo-verdicts": verdicts_table(read_json(VERIFICATION / "abo.json")),
+    }
+
+
+def _own() -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
+    """What adapters learnt from parts of the photographs."""
+    folders = {pictures: f"own-{pictures.replace(',', '')}" for pictures in OWN}
+    return {
+        pictures: (OWN[pictures], _photos(f"{folder}/evaluate"), _photos(f"{folder}/details"))
+        for pictures, folder in folders.items()
     }
 
 

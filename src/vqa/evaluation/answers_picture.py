@@ -1,8 +1,9 @@
 """A held-out picture with what base and adapter say about it, drawn for the README."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from vqa.evaluation.systems import ADAPTED, BASE, System
 from vqa.pairs.normal_form import exact_match, first_word
@@ -33,9 +34,9 @@ def _judged(system: System, text: str, pair: Pair) -> tuple[str, str, bool]:
 def answers_picture(
     picture: Image.Image, answers: Sequence[tuple[Pair, Sequence[tuple[str, str, bool]]]]
 ) -> Image.Image:
-    """The picture on the left, each question with both answers on the right; RGB."""
+    """The RGB picture on the left, each question with both answers on the right, the right ones in green."""
     canvas = Image.new("RGB", (_WIDTH, _SIDE + 2 * _MARGIN), "white")
-    shown = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    shown = ImageOps.pad(picture, (_SIDE, _SIDE), Image.Resampling.LANCZOS, "white")
     canvas.paste(shown, (_MARGIN, _MARGIN))
     draw = ImageDraw.Draw(canvas)
     large, small = ImageFont.load_default(22), ImageFont.load_default(19)
@@ -46,6 +47,6 @@ def answers_picture(
             x = float(left + column * 240)
             draw.text((x, top + 34), f"{title}:", _PALE, small)
             x += draw.textlength(f"{title}: ", small)
-            draw.text((x, top + 34), text or "(nothing)", _GOOD if is_right else _BAD, small)
+            draw.text((x, top + 34), shorten(text or "(nothing)", 18), _GOOD if is_right else _BAD, small)
         top += _SIDE // len(answers)
     return canvas

@@ -1,4 +1,4 @@
-"""The README's table: four systems on two catalogues, and the differences that matter."""
+"""Four systems on catalogues of several kinds and sizes, and the differences that matter."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +30,26 @@ def headline_table(
     return table(["exact match", *titles], rows)
 
 
+def sizes_table(by_size: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
+    """Exact match in percent by how many pictures there were: a line each, with what the run took.
+
+    `by_size`: pictures → (time, evaluate.json, details.json).
+    """
+    compared = (BASE, ADAPTED, TEXT_ONLY)
+    rows = [
+        [
+            pictures,
+            time,
+            f"{metrics['data']['test_pairs']:,}",
+            *(_share(details["systems"][system.key]["all"]) for system in compared),
+            _lead(details["differences"][TO_TEXT_ONLY.key]["all"]),
+        ]
+        for pictures, (time, metrics, details) in by_size.items()
+    ]
+    titles = [system.title for system in compared]
+    return table(["pictures", "one core", "held-out pairs", *titles, TO_TEXT_ONLY.title], rows)
+
+
 def lead_sentences(lead_over_seeds: str, drawings: Mapping[str, Any], photographs: Mapping[str, Any]) -> str:
     """What the adapter gains on base, eyes shut and the wording.
 
@@ -37,14 +57,13 @@ def lead_sentences(lead_over_seeds: str, drawings: Mapping[str, Any], photograph
     """
     to_blind = drawings["differences"][TO_BLIND.key]["all"]
     to_wording = photographs["differences"][TO_TEXT_ONLY.key]["all"]
-    subsets = photographs["subsets"]
-    confirmed = subsets["confirmed"]["differences"][TO_TEXT_ONLY.key]
-    needed = subsets["needs_picture"]["differences"][TO_TEXT_ONLY.key]
+    confirmed = photographs["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
+    needed = photographs["subsets"]["needs_picture"]["differences"][TO_BLIND.key]
     return (
-        f"In points: LoRA − base {lead_over_seeds} and LoRA − blind {_lead(to_blind)} on drawings. On "
-        f"photographs the wording gives much away: LoRA − text-only {_lead(to_wording)}, but "
-        f"{_lead(confirmed)} where the catalogue confirms the label, and {_lead(needed)} where that guess "
-        "fails."
+        f"In points, on drawings: adapter − base {lead_over_seeds}; − features zeroed {_lead(to_blind)} (the "
+        "seed as committed). On photographs the wording gives much away: adapter − text-only "
+        f"{_lead(to_wording)}, but {_lead(confirmed)} where the catalogue confirms the label; − features "
+        f"zeroed {_lead(needed)} where the wording does not give the answer away."
     )
 
 

@@ -147,9 +147,9 @@ def format_sentence(metrics: dict[str, Any]) -> str:
 
 
 def rules_sentence(metrics: dict[str, Any]) -> str:
-    """Exact match of base and adapter under the official VQA rules."""
+    """Exact match of base and adapter under the official VQA rules, on labels as they are taught."""
     base, adapted = (metrics[system]["vqa_rules"] for system in (BASE.key, ADAPTED.key))
-    return f"Under the official VQA rules: base {base:.1%}, adapter {adapted:.1%}."
+    return f"Under the official VQA rules, on the same labels: base {base:.1%}, adapter {adapted:.1%}."
 
 
 def smallest_sentence(metrics: dict[str, Any]) -> str:

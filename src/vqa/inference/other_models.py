@@ -99,6 +99,17 @@ def title_of(other: str | OnRegions) -> str:
     return f"{other.name} on {other.regions}, not its training features"
 
 
+def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
+    """Two rows of one name would be one.
+
+    Raises:
+        InputError: two entries have the same title.
+    """
+    titles = [title_of(other) for other in others]
+    if twice := [title for title in titles if titles.count(title) > 1]:
+        raise InputError(f"params.yaml: evaluate.compare has {twice[0]} twice; leave one out")
+
+
 def key_of(other: str | OnRegions) -> dict[str, str]:
     """What its answers depend on beside the questions."""
     path = None if isinstance(other, str) else other.answers

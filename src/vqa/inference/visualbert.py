@@ -63,17 +63,25 @@ class Regions:
         inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
         if self._is_detector:
             return self._in_boxes(inputs)
-        grid: Tensor = self._model(**inputs).last_hidden_state
+        try:
+            grid: Tensor = self._model(**inputs).last_hidden_state
+        except (AttributeError, TypeError, ValueError) as error:  # it wants text beside pictures, for one
+            raise self._no_grid() from error
         if grid.ndim != 4:
-            raise InputError(
-                f"params.yaml: evaluate.compare has regions: {self.name}, whose last layer is no grid; give "
-                "a detector or a ResNet such as microsoft/resnet-50"
-            )
+            raise self._no_grid()
         return grid[0].flatten(1).T
+
+    def _no_grid(self) -> InputError:
+        return InputError(
+            f"params.yaml: evaluate.compare has regions: {self.name}, whose last layer is no grid; give a "
+            "DETR-like detector such as PekingU/rtdetr_r50vd, or a ResNet such as microsoft/resnet-50"
+        )
 
     def _in_boxes(self, inputs: Any) -> Tensor:
         seen: list[Tensor] = []
-        backbone = self._model.model.backbone
+        backbone = getattr(self._model.base_model, "backbone", None)
+        if backbone is None:
+            raise self._no_grid()
         handle = backbone.register_forward_hook(lambda _, __, levels: seen.append(levels[-1][0]))
         try:
             outputs = self._model(**inputs)

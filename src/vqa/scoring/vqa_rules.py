@@ -1,7 +1,8 @@
-"""The official VQA rules as they stand, oddities included, to score under them beside our own.
+"""The forms of the official VQA rules, to score under them beside our own.
 
 Source: VQA v2.0 evaluation, https://github.com/GT-Vision-Lab/VQA (PythonEvaluationTools, vqaEval.py). There
-an answer counts in thirds of ten people's; here one reference is all there is, so it is right or wrong.
+an answer counts in thirds of ten people's, and theirs are put into this form unless they all agree; here
+there is one label, so an answer is right or wrong, and the label is always put into the form.
 """
 
 import re

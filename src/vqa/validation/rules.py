@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from vqa.catalogue.pictures import Picture, problem_of_name
 from vqa.foundation.seeded import rank_of
+from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import hidden_topic_of
 from vqa.settings import Validate
@@ -93,7 +94,7 @@ def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
 
 def _too_many_tokens(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        if detail := context.too_long(candidate.pair.question, candidate.answer):
+        if detail := context.too_long(candidate.pair.question, taught_form(candidate.said)):
             yield candidate.row, detail
 
 
