@@ -18,9 +18,10 @@ from toy_others import MAKERS, vilt
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.unfinished import Unfinished
-from vqa.inference.other_models import OtherModel, texts_of_other
+from vqa.inference.other_models import OtherModel, refuse_equal_titles, texts_of_other
 from vqa.pairs.pair import Pair
 from vqa.pairs.predictions import write_predictions
+from vqa.settings import OnRegions
 
 CPU = torch.device("cpu")
 
@@ -83,3 +84,10 @@ def test_what_is_no_such_model_is_named(tmp_path: Path, catalogue: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match=r"a bert model, which does not answer questions about pictures"):
         texts_of_other(str(tmp_path), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))
+
+
+def test_two_rows_of_one_name_are_refused() -> None:
+    entries = [OnRegions("a", "b", Path(answers)) for answers in ("one.txt", "other.txt")]
+    with pytest.raises(InputError, match="has a on b, not its training features twice; leave one out"):
+        refuse_equal_titles(entries)
+    refuse_equal_titles([*entries[:1], "a"])

@@ -22,7 +22,8 @@ TEXTS = st.text() | st.sampled_from(
 
 def study(text: str) -> dict[str, Any]:
     return {
-        "name": text,
+        "title": text,
+        "told_apart": text,
         "why": text,
         "curve": f"data:{text}",
         "titles": [text],
