@@ -18,7 +18,8 @@ def of(
 ) -> Result:
     """A result of two seeds, a point to either side of `exact`."""
     seeds, interval = (exact - 0.01, exact + 0.01), (exact - 0.03, exact + 0.03)
-    return Result(changes, seeds, interval, Difference(-0.02, (-0.04, 0.0)), validation, parameters, 99.5)
+    lead = Difference(-0.02, (-0.04, 0.0), noise=0.03)
+    return Result(changes, seeds, interval, lead, validation, parameters, 99.5)
 
 
 def result(r: int, targets: list[str], exact: float, validation: float) -> Result:
@@ -35,13 +36,17 @@ def record(
     committed: Sequence[str] = ("1111",),
     settings: Mapping[str, Value] = MappingProxyType({"train.seed": 0, "lora.r": 8}),
 ) -> Record:
-    """Of two groups of two questions; the model as it came answers one right."""
+    """Of two groups of two questions; the model as it came answers one right, as do all that see none."""
     return Record(
         "abc1234",
+        "data/demo",
+        "models/blip2-tiny",
         dict(settings),
         {"a.jpg": 2, "b.jpg": 2},
         bits("1000")[0],
+        bits("0100")[0],
         {seed: bits(digits)[0] for seed, digits in enumerate(committed)},
+        {seed: bits("0010")[0] for seed, _ in enumerate(committed)},
         [Run(dict(changes), bits(digits)[0], 0.5, 10, 99.5) for changes, digits in runs],
     )
 

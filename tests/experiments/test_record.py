@@ -37,12 +37,16 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_record(tmp_path / "mine.json", written)
     assert '"right": "50"' in (tmp_path / "mine.json").read_text()
     found = read_record(tmp_path / "mine.json")
-    assert (found.commit, found.settings, found.groups) == (written.commit, written.settings, written.groups)
+    for name in ("commit", "catalogue", "model", "settings", "groups"):
+        assert getattr(found, name) == getattr(written, name)
     assert found.runs[0].changes == written.runs[0].changes
     np.testing.assert_array_equal(found.runs[0].right, written.runs[0].right)
     np.testing.assert_array_equal(found.base, written.base)
-    assert {seed: right.tolist() for seed, right in found.committed.items()} == {
-        seed: right.tolist() for seed, right in written.committed.items()
-    }
+    np.testing.assert_array_equal(found.text_only, written.text_only)
+    for name in ("committed", "blind"):
+        by_seed = [
+            {seed: right.tolist() for seed, right in getattr(kept, name).items()} for kept in (found, written)
+        ]
+        assert by_seed[0] == by_seed[1]
     with pytest.raises(InputError, match=r"other.json is missing; python src study report"):
         read_record(tmp_path / "other.json")

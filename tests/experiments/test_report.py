@@ -1,5 +1,6 @@
 """A study as Markdown and as a page."""
 
+import json
 import re
 from pathlib import Path
 
@@ -57,14 +58,27 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
         assert rows.first.inner_text().split("\t")[2].startswith("61.0%")
 
 
-def test_the_committed_report_is_what_the_committed_answers_say() -> None:
+@pytest.mark.parametrize(
+    ("reports", "metrics"), [("reports", "metrics"), ("reports/photos", "metrics/photos")]
+)
+def test_the_committed_report_is_what_the_committed_answers_say(reports: str, metrics: str) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     studies = [
         study_of(read_grid(ROOT / f"experiments/{file.stem}.yaml", params), read_record(file))
-        for file in sorted((ROOT / "reports").glob("*.json"))
+        for file in sorted((ROOT / reports).glob("*.json"))
     ]
-    assert "seeds" in [study.grid.name for study in studies]
-    assert markdown(studies) == (ROOT / "reports/ablation.md").read_text()
+    assert markdown(studies) == (ROOT / reports / "ablation.md").read_text()
+    (seeds,) = (study.record for study in studies if study.grid.name == "seeds")
+    judged = json.loads((ROOT / metrics / "evaluate.json").read_text())
+    kept = {
+        "baseline": seeds.base,
+        "text_only": seeds.text_only,
+        "lora": seeds.committed[0],
+        "blind": seeds.blind[0],
+    }
+    assert {system: round(float(right.mean()), 4) for system, right in kept.items()} == {
+        system: judged[system]["exact_match"] for system in kept
+    }
 
 
 def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experiments_ran() -> None:
@@ -79,6 +93,7 @@ def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experime
         "difference: 3 settings, at least 2 seeds each). Steps within it: rank 2 → 4 (+50.0); rank 4 → 8"
         in text
     )
+    assert "on held-out pictures of data/demo, models/blip2-tiny, mean of the training seeds" in text
 
 
 @pytest.mark.parametrize(
@@ -121,6 +136,7 @@ def test_seeds_alone_are_a_table_without_a_curve_and_say_how_often_they_agree() 
     assert agreed in text
     section = seeds_section(ours.record)
     assert ["with LoRA adapter", "58.3% [0.0, 100.0]", "14.4"] in cells(section)
-    assert cells(section)[3][:1] == ["**LoRA − base**"]
-    assert cells(section)[3][1].startswith("+33.3 [")
+    assert ["adapter, features zeroed", "25.0% [0.0, 50.0]", "0.0"] in cells(section)
+    leads = {row[0]: row[1].partition(" [")[0] for row in cells(section)[4:7]}
+    assert leads == {"**LoRA − base**": "+33.3", "**LoRA − blind**": "+33.3", "**LoRA − text-only**": "+33.3"}
     assert agreed in section

@@ -1,5 +1,6 @@
 """What is read of experiments: settings over their seeds, and which to take."""
 
+import numpy as np
 import pytest
 
 from studies import RESULTS, of, record
@@ -35,6 +36,6 @@ def test_steps_within_noise_are_of_neighbours_that_differ_in_the_first_setting_a
     results = [of({"lora.r": r, "lora.targets": [t]}, grown[r]) for r in grown for t in ("mlp", "attention")]
     steps = [
         (a.changes["lora.r"], b.changes["lora.r"], b.changes["lora.targets"])
-        for a, b in within_noise(results, 0.05)
+        for a, b in within_noise(results, np.full((6, 6), 0.05))
     ]
     assert steps == [(4, 8, ["mlp"]), (4, 8, ["attention"])]

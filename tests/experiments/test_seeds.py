@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import bootstrap, tukey_hsd
 
 from studies import bits
-from vqa.experiments.seeds import Agreement, Bits, agreement, honest_difference, interval, pooled_deviation
+from vqa.experiments.seeds import (
+    Agreement,
+    Bits,
+    agreement,
+    honest_differences,
+    interval,
+    pooled_deviation,
+    spread_alike,
+)
 
 
 def test_seeds_are_redrawn_where_groups_cannot_matter() -> None:
@@ -63,22 +71,67 @@ def test_nineteen_of_twenty_intervals_hold_the_truth(seeds: int, luck: float) ->
     assert 0.89 <= held <= 0.99
 
 
-def test_seed_noise_is_tukey_s() -> None:
-    settings = [[0.50, 0.52, 0.51], [0.54, 0.52, 0.56], [0.60, 0.61, 0.65]]
+def test_a_lead_on_another_system_of_the_same_seed_draws_both_with_one_seed() -> None:
+    ours, theirs = bits("1111", "1111", "0000"), bits("1111", "1111", "0000")
+    assert interval(ours.astype(float) - theirs, [2, 2]) == (0.0, 0.0)
+    assert interval(ours, [2, 2], theirs) == (
+        -1.0,
+        1.0,
+    )  # as if they were settings, each with seeds of its own
+
+
+ALIKE = [[0.50, 0.52, 0.51], [0.54, 0.52, 0.56], [0.60, 0.61, 0.65, 0.62]]
+UNLIKE = [[0.50, 0.52, 0.51], [0.54, 0.20, 0.90], [0.60, 0.61, 0.65, 0.62]]
+
+
+@pytest.mark.parametrize("settings", [ALIKE, UNLIKE])
+def test_seed_noise_is_tukey_s_or_where_spreads_differ_games_and_howell_s(
+    settings: list[list[float]],
+) -> None:
+    assert spread_alike(settings) == (settings is ALIKE)
+    theirs = tukey_hsd(*settings, equal_var=settings is ALIKE).confidence_interval()
+    bounds = honest_differences(settings)
+    assert bounds is not None
+    between = ~np.eye(3, dtype=bool)
+    np.testing.assert_allclose(bounds[between], (theirs.high - theirs.low)[between] / 2, rtol=4e-3)
+
+
+def test_a_setting_that_breaks_the_training_hides_no_difference_between_others() -> None:
+    sound = [[0.640, 0.629, 0.651], [0.715, 0.706, 0.724], [0.773, 0.762, 0.784]]
+    bounds = honest_differences([*sound, [0.1, 0.35, 0.6]])
+    assert bounds is not None
+    assert bounds[0, 1] < 0.06 < bounds[0, 3]
+
+
+@pytest.mark.parametrize(("spreads", "at_most"), [([1] * 5, 0.12), ([1, 1, 1, 1, 7], 0.25)])
+def test_of_equal_settings_one_study_in_twenty_tells_two_apart_and_one_in_seven_where_one_breaks(
+    spreads: list[int], at_most: float
+) -> None:
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(60):
+        settings = [rng.normal(50, spread, 3).tolist() for spread in spreads]
+        means, bounds = np.mean(settings, axis=1), honest_differences(settings)
+        assert bounds is not None
+        wrong += bool((abs(means[:, None] - means) >= bounds)[~np.eye(5, dtype=bool)].any())
+    assert wrong / 60 <= at_most
+
+
+def test_the_pooled_deviation_is_of_all_settings() -> None:
+    settings = [[0.50, 0.52, 0.51], [0.54, 0.52, 0.56]]
     assert pooled_deviation(settings) == pytest.approx(
         np.sqrt(np.mean([np.var(values, ddof=1) for values in settings]))
     )
-    honest = honest_difference(settings)
-    assert honest is not None
-    theirs = tukey_hsd(*settings).confidence_interval()
-    widths = (theirs.high - theirs.low)[~np.eye(3, dtype=bool)] / 2
-    np.testing.assert_allclose(widths, honest, rtol=1e-6)
 
 
 def test_without_a_second_seed_or_setting_no_seed_noise_is_known() -> None:
     assert pooled_deviation([[0.5], [0.6]]) is None
-    assert honest_difference([[0.5], [0.6]]) is None
-    assert honest_difference([[0.5, 0.6]]) is None
+    assert honest_differences([[0.5], [0.6]]) is None
+    assert honest_differences([[0.5, 0.6]]) is None
+    bounds = honest_differences([[0.1, 0.1001, 0.1002], [0.2, 0.9, 0.5], [0.5]])  # unlike, and one is alone
+    assert bounds is not None
+    assert np.isinf(bounds[2]).all()
+    assert np.isfinite(bounds[:2, :2]).all()
 
 
 def test_agreement_is_of_the_same_questions() -> None:

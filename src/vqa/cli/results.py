@@ -6,7 +6,7 @@
     python src results --picture docs/answers.png
 
 In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
-verification, and reports/seeds.json. Out: the table on standard output below what it is of, and how much of
+verification, and reports' seeds.json. Out: the table on standard output below what it is of, and how much of
 the gain is format; --picture: the first held-out picture with what base and adapter say about it.
 """
 
@@ -34,7 +34,7 @@ from vqa.evaluation.markdown import (
     subsets_table,
     types_table,
 )
-from vqa.evaluation.systems import ADAPTED, BASE
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, TO_BASE, TO_BLIND, TO_TEXT_ONLY
 from vqa.evaluation.witness_tables import (
     detection_table,
     meanings_table,
@@ -43,8 +43,8 @@ from vqa.evaluation.witness_tables import (
     verdicts_table,
 )
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
-from vqa.experiments.record import read_record
-from vqa.experiments.report import seeds_headline, seeds_section
+from vqa.experiments.record import Record, read_record
+from vqa.experiments.report import over_seeds, seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole, whole_file
@@ -57,7 +57,7 @@ LOCK = Path("dvc.lock")
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
-SEEDS = Path("reports/seeds.json")  # of python src study report
+SEEDS = (Path("reports/seeds.json"), Path("reports/photos/seeds.json"))  # of python src study report
 PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",
@@ -162,14 +162,18 @@ def draw_answers(path: Path) -> None:
 def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
     drawings, photographs = read_json(METRICS), _photos("evaluate")
-    details, seeds = (read_json(DETAILS), _photos("details")), read_record(SEEDS)
-    over_seeds, lead_over_seeds = seeds_headline(seeds)
-    both = {"drawn catalogue": (drawings, details[0]), "real photographs": (photographs, details[1])}
+    details, seeds = (read_json(DETAILS), _photos("details")), list(map(read_record, SEEDS))
+    (of_drawings, gains), (of_photographs, gains_there) = map(_over_seeds, seeds)
+    both = {
+        "drawn catalogue": (drawings, details[0], of_drawings),
+        "real photographs": (photographs, details[1], of_photographs),
+    }
     return _witnesses() | {
-        "headline": headline_table(both, over_seeds),
-        "lead": lead_sentences(lead_over_seeds, *details),
+        "headline": headline_table(both),
+        "lead": lead_sentences(gains, gains_there, details[1]),
         "own-pictures": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
-        "seeds": seeds_section(seeds),
+        "seeds": seeds_section(seeds[0]),
+        "photos-seeds": seeds_section(seeds[1]),
         "results": results_table(drawings),
         "format": format_sentence(drawings),
         "rules": rules_sentence(drawings),
@@ -181,6 +185,15 @@ def sections() -> dict[str, str]:
         "photos-subsets": subsets_table(read_json(PHOTOS / "details.json")),
         "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
     }
+
+
+def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
+    """System → share, and lead → points."""
+    found = over_seeds(record)
+    of = f", {found.seeds} seeds" if found.seeds > 1 else ""
+    shares = {ADAPTED.key: found.adapter + of, BLIND.key: found.blind}
+    leads = {TO_BASE: found.to_base, TO_BLIND: found.to_blind, TO_TEXT_ONLY: found.to_text_only}
+    return shares, {lead.key: text for lead, text in leads.items()}
 
 
 def _witnesses() -> dict[str, str]:

@@ -2,22 +2,28 @@
 
     python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
     python src study report experiments/*.yaml      # reports/ablation.md and .html, every answer
+    python src study report experiments/seeds.yaml --out reports/photos    # of another catalogue
 
 In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
 queue; data and features are not made again, and what ran already is not run again. `report`: from the
 experiments of HEAD, or of --rev.
 """
 
+import csv
+import io
 import json
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 import yaml
 
-from vqa.evaluation.systems import ADAPTED, BASE, System
+from vqa.evaluation.blind_guesses import text_only_guesses
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, System
 from vqa.experiments import dvc_queue
 from vqa.experiments.curve import curve
 from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid, share_of
@@ -37,12 +43,14 @@ from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
 from vqa.pages.page import page
+from vqa.pairs.normal_form import exact_match
+from vqa.pairs.pair import Pair
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
 EXPERIMENTS = Path("experiments")
 SEEDS = EXPERIMENTS / "seeds.yaml"  # the settings as committed, trained from several seeds
-TEST = "data/vqa/test.csv"
+TRAIN, TEST = "data/vqa/train.csv", "data/vqa/test.csv"
 _LOOK_EVERY = 20  # seconds; a look takes one or two
 
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
@@ -74,7 +82,9 @@ def run(
 
 
 def report(
-    files: Grids, rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD"
+    files: Grids,
+    rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD",
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="a folder for each catalogue")] = REPORTS,
 ) -> None:
     """Write what the grids' experiments came to into reports/; other studies that stand there stay.
 
@@ -82,9 +92,6 @@ def report(
         InputError: of no grid an experiment ran from `rev`.
     """
     there = dvc_queue.names(rev)
-    questions = questions_of(dvc_queue.kept(TEST, rev))
-    base = _answers(BASE, rev, questions)
-    committed = _committed(there, rev, questions)
     params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
     grids = _grids(files)
     ran = [grid for grid in grids if grid.experiments().keys() & there.keys()]
@@ -92,26 +99,27 @@ def report(
         print(f"no experiment of {grid.name} ran from {rev}; python src study run GRID runs them")
     if not ran:
         raise InputError(f"no experiment of these grids ran from {rev}; run one, or name the commit by --rev")
+    questions = questions_of(dvc_queue.kept(TEST, rev))
+    reference = _reference(there, rev, params, questions)
     for grid in ran:
-        runs, settings = _runs(grid, there, questions), committed_values(grid, params)
-        record = Record(dvc_queue.commit(rev), settings, questions.groups, base, committed, runs)
-        write_record(REPORTS / f"{grid.name}.json", record)
-    studies = _recorded({*files, *EXPERIMENTS.glob("*.yaml")})
+        settings, runs = committed_values(grid, params), _runs(grid, there, questions)
+        write_record(out / f"{grid.name}.json", replace(reference, settings=settings, runs=runs))
+    studies = _recorded(out, {*files, *EXPERIMENTS.glob("*.yaml")})
     for study in studies:
         if study.curve:
-            with whole_file(REPORTS / f"{study.grid.name}.svg") as file:
+            with whole_file(out / f"{study.grid.name}.svg") as file:
                 file.write(study.curve)
-    with whole_file(REPORTS / "ablation.md") as file:
+    with whole_file(out / "ablation.md") as file:
         file.write(markdown(studies))
-    with whole_file(REPORTS / "ablation.html") as file:
+    with whole_file(out / "ablation.html") as file:
         file.write(page("ablation.html", shown(studies)))
-    print(f"wrote {REPORTS}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
+    print(f"wrote {out}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
 
 
-def _recorded(files: Collection[Path]) -> list[Study]:
-    """Every study of these grids whose record is there, by name."""
-    recorded = sorted(path for path in files if (REPORTS / f"{path.stem}.json").is_file())
-    return [study_of(grid, read_record(REPORTS / f"{grid.name}.json")) for grid in _grids(recorded)]
+def _recorded(folder: Path, files: Collection[Path]) -> list[Study]:
+    """Every study of these grids whose record is in the folder, by name."""
+    recorded = sorted(path for path in files if (folder / f"{path.stem}.json").is_file())
+    return [study_of(grid, read_record(folder / f"{grid.name}.json")) for grid in _grids(recorded)]
 
 
 def _grids(files: list[Path]) -> list[Grid]:
@@ -146,14 +154,44 @@ def _run(sha: str, changes: dict[str, Value], questions: Questions) -> Run:
     )
 
 
-def _committed(there: Mapping[str, str], rev: str, questions: Questions) -> dict[int, Bits]:
-    """The settings as committed in `rev`, from its own training seed and from those of SEEDS that ran."""
-    params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
+def _reference(there: Mapping[str, str], rev: str, params: Mapping[str, Any], questions: Questions) -> Record:
+    """What stands beside the runs of every grid: a record without them."""
+    seeds = _seeds(there, rev, params)
+    return Record(
+        commit=dvc_queue.commit(rev),
+        catalogue=params["data"]["root"],
+        model=params["model"]["name"],
+        settings={},
+        groups=questions.groups,
+        base=_answers(BASE, rev, questions),
+        text_only=_text_only(rev, questions),
+        committed={seed: _answers(ADAPTED, sha, questions) for seed, sha in seeds.items()},
+        blind={seed: _answers(BLIND, sha, questions) for seed, sha in seeds.items()},
+        runs=[],
+    )
+
+
+def _seeds(there: Mapping[str, str], rev: str, params: Mapping[str, Any]) -> dict[int, str]:
+    """Training seed → what ran the settings as committed with it: `rev`, and those of SEEDS that ran."""
     revs = {params["train"]["seed"]: rev}
     for name, changes in _grids([SEEDS])[0].experiments().items():
         if name in there:
             revs.setdefault(changes[SEED], there[name])
-    return {seed: _answers(ADAPTED, sha, questions) for seed, sha in sorted(revs.items())}
+    return dict(sorted(revs.items()))
+
+
+def _text_only(rev: str, questions: Questions) -> Bits:
+    """Which questions their wording alone gives away."""
+    train, test = (
+        [
+            Pair(row["image_name"], row["question"], row["answer"])
+            for row in csv.DictReader(io.StringIO(dvc_queue.kept(path, rev)))
+        ]
+        for path in (TRAIN, TEST)
+    )
+    guesses = zip(test, text_only_guesses(train, test), strict=True)
+    right = {pair.key: exact_match(guess, pair.answer) for pair, guess in guesses}
+    return np.array([right[key] for key in questions.keys], dtype=bool)
 
 
 def _answers(system: System, sha: str, questions: Questions) -> Bits:

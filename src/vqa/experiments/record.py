@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """A grid's experiments that ran, beside the model as it came and the settings as committed."""
+    """A grid's experiments that ran, beside the settings as committed and the systems without a seed."""
 
     commit: str
+    catalogue: str  # data.root as committed
+    model: str  # model.name as committed
     settings: dict[str, Value]  # of the grid's keys, as committed
     groups: Mapping[str, int]  # group → its questions, in their order
     base: Bits  # [questions]
+    text_only: Bits  # [questions]
     committed: dict[int, Bits]  # training seed → [questions]
+    blind: dict[int, Bits]  # the same adapters with features zeroed
     runs: Sequence[Run]
 
 
@@ -90,10 +94,14 @@ def write_record(path: Path, record: Record) -> None:
         path,
         {
             "commit": record.commit,
+            "catalogue": record.catalogue,
+            "model": record.model,
             "settings": record.settings,
             "groups": dict(record.groups),
             "base": _hex(record.base),
+            "text_only": _hex(record.text_only),
             "committed": {str(seed): _hex(right) for seed, right in record.committed.items()},
+            "blind": {str(seed): _hex(right) for seed, right in record.blind.items()},
             "runs": [vars(run) | {"right": _hex(run.right)} for run in record.runs],
         },
     )
@@ -105,13 +113,20 @@ def read_record(path: Path) -> Record:
         raise InputError(f"{path} is missing; python src study report experiments/{path.stem}.yaml writes it")
     values: dict[str, Any] = read_object(path)
     questions = sum(values["groups"].values())
-    committed: Iterable[tuple[str, str]] = values["committed"].items()
+
+    def by_seed(name: str) -> dict[int, Bits]:
+        return {int(seed): _bits(digits, questions) for seed, digits in values[name].items()}
+
     return Record(
         values["commit"],
+        values["catalogue"],
+        values["model"],
         values["settings"],
         values["groups"],
         _bits(values["base"], questions),
-        {int(seed): _bits(digits, questions) for seed, digits in committed},
+        _bits(values["text_only"], questions),
+        by_seed("committed"),
+        by_seed("blind"),
         [Run(**run | {"right": _bits(run["right"], questions)}) for run in values["runs"]],
     )
 

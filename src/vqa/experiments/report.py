@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,15 @@ from tabulate import tabulate
 from vqa.experiments.grid import in_words, label
 from vqa.experiments.record import Record
 from vqa.experiments.results import Result, Study, best_under, within_noise
-from vqa.experiments.seeds import agreement, honest_difference, interval, pooled_deviation
+from vqa.experiments.seeds import (
+    Bits,
+    Floats,
+    agreement,
+    honest_differences,
+    interval,
+    pooled_deviation,
+    spread_alike,
+)
 
 WITHIN = "≈"  # marks a difference within seed noise
 
@@ -22,7 +30,7 @@ def titles_of(results: Sequence[Result]) -> list[str]:
     return [*keys, *scores, "parameters trained", "pairs/s"]
 
 
-def cells_of(result: Result, honest: float | None) -> list[str]:
+def cells_of(result: Result) -> list[str]:
     """Exact match in percent, the seeds' deviation and differences in points, with intervals."""
     deviation = "one seed" if result.deviation is None else f"{100 * result.deviation:.1f}"
     seeds = f" ({len(result.by_seed)})" if len(result.by_seed) > 1 else ""
@@ -30,18 +38,19 @@ def cells_of(result: Result, honest: float | None) -> list[str]:
         *map(label, result.changes.values()),
         _share(result.exact_match, result.ci95),
         f"{deviation}{seeds}",
-        _lead(result, honest),
+        _lead(result),
         f"{result.validation:.1%}",
         f"{result.parameters:,}",
         f"{result.pairs_per_second:.0f}",
     ]
 
 
-def _lead(result: Result, honest: float | None) -> str:
-    if result.difference is None:
+def _lead(result: Result) -> str:
+    lead = result.difference
+    if lead is None:
         return "are these"
-    mark = f" {WITHIN}" if honest is not None and abs(result.difference.value) < honest else ""
-    return f"{_points(result.difference.value, result.difference.ci95)}{mark}"
+    mark = f" {WITHIN}" if lead.noise is not None and abs(lead.value) < lead.noise else ""
+    return f"{_points(lead.value, lead.ci95)}{mark}"
 
 
 def markdown(studies: Sequence[Study]) -> str:
@@ -52,10 +61,10 @@ def markdown(studies: Sequence[Study]) -> str:
         *(f"- **{study.grid.title}**: {told_apart(study)}." for study in studies),
         "",
         f"Written by `python src study report`, from the experiments of commit {commits}: exact match",
-        "on held-out pictures, mean of the training seeds with a 95 % interval that redraws seeds, then",
-        f"groups of pictures. {WITHIN}: within seed noise. Pairs a second are wall-clock while training,",
-        "whatever else the machine did meanwhile. Which answers were right is kept in the JSON file of the",
-        "study's name. As a page: [ablation.html](ablation.html).",
+        f"on held-out pictures of {subject(studies)}, mean of the training seeds with a 95 % interval",
+        f"that redraws seeds, then groups of pictures. {WITHIN}: within seed noise. Pairs a second are",
+        "wall-clock, whatever else the machine did meanwhile. Which answers were right is kept in the JSON",
+        "file of the study's name. As a page: [ablation.html](ablation.html).",
     ]
     for study in studies:
         lines += ["", f"## {study.grid.title}", "", study.grid.why, ""]
@@ -68,28 +77,40 @@ def markdown(studies: Sequence[Study]) -> str:
     return "\n".join([*lines, ""])
 
 
+def subject(studies: Sequence[Study]) -> str:
+    """The catalogue and the model that the studies are of."""
+    return "; ".join(dict.fromkeys(f"{study.record.catalogue}, {study.record.model}" for study in studies))
+
+
 def told_apart(study: Study) -> str:
     """Whether the study's settings can be told apart, in half a sentence."""
-    count, honest = len(study.results), _honest(study)
+    count, bounds = len(study.results), _bounds(study)
     if count == 1:
         deviation = study.results[0].deviation
         moves = "not known" if deviation is None else f"{100 * deviation:.1f} points (standard deviation)"
         return f"one setting; what the seed alone moves is {moves}"
-    if honest is None:
+    if bounds is None:
         return f"whether these {count} settings can be told apart is not known, for each ran from one seed"
-    steps = [abs(a.exact_match - b.exact_match) for a, b in combinations(study.results, 2)]
-    apart = sum(step >= honest for step in steps)
+    means = np.array([result.exact_match for result in study.results])
+    steps, needed = (pairs[np.triu_indices(count, 1)] for pairs in (abs(means[:, None] - means), bounds))
+    apart = int((steps >= needed).sum())
     which = {0: "no two", len(steps): "any two"}.get(apart, f"{apart} of {len(steps)} pairs")
-    return f"{which} of these {count} settings can be told apart, which takes {100 * honest:.1f} points"
+    return f"{which} of these {count} settings can be told apart, which takes {_reach(bounds)} points"
+
+
+def _reach(bounds: Floats) -> str:
+    """How far apart means must lie, in points: "2.4", or "3.0 to 31.2" where each pair has its own bound."""
+    of_pairs = 100 * bounds[np.triu_indices(len(bounds), 1)]
+    ends = dict.fromkeys(f"{end:.1f}" for end in (of_pairs.min(), of_pairs.max()))
+    return " to ".join(ends)
 
 
 def _rows(study: Study) -> list[list[str]]:
-    honest = _honest(study)
-    return [cells_of(result, honest) for result in study.results]
+    return list(map(cells_of, study.results))
 
 
-def _honest(study: Study) -> float | None:
-    return honest_difference([result.by_seed for result in study.results])
+def _bounds(study: Study) -> Floats | None:
+    return honest_differences([result.by_seed for result in study.results])
 
 
 def _cell(text: str) -> str:
@@ -110,15 +131,17 @@ def sentences_of(study: Study) -> list[str]:
 
 def _noise_sentences(study: Study) -> list[str]:
     by_setting = [result.by_seed for result in study.results]
-    deviation, honest = pooled_deviation(by_setting), _honest(study)
-    if deviation is None or honest is None:
+    deviation, bounds = pooled_deviation(by_setting), _bounds(study)
+    if deviation is None or bounds is None:
         return []
     single = [result.deviation for result in study.results if result.deviation is not None]
     spread = f"{100 * deviation:.1f} points ({100 * min(single):.1f} to {100 * max(single):.1f} by setting)"
-    neighbours = "; ".join(_step(a, b) for a, b in within_noise(study.results, honest))
+    neighbours = "; ".join(_step(a, b) for a, b in within_noise(study.results, bounds))
+    tukey, games = "Tukey's honest significant difference", "seeds spread unlike, so Games and Howell's test"
+    test = tukey if spread_alike(by_setting) else games
     return [
-        f"Between seeds the standard deviation is {spread}. Settings that lie closer than {100 * honest:.1f} "
-        f"points are within seed noise (Tukey's honest significant difference: {len(by_setting)} settings, "
+        f"Between seeds the standard deviation is {spread}. Settings that lie closer than {_reach(bounds)} "
+        f"points are within seed noise ({test}: {len(by_setting)} settings, "
         f"at least {min(map(len, by_setting))} seeds each). Steps within it: {neighbours or 'none'}."
     ]
 
@@ -152,29 +175,56 @@ def shown(studies: Sequence[Study]) -> dict[str, Any]:
         }
         for study in studies
     ]
-    return {"within": WITHIN, "studies": listed}
+    return {"within": WITHIN, "subject": subject(studies), "studies": listed}
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The settings as committed over their training seeds: shares and leads with intervals, as text."""
+
+    seeds: int
+    adapter: str
+    blind: str
+    to_base: str
+    to_blind: str  # the same adapter, so of the same seed
+    to_text_only: str
+
+
+def over_seeds(record: Record) -> OverSeeds:
+    ours, blind = (np.stack(list(of.values())).astype(float) for of in (record.committed, record.blind))
+    sizes = list(record.groups.values())
+
+    def lead(theirs: Floats | Bits) -> str:
+        return _points(float((ours - theirs).mean()), interval(ours - theirs, sizes))
+
+    return OverSeeds(
+        len(ours),
+        _share(float(ours.mean()), interval(ours, sizes)),
+        _share(float(blind.mean()), interval(blind, sizes)),
+        lead(record.base),
+        lead(blind),
+        lead(record.text_only),
+    )
 
 
 def seeds_section(record: Record) -> str:
-    """The settings as committed over their training seeds: table and agreement, for the README."""
-    ours, sizes = np.stack(list(record.committed.values())), list(record.groups.values())
-    base = record.base[None, :]
-    deviation = 100 * float(np.std(ours.mean(axis=1), ddof=1))
-    lead = float(ours.mean() - base.mean())
+    """The settings as committed over their training seeds: table and agreement."""
+    found = over_seeds(record)
+    adapter, blind = (np.stack(list(of.values())).mean(axis=1) for of in (record.committed, record.blind))
     rows = [
-        ["with LoRA adapter", _share(float(ours.mean()), interval(ours, sizes)), f"{deviation:.1f}"],
-        ["**LoRA − base**", _points(lead, interval(ours, sizes, base)), f"{deviation:.1f}"],
+        ["with LoRA adapter", found.adapter, _deviation(adapter)],
+        ["adapter, features zeroed", found.blind, _deviation(blind)],
+        ["**LoRA − base**", found.to_base, _deviation(adapter)],
+        ["**LoRA − blind**", found.to_blind, _deviation(adapter - blind)],
+        ["**LoRA − text-only**", found.to_text_only, _deviation(adapter)],
     ]
-    titles = [f"{len(ours)} training seeds", "exact match, mean", "standard deviation between seeds"]
+    titles = [f"{found.seeds} training seeds", "exact match, mean", "standard deviation between seeds"]
     table = tabulate(rows, titles, tablefmt="github", disable_numparse=True)
     return "\n\n".join([table, *_agreement_sentences(record)])
 
 
-def seeds_headline(record: Record) -> tuple[str, str]:
-    """The share that is right and the lead on the base model, over the seeds as committed, with intervals."""
-    ours, sizes, base = np.stack(list(record.committed.values())), list(record.groups.values()), record.base
-    share = f"{_share(float(ours.mean()), interval(ours, sizes))}, {len(ours)} seeds"
-    return share, _points(float(ours.mean() - base.mean()), interval(ours, sizes, base[None, :]))
+def _deviation(by_seed: Floats) -> str:
+    return f"{100 * float(np.std(by_seed, ddof=1)):.1f}" if len(by_seed) > 1 else "one seed"
 
 
 def _agreement_sentences(record: Record) -> list[str]:

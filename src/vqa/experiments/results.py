@@ -9,17 +9,18 @@ import numpy as np
 
 from vqa.experiments.grid import SEED, Grid, Value
 from vqa.experiments.record import Record, Run
-from vqa.experiments.seeds import interval
+from vqa.experiments.seeds import Bits, Floats, honest_differences, interval
 
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The lead of one setting over another in exact match."""
+    """The lead of a setting over the settings as committed, in exact match."""
 
     value: float
     ci95: Interval
+    noise: float | None  # other seeds could have made a lead below it; None: not known
 
 
 @dataclass(frozen=True)
@@ -59,26 +60,44 @@ def results_of(record: Record) -> list[Result]:
     by_setting: dict[str, list[Run]] = {}
     for run in record.runs:
         by_setting.setdefault(json.dumps(_without_seed(run.changes)), []).append(run)
-    return [_result(record, runs) for runs in by_setting.values()]
+    settings = list(by_setting.values())
+    differences = _differences(record, settings)
+    return [_result(record, *of) for of in zip(settings, differences, strict=True)]
 
 
-def _result(record: Record, runs: Sequence[Run]) -> Result:
-    changes = _without_seed(runs[0].changes)
-    sizes = list(record.groups.values())
-    ours = np.stack([run.right for run in runs])
-    reference = np.stack(list(record.committed.values()))
-    is_committed = changes == _without_seed(record.settings)
+def _result(record: Record, runs: Sequence[Run], difference: Difference | None) -> Result:
+    right = _right(runs)
     return Result(
-        changes=changes,
-        by_seed=ours.mean(axis=1).tolist(),
-        ci95=interval(ours, sizes),
-        difference=None
-        if is_committed
-        else Difference(float(ours.mean() - reference.mean()), interval(ours, sizes, reference)),
+        changes=_without_seed(runs[0].changes),
+        by_seed=right.mean(axis=1).tolist(),
+        ci95=interval(right, list(record.groups.values())),
+        difference=difference,
         validation=float(np.mean([run.validation for run in runs])),
         parameters=runs[0].parameters,
         pairs_per_second=float(np.mean([run.pairs_per_second for run in runs])),
     )
+
+
+def _differences(record: Record, settings: Sequence[Sequence[Run]]) -> list[Difference | None]:
+    """Of each setting's runs to the settings as committed; None for these themselves."""
+    sizes, reference = list(record.groups.values()), np.stack(list(record.committed.values()))
+    committed = _without_seed(record.settings)
+    ours = [None if _without_seed(runs[0].changes) == committed else _right(runs) for runs in settings]
+    others = [right for right in ours if right is not None]
+    bounds = honest_differences([right.mean(axis=1).tolist() for right in (*others, reference)])
+    noise = iter([None] * len(others) if bounds is None else bounds[:-1, -1].tolist())
+    differences: list[Difference | None] = []
+    for right in ours:
+        if right is None:
+            differences.append(None)
+            continue
+        lead, ci95 = float(right.mean() - reference.mean()), interval(right, sizes, reference)
+        differences.append(Difference(lead, ci95, next(noise)))
+    return differences
+
+
+def _right(runs: Sequence[Run]) -> Bits:
+    return np.stack([run.right for run in runs])
 
 
 def _without_seed(changes: dict[str, Value]) -> dict[str, Value]:
@@ -97,16 +116,19 @@ def best_under(results: Sequence[Result]) -> list[tuple[int, Result]]:
     return found
 
 
-def within_noise(results: Sequence[Result], honest: float) -> list[tuple[Result, Result]]:
-    """Neighbours along the grid's first setting, all others equal, that lie closer than `honest`."""
+def within_noise(results: Sequence[Result], bounds: Floats) -> list[tuple[Result, Result]]:
+    """Neighbours along the grid's first setting, all others equal, that lie closer than seeds move them.
+
+    `bounds`: what `honest_differences` says of the results.
+    """
     first = next(iter(results[0].changes))
-    lines: dict[str, list[Result]] = {}
-    for result in results:
+    lines: dict[str, list[int]] = {}
+    for place, result in enumerate(results):
         others = {key: value for key, value in result.changes.items() if key != first}
-        lines.setdefault(json.dumps(others), []).append(result)
+        lines.setdefault(json.dumps(others), []).append(place)
     return [
-        (a, b)
+        (results[a], results[b])
         for line in lines.values()
         for a, b in pairwise(line)
-        if abs(b.exact_match - a.exact_match) < honest
+        if abs(results[b].exact_match - results[a].exact_match) < bounds[a, b]
     ]
