@@ -15,6 +15,7 @@ from vqa.cli.study import study_of
 from vqa.experiments.grid import read_grid
 from vqa.experiments.record import read_record
 from vqa.experiments.report import markdown
+from vqa.foundation.files import read_json, write_json
 
 GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -75,3 +76,11 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     both = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "experiments/rank.yaml")
     assert "no experiment of rank ran from HEAD" in both.stdout
     assert "ablation.html: mine, rank" in both.stdout  # what stood there stays
+    kept = read_json(clone.folder / "reports/rank.json") | {"catalogue": "data/mine"}
+    write_json(clone.folder / "reports/rank.json", kept)
+    mixed = clone.run("python", "src", "study", "report", "experiments/mine.yaml")
+    assert re.search(
+        r"error: reports/rank.json is of data/mine, .*, these experiments of data/demo, ", mixed.stderr
+    )
+    apart = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "--out", "reports/demo")
+    assert "wrote reports/demo/ablation.md and ablation.html: mine" in apart.stdout

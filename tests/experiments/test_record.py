@@ -50,3 +50,10 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert by_seed[0] == by_seed[1]
     with pytest.raises(InputError, match=r"other.json is missing; python src study report"):
         read_record(tmp_path / "other.json")
+    (tmp_path / "old.json").write_text(
+        '{"commit": "abc1234", "groups": {}, "settings": {}, "base": "", "runs": []}'
+    )
+    with pytest.raises(
+        InputError, match=r"old.json lacks blind, catalogue, .*: another version wrote it; remove"
+    ):
+        read_record(tmp_path / "old.json")

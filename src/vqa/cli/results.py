@@ -190,7 +190,7 @@ def sections() -> dict[str, str]:
 def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
     """System → share, and lead → points."""
     found = over_seeds(record)
-    of = f", {found.seeds} seeds" if found.seeds > 1 else ""
+    of = f", sd {found.deviation} over {found.seeds} seeds" if found.seeds > 1 else ""
     shares = {ADAPTED.key: found.adapter + of, BLIND.key: found.blind}
     leads = {TO_BASE: found.to_base, TO_BLIND: found.to_blind, TO_TEXT_ONLY: found.to_text_only}
     return shares, {lead.key: text for lead, text in leads.items()}

@@ -101,10 +101,12 @@ def report(
         raise InputError(f"no experiment of these grids ran from {rev}; run one, or name the commit by --rev")
     questions = questions_of(dvc_queue.kept(TEST, rev))
     reference = _reference(there, rev, params, questions)
+    files = [*dict.fromkeys([*files, *EXPERIMENTS.glob("*.yaml")])]
+    _check_same_catalogue(out, files, reference)
     for grid in ran:
         settings, runs = committed_values(grid, params), _runs(grid, there, questions)
         write_record(out / f"{grid.name}.json", replace(reference, settings=settings, runs=runs))
-    studies = _recorded(out, {*files, *EXPERIMENTS.glob("*.yaml")})
+    studies = _recorded(out, files)
     for study in studies:
         if study.curve:
             with whole_file(out / f"{study.grid.name}.svg") as file:
@@ -114,6 +116,17 @@ def report(
     with whole_file(out / "ablation.html") as file:
         file.write(page("ablation.html", shown(studies)))
     print(f"wrote {out}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
+
+
+def _check_same_catalogue(folder: Path, files: Collection[Path], reference: Record) -> None:
+    """Raise InputError where the folder has a study of these grids on other pictures or another model."""
+    for path in (folder / f"{file.stem}.json" for file in files):
+        there = read_record(path) if path.is_file() else reference
+        if (there.catalogue, there.model) != (reference.catalogue, reference.model):
+            raise InputError(
+                f"{path} is of {there.catalogue}, {there.model}, these experiments of {reference.catalogue}, "
+                f"{reference.model}; name a folder of their own with --out"
+            )
 
 
 def _recorded(folder: Path, files: Collection[Path]) -> list[Study]:

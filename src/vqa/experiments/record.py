@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,11 @@ def read_record(path: Path) -> Record:
     if not path.is_file():
         raise InputError(f"{path} is missing; python src study report experiments/{path.stem}.yaml writes it")
     values: dict[str, Any] = read_object(path)
+    if missing := {field.name for field in fields(Record)} - values.keys():
+        raise InputError(
+            f"{path} lacks {', '.join(sorted(missing))}: another version wrote it; remove it, and python src "
+            f"study report experiments/{path.stem}.yaml writes it again"
+        )
     questions = sum(values["groups"].values())
 
     def by_seed(name: str) -> dict[int, Bits]:

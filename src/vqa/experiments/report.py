@@ -184,6 +184,7 @@ class OverSeeds:
 
     seeds: int
     adapter: str
+    deviation: str  # of the adapter between seeds
     blind: str
     to_base: str
     to_blind: str  # the same adapter, so of the same seed
@@ -200,6 +201,7 @@ def over_seeds(record: Record) -> OverSeeds:
     return OverSeeds(
         len(ours),
         _share(float(ours.mean()), interval(ours, sizes)),
+        _deviation(ours.mean(axis=1)),
         _share(float(blind.mean()), interval(blind, sizes)),
         lead(record.base),
         lead(blind),
@@ -212,11 +214,11 @@ def seeds_section(record: Record) -> str:
     found = over_seeds(record)
     adapter, blind = (np.stack(list(of.values())).mean(axis=1) for of in (record.committed, record.blind))
     rows = [
-        ["with LoRA adapter", found.adapter, _deviation(adapter)],
+        ["with LoRA adapter", found.adapter, found.deviation],
         ["adapter, features zeroed", found.blind, _deviation(blind)],
-        ["**LoRA − base**", found.to_base, _deviation(adapter)],
+        ["**LoRA − base**", found.to_base, found.deviation],
         ["**LoRA − blind**", found.to_blind, _deviation(adapter - blind)],
-        ["**LoRA − text-only**", found.to_text_only, _deviation(adapter)],
+        ["**LoRA − text-only**", found.to_text_only, found.deviation],
     ]
     titles = [f"{found.seeds} training seeds", "exact match, mean", "standard deviation between seeds"]
     table = tabulate(rows, titles, tablefmt="github", disable_numparse=True)
