@@ -33,7 +33,7 @@ def study(text: str) -> dict[str, Any]:
 
 
 def ablation(text: str) -> str:
-    return page("ablation.html", {"studies": [study(text)], "within": text})
+    return page("ablation.html", {"studies": [study(text)], "within": text, "subject": text})
 
 
 @given(st.dictionaries(TEXTS, TEXTS | st.integers() | st.none() | st.lists(TEXTS)))
