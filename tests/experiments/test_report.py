@@ -105,6 +105,7 @@ def test_the_report_says_which_steps_are_within_seed_noise_and_how_many_experime
         ({2: ["0000"] * 3, 4: ["1000"] + ["0000"] * 2, 8: ["1111"] * 3}, "2 of 3 pairs of these 3"),
         ({2: ["0000", "1111"]}, "one setting; what the seed alone moves is 70.7 points"),
         ({2: ["0000"]}, "one setting; what the seed alone moves is not known"),
+        ({2: ["0000"] * 2, 8: ["0000"] * 2}, "no two of these 2 settings can be told apart, which"),
     ],
 )
 def test_the_first_lines_say_whether_the_settings_can_be_told_apart(

@@ -62,14 +62,15 @@ def lead_sentences(
     `drawings`, `photographs`: lead → what it came to over several seeds. `details`: details.json of the
     photographs.
     """
+    colour = details["differences"][TO_TEXT_ONLY.key]["color"]
     confirmed = details["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
     needed = details["subsets"]["needs_picture"]["differences"][TO_BLIND.key]
     return (
         f"In points, over these seeds: on drawings adapter − base {drawings[TO_BASE.key]}; − features zeroed "
         f"{drawings[TO_BLIND.key]}. On photographs the wording gives much away: adapter − text-only "
-        f"{photographs[TO_TEXT_ONLY.key]}; with the seed as committed {_lead(confirmed)} where the catalogue "
-        f"confirms the label, and − features zeroed {_lead(needed)} where the wording does not give the "
-        "answer away."
+        f"{photographs[TO_TEXT_ONLY.key]}; with the seed as committed {_lead(colour)} on colour, "
+        f"{_lead(confirmed)} where the catalogue confirms the label, and − features zeroed {_lead(needed)} "
+        "where the wording does not give the answer away."
     )
 
 

@@ -93,7 +93,7 @@ def told_apart(study: Study) -> str:
         return f"whether these {count} settings can be told apart is not known, for each ran from one seed"
     means = np.array([result.exact_match for result in study.results])
     steps, needed = (pairs[np.triu_indices(count, 1)] for pairs in (abs(means[:, None] - means), bounds))
-    apart = int((steps >= needed).sum())
+    apart = int(((steps >= needed) & (steps > 0)).sum())
     which = {0: "no two", len(steps): "any two"}.get(apart, f"{apart} of {len(steps)} pairs")
     return f"{which} of these {count} settings can be told apart, which takes {_reach(bounds)} points"
 

@@ -30,7 +30,8 @@ def interval(
     """95 % interval of the mean of `ours`, or of its lead over the mean of `theirs`.
 
     One seed alone is not redrawn: then the interval is of groups only. What seeds and questions do together
-    counts in both redraws, so the interval is rather too wide than too narrow (Owen 2007).
+    counts in both redraws, so the interval is rather too wide than too narrow (Owen 2007); but where few
+    seeds differ by more than groups do it is too narrow, for a draw of three seeds never leaves their range.
 
     Args:
         ours: whether each seed's run is right, or by how much more than another system of the same seed,
@@ -101,8 +102,8 @@ def honest_differences(by_setting: Sequence[Sequence[float]]) -> Floats | None:
     """Means of two settings that lie closer than this are within seed noise: 5 % for all pairs together.
 
     Tukey's honest significant difference where seeds spread alike (Tukey 1949; Kramer 1956), else Games and
-    Howell's (1976), which takes the spread of the pair's own two settings: one setting that breaks the
-    training would else hide what others show.
+    Howell's (1976), which takes the spread of the pair's own two settings, so that one setting that
+    breaks the training hides less of what others show.
 
     Returns:
         `[settings, settings]`, infinite where it needs the spread of a setting of one seed; None without two
