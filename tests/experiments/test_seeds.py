@@ -5,12 +5,16 @@ import pytest
 from scipy.stats import bootstrap, tukey_hsd
 
 from studies import bits
+from vqa.evaluation import bootstrap as bootstrap_rules
 from vqa.experiments.seeds import (
+    FEWEST_GROUPS,
+    FEWEST_QUESTIONS,
     Agreement,
     Bits,
     agreement,
     honest_differences,
     interval,
+    known_interval,
     pooled_deviation,
     spread_alike,
 )
@@ -80,6 +84,17 @@ def test_a_lead_on_another_system_of_the_same_seed_draws_both_with_one_seed() ->
     )  # as if they were settings, each with seeds of its own
 
 
+def test_fewer_questions_or_groups_than_evaluate_redraws_have_no_interval() -> None:
+    assert (FEWEST_QUESTIONS, FEWEST_GROUPS) == (
+        bootstrap_rules._FEWEST_QUESTIONS,
+        bootstrap_rules._FEWEST_GROUPS,
+    )
+    right = bits("10" * 20, "11" * 20)
+    assert known_interval(right, [2] * 20) == interval(right, [2] * 20)
+    assert known_interval(right, [2] * 18 + [4]) is None
+    assert known_interval(right[:, :29], [1] * 28 + [1]) is None
+
+
 ALIKE = [[0.50, 0.52, 0.51], [0.54, 0.52, 0.56], [0.60, 0.61, 0.65, 0.62]]
 UNLIKE = [[0.50, 0.52, 0.51], [0.54, 0.20, 0.90], [0.60, 0.61, 0.65, 0.62]]
 
@@ -104,7 +119,7 @@ def test_a_setting_that_breaks_the_training_hides_no_difference_between_others()
 
 
 @pytest.mark.parametrize(("spreads", "at_most"), [([1] * 5, 0.12), ([1, 1, 1, 1, 7], 0.25)])
-def test_of_equal_settings_one_study_in_twenty_tells_two_apart_and_one_in_seven_where_one_breaks(
+def test_of_equal_settings_one_study_in_twenty_tells_two_apart_and_one_in_six_where_one_breaks(
     spreads: list[int], at_most: float
 ) -> None:
     rng = np.random.default_rng(5)

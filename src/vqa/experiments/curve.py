@@ -58,8 +58,8 @@ def curve(results: Sequence[Result], title: str) -> str:
 
 def _set_heights(axes: Axes, results: Sequence[Result]) -> None:
     """Exact match, from the tenth below the lowest interval or seed to the one above the highest."""
-    low = math.floor(10 * min(min(result.ci95[0], *result.by_seed) for result in results))
-    high = math.ceil(10 * max(max(result.ci95[1], *result.by_seed) for result in results))
+    low = math.floor(10 * min(min(result.ends[0], *result.by_seed) for result in results))
+    high = math.ceil(10 * max(max(result.ends[1], *result.by_seed) for result in results))
     axes.set_ylim(low / 10, max(high, low + 1) / 10)
     axes.yaxis.set_major_locator(MultipleLocator(0.1))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -83,10 +83,10 @@ def _set_places(axes: Axes, values: Sequence[Value]) -> list[float]:
 
 
 def _draw_line(axes: Axes, line: Sequence[tuple[float, Result]], color: str, shift: float) -> None:
-    """Means with their intervals, joined on a scale, and every seed; `shift` in inches keeps lines apart."""
+    """Means with their ends, joined on a scale, and every seed; `shift` in inches keeps lines apart."""
     middles = [result.exact_match for _, result in line]
-    below = [max(0.0, result.exact_match - result.ci95[0]) for _, result in line]
-    above = [max(0.0, result.ci95[1] - result.exact_match) for _, result in line]
+    below = [max(0.0, result.exact_match - result.ends[0]) for _, result in line]
+    above = [max(0.0, result.ends[1] - result.exact_match) for _, result in line]
     shifted = axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
     seeds = [(place, exact) for place, result in line for exact in result.by_seed]
     places, heights = zip(*seeds, strict=True)

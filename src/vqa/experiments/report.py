@@ -10,13 +10,15 @@ from tabulate import tabulate
 
 from vqa.experiments.grid import in_words, label
 from vqa.experiments.record import Record
-from vqa.experiments.results import Result, Study, best_under, within_noise
+from vqa.experiments.results import Interval, Result, Study, best_under, within_noise
 from vqa.experiments.seeds import (
+    FEWEST_GROUPS,
+    FEWEST_QUESTIONS,
     Bits,
     Floats,
     agreement,
     honest_differences,
-    interval,
+    known_interval,
     pooled_deviation,
     spread_alike,
 )
@@ -122,6 +124,9 @@ def sentences_of(study: Study) -> list[str]:
     """What the table says: how many experiments it is of, what seeds decide, which settings to take."""
     ran, wanted = len(study.record.runs), len(study.grid.experiments())
     found = [] if ran == wanted else [f"{ran} of {wanted} experiments ran."]
+    if study.results[0].ci95 is None:
+        least = f"{FEWEST_QUESTIONS} questions or {FEWEST_GROUPS} groups of pictures"
+        found.append(f"Fewer than {least} are not redrawn: there are no intervals.")
     found += _noise_sentences(study)
     if not study.curve:
         return [*found, *_agreement_sentences(study.record)]
@@ -196,13 +201,13 @@ def over_seeds(record: Record) -> OverSeeds:
     sizes = list(record.groups.values())
 
     def lead(theirs: Floats | Bits) -> str:
-        return _points(float((ours - theirs).mean()), interval(ours - theirs, sizes))
+        return _points(float((ours - theirs).mean()), known_interval(ours - theirs, sizes))
 
     return OverSeeds(
         len(ours),
-        _share(float(ours.mean()), interval(ours, sizes)),
+        _share(float(ours.mean()), known_interval(ours, sizes)),
         _deviation(ours.mean(axis=1)),
-        _share(float(blind.mean()), interval(blind, sizes)),
+        _share(float(blind.mean()), known_interval(blind, sizes)),
         lead(record.base),
         lead(blind),
         lead(record.text_only),
@@ -241,9 +246,10 @@ def _agreement_sentences(record: Record) -> list[str]:
     ]
 
 
-def _share(value: float, ci95: tuple[float, float]) -> str:
-    return f"{value:.1%} [{100 * ci95[0]:.1f}, {100 * ci95[1]:.1f}]"
+def _share(value: float, ci95: Interval) -> str:
+    return f"{value:.1%}" if ci95 is None else f"{value:.1%} [{100 * ci95[0]:.1f}, {100 * ci95[1]:.1f}]"
 
 
-def _points(value: float, ci95: tuple[float, float]) -> str:
-    return f"{100 * value:+.1f} [{100 * ci95[0]:+.1f}, {100 * ci95[1]:+.1f}]"
+def _points(value: float, ci95: Interval) -> str:
+    points = f"{100 * value:+.1f}"
+    return points if ci95 is None else f"{points} [{100 * ci95[0]:+.1f}, {100 * ci95[1]:+.1f}]"

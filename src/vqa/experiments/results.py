@@ -9,9 +9,9 @@ import numpy as np
 
 from vqa.experiments.grid import SEED, Grid, Value
 from vqa.experiments.record import Record, Run
-from vqa.experiments.seeds import Bits, Floats, honest_differences, interval
+from vqa.experiments.seeds import Bits, Floats, honest_differences, known_interval
 
-Interval = tuple[float, float]
+Interval = tuple[float, float] | None  # None: of too few questions or groups
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Result:
     @property
     def exact_match(self) -> float:
         return float(np.mean(self.by_seed))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval; without one, of the seeds."""
+        return self.ci95 or (min(self.by_seed), max(self.by_seed))
 
     @property
     def deviation(self) -> float | None:
@@ -70,7 +75,7 @@ def _result(record: Record, runs: Sequence[Run], difference: Difference | None) 
     return Result(
         changes=_without_seed(runs[0].changes),
         by_seed=right.mean(axis=1).tolist(),
-        ci95=interval(right, list(record.groups.values())),
+        ci95=known_interval(right, list(record.groups.values())),
         difference=difference,
         validation=float(np.mean([run.validation for run in runs])),
         parameters=runs[0].parameters,
@@ -91,7 +96,7 @@ def _differences(record: Record, settings: Sequence[Sequence[Run]]) -> list[Diff
         if right is None:
             differences.append(None)
             continue
-        lead, ci95 = float(right.mean() - reference.mean()), interval(right, sizes, reference)
+        lead, ci95 = float(right.mean() - reference.mean()), known_interval(right, sizes, reference)
         differences.append(Difference(lead, ci95, next(noise)))
     return differences
 

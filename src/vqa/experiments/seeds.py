@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
 DRAWS = 10_000
+FEWEST_QUESTIONS, FEWEST_GROUPS = 30, 20  # as evaluation.bootstrap has it: fewer are not redrawn
 _DRAWS_AT_ONCE = 500
 UNLIKE = 0.01  # below this probability settings' seeds do not spread alike
 
@@ -46,6 +47,14 @@ def interval(
         means = means - _drawn_means(theirs, sizes, draws, groups, of_theirs)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def known_interval(
+    ours: Bits | Floats, sizes: Sequence[int], theirs: Bits | None = None
+) -> tuple[float, float] | None:
+    """`interval`, where there are questions and groups enough to redraw (Bowyer et al. 2025, ICML)."""
+    enough = sum(sizes) >= FEWEST_QUESTIONS and len(sizes) >= FEWEST_GROUPS
+    return interval(ours, sizes, theirs) if enough else None
 
 
 def _drawn_means(
