@@ -21,7 +21,7 @@ from vqa.foundation.unfinished import Unfinished, held
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits, version_of
 from vqa.vlm.generation import (
     Blinded,
@@ -80,7 +80,7 @@ def run() -> None:
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder for unfinished in kept.values()], is_first):
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
-        lora.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
+        attached_adapter.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
         texts = {
             system: texts_for(pairs, features, model, decoding, system, kept[system])
             for system, features in views.items()

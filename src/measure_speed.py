@@ -16,7 +16,7 @@ from vqa.foundation.files import write_json
 from vqa.inference.speed import Work, pairs_of_first_images, speeds_of
 from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.pretrained import Pretrained
 
@@ -45,7 +45,7 @@ def run() -> None:
         settings.evaluate.num_beams,
     )
     can_merge = settings.model.quantization == "none"
-    speeds = speeds_of(work, lora.Beside(model, ADAPTER), can_merge)
+    speeds = speeds_of(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)
     write_json(METRICS, speeds)
     print(f"adapted answers come at {speeds['ratio']:.2f} times the base model's speed ({METRICS})")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vqa.settings import Lora
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter, lora
 from vqa.vlm.halves import LiveHalf
 
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
@@ -96,8 +96,8 @@ def merged_like_in_training(
     resumed, merged, beside = fresh(), fresh(), fresh()
     lora.add_adapter(resumed, settings(**changes), "toy")
     lora.load_adapter(resumed.eval(), folder)
-    lora.merge(merged, folder)
-    lora.merge(beside, folder, is_merged=False)
+    attached_adapter.merge(merged, folder)
+    attached_adapter.merge(beside, folder, is_merged=False)
     for other in (resumed, merged, beside):
         torch.testing.assert_close(logits(other), logits(trained), atol=2e-4, rtol=1e-4)
     assert (logits(trained) - plain).abs().max() > 1e-2

@@ -22,7 +22,7 @@ from adapters import (
     step_of,
 )
 from toy import PROMPT, toy_model
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter, lora
 from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
 
 CPU = torch.device("cpu")
@@ -158,6 +158,6 @@ def test_merging_into_bf16_rounds_the_sum_once(
     name = next(n for n, m in answers.language_model.named_modules() if m is layer)
     plain = AnswerModel(model, processor, PROMPT, CPU)
     plain.language_model = answers.language_model.unload()
-    lora.merge(plain, tmp_path)
+    attached_adapter.merge(plain, tmp_path)
     merged = plain.language_model.get_submodule(name.removeprefix("base_model.model."))
     assert torch.equal(merged.weight, expected)

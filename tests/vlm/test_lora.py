@@ -9,7 +9,7 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 from toy import PROMPT
 from vqa.foundation.errors import InputError
 from vqa.settings import Lora
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter, lora
 from vqa.vlm.blip2 import AnswerModel, Level
 from vqa.vlm.lora_targets import module_names
 
@@ -96,4 +96,4 @@ def test_a_missing_adapter_is_named(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="holds no adapter; run the train stage"):
-        lora.merge(AnswerModel(model, processor, PROMPT, torch.device("cpu")), tmp_path)
+        attached_adapter.merge(AnswerModel(model, processor, PROMPT, torch.device("cpu")), tmp_path)

@@ -26,7 +26,7 @@ from adapters import (
 from toy import PROMPT
 from toy_seam import FAMILIES, seam_folder, toy_seam
 from vqa.foundation.errors import InputError
-from vqa.vlm import lora, seam
+from vqa.vlm import attached_adapter, lora, seam
 from vqa.vlm.families import SeamProcessor, family_of
 from vqa.vlm.halves import LiveHalf
 from vqa.vlm.looks import Look
@@ -198,8 +198,8 @@ def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
     merged = merged_like_in_training(fresh, logits, tmp_path, changes)
     assert not any(isinstance(module, PeftModel) for module in merged.modules())
     switched = fresh()
-    adapter = lora.Beside(switched, tmp_path)
-    with adapter.off():
+    adapter = attached_adapter.AttachedAdapter(switched, tmp_path)
+    with adapter.disabled():
         torch.testing.assert_close(logits(switched), logits(fresh()), atol=0, rtol=0)
 
 
@@ -225,8 +225,8 @@ def test_a_trained_projector_is_in_the_merged_model_as_it_was_beside_it(
 
     whole, processor, _, merged = fresh()
     beside = fresh()[3]
-    lora.merge(merged, tmp_path / "adapter")
-    lora.merge(beside, tmp_path / "adapter", is_merged=False)
+    attached_adapter.merge(merged, tmp_path / "adapter")
+    attached_adapter.merge(beside, tmp_path / "adapter", is_merged=False)
     for other in (merged, beside):
         torch.testing.assert_close(other(**batch, features=features)["loss"], loss, atol=1e-5, rtol=0)
         assert other.texts(QUESTIONS, features, 6) == said

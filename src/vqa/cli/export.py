@@ -28,7 +28,7 @@ from vqa.pairs.pair import read_pairs
 from vqa.publication.commit import commit_at_hand
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits, dtype_beside
 from vqa.vlm.pretrained import Pretrained
 
@@ -87,7 +87,7 @@ def _write_merged(settings: Settings, folder: Path) -> None:
     device = torch.device("cpu")
     whole = pretrained.load(device)
     _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
-    lora.merge(live, ADAPTER)  # into the modules that `whole` holds
+    attached_adapter.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.save_pretrained(folder)
     pretrained.load_processor().save_pretrained(folder)
     seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()

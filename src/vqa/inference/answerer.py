@@ -13,7 +13,7 @@ from vqa.catalogue.pictures import ImageError, load_image
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.normal_form import first_word
 from vqa.settings import Settings
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.generation import distinct
 from vqa.vlm.looks import Features, Look, together
@@ -53,11 +53,11 @@ class Answerer:
             check_fits(adapter, pretrained.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
         self._encoder, self._model = pretrained.load_halves(prompt, device, level)
-        self._adapter: lora.Beside | None = None
+        self._adapter: attached_adapter.AttachedAdapter | None = None
         if adapter is not None and is_switched:
-            self._adapter = lora.Beside(self._model, adapter)
+            self._adapter = attached_adapter.AttachedAdapter(self._model, adapter)
         elif adapter is not None:
-            lora.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
+            attached_adapter.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
         self._max_new_tokens = settings.evaluate.max_new_tokens
 
     @torch.inference_mode()
@@ -96,7 +96,7 @@ class Answerer:
             seen = features[: max(of[:size]) + 1]
             return self._model.likeliest_texts(questions[:size], seen, self._max_new_tokens, count, of[:size])
 
-        with nullcontext() if is_adapted or self._adapter is None else self._adapter.off():
+        with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
             texts = in_batches_that_fit(answer, len(questions), "questions", "evaluate.batch_size", TOO_LARGE)
         return [_answers(of_question) for of_question in texts]
 

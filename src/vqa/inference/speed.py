@@ -13,10 +13,10 @@ from vqa.catalogue.pictures import load_image
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.foundation.terminal import progress_bar
 from vqa.pairs.pair import Pair
+from vqa.vlm.attached_adapter import AttachedAdapter
 from vqa.vlm.generation import distinct
 from vqa.vlm.halves import FrozenHalf, LiveHalf
 from vqa.vlm.looks import Features, Look, together
-from vqa.vlm.lora import Beside
 
 _ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
 
@@ -78,7 +78,7 @@ class Work:
             in_batches_that_fit(batch, len(rows), "pairs", "evaluate.batch_size", TOO_LARGE)
 
 
-def speeds_of(work: Work, adapter: Beside, can_merge: bool) -> dict[str, Any]:
+def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str, Any]:
     """`baseline`, `lora` (merged where `can_merge`) and `unmerged`, end to end and from cached features,
     and their ratios.
 
@@ -86,8 +86,8 @@ def speeds_of(work: Work, adapter: Beside, can_merge: bool) -> dict[str, Any]:
     has the quieter moments.
     """
     states: dict[str, Callable[[], AbstractContextManager[None]]] = {
-        "baseline": adapter.off,
-        "lora": adapter.added if can_merge else nullcontext,
+        "baseline": adapter.disabled,
+        "lora": adapter.merged if can_merge else nullcontext,
         "unmerged": nullcontext,
     }
     seen = work.features()

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features
 from vqa.vlm.shared_look import added_to_scores, branches, shared_rows
@@ -112,6 +113,13 @@ class AnswerModel(LiveHalf):
         self._end_token_id = end_token_id(model)
         pad = processor.tokenizer.pad_token_id
         self._pad_token_id = self._end_token_id if pad is None else pad
+
+    @property
+    def places(self) -> Places:
+        """See `LiveHalf.places`."""
+        return Places(
+            Blip2ForConditionalGeneration, "language_model", "language_projection", qformer="qformer"
+        )
 
     def splice(self, input_ids: Tensor, features: Tensor) -> Tensor:
         """Input embeddings `[B, T, D]` with the projected features `[B, rows, size]` at the image tokens."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqa.foundation.errors import InputError
+from vqa.vlm.adapter_files import Places
 from vqa.vlm.answer_tree import AnswerTree
 from vqa.vlm.looks import Features
 from vqa.vlm.token_rows import IGNORED, at_least
@@ -82,6 +83,11 @@ class LiveHalf(nn.Module, ABC):
         self._pad_token_id: int
         # Something that trains is held in fp32 inside layers of half precision: their products need autocast.
         self.is_mixed = False
+
+    @property
+    @abstractmethod
+    def places(self) -> Places:
+        """Where the parts stand in the whole model."""
 
     def put_language_model(self, language_model: Any) -> None:
         """In place of the one that there is: wrapped in an adapter, or free of it again."""

@@ -1,41 +1,38 @@
-"""The adapter around a model: fresh, saved, loaded, merged, or beside the weights to be switched on and off.
+"""The adapter that is trained: fresh, saved, loaded, or started from one that was trained before.
 
 It wraps the language model alone (and, when asked for, the Q-Former alone). LoRA: Hu et al. 2021,
 https://arxiv.org/abs/2106.09685
 """
 
-import copy
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import (
     LoraConfig,
-    PeftConfig,
     PeftModel,
     TaskType,
     get_peft_model,
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils import load_peft_weights
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vqa.foundation.errors import InputError, first_line
-from vqa.foundation.files import read_json, read_object, undamaged, write_json
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import undamaged
 from vqa.settings import Lora
+from vqa.vlm.adapter_files import (
+    CONFIG,
+    WEIGHTS,
+    SavedAdapter,
+    changes_base,
+    read_adapter,
+    write_adapter,
+)
 from vqa.vlm.base_model import TRAIN_AGAIN
 from vqa.vlm.halves import LiveHalf
 from vqa.vlm.lora_targets import module_names
 
-WEIGHTS = "adapter_model.safetensors"
-_QFORMER = "qformer"  # subfolder of an adapter
-_PROJECTION = "language_projection.safetensors"
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -81,12 +78,16 @@ def _lift_what_trains(model: LiveHalf) -> None:
 
 def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
     """The language model with a fresh adapter."""
-    task = None  # of a decoder without its head, as the seam's is
-    if language_model.can_generate():
-        is_encoder_decoder = language_model.config.is_encoder_decoder
-        task = TaskType.SEQ_2_SEQ_LM if is_encoder_decoder else TaskType.CAUSAL_LM
     names = module_names(language_model, settings.targets)
-    return _with_adapter(language_model, names, task, settings, base_name)
+    return _with_adapter(language_model, names, task_type(language_model), settings, base_name)
+
+
+def task_type(language_model: Any) -> TaskType | None:
+    """What PEFT calls such a model; None of a decoder without its head, as the seam's is."""
+    if not language_model.can_generate():
+        return None
+    is_encoder_decoder = language_model.config.is_encoder_decoder
+    return TaskType.SEQ_2_SEQ_LM if is_encoder_decoder else TaskType.CAUSAL_LM
 
 
 def _with_adapter(
@@ -108,20 +109,19 @@ def _with_adapter(
 
 
 def save_adapter(model: LiveHalf, folder: Path) -> None:
-    """In PEFT format; an adapted Q-Former goes into a subfolder, a trained projection beside it."""
-    _save(model.language_model, folder)
-    if any(parameter.requires_grad for parameter in model.projection.parameters()):
-        save_file(dict(model.projection.state_dict()), folder / _PROJECTION)
+    """In PEFT's format with the names of the whole model: see `adapter_files`."""
+    wrapped = {"language_model": model.language_model}
     if model.queries is not None and isinstance(model.queries.qformer, PeftModel):
-        _save(model.queries.qformer, folder / _QFORMER)
-
-
-def _save(adapted: PeftModel, folder: Path) -> None:
-    """Equal adapters become equal bytes; PEFT's model card is a form with nothing filled in."""
-    adapted.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
-    config = read_json(folder / "adapter_config.json")
-    write_json(folder / "adapter_config.json", config | {"target_modules": sorted(config["target_modules"])})
+        wrapped["qformer"] = model.queries.qformer
+    trains = any(parameter.requires_grad for parameter in model.projection.parameters())
+    write_adapter(
+        folder,
+        model.language_model.peft_config["default"],
+        model.places,
+        {part: _state(adapted) for part, adapted in wrapped.items()},
+        {part: adapted.peft_config["default"].target_modules for part, adapted in wrapped.items()},
+        model.projection.state_dict() if trains else {},
+    )
 
 
 def load_adapter(model: LiveHalf, folder: Path) -> None:
@@ -130,17 +130,76 @@ def load_adapter(model: LiveHalf, folder: Path) -> None:
     Raises:
         InputError: they are not those of this adapter: names or shapes differ.
     """
-    _load_all(model.language_model, folder)
-    if (folder / _PROJECTION).is_file():
-        model.projection.load_state_dict(load_file(folder / _PROJECTION))
-    if (folder / _QFORMER).is_dir() and model.queries is not None:
-        _load_all(model.queries.qformer, folder / _QFORMER)
+    saved = read_saved(model, folder)
+    load_all(model.language_model, saved.language_model.tensors, folder)
+    if saved.projection:
+        model.projection.load_state_dict(saved.projection)
+    if saved.qformer is not None:
+        load_all(model.queries.qformer, saved.qformer.tensors, folder)
 
 
-def _load_all(wrapped: PeftModel, folder: Path) -> None:
+def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
+    """Let a model that `add_adapter` made ready go on from an adapter that was trained before.
+
+    Raises:
+        InputError: that one is of another kind than `settings` say, or other parts of it train.
+    """
+    saved = read_saved(model, folder)
+    config, remedy = saved.language_model.config, "set it so, or train.start_from to models/new_adapter.txt"
+    theirs = {
+        "r": config.r,
+        "alpha": config.lora_alpha,
+        "bias": config.bias,
+        "rslora": config.use_rslora,
+        "dora": config.use_dora,
+        "train_projection": bool(saved.projection),
+    }
+    for name, value in theirs.items():
+        if getattr(settings, name) != value:
+            raise InputError(
+                f"params.yaml: lora.{name} is {getattr(settings, name)}, but the adapter in {folder}, from "
+                f"which train.start_from goes on, has {value}; {remedy}"
+            )
+    if changes_base(config):
+        raise InputError(
+            f"{folder / CONFIG} says init_lora_weights: {config.init_lora_weights!r}, which changes the base "
+            "weights; training can go on from a plain LoRA only"
+        )
+    if bool(settings.qformer_targets) != (saved.qformer is not None):
+        raise InputError(
+            f"params.yaml: lora.qformer_targets are not those of the adapter in {folder}; {remedy}"
+        )
+    load_adapter(model, folder)
+
+
+def read_saved(model: LiveHalf, folder: Path) -> SavedAdapter:
+    """What is in the folder, all of which has a place in `model`.
+
+    Raises:
+        InputError: it is no adapter, damaged, or of parts that this model's features are cached behind.
+    """
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} holds no adapter; run the train stage (dvc repro train)")
+    device = str(next(model.language_model.parameters()).device)
+    with undamaged(folder, f"run dvc checkout --force models/adapter, or {TRAIN_AGAIN}"):
+        saved = read_adapter(folder, model.places, device)
+    if saved.qformer is not None and model.queries is None:
+        raise InputError(
+            f"{folder} adapts the Q-Former, whose output is cached; set params.yaml's features.level to vit, "
+            "as it was when the adapter was trained"
+        )
+    wanted = {name: tensor.shape for name, tensor in model.projection.state_dict().items()}
+    if saved.projection and wanted != {name: tensor.shape for name, tensor in saved.projection.items()}:
+        raise InputError(
+            f"{folder / WEIGHTS} holds a projection ({', '.join(saved.projection)}) that does not fit the "
+            f"model's; give the model that it was made for, or run {TRAIN_AGAIN}"
+        )
+    return saved
+
+
+def load_all(wrapped: PeftModel, weights: dict[str, Tensor], folder: Path) -> None:
     """Every tensor of the folder into its place, and none left without: PEFT is silent about both."""
-    weights = load_peft_weights(str(folder), device=str(next(wrapped.parameters()).device))
-    wanted = {name: tuple(tensor.shape) for name, tensor in _state_of(wrapped).items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in _state(wrapped).items()}
     there = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     problems = {
         "missing": sorted(wanted.keys() - there.keys()),
@@ -156,127 +215,10 @@ def _load_all(wrapped: PeftModel, folder: Path) -> None:
     set_peft_model_state_dict(wrapped, weights)
 
 
-def _state_of(wrapped: PeftModel) -> dict[str, Tensor]:
+def _state(wrapped: PeftModel) -> dict[str, Tensor]:
     # "auto" would ask the hub about the base model's vocabulary.
     state: dict[str, Tensor] = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     return state
-
-
-def merge(model: LiveHalf, folder: Path, is_merged: bool = True) -> None:
-    """Add a saved adapter into the weights of a plain `model`: no cost when answering.
-
-    The sum is made in fp32 and the merged layers stay in it when they were fp32; `is_merged` False keeps
-    the adapter beside the weights, which quantised ones need.
-
-    Raises:
-        InputError: no adapter there, a damaged one, or one that does not fit.
-    """
-    plain, beside = model.projection, Beside(model, folder)
-    if not is_merged:
-        return
-    if model.projection is not plain:  # the whole model that holds the plain one is to have it too
-        plain.load_state_dict(model.projection.state_dict())
-    model.put_language_model(_merged(model.language_model))
-    if beside.has_qformer and model.queries is not None:
-        model.queries.qformer = _merged(model.queries.qformer)
-
-
-class Beside:
-    """A saved adapter beside a model's weights, which can be switched off: base and adapted in one model."""
-
-    def __init__(self, model: LiveHalf, folder: Path) -> None:
-        """Put the adapter in `folder` into a plain `model`; it is on.
-
-        Raises:
-            InputError: as `merge`.
-        """
-        if not (folder / "adapter_config.json").is_file():
-            raise InputError(f"{folder} holds no adapter; run the train stage (dvc repro train)")
-        self._model = model
-        self._plain_projection, self._biases = model.projection, _biases(model, folder)
-        self.has_qformer = (folder / _QFORMER).is_dir() and model.queries is not None
-        with undamaged(folder, f"run dvc checkout --force models/adapter, or {TRAIN_AGAIN}"):
-            model.put_language_model(_wrapped(model.language_model, folder))
-            if (folder / _PROJECTION).is_file():
-                model.projection = copy.deepcopy(model.projection).float()
-                model.projection.load_state_dict(load_file(folder / _PROJECTION))
-            if self.has_qformer and model.queries is not None:
-                model.queries.qformer = _wrapped(model.queries.qformer, folder / _QFORMER)
-        self._adapted_projection = model.projection
-        model.eval()
-
-    @contextmanager
-    def off(self) -> Iterator[None]:
-        """In the block the model is what it was without the adapter."""
-        self._switch(self._plain_projection, is_on=False)
-        try:
-            yield
-        finally:
-            self._switch(self._adapted_projection, is_on=True)
-
-    @contextmanager
-    def added(self) -> Iterator[None]:
-        """In the block the adapter is in the weights, as `merge` would leave it, up to rounding."""
-        for wrapped in self._adapters():
-            wrapped.merge_adapter()
-        try:
-            yield
-        finally:
-            for wrapped in self._adapters():
-                wrapped.unmerge_adapter()
-
-    def _adapters(self) -> list[PeftModel]:
-        in_qformer = [self._model.queries.qformer] if self.has_qformer and self._model.queries else []
-        return [self._model.language_model, *in_qformer]
-
-    def _switch(self, projection: nn.Module, is_on: bool) -> None:
-        self._model.projection = projection
-        for parameter, other in self._biases:  # which PEFT leaves in
-            parameter.data, other.data = other.data, parameter.data
-        for wrapped in self._adapters():
-            for layer in wrapped.modules():
-                if isinstance(layer, BaseTunerLayer):
-                    layer.enable_adapters(is_on)
-
-
-def _wrapped(module: Any, folder: Path) -> PeftModel:
-    """`module` with the adapter in `folder`."""
-    try:
-        config = PeftConfig.from_pretrained(str(folder))
-        config.inference_mode = True
-        with warnings.catch_warnings():  # that we load the model under another path than it was trained from
-            warnings.simplefilter("ignore", UserWarning)
-            wrapped = get_peft_model(module, config)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{folder}/adapter_config.json does not fit the model ({first_line(error)}); give the model that "
-            f"it was made for, or run {TRAIN_AGAIN}"
-        ) from error
-    _load_all(wrapped, folder)
-    return wrapped
-
-
-def _biases(model: LiveHalf, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
-    """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
-    if read_object(folder / "adapter_config.json").get("bias", "none") == "none":
-        return []
-    named = [*model.language_model.named_parameters(), *(model.queries or nn.Module()).named_parameters()]
-    return [(p, p.data.clone()) for name, p in named if name.endswith("bias")]
-
-
-def _merged(wrapped: PeftModel) -> Any:
-    """Merge layer by layer in fp32, so that a bf16 model is rounded once and not at every product.
-
-    Source: peft#1388.
-    """
-    for module in wrapped.modules():
-        if hasattr(module, "lora_A") and hasattr(module, "get_base_layer"):
-            base = module.get_base_layer()
-            dtype = base.weight.dtype
-            base.weight.data = base.weight.data.to(torch.promote_types(dtype, torch.float32))
-            module.merge()
-            base.weight.data = base.weight.data.to(dtype)
-    return wrapped.unload()
 
 
 def trainable_share(model: nn.Module) -> tuple[int, int]:

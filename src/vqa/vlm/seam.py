@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vqa.foundation.errors import InputError
+from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features, Look
 from vqa.vlm.prompts import TILED, PromptTokens
@@ -149,6 +150,12 @@ class AnswerModel(LiveHalf):
         self._end_token_id = end_token_id(model)
         pad = tokens.tokenizer.pad_token_id
         self._pad_token_id = self._end_token_id if pad is None else pad
+
+    @property
+    def places(self) -> Places:
+        """See `LiveHalf.places`."""
+        projection = None if isinstance(self.projection, nn.Identity) else f"model.{self._parts.projector}"
+        return Places(type(self.whole), f"model.{self._parts.language}", projection)
 
     def put_language_model(self, language_model: Any) -> None:
         """See `LiveHalf.put_language_model`."""
