@@ -72,11 +72,12 @@ def run() -> None:
     metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": screening.counts_by_reason(rejected)}
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     metrics |= statistics.census(by_split) | statistics.trust(pairs)
+    metrics["spreadsheet_values"], said = statistics.spreadsheet_values(pairs)
     metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
     metrics["review"] = acceptance(decisions, pairs)
     write_json(METRICS, metrics)
     few = too_few(len(by_split["test"]), len(by_split["val"]))
-    for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division), *few]:
+    for sentence in [*said, *abo.missing_in(root, listings, usable), *statistics.cuts_in(division), *few]:
         print(sentence)
     print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others)")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vqa.foundation.csv_tables import Lines, read_table, write_rows
 from vqa.foundation.errors import InputError
+from vqa.pairs.missing_values import is_missing
 
 # Where a file may name its pictures, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
@@ -17,6 +18,8 @@ UNREADABLE = "unreadable_row"
 SPLITS = ("train", "val", "test")
 _FIELDS = ("image_name", "question", "answer", "question_type", "difficulty", "source")
 _GROUP = "split_group"  # a column of split files only
+_OPTIONAL = ("question_type", "difficulty", "source", _GROUP)
+_KNOWN = frozenset((*_FIELDS, _GROUP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Pair:
     def together(self) -> str:
         """What shares its luck: the group of its picture; the picture where the file names no groups."""
         return self.split_group or self.image_name
+
+
+def stated(cell: str) -> str:
+    """The cell of a column that may be absent; "" too where a program wrote "nan" for nothing."""
+    return "" if is_missing(cell) else cell
 
 
 def image_name_of(text: str) -> str:
@@ -100,16 +108,9 @@ def _needed(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _pair_of(image_name: str, row: dict[str, str]) -> Pair:
-    return Pair(
-        image_name,
-        row["question"],
-        row["answer"],
-        row.get("question_type", ""),
-        row.get("difficulty", ""),
-        row.get("source", ""),
-        row.get(_GROUP, ""),
-        tuple((name, cell) for name, cell in row.items() if name not in (*_FIELDS, _GROUP)),
-    )
+    optional = {name: stated(row[name]) for name in _OPTIONAL if row.get(name)}
+    extra = tuple((name, cell) for name, cell in row.items() if name not in _KNOWN)
+    return Pair(image_name, row["question"], row["answer"], **optional, extra=extra)
 
 
 def columns_of(pairs: Sequence[Pair]) -> list[str]:
