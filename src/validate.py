@@ -18,13 +18,14 @@ from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
 from vqa.pairs.enough import too_few
-from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
+from vqa.pairs.pair import Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
+from vqa.validation.assignment import assign_splits
 from vqa.validation.inspection import inspect_pictures
 from vqa.validation.review import acceptance, read_decisions
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
-from vqa.validation.splits import Division, Draw, divided, pictures_seen
+from vqa.validation.splits import pictures_seen
 from vqa.vlm.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -57,43 +58,42 @@ def run() -> None:
 
     usable = {name: pictures[name] for name in screening.images_of(standing)}
     listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
-    types, together = (listings.types, listings.together) if listings else ({}, [])
     seen = pictures_seen(Path(settings.model.name))
-    draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
-    division = divided(usable, types, together, draw, MEMORY, seen or frozenset())
-    kept, left_out = screening.leave_out(kept, division.left_out)
-    rejected += left_out
+    assigned = assign_splits(GENERATED, pairs, kept, usable, listings, limits, MEMORY, seen)
+    division, by_split = assigned.division, assigned.by_split
+    rejected += assigned.rejected
     screening.write_rejected(REJECTED, rejected)  # also when nothing is left: it says why
-    by_split = _by_split(kept, division, rejected)
+    _check_none_empty(by_split, rejected)
     write_json(MEMORY, division.record)
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": screening.counts_by_reason(rejected)}
+    count = sum(map(len, by_split.values()))
+    metrics = {"pairs": len(pairs), "kept": count, "rejected": screening.counts_by_reason(rejected)}
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     metrics |= statistics.census(by_split) | statistics.trust(pairs)
     metrics["spreadsheet_values"], said = statistics.spreadsheet_values(pairs)
-    metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
+    protection = statistics.leak_protection(division, usable, listings, seen)
+    metrics["leak_protection"] = protection | assigned.metrics
     metrics["review"] = acceptance(decisions, pairs)
     write_json(METRICS, metrics)
     few = too_few(len(by_split["test"]), len(by_split["val"]))
-    for sentence in [*said, *abo.missing_in(root, listings, usable), *statistics.cuts_in(division), *few]:
+    for sentence in [
+        *said,
+        *assigned.sentences,
+        *abo.missing_in(root, listings, usable),
+        *statistics.cuts_in(division),
+        *few,
+    ]:
         print(sentence)
-    print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others)")
+    print(f"kept {count} of {len(pairs)} pairs ({REJECTED} says why not the others)")
 
 
-def _by_split(
-    kept: Sequence[Pair], division: Division, rejected: Sequence[screening.Rejected]
-) -> dict[str, list[Pair]]:
-    by_split: dict[str, list[Pair]] = {name: [] for name in SPLITS}
-    for pair in kept:
-        of_group = replace(pair, split_group=division.group_of[pair.image_name])
-        by_split[division.split_of[pair.image_name]].append(of_group)
+def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screening.Rejected]) -> None:
     if empty := next((name for name, pairs in by_split.items() if not pairs), None):
         reasons = dict(list(screening.counts_by_reason(rejected).items())[:3])
         sentence = f"no pair is left for the {empty} split (rejected: {reasons or 'none'})"
         raise InputError(f"{GENERATED}: {sentence}; give more pictures, or mend what is in {REJECTED}")
-    return by_split
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
 """CSV files that went in silently wrong: small ones made here, and the same faults at length in ../shared."""
 
 import csv
-import random
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import generate
 import validate
 from conftest import SHARED
-from vqa.drawn.catalogue import draw_items
-from vqa.drawn.drawing import picture
 from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
+from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import Pair, read_pairs
 
 Project = Callable[..., Path]
@@ -29,12 +31,12 @@ def faults(name: str) -> Path:
 
 
 def draw_images(root: Path, names: Iterable[str]) -> None:
-    """An image under each of the names, all different, in ABO's layout."""
-    names = list(dict.fromkeys(names))
-    for seed, (name, item) in enumerate(zip(names, draw_items(len(names), seed=3), strict=True)):
+    """An image of noise under each of the names, no two alike, in ABO's layout."""
+    for seed, name in enumerate(dict.fromkeys(names)):
         path = root / "images/small" / name[:2] / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(item, 64, random.Random(seed)).save(path)
+        noise = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
 
 
 def validate_csv(project: Project, path: Path, **limits: object) -> None:
@@ -103,3 +105,124 @@ def test_the_missing_words_of_a_real_file_are_rejected(project: Project, tmp_pat
     assert read_json(METRICS)["spreadsheet_values"] == {"truth_value": 4, "date": 4}
     reasons = {row["answer"]: row["reason"] for row in read_rows(REJECTED, ())}
     assert {reasons[text] for text in ("N/A", "nan", "#REF!", "undefined")} == {"no_information"}
+
+
+def test_a_letter_beside_options_is_taught_as_the_options_text(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [[name, question, "x", answer, "y", "B"] for name, question, answer in good_rows()]
+    columns = "image_name,question,option_a,option_b,option_c,answer"
+    validate_csv(project, write_csv(tmp_path / "in.csv", columns, rows))
+    assert {pair.answer for pair in kept()} == {answer for _, _, answer in good_rows()}
+    assert "in.csv: 30 answers are letters: the text of the option in option_a to" in capsys.readouterr().out
+
+
+def test_no_letter_of_a_real_file_of_choices_is_taught(project: Project) -> None:
+    path = faults("multiple_choice/pairs.csv")
+    texts = {
+        (row["image_name"], row["question"]): row[f"option_{row['answer'].lower()}"]
+        for row in read_rows(path, ())
+    }
+    validate_csv(project, path)
+    taught = kept()
+    assert len(taught) > len(texts) / 2
+    assert [pair for pair in taught if taught_form(texts[pair.key]) != pair.answer] == []
+
+
+def split_rows(count: int = 40) -> list[list[str]]:
+    """Every fourth image is the file's own test, one of ten its val."""
+    splits = ["Test", "train", "train", "training", "test", "train", "dev", "train"]
+    return [[*row, splits[i % len(splits)]] for i, row in enumerate(good_rows(count))]
+
+
+OWN = {"Test": "test", "test": "test", "dev": "val", "train": "train", "training": "train"}
+
+
+def test_a_column_of_splits_is_kept_where_asked_for_and_else_said(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = split_rows()
+    path = write_csv(tmp_path / "in.csv", "image_name,question,answer,Split", rows)
+    validate_csv(project, path)
+    trained_on = {pair.image_name for pair in read_pairs(Path("data/vqa/train.csv"))}
+    lost = sum(OWN[row[3]] == "test" and row[0] in trained_on for row in rows)
+    assert lost > 0
+    assert read_json(METRICS)["leak_protection"]["own_test_pairs_trained_on"] == lost
+    assert (
+        f"column Split, which is not used: {lost} of its 10 test pairs are trained on"
+        in capsys.readouterr().out
+    )
+
+    validate_csv(project, path, splits="column")
+    for split in ("train", "val", "test"):
+        names = {pair.image_name for pair in read_pairs(Path(f"data/vqa/{split}.csv"))}
+        assert names == {row[0] for row in rows if OWN[row[3]] == split}
+    assert "own_test_pairs_trained_on" not in read_json(METRICS)["leak_protection"]
+    validate_csv(project, path)  # drawn again, not as the column was remembered
+    assert {pair.image_name for pair in read_pairs(Path("data/vqa/train.csv"))} == trained_on
+
+
+def test_images_that_a_column_of_splits_tears_apart_are_left_out_of_training(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = split_rows()
+    copy = ["copy.jpg", "What color is it?", "bluish", "train"]  # of the first image, which is test
+    torn = [rows[0][0], "Is it small or large?", "small", "train"]
+    path = write_csv(tmp_path / "in.csv", "image_name,question,answer,split", [*rows, copy, torn])
+    project(
+        data={"root": "mine"},
+        generate={"annotator": "csv", "csv": str(path)},
+        validate={"splits": "column"},
+    )
+    draw_images(Path("mine"), [row[0] for row in rows])
+    folder = Path("mine/images/small")
+    (folder / "co").mkdir()
+    shutil.copy(folder / rows[0][0][:2] / rows[0][0], folder / "co/copy.jpg")
+    generate.run()
+    validate.run()
+    details = {(r["image_name"], r["answer"]): r["detail"] for r in read_rows(REJECTED, ())}
+    assert details == {
+        ("copy.jpg", "bluish"): "declared train, but linked to an image declared test",
+        (rows[0][0], "small"): "declared train, but another row declares its image test",
+    }
+    assert read_json(METRICS)["leak_protection"]["left_out_across_splits"] == 2
+    assert "2 pairs are left out: their images belong together" in capsys.readouterr().out
+
+
+def test_a_column_of_train_and_test_has_val_drawn_from_train(project: Project, tmp_path: Path) -> None:
+    rows = [[*row[:3], "test" if OWN[row[3]] == "test" else "train"] for row in split_rows()]
+    path = write_csv(tmp_path / "in.csv", "image_name,question,answer,split", rows)
+    validate_csv(project, path, splits="column", val_share=0.3)
+    by_split = {
+        s: {p.image_name for p in read_pairs(Path(f"data/vqa/{s}.csv"))} for s in ("train", "val", "test")
+    }
+    assert by_split["test"] == {row[0] for row in rows if row[3] == "test"}
+    assert 2 <= len(by_split["val"]) <= 18
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("split", "holdout", r"generated\.csv, row 41: split is 'holdout'; write train, val or test"),
+        ("asin", "B1", r"validate\.splits is column, but .*generated\.csv has no column that names splits"),
+    ],
+)
+def test_splits_that_cannot_be_kept_are_refused(
+    project: Project, tmp_path: Path, column: str, cell: str, sentence: str
+) -> None:
+    rows = [*split_rows(), ["ff.jpg", "What color is it?", "red", cell]]
+    path = write_csv(tmp_path / "in.csv", f"image_name,question,answer,{column}", rows)
+    with pytest.raises(InputError, match=sentence):
+        validate_csv(project, path, splits="column")
+
+
+def test_the_test_split_of_a_real_file_is_kept(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    path = faults("split_column/pairs.csv")
+    held_out = {row["image_name"] for row in read_rows(path, ()) if row["split"] == "test"}
+    validate_csv(project, path)
+    trained_on = [pair for pair in read_pairs(Path("data/vqa/train.csv")) if pair.image_name in held_out]
+    assert f"{len(trained_on)} of its 5 test pairs are trained on" in capsys.readouterr().out
+    assert trained_on
+    validate_csv(project, path, splits="column")
+    assert {pair.image_name for pair in read_pairs(Path("data/vqa/test.csv"))} <= held_out
+    assert held_out.isdisjoint(pair.image_name for pair in read_pairs(Path("data/vqa/train.csv")))

@@ -85,6 +85,15 @@ def leave_out(pairs: Sequence[Pair], pictures: Mapping[str, str]) -> tuple[list[
     return kept, [Rejected(pair, "links_two_splits", pictures[pair.image_name]) for pair in left]
 
 
+def leave_out_rows(
+    pairs: Sequence[Pair], rows: Mapping[tuple[str, str], str]
+) -> tuple[list[Pair], list[Rejected]]:
+    """As `leave_out`, of single rows by their keys."""
+    kept = [pair for pair in pairs if pair.key not in rows]
+    left = [pair for pair in pairs if pair.key in rows]
+    return kept, [Rejected(pair, "links_two_splits", rows[pair.key]) for pair in left]
+
+
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     """By reason, then picture and question, so that rows in conflict stand together."""
 
