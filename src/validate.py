@@ -11,7 +11,9 @@ metrics/data.json, and two files that the next run builds on: pictures.jsonl
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
@@ -22,8 +24,9 @@ from vqa.pairs.pair import Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
 from vqa.validation.assignment import assign_splits
-from vqa.validation.inspection import inspect_pictures
-from vqa.validation.review import acceptance, read_decisions
+from vqa.validation.inspection import image_id, inspect_pictures
+from vqa.validation.review import acceptance
+from vqa.validation.review_files import read_reviews
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.splits import pictures_seen
 from vqa.vlm.tokens import limit_of
@@ -44,11 +47,11 @@ def run() -> None:
     if not root.is_dir():
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
-    decisions = read_decisions(DECISIONS)
+    reviews = read_reviews(DECISIONS, partial(image_id, root))
     room = settings.evaluate.max_new_tokens
     too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
 
-    candidates, rejected = screening.candidates_of(pairs, decisions)
+    candidates, rejected = screening.candidates_of(pairs, reviews.decisions)
     context = Context(limits, too_long)
     readable, refused = screening.screen(candidates, RULES_ON_TEXT, context)
     pictures = inspect_pictures(root, screening.images_of(readable), PICTURES)
@@ -68,25 +71,31 @@ def run() -> None:
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    count = sum(map(len, by_split.values()))
-    metrics = {"pairs": len(pairs), "kept": count, "rejected": screening.counts_by_reason(rejected)}
+    metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
-    metrics |= statistics.census(by_split) | statistics.trust(pairs)
-    metrics["spreadsheet_values"], said = statistics.spreadsheet_values(pairs)
     protection = statistics.leak_protection(division, usable, listings, seen)
     metrics["leak_protection"] = protection | assigned.metrics
-    metrics["review"] = acceptance(decisions, pairs)
+    metrics["review"] = acceptance(reviews.decisions, pairs) | reviews.counts()
     write_json(METRICS, metrics)
-    few = too_few(len(by_split["test"]), len(by_split["val"]))
     for sentence in [
-        *said,
+        *statistics.spreadsheet_sentences(pairs),
+        *reviews.sentences(),
         *assigned.sentences,
         *abo.missing_in(root, listings, usable),
         *statistics.cuts_in(division),
-        *few,
+        *too_few(len(by_split["test"]), len(by_split["val"])),
+        f"kept {metrics['kept']} of {len(pairs)} pairs ({REJECTED} says why not the others)",
     ]:
         print(sentence)
-    print(f"kept {count} of {len(pairs)} pairs ({REJECTED} says why not the others)")
+
+
+def _metrics(
+    pairs: Sequence[Pair], by_split: dict[str, list[Pair]], rejected: Sequence[screening.Rejected]
+) -> dict[str, Any]:
+    kept = sum(map(len, by_split.values()))
+    counts = {"pairs": len(pairs), "kept": kept, "rejected": screening.counts_by_reason(rejected)}
+    counts["spreadsheet_values"] = statistics.spreadsheet_counts(pairs)
+    return counts | statistics.census(by_split) | statistics.trust(pairs)
 
 
 def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screening.Rejected]) -> None:

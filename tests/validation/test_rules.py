@@ -12,7 +12,8 @@ from vqa.foundation.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import Validate, load_settings
-from vqa.validation.review import Decision, Key, acceptance, key_of, read_decisions
+from vqa.validation.review import Decision, Key, acceptance, key_of
+from vqa.validation.review_files import read_decisions
 from vqa.validation.rules import RULES, RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.screening import Rejected, candidates_of, images_of, screen, trusted
 

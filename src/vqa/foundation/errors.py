@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
@@ -74,6 +74,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 def first_line(error: Exception) -> str:
     """What a library says of the reason, short."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def named_first(names: Sequence[str], most: int = 5) -> str:
+    """The first of several names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _end(sentence: str) -> NoReturn:

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from vqa.foundation.errors import InputError
+from vqa.pairs.listed import entries
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 
@@ -19,8 +20,6 @@ _COLUMN = re.compile(
 )
 _BARE = re.compile(r"([A-Z])")
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
-_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
-_SEPARATORS = ("\n", "|", ";", ",")
 # "B", "(b)", "B." or "Option B"; and the same of a number.
 _POINTER = re.compile(r"\(?(?:(?:option|choice|opt|answer)[\s_-]*)?([a-z]|\d{1,2})[.):]?", re.IGNORECASE)
 
@@ -82,17 +81,7 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
         while options and not options[-1]:  # a question with fewer of them
             options.pop()
         return options
-    return _listed(cells.get(columns[0], ""))
-
-
-def _listed(cell: str) -> list[str]:
-    """The entries of a list in a cell: as JSON, Python or numpy write it, or with separators."""
-    if quoted := _QUOTED.findall(cell) if cell.startswith(("[", "(", "{")) else []:
-        return [single or double for single, double in quoted]
-    text = cell.strip("[](){}")
-    separator = next((mark for mark in _SEPARATORS if mark in text), ",")
-    options = [option.strip() for option in text.split(separator)]
-    return options if any(options) else []
+    return entries(cells.get(columns[0], ""))
 
 
 def _pointer(answer: str) -> str:

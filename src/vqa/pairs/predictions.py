@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import first_word, normal_form
-from vqa.pairs.pair import IMAGE_COLUMNS, Pair, image_column, image_name_of
+from vqa.pairs.normal_form import compared_part, exact_match, first_word, normal_form
+from vqa.pairs.pair import ALSO_RIGHT, IMAGE_COLUMNS, Pair, image_column, image_name_of, join_also_right
 from vqa.pairs.question_types import question_type_of
 
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
@@ -15,7 +15,11 @@ _GROUP = "split_group"  # of the pictures that stay together; left out where the
 
 
 def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -> None:
-    columns = (*COLUMNS, _GROUP) if any(pair.split_group for pair in pairs) else COLUMNS
+    columns = [
+        *COLUMNS,
+        *([_GROUP] if any(pair.split_group for pair in pairs) else []),
+        *([ALSO_RIGHT] if any(pair.also_right for pair in pairs) else []),
+    ]
     rows = (
         {
             "image_name": pair.image_name,
@@ -26,9 +30,15 @@ def write_predictions(path: Path, pairs: Sequence[Pair], texts: Sequence[str]) -
             "question_type": pair.question_type,
             _GROUP: pair.split_group,
         }
+        | join_also_right(pair)
         for pair, text in zip(pairs, texts, strict=True)
     )
     write_rows(path, columns, rows)
+
+
+def is_right(pair: Pair, text: str) -> bool:
+    """Whether a generated text is one of the pair's right answers, by exact match."""
+    return any(exact_match(compared_part(text, right), right) for right in pair.right_answers)
 
 
 def read_texts(path: Path, pairs: Sequence[Pair], stage: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect
+from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect, picture_id, problem_of_name
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
 from vqa.foundation.known_hashes import KnownHashes
@@ -43,6 +43,11 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
     with whole_file(memory) as whole:
         whole.writelines(_line(distinct[key]) for key in sorted(distinct))
     return pictures
+
+
+def image_id(root: Path, image_name: str) -> str:
+    """The first digits of the SHA-256 of the file that an image name stands for; "" where there is none."""
+    return picture_id(content_hash(image_path(root, image_name))) if not problem_of_name(image_name) else ""
 
 
 def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:

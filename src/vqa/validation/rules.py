@@ -42,6 +42,7 @@ class Candidate:
     answer: str
     said: str  # the answer as it came, or as a person corrected it
     is_reviewed: bool  # a person accepted or corrected it
+    also_right: tuple[str, ...] = ()  # as they came with the row, or as persons added them
 
 
 @dataclass(frozen=True)

@@ -78,22 +78,30 @@ def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
     return of_csv | {"generated": asdict(generated)}
 
 
-def spreadsheet_values(pairs: Iterable[Pair]) -> tuple[dict[str, int], list[str]]:
-    """Kind of what a spreadsheet made of answers → how many there are among the rows as they came; and one
-    sentence on them, with an example of each kind, where there are some.
-    """
+def spreadsheet_counts(pairs: Iterable[Pair]) -> dict[str, int]:
+    """Kind of what a spreadsheet made of answers → how many there are among the rows as they came."""
+    return {kind: answers.total() for kind, answers in _spreadsheet_values(pairs).items()}
+
+
+def spreadsheet_sentences(pairs: Iterable[Pair]) -> list[str]:
+    """One sentence on such answers, with an example of each kind; none where there are none."""
+    found = _spreadsheet_values(pairs)
+    shown = [
+        f"{answers.total()} × {kind.replace('_', ' ')} such as {answers.most_common(1)[0][0]!r}"
+        for kind, answers in found.items()
+    ]
+    total = sum(answers.total() for answers in found.values())
+    remedy = "write them anew, with the column formatted as text"
+    return [f"a spreadsheet changed {total} answers ({', '.join(shown)}); {remedy}"] * bool(found)
+
+
+def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
+    """Kind → such answers, and how often each is there."""
     found: dict[str, Counter[str]] = {}
     for answer, count in Counter(pair.answer for pair in pairs).items():
         if kind := spreadsheet_kind(answer):
             found.setdefault(kind, Counter())[answer] += count
-    counts = {kind: answers.total() for kind, answers in found.items()}
-    shown = [
-        f"{counts[kind]} × {kind.replace('_', ' ')} such as {answers.most_common(1)[0][0]!r}"
-        for kind, answers in found.items()
-    ]
-    remedy = "write them anew, with the column formatted as text"
-    sentence = f"a spreadsheet changed {sum(counts.values())} answers ({', '.join(shown)}); {remedy}"
-    return counts, [sentence] * bool(counts)
+    return found
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
