@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "src"))
 import yaml
 
 from vqa.foundation.json_lines import whole_values
-from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.foreign_predictions import read_predictions
+from vqa.pairs.normal_form import first_word, normal_form
 
 # Pairs a step and, of one picture, together: at five pairs a picture 8 together are 5.
 ARMS = [(4, 1), (4, 2), (4, 4), (8, 1), (8, 2), (8, 4), (8, 8)]
