@@ -32,6 +32,7 @@ from vqa.overlays import Layer, file_with, merged, read_layer
 
 PARAMS = Path("params.yaml")
 HUB_MODEL = "models/hub.txt"  # stands for every model that is no folder
+NEW_ADAPTER = "models/new_adapter.txt"  # stands for no adapter to go on from
 
 _CHECKED = ConfigDict(extra="forbid", strict=True)
 
@@ -152,6 +153,7 @@ class Lora:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
+    start_from: str
     images: Count | None
     verdicts: Literal["all", "undisputed", "confirmed"]
     blind: bool
