@@ -35,10 +35,10 @@ def run() -> None:
     identity = pretrained.identity(device)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
-        settings.evaluate.batch_size,
-        settings.evaluate.max_new_tokens,
-        settings.evaluate.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
+        settings.decoding.batch_size,
+        settings.decoding.max_new_tokens,
+        settings.decoding.num_beams,
+        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
     )
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],

@@ -60,7 +60,7 @@ def run() -> None:
         model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
         lora.add_adapter(model, settings.lora, settings.model.name)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
-        batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
+        batch_size, most_tokens = settings.train.eval_batch_size, settings.decoding.max_new_tokens
         if is_first:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
@@ -95,7 +95,7 @@ def _run(settings: Settings, identity: Mapping[str, str | None], features: str) 
         "inputs": {str(p): sha256_of(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
         "settings": [str(settings.lora), str(settings.train)],
-        "validation": [settings.evaluate.scorer, settings.evaluate.max_new_tokens],
+        "validation": [settings.evaluate.scorer, settings.decoding.max_new_tokens],
         "world": rank_and_world()[1],
     }
 

@@ -47,7 +47,7 @@ def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_m
         text = settings.model.prompt.format(question=row["question"])
         inputs = processor(images=image, text=text, return_tensors="pt")
         for model in (merged, beside):
-            ids = model.generate(**inputs, max_new_tokens=settings.evaluate.max_new_tokens, do_sample=False)
+            ids = model.generate(**inputs, max_new_tokens=settings.decoding.max_new_tokens, do_sample=False)
             prompt = inputs["input_ids"].shape[1]
             said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
             assert first_word(said) == row["generated_answer"]

@@ -45,7 +45,7 @@ def model_card(
         "is_blip2": provenance.family == "blip-2",
         "commit": provenance.commit,
         "prompt": settings.model.prompt,
-        "max_new_tokens": settings.evaluate.max_new_tokens,
+        "max_new_tokens": settings.decoding.max_new_tokens,
         "pairs": metrics["data"]["test_pairs"],
         "images": metrics["data"]["test_images"],
         "results": results_table(dict(metrics)),
@@ -109,5 +109,6 @@ def _settings_table(settings: Settings) -> str:
             (f"{block}.{key}", str(value))
             for block in ("lora", "train")
             for key, value in vars(getattr(settings, block)).items()
-        ],
+        ]
+        + [("verify.train_on", settings.verify.train_on)],
     )
