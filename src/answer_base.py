@@ -37,10 +37,10 @@ def run() -> None:
     identity = pretrained.identity(device)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
-        settings.evaluate.batch_size,
-        settings.evaluate.max_new_tokens,
-        settings.evaluate.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
+        settings.decoding.batch_size,
+        settings.decoding.max_new_tokens,
+        settings.decoding.num_beams,
+        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
     )
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
@@ -53,7 +53,7 @@ def run() -> None:
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder], is_first):
         if is_first:
-            tokens = settings.evaluate.max_new_tokens
+            tokens = settings.decoding.max_new_tokens
             check_known_answers(pretrained, settings.model.prompt, device, level, tokens)
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
         texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)

@@ -64,7 +64,7 @@ def run() -> None:
         if start is not None:
             lora.start_from(model, start, settings.lora)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
-        batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
+        batch_size, most_tokens = settings.train.eval_batch_size, settings.decoding.max_new_tokens
         if is_first:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
@@ -120,7 +120,7 @@ def _run(
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
         "settings": [str(settings.lora), str(settings.train)],
         "start": start and version_of(start),
-        "validation": [settings.evaluate.scorer, settings.evaluate.max_new_tokens],
+        "validation": [settings.evaluate.scorer, settings.decoding.max_new_tokens],
         "world": rank_and_world()[1],
     }
 

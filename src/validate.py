@@ -44,7 +44,7 @@ def run() -> None:
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     decisions = read_decisions(DECISIONS)
-    room = settings.evaluate.max_new_tokens
+    room = settings.decoding.max_new_tokens
     too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
 
     candidates, rejected = screening.candidates_of(pairs, decisions)
@@ -59,7 +59,7 @@ def run() -> None:
     listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
     types, together = (listings.types, listings.together) if listings else ({}, [])
     seen = pictures_seen(Path(settings.model.name))
-    draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
+    draw = Draw(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
     division = divided(usable, types, together, draw, MEMORY, seen or frozenset())
     kept, left_out = screening.leave_out(kept, division.left_out)
     rejected += left_out

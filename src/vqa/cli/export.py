@@ -92,8 +92,8 @@ def _check_again(settings: Settings, out: Path, pairs: int) -> None:
 
 def _checks(settings: Settings, folder: Path, count: int) -> dict[Kind, Check]:
     """What the two exported folders answer to `count` of the test questions."""
-    if settings.evaluate.constrained:
-        reason = "the pipeline let only answers of the training pairs be said (evaluate.constrained)"
+    if settings.decoding.constrained:
+        reason = "the pipeline let only answers of the training pairs be said (decoding.constrained)"
         return {kind: Check(0, 0, problem=reason) for kind in KINDS}
     if not count:
         return {kind: Check(0, 0, problem="--pairs is 0") for kind in KINDS}
@@ -101,8 +101,8 @@ def _checks(settings: Settings, folder: Path, count: int) -> dict[Kind, Check]:
         "base": settings.model.name,
         "revision": commit_beside(ADAPTER),
         "dtype": dtype_beside(ADAPTER) or "float32",
-        "max_new_tokens": settings.evaluate.max_new_tokens,
-        "num_beams": settings.evaluate.num_beams,
+        "max_new_tokens": settings.decoding.max_new_tokens,
+        "num_beams": settings.decoding.num_beams,
         "is_bare": Pretrained.of(settings.model).kind == "blip-2",
     }
     questions = _questions(settings, count)
@@ -156,8 +156,8 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> BaseModel:
     _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
     attached_adapter.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.generation_config.update(
-        max_new_tokens=settings.evaluate.max_new_tokens,
-        num_beams=settings.evaluate.num_beams,
+        max_new_tokens=settings.decoding.max_new_tokens,
+        num_beams=settings.decoding.num_beams,
         repetition_penalty=1.0,  # with which it was evaluated, whatever the checkpoint came with
     )
     whole.save_pretrained(folder)

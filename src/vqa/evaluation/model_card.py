@@ -67,7 +67,7 @@ def model_card(
         "is_encoder_decoder": provenance.base.is_encoder_decoder,
         "check": check,
         "prompt": settings.model.prompt,
-        "max_new_tokens": settings.evaluate.max_new_tokens,
+        "max_new_tokens": settings.decoding.max_new_tokens,
         "pairs": metrics["data"]["test_pairs"],
         "images": metrics["data"]["test_images"],
         "results": results_table(dict(metrics)),
@@ -131,5 +131,6 @@ def _settings_table(settings: Settings) -> str:
             (f"{block}.{key}", str(value))
             for block in ("lora", "train")
             for key, value in vars(getattr(settings, block)).items()
-        ],
+        ]
+        + [("verify.train_on", settings.verify.train_on)],
     )
