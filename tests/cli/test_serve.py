@@ -2,12 +2,14 @@
 
 import base64
 import math
+import re
 from pathlib import Path
 
 import pytest
 from openai import OpenAI
 
 from commands import served, used
+from conftest import ROOT
 from other_adapter import other_adapter
 from vqa.settings import load_settings
 
@@ -57,6 +59,12 @@ def chat_answer(client: OpenAI, model: str, picture: Path, text: str) -> tuple[s
     return token.token, math.exp(token.logprob)
 
 
+def code_of_the_page(port: int, picture: Path) -> str:
+    """What docs/other_tools.md tells to run, for this server and picture."""
+    (code,) = re.findall(r"(?s)```py\n(.*?)```", (ROOT / "docs/other_tools.md").read_text())
+    return code.replace("8010", str(port)).replace("lamp.jpg", str(picture))
+
+
 def test_openai_s_client_is_answered_as_ask_answers(
     adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +78,9 @@ def test_openai_s_client_is_answered_as_ask_answers(
         answers = {name: chat_answer(client, name, picture, QUESTION) for name in names}
         whole_prompt = load_settings().model.prompt.format(question=QUESTION)
         assert chat_answer(client, "adapter", picture, whole_prompt) == answers["adapter"]
+        capsys.readouterr()
+        exec(code_of_the_page(serving.port, picture), {})
+        assert capsys.readouterr().out.strip() == answers["adapter"][0]
     assert names == ["baseline", "adapter", "baseline-photos", "adapter-photos"]
     for name, options in {
         "baseline": ["--base"],
