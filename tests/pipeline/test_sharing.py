@@ -27,7 +27,7 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 BACK = "git checkout . && dvc checkout"  # as README and catalogue.md have it
-TOY_SIZES = "-S train.epochs=1 -S evaluate.bootstrap_draws=200 -S evaluate.speed_images=4"
+TOY_SIZES = "-S train.epochs=1 -S evaluate.bootstrap_draws=200 -S benchmark.images=4"
 WEIGHTS = "models/adapter/best/adapter_model.safetensors"
 
 

@@ -51,7 +51,7 @@ def tasks(
         pairs,
         lambda pair: (verdict_on(pair), pair.question_type),
         lambda pair: f"{pair.image_name}/{pair.question}/{pair.answer}",
-        count or settings.validate.review_pairs,
+        count or settings.verify.review_pairs,
         settings.validate.seed,
     )
     written = []

@@ -19,7 +19,7 @@ from vqa.foundation.files import whole_file, write_json
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.publication.dataset import Census, count_pairs, read_verdicts
 
-REQUEST = "{question} Answer in one word."  # as evaluate.compare asks a chat model, so that both compare
+REQUEST = "{question} Answer in one word."  # as zero_shot.models asks a chat model, so that both compare
 _TAG = "<image>"
 _IMAGES = "images"  # the column, and the folder of copies
 
