@@ -139,7 +139,7 @@ class Rehearsal:
             "train.epochs": 1,
             "evaluate.scorer": "minilm",
             "evaluate.bootstrap_draws": 200,
-            "evaluate.speed_images": 1,
+            "benchmark.images": 1,
         }.items():
             block, name = key.split(".")
             params[block][name] = value
@@ -190,9 +190,9 @@ class Rehearsal:
             micro_batch_size=learnt,
             eval_batch_size=min(settings.train.eval_batch_size, pairs["val"]),
         )
-        evaluate = replace(settings.evaluate, batch_size=min(settings.evaluate.batch_size, pairs["test"]))
+        decoding = replace(settings.decoding, batch_size=min(settings.decoding.batch_size, pairs["test"]))
         features = replace(settings.features, batch_size=looked)
-        return replace(settings, features=features, train=train, evaluate=evaluate)
+        return replace(settings, features=features, train=train, decoding=decoding)
 
 
 def _peak_of(process: subprocess.Popen[Any]) -> int:

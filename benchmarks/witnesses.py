@@ -234,7 +234,7 @@ def trained(project: Path, rate: float, arm: str, seed: int) -> dict[str, Any]:
         }
         noisy = corrupted([*by_split["train"], *by_split["val"]], rate, seed)
         by_split |= {"train": noisy[: len(by_split["train"])], "val": noisy[len(by_split["train"]) :]}
-        _write_project(folder, project, by_split, {"seed": seed, "verdicts": arm})
+        _write_project(folder, project, by_split, {"train.seed": seed, "verify.train_on": arm})
         environment = os.environ | {"VQA_DURABLE": str(folder / "durable")}
         for stage in ("verify", "train", "answer_adapted"):
             command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
@@ -254,15 +254,17 @@ def _write_project(
     folder: Path,
     project: Path,
     by_split: Mapping[str, Sequence[Pair]],
-    training: Mapping[str, Any],
+    changes: Mapping[str, Any],
     server: str = "",
 ) -> None:
     """These pairs beside the project's pictures and features, and git, which DVCLive wants.
 
-    `training` changes params of train; with a `server` a second opinion is asked there.
+    `changes` are settings by name ("train.seed"); with a `server` a second opinion is asked there.
     """
     params = yaml.safe_load((project / "params.yaml").read_text())
-    params["train"] |= training
+    for key, value in changes.items():
+        block, name = key.split(".")
+        params[block][name] = value
     if server:
         params["generate"] |= {"api_endpoint": server, "requests_per_minute": 1e6, "tokens_per_minute": 1e9}
         params["generate"]["concurrency"] = 4

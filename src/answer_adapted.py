@@ -57,10 +57,10 @@ def run() -> None:
     check_fits(ADAPTER, identity)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
-        settings.evaluate.batch_size,
-        settings.evaluate.max_new_tokens,
-        settings.evaluate.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
+        settings.decoding.batch_size,
+        settings.decoding.max_new_tokens,
+        settings.decoding.num_beams,
+        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
     )
     others = pictures_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:

@@ -5,6 +5,7 @@
 
 In: data/vqa/{train,test}.csv, data/features, the model. Out: data/predictions/baseline.csv. A stage of its
 own, so that another adapter never answers with the base model again. Killed, the next run continues.
+Published weights are first asked three known questions (`vqa.inference.known_answers`).
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of
 from vqa.foundation.unfinished import Unfinished, held
+from vqa.inference.known_answers import check_known_answers
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
@@ -35,10 +37,10 @@ def run() -> None:
     identity = pretrained.identity(device)
     store = FeatureStore(FEATURES, identity, level)
     decoding = Decoding(
-        settings.evaluate.batch_size,
-        settings.evaluate.max_new_tokens,
-        settings.evaluate.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.evaluate.constrained),
+        settings.decoding.batch_size,
+        settings.decoding.max_new_tokens,
+        settings.decoding.num_beams,
+        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
     )
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
@@ -50,6 +52,9 @@ def run() -> None:
 
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder], is_first):
+        if is_first:
+            tokens = settings.decoding.max_new_tokens
+            check_known_answers(pretrained, settings.model.prompt, device, level, tokens)
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
         texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
         if is_first:

@@ -3,7 +3,7 @@
     python src/answer_others.py
     torchrun --nproc-per-node 8 src/answer_others.py      # or params.yaml: run.launcher
 
-In: data/vqa/test.csv, the pictures at data.root, the models that params.yaml names in evaluate.compare. Out:
+In: data/vqa/test.csv, the pictures at data.root, the models that params.yaml names in zero_shot.models. Out:
 data/predictions/others/<model>.csv, one a model, in the schema of the others, and models.json, their names;
 evaluate scores them. Killed, the next run continues.
 """
@@ -30,14 +30,14 @@ OUT = Path("data/predictions/others")
 def run() -> None:
     settings = load_settings()
     pairs = read_pairs(TEST)
-    root, max_new_tokens = tree_of(settings.data.root), settings.evaluate.max_new_tokens
+    root, max_new_tokens = tree_of(settings.data.root), settings.decoding.max_new_tokens
     device = default_device()
     join_processes()
-    refuse_equal_titles(settings.evaluate.compare)
+    refuse_equal_titles(settings.zero_shot.models)
     run_of = {"pairs": sha256_of(TEST), "max_new_tokens": max_new_tokens, "root": root}
     kept = {
         other: Unfinished(durable_folder("answers"), key_of(other) | run_of)
-        for other in settings.evaluate.compare
+        for other in settings.zero_shot.models
     }
     is_first = rank_and_world()[0] == 0
     with held([unfinished.folder for unfinished in kept.values()], is_first):
@@ -54,7 +54,7 @@ def run() -> None:
             for unfinished in kept.values():
                 unfinished.remove()
             write_json(OUT / "models.json", list(texts))  # also of none: DVC warns of an empty folder
-            print(f"{len(texts)} other models answered; evaluate.compare in params.yaml names them")
+            print(f"{len(texts)} other models answered; zero_shot.models in params.yaml names them")
     leave_processes()
 
 

@@ -75,7 +75,7 @@ def run() -> None:
     metrics, intervals = judgement(test_pairs, scores, draws, seed)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
-    limit, answers = settings.evaluate.max_new_tokens, [pair.answer for pair in test_pairs]
+    limit, answers = settings.decoding.max_new_tokens, [pair.answer for pair in test_pairs]
     metrics["data"]["answers_too_long"] = unsayable(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     of_test = read_verdicts(VERDICTS, test_pairs)

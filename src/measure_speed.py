@@ -30,7 +30,7 @@ def run() -> None:
     device, level = default_device(), settings.features.level
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(device))
-    pairs = pairs_of_first_images(read_pairs(TEST), settings.evaluate.speed_images)
+    pairs = pairs_of_first_images(read_pairs(TEST), settings.benchmark.images)
     root = tree_of(settings.data.root)
     paths = {pair.image_name: image_path(root, pair.image_name) for pair in pairs}
 
@@ -40,9 +40,9 @@ def run() -> None:
         paths,
         encoder,
         model,
-        settings.evaluate.batch_size,
-        settings.evaluate.max_new_tokens,
-        settings.evaluate.num_beams,
+        settings.decoding.batch_size,
+        settings.decoding.max_new_tokens,
+        settings.decoding.num_beams,
     )
     can_merge = settings.model.quantization == "none"
     speeds = speeds_of(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)

@@ -3,10 +3,10 @@
     python src/train.py
     torchrun --nproc-per-node 8 src/train.py      # or params.yaml: run.launcher
 
-In: data/vqa/{train,val,not_trained_on}.csv, data/features, the model. Out: models/adapter/best (by validation
-BERTScore) and models/adapter/final in PEFT format, metrics/train.json, metrics/plots/train. No picture
-is opened and the ViT is not on the device. Killed, the next run continues from its last checkpoint and ends
-with the same weights.
+In: data/vqa/{train,val,not_trained_on}.csv, data/features, the model, with train.start_from an adapter. Out:
+models/adapter/best (by validation BERTScore) and models/adapter/final in PEFT format, metrics/train.json,
+metrics/plots/train. No image is opened and the ViT is not on the device. Killed, the next run continues from
+its last checkpoint and ends with the same weights.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,19 @@ from transformers import set_seed
 from vqa.features.store import FeatureStore
 from vqa.foundation.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.verdicts import without_left_out
 from vqa.scoring.bertscore import BertScorer, encoder_named
-from vqa.settings import Settings, load_settings
+from vqa.settings import NEW_ADAPTER, Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
 from vqa.training.progress import LivePlots, PairsBar
 from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
 from vqa.training.validator import Validator
 from vqa.vlm import lora
+from vqa.vlm.base_model import check_fits, version_of
 from vqa.vlm.generation import Blinded
 from vqa.vlm.pretrained import Pretrained
 from vqa.vlm.tokens import unsayable
@@ -45,13 +46,14 @@ def run() -> None:
     settings, device = load_settings(), default_device()
     pretrained = Pretrained.of(settings.model)
     identity = pretrained.identity(device)
+    start = _start(settings, identity)
     trusted = without_left_out(NOT_TRAINED_ON, read_pairs(TRAIN))
     train_pairs = pairs_of_images(trusted, settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, identity, settings.features.level)
     features = Blinded(store) if settings.train.blind else store
     dtype = frozen_dtype(settings.model.dtype, device)
-    work = folder_of_run(durable_folder("training"), _run(settings, identity, store.key))
+    work = folder_of_run(durable_folder("training"), _run(settings, identity, store.key, start))
     arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
     is_first = rank_and_world()[0] == 0
 
@@ -59,8 +61,10 @@ def run() -> None:
         set_seed(settings.train.seed)
         model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
         lora.add_adapter(model, settings.lora, settings.model.name)
+        if start is not None:
+            lora.start_from(model, start, settings.lora)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
-        batch_size, most_tokens = settings.train.eval_batch_size, settings.evaluate.max_new_tokens
+        batch_size, most_tokens = settings.train.eval_batch_size, settings.decoding.max_new_tokens
         if is_first:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
@@ -88,14 +92,35 @@ def run() -> None:
     leave_processes()
 
 
-def _run(settings: Settings, identity: Mapping[str, str | None], features: str) -> dict[str, Any]:
+def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | None:
+    """The folder of the adapter to go on from; None for a new one.
+
+    Raises:
+        InputError: it is none, another model's, or in the folder that this stage writes.
+    """
+    if settings.train.start_from == NEW_ADAPTER:
+        return None
+    start = Path(settings.train.start_from)
+    if OUT in (start, *start.parents):
+        raise InputError(
+            f"params.yaml: train.start_from is {start}, which DVC empties before this stage runs; copy it "
+            "first: cp -r models/adapter/best models/adapter-mine"
+        )
+    check_fits(start, identity)
+    return start
+
+
+def _run(
+    settings: Settings, identity: Mapping[str, str | None], features: str, start: Path | None
+) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
     return {
         "inputs": {str(p): sha256_of(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
         "settings": [str(settings.lora), str(settings.train)],
-        "validation": [settings.evaluate.scorer, settings.evaluate.max_new_tokens],
+        "start": start and version_of(start),
+        "validation": [settings.evaluate.scorer, settings.decoding.max_new_tokens],
         "world": rank_and_world()[1],
     }
 

@@ -51,7 +51,7 @@ def run() -> None:
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
-    room = settings.evaluate.max_new_tokens
+    room = settings.decoding.max_new_tokens
     too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
 
     candidates, rejected = screening.candidates_of(pairs, reviews.decisions)

@@ -5,7 +5,7 @@
 
 In: data/vqa/{train,val,test,rejected,generated}.csv, the listings at data.root, what people decided in
 data/review/*.csv; pictures for the page and for opinions. Out: data/vqa/verdicts.csv (a row a pair, with what
-each witness said), not_trained_on.csv (the pairs that train.verdicts leaves out; none by default),
+each witness said), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
 review.html to look at a sample, the disputed first, metrics/verify.json and data/opinions, the paid
 answers. It drops nothing. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
 """
@@ -75,11 +75,11 @@ def run(
     of_kept = verdicts[: len(kept)]
     write_verdicts(FOUND, kept, of_kept, map(hearing.cells, range(len(kept))))
     verdict_of = {pair.key: verdict.verdict for pair, verdict in zip(kept, of_kept, strict=True)}
-    trained_on = TRAINED_ON[settings.train.verdicts]
+    trained_on = TRAINED_ON[settings.verify.train_on]
     left_out = [pair for pair in by_split["train"] if verdict_of[pair.key] not in trained_on]
     write_left_out(NOT_TRAINED_ON, left_out)
 
-    count, seed = settings.validate.review_pairs, settings.validate.seed
+    count, seed = settings.verify.review_pairs, settings.validate.seed
     path_of = partial(abo.image_path, root)
     refused, conflicts = read_rejected(REJECTED), reviews.conflicts
     write_review_page(REVIEW, kept, of_kept, hearing.sentences, refused, conflicts, path_of, count, seed)

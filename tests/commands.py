@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -83,22 +83,28 @@ def killed_at(stage: str | list[str], pattern: str) -> None:
     process.wait()
 
 
+class Serving:
+    """`python src serve` at a port: called, it posts to the page and returns its reply."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __call__(self, content: dict[str, str]) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("POST", "/", json.dumps(content))
+        said = json.loads(connection.getresponse().read())
+        connection.close()
+        return said
+
+
 @contextmanager
-def served() -> Iterator[Callable[[dict[str, str]], Any]]:
-    """`python src serve` at a free port: what posts to it and returns its reply."""
+def served() -> Iterator[Serving]:
+    """`python src serve` at a free port."""
     process = started(["serve", "--port", "0"])
     try:
         assert process.stdout
         port = next(filter(None, (re.search(r"127\.0\.0\.1:(\d+)", line) for line in process.stdout)))[1]
-
-        def post(content: dict[str, str]) -> Any:
-            connection = http.client.HTTPConnection("127.0.0.1", int(port))
-            connection.request("POST", "/", json.dumps(content))
-            said = json.loads(connection.getresponse().read())
-            connection.close()
-            return said
-
-        yield post
+        yield Serving(int(port))
     finally:
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=600)

@@ -86,11 +86,11 @@ def project(
         params["model"]["name"] = str(toy_folder)
         params["train"] |= {"epochs": 1, "checkpoint_minutes": 0}
         params["evaluate"]["bootstrap_draws"] = 200
-        params["evaluate"]["speed_images"] = 4
+        params["benchmark"]["images"] = 4
         for block, values in changes.items():
             params.setdefault(block, {}).update(values)
         name = params["model"]["name"]
-        params["model"]["watch"] = name if Path(name).is_dir() else HUB_MODEL
+        params["model"]["dvc_dep"] = name if Path(name).is_dir() else HUB_MODEL
         write_json(tmp_path / "params.yaml", params)  # JSON is YAML
         # DVCLive wants a repository with a commit.
         git(tmp_path, "init", "-q")
@@ -104,7 +104,7 @@ def project(
 SMALL_RUN = {
     "demo.images": 60,
     "train.epochs": 1,
-    "evaluate.speed_images": 4,
+    "benchmark.images": 4,
     "evaluate.bootstrap_draws": 200,
 }
 

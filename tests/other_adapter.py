@@ -25,7 +25,7 @@ def other_adapter(project: Path) -> Path:
     for weight in whole.language_projection.parameters():
         torch.nn.init.normal_(weight)
     whole.save_pretrained(OTHER_MODEL)
-    export.run(project / "export")
+    export.run(project / "export", pairs=0)
     adapter = project / "models/adapter-photos"
     shutil.copytree(project / "export/adapter", adapter)
     base = read_json(adapter / "base_model.json")

@@ -13,7 +13,7 @@ from vqa.settings import load_settings
 
 def params_with(tmp_path: Path, block: str, **values: object) -> Path:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["model"] |= dict.fromkeys(("name", "watch"), str(ROOT / "models/blip2-tiny"))
+    params["model"] |= dict.fromkeys(("name", "dvc_dep"), str(ROOT / "models/blip2-tiny"))
     params.setdefault(block, {}).update(values)
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))
@@ -74,12 +74,12 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
             "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
         ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
-        ("train", {"group_by_length": True, "pairs_together": 2}, "train is"),
+        ("train", {"group_by_length": True, "questions_per_prefix": 2}, "train is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         (
-            "evaluate",
-            {"compare": [{"name": "a"}]},
-            "evaluate.compare.0 is {'name': 'a'}: it must be a model's name, or name, regions and answers of",
+            "zero_shot",
+            {"models": [{"name": "a"}]},
+            "zero_shot.models.0 is {'name': 'a'}: it must be a model's name, or name, regions and answers of",
         ),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
     ],
@@ -157,31 +157,31 @@ def test_what_is_wrong_in_a_file_of_changes_is_named_with_that_file(
 
 
 @pytest.mark.parametrize(
-    ("name", "watch", "sentence"),
+    ("name", "dvc_dep", "sentence"),
     [
         (
             "models/here",
             "models/hub.txt",
-            "model.watch is 'models/hub.txt', but model.name is the folder 'models/here'; set it to that",
+            "model.dvc_dep is 'models/hub.txt', but model.name is the folder 'models/here'; set it to that",
         ),
-        ("models/here", "models/other", "model.watch is 'models/other', but model.name is the folder"),
+        ("models/here", "models/other", "model.dvc_dep is 'models/other', but model.name is the folder"),
         (
             "Salesforce/blip2-opt-2.7b",
             "models/here",
             "model.name is 'Salesforce/blip2-opt-2.7b', which is no folder here; mend it, or if it is a hub "
-            "id set model.watch to models/hub.txt",
+            "id set model.dvc_dep to models/hub.txt",
         ),
         ("models/gone", "models/gone", "model.name is 'models/gone', which is no folder here; mend it"),
     ],
 )
-def test_dvc_watches_the_model_that_is_used(tmp_path: Path, name: str, watch: str, sentence: str) -> None:
+def test_dvc_watches_the_model_that_is_used(tmp_path: Path, name: str, dvc_dep: str, sentence: str) -> None:
     (tmp_path / "models/here").mkdir(parents=True)
     (tmp_path / "models/other").mkdir()
-    path = params_with(tmp_path, "model", name=name, watch=watch)
+    path = params_with(tmp_path, "model", name=name, dvc_dep=dvc_dep)
     with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {sentence}')}"):
         load_settings(path)
-    load_settings(params_with(tmp_path, "model", name="models/here", watch="models/here"))
-    load_settings(params_with(tmp_path, "model", name="Salesforce/blip2-opt-2.7b", watch="models/hub.txt"))
+    load_settings(params_with(tmp_path, "model", name="models/here", dvc_dep="models/here"))
+    load_settings(params_with(tmp_path, "model", name="Salesforce/blip2-opt-2.7b", dvc_dep="models/hub.txt"))
 
 
 def test_every_key_has_a_comment_or_a_name_that_needs_none() -> None:

@@ -29,9 +29,11 @@ from vqa.allowed_values import (
 )
 from vqa.foundation.errors import InputError
 from vqa.overlays import Layer, file_with, merged, read_layer
+from vqa.renamed_settings import refuse_old_names
 
 PARAMS = Path("params.yaml")
 HUB_MODEL = "models/hub.txt"  # stands for every model that is no folder
+NEW_ADAPTER = "models/new_adapter.txt"  # stands for no adapter to go on from
 
 _CHECKED = ConfigDict(extra="forbid", strict=True)
 
@@ -89,15 +91,14 @@ class Validate:
     allow_answer_in_question: bool
     not_visible: list[Topic]
     min_image_side: Count
-    near_duplicate_overlap: Portion
+    min_question_jaccard: Portion
     max_pairs_per_image: Count
     max_answer_share: Portion
     max_yes_no_share: Portion
     splits: Literal["draw", "column"]
     val_share: Share
     test_share: Share
-    near_copy_bits: Annotated[int, Field(ge=0, le=32)]
-    review_pairs: Count
+    max_hash_distance: Annotated[int, Field(ge=0, le=32)]
     seed: Index
 
     @model_validator(mode="after")
@@ -110,6 +111,8 @@ class Validate:
 @dataclass(frozen=True, config=_CHECKED)
 class Verify:
     folds: Annotated[int, Field(ge=2)]
+    train_on: Literal["all", "undisputed", "confirmed"]
+    review_pairs: Count
     same_meaning: Portion
     second_opinion: bool
     blind_opinion: bool
@@ -122,7 +125,7 @@ class Verify:
 @dataclass(frozen=True, config=_CHECKED)
 class Model:
     name: str
-    watch: str
+    dvc_dep: str
     revision: str | None
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     quantization: Literal["none", "8bit", "4bit"]
@@ -153,14 +156,14 @@ class Lora:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Train:
+    start_from: str
     images: Count | None
-    verdicts: Literal["all", "undisputed", "confirmed"]
     blind: bool
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
     group_by_length: bool
-    pairs_together: Count
+    questions_per_prefix: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
@@ -174,9 +177,9 @@ class Train:
 
     @model_validator(mode="after")
     def _groups_by_one_thing(self) -> Self:
-        if self.group_by_length and self.pairs_together > 1:
+        if self.group_by_length and self.questions_per_prefix > 1:
             raise ValueError(
-                "set group_by_length to false, or pairs_together to 1: a batch is made by one of them"
+                "set group_by_length to false, or questions_per_prefix to 1: a batch is made by one of them"
             )
         return self
 
@@ -199,15 +202,27 @@ def _name_or_regions(entry: object) -> object:
 
 
 @dataclass(frozen=True, config=_CHECKED)
-class Evaluate:
+class Decoding:
     batch_size: Count
     max_new_tokens: Count
     num_beams: Count
     constrained: bool
-    compare: list[Annotated[str | OnRegions, BeforeValidator(_name_or_regions)]]
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class ZeroShot:
+    models: list[Annotated[str | OnRegions, BeforeValidator(_name_or_regions)]]
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Benchmark:
+    images: Count
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Evaluate:
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
-    speed_images: Count
     seed: Index
 
 
@@ -223,6 +238,9 @@ class Settings:
     features: Features
     lora: Lora
     train: Train
+    decoding: Decoding
+    zero_shot: ZeroShot
+    benchmark: Benchmark
     evaluate: Evaluate
 
 
@@ -237,28 +255,30 @@ def load_settings(path: Path = PARAMS, *overlays: Path) -> Settings:
 
 def settings_in(layers: Sequence[Layer]) -> Settings:
     """As `load_settings`, of what was read already; the model is looked for beside the first file."""
+    for path, blocks in layers:
+        refuse_old_names(path, blocks)
     try:
         # Through JSON, because strict checking of Python values wants Path and Settings instances.
         settings = TypeAdapter(Settings).validate_json(json.dumps(merged(layers), default=str))
     except ValidationError as error:
         raise InputError(_sentence(layers, error)) from error
-    _check_watch(settings.model, layers[0][0].parent, file_with(("model", "name"), layers))
+    _check_dvc_dep(settings.model, layers[0][0].parent, file_with(("model", "name"), layers))
     return settings
 
 
-def _check_watch(model: Model, top: Path, path: Path) -> None:
+def _check_dvc_dep(model: Model, top: Path, path: Path) -> None:
     """DVC cannot tell a folder from a hub id, so that what it watches is said beside the name."""
     is_folder = (top / model.name).is_dir()
-    if model.watch == (model.name if is_folder else HUB_MODEL):
+    if model.dvc_dep == (model.name if is_folder else HUB_MODEL):
         return
     if is_folder:
         raise InputError(
-            f"{path}: model.watch is {model.watch!r}, but model.name is the folder {model.name!r}; set it to "
-            "that"
+            f"{path}: model.dvc_dep is {model.dvc_dep!r}, but model.name is the folder {model.name!r}; set "
+            "it to that"
         )
     raise InputError(
         f"{path}: model.name is {model.name!r}, which is no folder here; mend it, or if it is a hub id set "
-        f"model.watch to {HUB_MODEL}"
+        f"model.dvc_dep to {HUB_MODEL}"
     )
 
 

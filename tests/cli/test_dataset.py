@@ -1,5 +1,6 @@
 """Exporting the pairs: a folder for the hub, from a project whose pairs are validated."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from huggingface_hub import DatasetCard
 import generate
 import validate
 from vqa.cli import dataset
-from vqa.cli.dataset import Pictures
+from vqa.cli.dataset import Format, Pictures
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, write_json
@@ -36,6 +37,22 @@ def test_the_folder_holds_all_pairs_by_split_and_a_card(validated: Path) -> None
         rows = read_rows(validated / f"data/vqa/{entry['split']}.csv", ("question",))
         assert frame.drop(columns=["image", "picture_file"]).to_dict("records") == rows
         assert f"| {entry['split']} | {len(rows)} |" in card.text
+
+
+def test_messages_have_a_folder_and_a_card_of_their_own(validated: Path) -> None:
+    dataset.run(license="cc0-1.0")
+    dataset.run(format=Format.MESSAGES, license="cc0-1.0")
+    folder = validated / "data/export-messages"
+    card = DatasetCard.load(folder / "README.md")
+    (config,) = card.data.to_dict()["configs"]
+    assert [entry["path"] for entry in config["data_files"]] == [f"{split}.jsonl" for split in SPLITS]
+    for split in SPLITS:
+        rows = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
+        pairs = read_rows(validated / f"data/vqa/{split}.csv", ("question",))
+        assert [row["messages"][1]["content"] for row in rows] == [pair["answer"] for pair in pairs]
+        assert all(Path(row["images"][0]).is_file() for row in rows)
+    assert "on the machine that wrote this" in card.text
+    assert (validated / "data/export/data/test.parquet").is_file()
 
 
 def test_nobody_else_s_pictures_are_given_a_licence(validated: Path) -> None:

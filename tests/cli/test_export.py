@@ -5,16 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
-from safetensors.torch import load_file
-from transformers import Blip2ForConditionalGeneration, Blip2Processor
+from safetensors.torch import load_file, save_file
 
+from stages import TO_JUDGED
+from toy import toy_model, toy_processor
+from toy_seam import FAMILIES, seam_folder
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import load_image
 from vqa.catalogue.split_memory import read_splits
 from vqa.cli import export
 from vqa.foundation.csv_tables import read_rows
@@ -25,60 +27,87 @@ from vqa.settings import load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 
 
-def test_the_export_answers_as_the_pipeline_does_and_lists_the_pictures_it_was_made_with(
-    adapted: Path,
-) -> None:
-    settings = load_settings()
-    listed = Path(settings.model.name) / PICTURES_SEEN
+def test_the_export_lists_the_images_it_was_made_with(adapted: Path) -> None:
+    listed = Path(load_settings().model.name) / PICTURES_SEEN
     listed.write_text(f"{1:012x}\n{2:012x}\n")
     try:
-        export.run(adapted / "export")
+        export.run(adapted / "export", pairs=0)
     finally:
         listed.unlink()  # other tests share the toy
     split_of = read_splits(Path("data/vqa/splits.json"))[1]
     trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
     assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:012x}", f"{2:012x}"}
-    merged = Blip2ForConditionalGeneration.from_pretrained(adapted / "export/merged").eval()
-    processor = Blip2Processor.from_pretrained(adapted / "export/merged")
-    beside = Blip2ForConditionalGeneration.from_pretrained(settings.model.name, dtype=torch.float32).eval()
-    PeftModel.from_pretrained(beside.language_model, adapted / "export/adapter").merge_and_unload()
-    for row in read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[:12]:
-        image = load_image(image_path(settings.data.root, row["image_name"]))
-        text = settings.model.prompt.format(question=row["question"])
-        inputs = processor(images=image, text=text, return_tensors="pt")
-        for model in (merged, beside):
-            ids = model.generate(**inputs, max_new_tokens=settings.evaluate.max_new_tokens, do_sample=False)
-            prompt = inputs["input_ids"].shape[1]
-            said = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
-            assert first_word(said) == row["generated_answer"]
 
 
-@pytest.mark.parametrize("kind", ["merged", "adapter"])
-def test_the_code_of_a_card_asks_and_says_what_the_pipeline_says(adapted: Path, kind: str) -> None:
-    export.run(adapted / "export")
+QFORMER = {"qformer_targets": ["attention"], "train_projection": True, "dora": True}
+COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "opt, biases": ("opt", {"lora": {"bias": "all", "rslora": True}}),
+    "opt, Q-Former and projection": ("opt", {"lora": QFORMER, "features": {"level": "vit"}}),
+    "t5": ("t5", {}),
+    "llava, projection": ("llava", {"lora": {"train_projection": True}}),
+    "paligemma": ("paligemma", {}),
+    "idefics3": ("idefics3", {}),
+}
+
+
+def make_base(family: str, folder: Path) -> Path:
+    if family in FAMILIES:
+        return seam_folder(family, folder)
+    processor = toy_processor()
+    toy_model(family, processor).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("family", "changes"), COMBINATIONS.values(), ids=COMBINATIONS.keys())
+def test_the_code_of_both_cards_says_what_the_pipeline_says(
+    family: str, changes: dict[str, Any], project: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base(family, tmp_path / "base")
+    generate = {"images": 16}
+    top = project(**({"model": {"name": str(base)}, "generate": generate} | changes))
+    for stage in TO_JUDGED:
+        stage.run()
+    export.run(top / "export", pairs=4)
     settings = load_settings()
     row = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[0]
-    shutil.copy(image_path(settings.data.root, row["image_name"]), adapted / "export/lamp.jpg")
-    card = (adapted / f"export/{kind}/README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    code = code.replace("What color is the lamp?", row["question"])
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=adapted / "export", capture_output=True, text=True, check=True
-    ).stdout
-    assert first_word(said) == row["generated_answer"]
-    assert len(code.splitlines()) <= 12
+    shutil.copy(image_path(settings.data.root, row["image_name"]), top / "export/lamp.jpg")
+    for kind in ("merged", "adapter"):
+        card = (top / f"export/{kind}/README.md").read_text()
+        assert "4 of 4 test questions answered as by the pipeline, by transformers " in card
+        (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+        code = code.replace("What color is the lamp?", row["question"])
+        command = [sys.executable, "-I", "-c", code]
+        said = subprocess.run(command, cwd=top / "export", capture_output=True, text=True, check=True).stdout
+        assert first_word(said) == row["generated_answer"]
+        assert len(code.splitlines()) <= 17
+
+
+def test_a_check_says_where_an_export_answers_otherwise_and_exits_non_zero(
+    adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export.run(adapted / "export", pairs=4)
+    export.run(adapted / "export", check=True, pairs=4)
+    assert capsys.readouterr().out.count("4 of 4 test questions answered as by the pipeline") == 4
+    weights = adapted / "export/adapter/adapter_model.safetensors"
+    noise = {name: torch.randn_like(tensor) for name, tensor in load_file(weights).items()}
+    save_file(noise, weights)
+    with pytest.raises(InputError, match=r"adapter: [0-3] of 4 .* here, .* in the pipeline"):
+        export.run(adapted / "export", check=True, pairs=4)
+    with pytest.raises(InputError, match="is not there; run python src export --out"):
+        export.run(adapted / "elsewhere", check=True)
 
 
 def test_the_export_has_the_dtype_that_the_adapter_was_trained_beside(adapted: Path) -> None:
     made_for = adapted / "models/adapter/best/base_model.json"
     write_json(made_for, read_json(made_for) | {"dtype": "bfloat16"})  # as a GPU's `auto`
-    export.run(adapted / "export")
+    export.run(adapted / "export", pairs=0)
     merged = load_file(adapted / "export/merged/model.safetensors")
     assert {weight.dtype for name, weight in merged.items() if "language_model" in name} == {torch.bfloat16}
 
 
 def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
-    export.run(adapted / "export")
+    export.run(adapted / "export", pairs=0)
     metrics = json.loads(Path("metrics/evaluate.json").read_text())
     for kind in ("adapter", "merged"):
         card = (adapted / f"export/{kind}/README.md").read_text()
@@ -86,12 +115,13 @@ def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
         assert f"{metrics['lora']['exact_match']:.1%}" in card
         assert "Amazon Berkeley Objects pictures and listings: CC BY 4.0" in card
         assert re.search(r"`data/vqa/train.csv`: SHA-256 `[0-9a-f]{64}`", card)
-        assert "{" not in card.replace("{question}", "")
+        assert "{{" not in card
+        assert "{%" not in card
 
 
 def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> None:
     weights = adapted / "models/adapter/best/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
-        export.run(adapted / "export")
+        export.run(adapted / "export", pairs=0)
     assert not (adapted / "export").exists()

@@ -40,6 +40,6 @@ def test_the_pages_tables_are_the_command_s() -> None:
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
     settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
-    fewer = replace(settings, evaluate=replace(settings.evaluate, batch_size=1))
+    fewer = replace(settings, decoding=replace(settings.decoding, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"

@@ -41,8 +41,8 @@ def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() ->
     assert changed_lines() == [
         "  images: 200                # pictures to draw; none where data.root points elsewhere",
         "  epochs: 1",
+        "  images: 16                 # test pictures answered end to end to measure speed",
         "  bootstrap_draws: 1000",
-        "  speed_images: 16           # test pictures answered end to end to measure speed",
     ]
     assert len(PARAMS.read_text().splitlines()) == len(COMMITTED.splitlines())
 
@@ -61,7 +61,7 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
         "model:\n  prompt: 'Q: {question} A:'  # mine\n"
         "lora:\n  targets:\n  - attention.query\n  - mlp\n"
         "train: {blind: true, learning_rate: 5e-05}\n"
-        "evaluate: {compare: [Salesforce/blip-vqa-base]}\n"
+        "zero_shot: {models: [Salesforce/blip-vqa-base]}\n"
     )
     switch.run(["mine"])
     settings = load_settings()
@@ -77,7 +77,7 @@ def test_several_are_applied_to_what_is_committed_and_the_later_holds() -> None:
     settings = load_settings()
     assert settings.model.name == "models/blip2-small"
     assert (settings.train.epochs, settings.train.batch_size, settings.demo.images) == (1, 16, 200)
-    assert settings.evaluate.max_new_tokens == 10
+    assert settings.decoding.max_new_tokens == 10
     switch.run(["ci", "photos"])
     assert load_settings().train.epochs == 10
     switch.run(["ci"])

@@ -10,12 +10,18 @@ from huggingface_hub import ModelCard
 from conftest import ROOT
 from judged import DETAILS, METRICS
 from vqa.evaluation.markdown import results_table
-from vqa.evaluation.model_card import Kind, Provenance, model_card
+from vqa.evaluation.model_card import BaseModel, Kind, Provenance, model_card
 from vqa.settings import Settings, load_settings
 
 PROVENANCE = Provenance(
-    "abc1234", {"data/vqa/test.csv": "f00d"}, {"torch": "2.9", "peft": "0.18"}, "blip-2", is_abo=False
+    "abc1234",
+    {"data/vqa/test.csv": "f00d"},
+    {"torch": "2.9", "peft": "0.18"},
+    BaseModel("blip-2"),
+    is_abo=False,
 )
+
+CHECK = "20 of 20 test questions answered as by the pipeline"
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +32,14 @@ def settings() -> Settings:
 @pytest.mark.parametrize(
     ("kind", "library", "code"),
     [
-        ("adapter", "peft", 'PeftModel.from_pretrained(model.language_model, "adapter")'),
-        ("merged", "transformers", 'Blip2ForConditionalGeneration.from_pretrained("merged")'),
+        ("adapter", "peft", 'PeftModel.from_pretrained(model, "adapter")'),
+        ("merged", "transformers", 'pipeline("image-text-to-text", model="merged")'),
     ],
 )
 def test_a_card_has_the_hub_s_metadata_and_says_how_to_load_it(
     settings: Settings, kind: Kind, library: str, code: str
 ) -> None:
-    card = ModelCard(model_card(kind, settings, METRICS, DETAILS, PROVENANCE))
+    card = ModelCard(model_card(kind, settings, METRICS, DETAILS, PROVENANCE, CHECK))
     data: Any = card.data
     assert (data.library_name, data.base_model) == (library, settings.model.name)
     assert {result.metric_type: result.metric_value for result in data.eval_results} == {
@@ -48,7 +54,7 @@ def test_a_card_has_the_hub_s_metadata_and_says_how_to_load_it(
 
 
 def test_a_card_holds_scores_settings_and_where_it_came_from(settings: Settings) -> None:
-    text = model_card("adapter", settings, METRICS, DETAILS, PROVENANCE)
+    text = model_card("adapter", settings, METRICS, DETAILS, PROVENANCE, CHECK)
     assert f"\n\n{results_table(METRICS)}\n\n" in text
     assert "4 questions about 2 held-out pictures" in text
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
@@ -59,13 +65,15 @@ def test_a_card_holds_scores_settings_and_where_it_came_from(settings: Settings)
 
 
 def test_the_licence_is_that_of_the_pictures(settings: Settings) -> None:
-    drawn = model_card("merged", settings, METRICS, DETAILS, PROVENANCE)
+    drawn = model_card("merged", settings, METRICS, DETAILS, PROVENANCE, CHECK)
     assert "drawn by abo-vqa itself" in drawn
     assert "CC BY 4.0" not in drawn
     real = replace(settings, data=replace(settings.data, root=Path("data/abo")))
-    assert "CC BY 4.0" in model_card("merged", real, METRICS, DETAILS, replace(PROVENANCE, is_abo=True))
+    assert "CC BY 4.0" in model_card(
+        "merged", real, METRICS, DETAILS, replace(PROVENANCE, is_abo=True), CHECK
+    )
     own = replace(settings, data=replace(settings.data, root=Path("data/mine")))
-    card = model_card("merged", own, METRICS, DETAILS, PROVENANCE)
+    card = model_card("merged", own, METRICS, DETAILS, PROVENANCE, CHECK)
     assert "CC BY 4.0" not in card
     assert "Pictures and listings: those of whoever made this; their licence is not known here." in card
     assert "type: mine" in card
@@ -80,6 +88,6 @@ def test_weights_are_under_the_licence_that_their_base_s_card_names(
     monkeypatch.chdir(ROOT)
     other = replace(settings, model=replace(settings.model, name=base))
     for kind in get_args(Kind):
-        card = ModelCard(model_card(kind, other, METRICS, DETAILS, PROVENANCE))
+        card = ModelCard(model_card(kind, other, METRICS, DETAILS, PROVENANCE, CHECK))
         assert card.data.to_dict()["license"] == licence
         assert ("Meta's OPT licence" in card.text) == (licence == "other")

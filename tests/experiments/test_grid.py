@@ -58,6 +58,7 @@ def test_a_share_that_no_host_has_is_named(share: str) -> None:
     ("text", "sentence"),
     [
         ("lora.rank: [2]", r"lora.rank is no key of params.yaml"),
+        ("evaluate.num_beams: [2]", r"mine.yaml: evaluate.num_beams is called decoding.num_beams now"),
         ("lora.r: 2", r"lora.r is 2; give a list of values"),
         ("lora.r: [", r"is not YAML"),
         ("model.prompt: [\udcff]", r"is not YAML: 'utf-8' codec can't decode"),

@@ -46,6 +46,13 @@ def test_only_values_that_differ_are_changes_however_they_are_written() -> None:
     assert changes(settings_of_run(LOCK), settings_at_hand(params)) == ["lora.r 16 → 8"]
 
 
+def test_what_ran_under_an_old_name_is_known_by_the_new_one() -> None:
+    lock = LOCK.replace("evaluate.seed: 0", "evaluate.num_beams: 4")
+    assert changes(settings_of_run(lock), settings_at_hand("decoding: {num_beams: 1}")) == [
+        "decoding.num_beams 4 → 1"
+    ]
+
+
 def test_files_that_changed_or_went_since_they_were_judged_are_named(tmp_path: Path) -> None:
     same, changed, gone = (str(tmp_path / name) for name in ("same", "changed", "gone"))
     for name in (same, changed):

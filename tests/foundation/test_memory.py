@@ -45,8 +45,8 @@ def with_room_for(most: int, begin: Callable[..., Any], size_of: Callable[..., i
     [
         (cache_features, ImageEncoder, "features", "30 pictures at once; set features.batch_size to 7"),
         (train, AnswerModel, "texts", "15 pairs at once; set train.eval_batch_size to 7"),
-        (answer_base, AnswerModel, "texts", "35 pairs at once; set evaluate.batch_size to 4"),
-        (measure_speed, AnswerModel, "texts", "20 pairs at once; set evaluate.batch_size to 5"),
+        (answer_base, AnswerModel, "texts", "35 pairs at once; set decoding.batch_size to 4"),
+        (measure_speed, AnswerModel, "texts", "20 pairs at once; set decoding.batch_size to 5"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -45,7 +45,7 @@ def test_other_models_answer_the_test_split_in_our_schema(
     project: Callable[..., Path], tmp_path: Path, processor: Blip2Processor
 ) -> None:
     vilt(tmp_path / "vilt", processor)
-    project(evaluate={"compare": [str(tmp_path / "vilt")]})
+    project(zero_shot={"models": [str(tmp_path / "vilt")]})
     generate.run()
     validate.run()
     answer_others.run()
@@ -63,7 +63,7 @@ def test_a_second_comparison_waits_for_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     vilt(tmp_path / "vilt", processor)
-    project(evaluate={"compare": [str(tmp_path / "vilt")]})
+    project(zero_shot={"models": [str(tmp_path / "vilt")]})
     generate.run()
     validate.run()
 
@@ -79,7 +79,7 @@ def test_a_second_comparison_waits_for_the_first(
 
 def test_what_is_no_such_model_is_named(tmp_path: Path, catalogue: Path) -> None:
     pairs = [Pair("a.jpg", "Q?", "a")]
-    with pytest.raises(InputError, match=r"evaluate\.compare has .*nowhere.* no model can be read there"):
+    with pytest.raises(InputError, match=r"zero_shot\.models has .*nowhere.* no model can be read there"):
         texts_of_other(str(tmp_path / "nowhere"), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match=r"a bert model, which does not answer questions about pictures"):

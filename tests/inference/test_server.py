@@ -4,20 +4,26 @@ import base64
 import http.client
 import io
 import json
+import math
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
 from PIL import Image
 
 from browser import chromium_page
 from vqa.catalogue.pictures import decoded
 from vqa.foundation.errors import InputError
-from vqa.inference.server import HOST, PageServer
+from vqa.inference.answerer import Answer
+from vqa.inference.chat_completions import ChatRequest
+from vqa.inference.server import HOST, MOST_BYTES, PageServer
 from vqa.pages.page import page
 
+NAMES = ("baseline", "adapter")
 MODELS = [
     {
         "adapter": adapter,
@@ -39,9 +45,17 @@ def colour(picture: bytes, question: str, adapter: str) -> dict[str, Any]:
     }
 
 
+def colour_chat(request: ChatRequest) -> tuple[Answer, ...]:
+    """A model that names the first pixel, then its own name."""
+    colour_of = "red" if decoded(request.image).getpixel((0, 0))[0] > 128 else "blue"  # type: ignore[index]
+    if request.question == "too long":
+        raise InputError("the question needs 900 tokens")
+    return Answer(colour_of, 0.75), Answer(request.model, 0.2), Answer("else", 0.0)
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = PageServer(0, page("serve.html", {"models": MODELS}), colour)
+    server = PageServer(0, page("serve.html", {"models": MODELS}), colour, list(NAMES), colour_chat)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()
@@ -54,9 +68,9 @@ def picture(form: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def asked(port: int, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+def asked(port: int, body: bytes, path: str = "/", **headers: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", "/", body, headers)
+    connection.request("POST", path, body, headers)
     response = connection.getresponse()
     said: dict[str, Any] = json.loads(response.read())
     return response.status, said
@@ -106,6 +120,112 @@ def test_bad_posts_get_one_sentence(port: int) -> None:
     assert said["error"] == "the picture is larger than 10 MB; give a smaller one"
 
 
+@pytest.fixture
+def client(port: int) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="any", max_retries=0) as client:
+        yield client
+
+
+def turn(content: bytes, question: str = "What color?") -> dict[str, Any]:
+    url = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question}]
+    return {"role": "user", "content": parts}
+
+
+def chat(client: OpenAI, *turns: Any, model: str = "adapter", **options: Any) -> Any:
+    return client.chat.completions.create(model=model, messages=list(turns), **options)
+
+
+def test_openai_s_client_lists_the_models_and_gets_an_answer(client: OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == list(NAMES)
+    assert client.models.retrieve("baseline").owned_by == "abo-vqa"
+    done = chat(client, turn(picture()), temperature=0.7, max_tokens=5)
+    (choice,) = done.choices
+    assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", "red", "stop")
+    assert (done.model, choice.logprobs) == ("adapter", None)
+
+
+def test_openai_s_client_gets_log_probabilities_of_whole_answers(client: OpenAI) -> None:
+    (choice,) = chat(client, turn(picture()), model="baseline", logprobs=True, top_logprobs=3).choices
+    assert choice.logprobs
+    (first,) = choice.logprobs.content
+    assert (first.token, first.logprob, bytes(first.bytes)) == ("red", pytest.approx(math.log(0.75)), b"red")
+    assert [other.token for other in first.top_logprobs] == ["red", "baseline", "else"]
+    assert first.top_logprobs[-1].logprob == -9999.0
+
+
+@pytest.mark.parametrize(
+    ("turns", "options", "parameter", "sentence"),
+    [
+        ([turn(b"no image")], {}, None, "image_unreadable"),
+        ([turn(picture(), "too long")], {}, None, "the question needs 900 tokens"),
+        ([turn(picture(), " ")], {}, "messages", "a question has 1 to 300 letters"),
+        ([{"role": "user", "content": "What color?"}], {}, "messages", "0 images came; give one"),
+        ([{"role": "system", "content": "Be brief."}, turn(picture())], {}, "messages", "system, user"),
+        ([turn(picture()), turn(picture())], {}, "messages", "it got: user, user"),
+        ([], {}, "messages", "it got: none"),
+        ([turn(picture())], {"stream": True}, "stream", "comes whole; leave stream out"),
+        ([turn(picture())], {"n": 2}, "n", "there is one choice"),
+        (
+            [turn(picture())],
+            {"logprobs": True, "top_logprobs": 21},
+            "top_logprobs",
+            "less than or equal",
+        ),
+        ([turn(picture())], {"top_logprobs": 2}, "top_logprobs", "wants logprobs: true"),
+        (
+            [turn(picture())],
+            {"tools": [{"type": "function", "function": {"name": "look"}}]},
+            "tools",
+            "the model calls no tools",
+        ),
+    ],
+)
+def test_what_has_no_answer_is_an_error_of_openai_s_client(
+    client: OpenAI, turns: list[Any], options: dict[str, Any], parameter: str | None, sentence: str
+) -> None:
+    with pytest.raises(BadRequestError, match=re.escape(sentence)) as caught:
+        chat(client, *turns, **options)
+    assert (caught.value.type, caught.value.param) == ("invalid_request_error", parameter)
+
+
+def test_an_image_from_elsewhere_or_too_large_and_an_unknown_model_are_refused(client: OpenAI) -> None:
+    far = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/a.png"}}]}
+    far["content"].append({"type": "text", "text": "What?"})  # type: ignore[attr-defined]
+    with pytest.raises(BadRequestError, match="nothing is fetched from elsewhere"):
+        chat(client, far)
+    far["content"][0]["image_url"]["url"] = "data:image/png;base64,@@"  # type: ignore[index]
+    with pytest.raises(BadRequestError, match="not base64"):
+        chat(client, far)
+    with pytest.raises(APIStatusError, match="larger than 10 MB") as too_large:
+        chat(client, turn(bytes(MOST_BYTES + 100_000)))
+    assert too_large.value.status_code == 413
+    with pytest.raises(NotFoundError, match="no model 'gpt'; name one of baseline, adapter") as unknown:
+        chat(client, turn(picture()), model="gpt")
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(NotFoundError, match=r"there is nothing at /v1/models/gpt"):
+        client.models.retrieve("gpt")
+    with pytest.raises(NotFoundError, match=r"there is nothing at /v1/embeddings"):
+        client.embeddings.create(model="adapter", input="a")
+
+
+def test_a_body_that_is_no_request_is_said_to_be_none(port: int) -> None:
+    status, said = asked(port, b"[", path="/v1/chat/completions")
+    assert (status, said["error"]["type"]) == (400, "invalid_request_error")
+    assert said["error"]["message"].startswith("the request: Invalid JSON")
+    status, said = asked(port, b"{}", path="/v1/chat/completions")
+    assert (status, said["error"]["param"]) == (400, "model")
+
+
+@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_only_this_machine_completes_chats(port: int, header: dict[str, str]) -> None:
+    with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="any", default_headers=header) as stranger:
+        with pytest.raises(PermissionDeniedError, match="this page is for this machine only"):
+            chat(stranger, turn(picture()))
+        with pytest.raises(PermissionDeniedError, match="this page is for this machine only"):
+            stranger.models.list()
+
+
 def test_only_this_machine_and_this_page_are_answered(port: int) -> None:
     for headers in ({"Host": f"evil.example:{port}"}, {"Origin": "https://evil.example"}):
         assert asked(port, body(picture()), **headers) == (
@@ -113,5 +233,5 @@ def test_only_this_machine_and_this_page_are_answered(port: int) -> None:
             {"error": "this page is for this machine only"},
         )
     with pytest.raises(InputError, match=rf"port {port} cannot be used"):
-        PageServer(port, "", colour)
+        PageServer(port, "", colour, (), colour_chat)
     assert HOST == "127.0.0.1"

@@ -132,8 +132,8 @@ def test_answers_that_its_config_names_need_no_file(folder: Path, drawings: list
 
 def test_its_row_says_what_it_saw(folder: Path, project: Callable[..., Path]) -> None:
     parts = {"name": "visualbert", "regions": "resnet", "answers": "answers.txt"}
-    project(evaluate={"compare": [{key: str(folder / part) for key, part in parts.items()}]})
-    assert isinstance(load_settings().evaluate.compare[0], OnRegions)
+    project(zero_shot={"models": [{key: str(folder / part) for key, part in parts.items()}]})
+    assert isinstance(load_settings().zero_shot.models[0], OnRegions)
     generate.run()
     validate.run()
     answer_others.run()

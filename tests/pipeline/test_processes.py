@@ -38,7 +38,10 @@ def trained(project: Project, tmp_path: Path) -> Path:
     """A project with an adapter and another model, batches of two pairs, ready to answer."""
     vilt(tmp_path / "vilt", toy_processor())
     folder = project(
-        evaluate={"batch_size": 2, "compare": [str(tmp_path / "vilt")]}, train={"images": 4}, lora={"r": 4}
+        decoding={"batch_size": 2},
+        zero_shot={"models": [str(tmp_path / "vilt")]},
+        train={"images": 4},
+        lora={"r": 4},
     )
     for stage in (generate, validate, verify, cache_features, train):
         stage.run()

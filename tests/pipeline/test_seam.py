@@ -97,7 +97,7 @@ def test_the_export_is_a_plain_folder_of_the_family_and_answers_alike(judged: Pa
     store = FeatureStore(Path("data/features"), Pretrained(settings.model.name).identity(CPU), "qformer")
     rows = read_rows(PREDICTIONS / "lora.csv", ("generated_answer",))[:8]
     features = store.rows([row["image_name"] for row in rows])
-    new = settings.evaluate.max_new_tokens
+    new = settings.decoding.max_new_tokens
     adapted = Answerer(settings, CPU, ADAPTER)._model
     questions = [row["question"] for row in rows]
     assert answers.texts(questions, features, new) == adapted.texts(questions, features, new)

@@ -1,8 +1,10 @@
 """A team on one storage: push from one clone, pull into another, experiments there and back, damage named."""
 
 import hashlib
+import random
 import re
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
 from conftest import ROOT
+from vqa.drawn.catalogue import draw_items
+from vqa.drawn.drawing import picture
 from vqa.experiments.record import read_record
 
 SECRET = uuid.uuid4().hex
@@ -22,6 +26,8 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": SECRET,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+BACK = "git checkout . && dvc checkout"  # as README and catalogue.md have it
+TOY_SIZES = "-S train.epochs=1 -S evaluate.bootstrap_draws=200 -S benchmark.images=4"
 WEIGHTS = "models/adapter/best/adapter_model.safetensors"
 
 
@@ -80,6 +86,63 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
     git(theirs.folder, "checkout", "HEAD", ".dvc/config")
     theirs.dvc("pull", **CREDENTIALS)
     assert theirs.changed() == set()
+
+
+def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
+    small_run: Clone, tmp_path: Path, s3: str
+) -> None:
+    """README's own pictures, pairs.md's CSV, README's way back, then sharing.md: their commands alone."""
+    mine = Clone.copy(small_run, tmp_path / "mine")
+    hub = published(mine, tmp_path)
+    table, pictures, pairs = own_data(tmp_path)
+    names = {"products.csv": str(table), "FOLDER": str(pictures), "FILE": str(pairs), "NAME": "own"}
+    (own,) = (block for block in page_blocks("../README", **names) if "src import" in block[0])
+    keep_pairs, run = page_blocks("pairs", **names)[0]
+    for command in (keep_pairs, *own[:-1], f"{run} --name own {TOY_SIZES}"):
+        follow(mine, command)
+    answer = answer_of(mine)
+
+    follow(mine, BACK)
+    assert git(mine.folder, "status", "--porcelain") == ""
+    assert mine.changed() == set()
+    follow(mine, "dvc exp apply own")
+    assert answer_of(mine) == answer
+
+    sharing, pulling, _ = page_blocks("sharing", URL=hub, BUCKET="own")
+    client(s3).create_bucket(Bucket="own")
+    for command in sharing[1:]:  # all but the install
+        follow(mine, command)
+        if command.startswith("dvc remote add"):
+            mine.dvc("remote", "modify", "storage", "endpointurl", s3)
+    git(tmp_path, *pulling[0].split(" && ")[0].split()[1:])
+    theirs = Clone.at(tmp_path / "abo-vqa")
+    pulled, repro = pulling[1].split(" && ")
+    follow(theirs, pulled)
+    assert "Data and pipelines are up to date." in theirs.run("sh", "-c", repro).stdout
+    assert answer_of(theirs) == answer
+
+
+def own_data(folder: Path) -> tuple[Path, Path, Path]:
+    """A spreadsheet, the folder of its pictures, and a CSV of two pairs a picture."""
+    rows, pairs = ["Photo,Kind,Colour"], ["image_name,question,answer"]
+    (folder / "photos").mkdir()
+    for number, item in enumerate(draw_items(40, seed=7)):
+        name = f"{number:02}-thing.jpg"
+        picture(item, 96, random.Random(number)).save(folder / "photos" / name)
+        rows.append(f"{name},{item.product},{item.color}")
+        pairs.append(f"{name},What color is the {item.product}?,{item.color}")
+        pairs.append(f"{name},What is it?,{item.product}")
+    (folder / "shop.csv").write_text("\n".join(rows))
+    (folder / "questions.csv").write_text("\n".join(pairs))
+    return folder / "shop.csv", folder / "photos", folder / "questions.csv"
+
+
+def answer_of(clone: Clone) -> str:
+    """What the adapter that lies there says, with its probability."""
+    asked = ("--image", "data/mine/images/small", "--question", "What is it?")
+    done = clone.run(sys.executable, "src", "ask", *asked)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def published(clone: Clone, folder: Path) -> str:

@@ -32,7 +32,7 @@ GENERATED = Path("data/vqa/generated.csv")
 @pytest.fixture
 def generated(project: Project) -> Path:
     """A project whose pairs were generated from the drawn catalogue."""
-    folder = project(validate={"review_pairs": 40})
+    folder = project(verify={"review_pairs": 40})
     generate.run()
     return folder
 

@@ -36,7 +36,7 @@ def corrupted(rows: list[Pair]) -> tuple[list[Pair], set[tuple[str, str]]]:
 def test_wrong_labels_are_disputed_and_left_out_where_training_says_so(
     project: Project, verdicts: str, is_left_out: bool
 ) -> None:
-    project(train={"verdicts": verdicts})
+    project(verify={"train_on": verdicts})
     generate.run()
     rows, wrong = corrupted(read_pairs(GENERATED))
     write_pairs(GENERATED, rows)
@@ -94,4 +94,4 @@ def test_pictures_without_listings_leave_every_pair_unknown(
 
 
 def test_the_committed_settings_train_on_all() -> None:
-    assert load_settings(Path(__file__).parents[2] / "params.yaml").train.verdicts == "all"
+    assert load_settings(Path(__file__).parents[2] / "params.yaml").verify.train_on == "all"

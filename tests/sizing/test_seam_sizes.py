@@ -38,10 +38,10 @@ def test_parameters_and_rows_are_as_published(name: str) -> None:
     assert sizes.row_kb == 2 * rows * width / 1000
 
 
-def counted(config: Any, **evaluate: Any) -> SeamSizes:
+def counted(config: Any, **decoding: Any) -> SeamSizes:
     settings = load_settings(ROOT / "params.yaml")
     return SeamSizes(
-        config, replace(settings, evaluate=replace(settings.evaluate, **evaluate)), torch.float32
+        config, replace(settings, decoding=replace(settings.decoding, **decoding)), torch.float32
     )
 
 

@@ -68,9 +68,12 @@ def narrow(request: pytest.FixtureRequest) -> Blip2Config:
     return narrowed(request.param)
 
 
-def counted(config: Blip2Config, dtype: torch.dtype = torch.float32, **evaluate: Any) -> Sizes:
+def counted(
+    config: Blip2Config, dtype: torch.dtype = torch.float32, scorer: Any = "minilm", **decoding: Any
+) -> Sizes:
     settings = load_settings(ROOT / "params.yaml")
-    settings = replace(settings, evaluate=replace(settings.evaluate, **evaluate))
+    evaluate = replace(settings.evaluate, scorer=scorer)
+    settings = replace(settings, decoding=replace(settings.decoding, **decoding), evaluate=evaluate)
     return Sizes(config, settings, dtype, is_gpu=False)
 
 
@@ -119,7 +122,7 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(narrow: Blip2
 def test_a_batch_of_left_over_pairs_has_a_look_each(narrow: Blip2Config) -> None:
     settings = load_settings(ROOT / "params.yaml")
     alone, together = (
-        Sizes(narrow, replace(settings, train=replace(settings.train, pairs_together=n)), torch.float32)
+        Sizes(narrow, replace(settings, train=replace(settings.train, questions_per_prefix=n)), torch.float32)
         for n in (1, 4)
     )
     assert alone.learning(8).activations == together.learning(8).activations
@@ -153,14 +156,14 @@ def test_each_batch_size_moves_the_stage_that_it_is_for_and_no_other(narrow: Bli
     settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
     # Enough answers at once that they, and not learning or merging, fill the memory.
     train = replace(settings.train, micro_batch_size=1, eval_batch_size=256)
-    settings = replace(settings, train=train, evaluate=replace(settings.evaluate, batch_size=256))
+    settings = replace(settings, train=train, decoding=replace(settings.decoding, batch_size=256))
     before = _totals(narrow, settings)
     for block, key, stages in [
         ("features", "batch_size", {"cache_features"}),
         ("train", "eval_batch_size", {"train"}),
-        ("evaluate", "batch_size", {"answer_base", "answer_adapted", "measure_speed"}),
-        ("evaluate", "num_beams", {"answer_base", "answer_adapted", "measure_speed"}),
-        ("evaluate", "max_new_tokens", {"train", "answer_base", "answer_adapted", "measure_speed"}),
+        ("decoding", "batch_size", {"answer_base", "answer_adapted", "measure_speed"}),
+        ("decoding", "num_beams", {"answer_base", "answer_adapted", "measure_speed"}),
+        ("decoding", "max_new_tokens", {"train", "answer_base", "answer_adapted", "measure_speed"}),
     ]:
         values = getattr(settings, block)
         larger = replace(settings, **{block: replace(values, **{key: 4 * getattr(values, key)})})

@@ -63,7 +63,7 @@ def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
 def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
     project: Project,
 ) -> None:
-    cached(project, train={"epochs": 3, "checkpoint_steps": 7, "pairs_together": 3})
+    cached(project, train={"epochs": 3, "checkpoint_steps": 7, "questions_per_prefix": 3})
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
     metrics, plots = trained_metrics(), plotted()
@@ -131,10 +131,15 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize("pairs_together", [1, 3])
-def test_two_processes_and_two_hosts_train_as_one_does(project: Project, pairs_together: int) -> None:
+@pytest.mark.parametrize("questions_per_prefix", [1, 3])
+def test_two_processes_and_two_hosts_train_as_one_does(project: Project, questions_per_prefix: int) -> None:
     halves = {
-        "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2, "pairs_together": pairs_together},
+        "train": {
+            "epochs": 1,
+            "batch_size": 4,
+            "micro_batch_size": 2,
+            "questions_per_prefix": questions_per_prefix,
+        },
         "lora": {"r": 4, "dropout": 0.0},
     }
     cached(project, **halves)
@@ -178,12 +183,12 @@ def test_batch_sizes_that_do_not_divide_are_named(project: Project) -> None:
         train.run()
 
 
-@pytest.mark.parametrize("pairs_together", [1, 3])
-def test_accumulated_parts_train_as_the_whole_batch_does(project: Project, pairs_together: int) -> None:
+@pytest.mark.parametrize("questions_per_prefix", [1, 3])
+def test_accumulated_parts_train_as_the_whole_batch_does(project: Project, questions_per_prefix: int) -> None:
     """One pair at once is a row a pair, whatever share a step."""
     plain = {"lora": {"r": 4, "dropout": 0.0}}
     whole_batch: dict[str, Any] = {"epochs": 1, "batch_size": 4, "micro_batch_size": 4}
-    whole_batch |= {"pairs_together": pairs_together}
+    whole_batch |= {"questions_per_prefix": questions_per_prefix}
     cached(project, train=whole_batch, **plain)
     train.run()
     whole = weights()
@@ -291,7 +296,7 @@ def test_an_order_that_ignores_lengths_tokenises_no_pair_for_it(
     cached(project, train={"images": 4})
     monkeypatch.setattr(AnswerModel, "length_of", None)  # a length asked for now would raise
     train.run()
-    project(train={"images": 4, "group_by_length": True, "pairs_together": 1})
+    project(train={"images": 4, "group_by_length": True, "questions_per_prefix": 1})
     with pytest.raises(TypeError):
         train.run()
 

@@ -202,14 +202,14 @@ def test_duplicates_and_near_duplicates_keep_the_first() -> None:
     assert reasons(ask("What color?", "red"), ask("what Color", "Red")) == ["duplicate"]
     one, two = ask("What color is the lamp?", "red"), ask("What is the color of the lamp?", "red")
     assert reasons(one, two) == ["near_duplicate"]
-    assert reasons(one, two, near_duplicate_overlap=0.9) == []
+    assert reasons(one, two, min_question_jaccard=0.9) == []
     left = ask("What color is the left shoe of the two?", "red")
     assert reasons(left, ask("What color is the right shoe of the two?", "blue")) == []
 
 
 def test_surplus_is_drawn_by_seed_and_not_by_order() -> None:
     pairs = [ask(f"What is thing {chr(97 + i)}?", f"x{i}") for i in range(12)]
-    options: dict[str, Any] = {"max_pairs_per_image": 5, "near_duplicate_overlap": 1}
+    options: dict[str, Any] = {"max_pairs_per_image": 5, "min_question_jaccard": 1}
     kept, rejected = screened(*pairs, **options)
     assert len(kept) == 5
     assert {reject.reason for reject in rejected} == {"too_many_of_image"}

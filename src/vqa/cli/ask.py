@@ -97,7 +97,7 @@ def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, ad
     run_of = {
         "model": settings.model,
         "level": settings.features.level,
-        "max_new_tokens": settings.evaluate.max_new_tokens,
+        "max_new_tokens": settings.decoding.max_new_tokens,
         "adapter": version_of(adapter) if adapter else None,
         "top": top,
         "asked": asked,
@@ -107,7 +107,7 @@ def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, ad
     answerer = Answerer(settings, device, adapter)
 
     def replies(todo: Asked) -> Iterator[Reply]:
-        return answerer.replies(todo, top, settings.evaluate.batch_size)
+        return answerer.replies(todo, top, settings.decoding.batch_size)
 
     found = _all_replies(asked, replies, unfinished if out else None, out is None)
     if rank_and_world()[0] == 0 and out:

@@ -1,12 +1,14 @@
-"""Write the pairs as a data set for the hub: Parquet, and a card.
+"""Write the pairs as a data set for the hub or for other trainers, with a card.
 
     python src dataset
     python src dataset --pictures embed --license cc-by-4.0
+    python src dataset --format messages                    # for TRL and others: docs/other_tools.md
     hf upload --repo-type dataset ME/MY-PAIRS data/export   # the hub's command, to publish it
 
 In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, data/ledger,
-metrics/data.json, the pictures if they are embedded. Out: a folder that `datasets` and pandas read, with
-a card that says who wrote the answers and what is known to be wrong with them.
+metrics/data.json, the pictures if they are embedded or the format is messages. Out: a folder that `datasets`
+and pandas read (Parquet), or that trainers of chat models read (JSON lines of messages and images), with a
+card that says who wrote the answers and what is known to be wrong with them.
 """
 
 from enum import StrEnum
@@ -24,6 +26,7 @@ from vqa.pairs.pair import SPLITS
 from vqa.publication.commit import commit_at_hand
 from vqa.publication.dataset import Census, write_dataset
 from vqa.publication.dataset_card import dataset_card
+from vqa.publication.messages import write_messages
 from vqa.publication.origin import answerers
 from vqa.settings import load_settings
 
@@ -32,15 +35,32 @@ LEDGER = Path("data/ledger/ledger.jsonl")
 METRICS = Path("metrics/data.json")
 
 
+class Format(StrEnum):
+    PARQUET = "parquet"
+    MESSAGES = "messages"
+
+
+FOLDERS = {Format.PARQUET: Path("data/export"), Format.MESSAGES: Path("data/export-messages")}
+_WRITERS = {Format.PARQUET: write_dataset, Format.MESSAGES: write_messages}
+
+
 class Pictures(StrEnum):
     LINK = "link"
     EMBED = "embed"
 
 
 def run(
-    out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("data/export"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="data/export, or data/export-messages")
+    ] = None,
+    format: Annotated[  # noqa: A002  # what a user calls it
+        Format, typer.Option(help="parquet: all columns; messages: JSON lines of chat turns and images")
+    ] = Format.PARQUET,
     pictures: Annotated[
-        Pictures, typer.Option(help="link: their place in the catalogue; embed: their bytes too")
+        Pictures,
+        typer.Option(
+            help="link: their place in the catalogue; embed: their bytes too, or copies beside messages"
+        ),
     ] = Pictures.LINK,
     license: Annotated[  # noqa: A002  # the hub's word
         str | None, typer.Option(metavar="NAME", help="of the pictures, unless they are drawn")
@@ -50,11 +70,15 @@ def run(
     is_drawn, embed = settings.data.root == DRAWN, pictures is Pictures.EMBED
     licence = license or _licence_of_drawn(settings.data.root)
     splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
+    out = out or FOLDERS[format]
     with whole(out) as folder:
-        census = write_dataset(folder, splits, FOLDER / "verdicts.csv", tree_of(settings.data.root), embed)
+        write = _WRITERS[format]
+        census = write(folder, splits, FOLDER / "verdicts.csv", tree_of(settings.data.root), embed)
         metrics = _metrics_of(census)
         found = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
-        card = dataset_card(settings, metrics, census, found, licence, is_drawn, commit_at_hand(), embed)
+        card = dataset_card(
+            settings, metrics, census, found, licence, is_drawn, commit_at_hand(), embed, str(format)
+        )
         (folder / "README.md").write_text(card, encoding="utf-8")
     print(f"wrote {sum(split.pairs for split in census.values())} pairs and their card to {out}")
 

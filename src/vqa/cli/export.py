@@ -1,61 +1,126 @@
-"""Write the adapted model for transformers and for PEFT, with cards.
+"""Write the adapted model for transformers and for PEFT, with cards, and check that both answer as it does.
 
     python src export --out models/export
+    python src export --check           # ask what was exported before, again
 
-In: params.yaml, models/adapter/best, metrics/evaluate.json and details.json (scores), the model. Out:
-merged/, a plain folder of the model's family for transformers that lists the pictures it was made with, and
-adapter/, PEFT format, with what it was taught. Refuses when the metrics judge another adapter than the one at
-hand.
+In: params.yaml, models/adapter/best, data/predictions/lora.csv, metrics/evaluate.json and details.json
+(scores), the model, images for the check. Out: merged/, a plain folder of the model's family for transformers
+that lists the images it was made with, and adapter/, PEFT format, with what it was taught. Both are asked 20
+of the test questions in a process that imports nothing of this project; the cards say how many answers equal
+the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
 import shutil
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
+from vqa.catalogue.abo import image_path
 from vqa.catalogue.split_memory import read_splits
+from vqa.catalogue.stamp import tree_of
 from vqa.evaluation.data_sets import is_abo
-from vqa.evaluation.model_card import Provenance, model_card
+from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_card
 from vqa.foundation.command_line import command_line
+from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import content_hash, read_json, whole
 from vqa.inference.taught import taught_by, write_taught
 from vqa.pairs.pair import read_pairs
+from vqa.publication.chat_template import chat_template
 from vqa.publication.commit import commit_at_hand
+from vqa.publication.export_check import Check, Question, check_export, choose_questions, refuse_unequal
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import attached_adapter
-from vqa.vlm.base_model import check_fits, dtype_beside
+from vqa.vlm.base_model import check_fits, commit_beside, dtype_beside
 from vqa.vlm.pretrained import Pretrained
 
 ADAPTER = Path("models/adapter/best")
 TRAIN = Path("data/vqa/train.csv")
+PREDICTIONS = Path("data/predictions/lora.csv")
 SPLITS = Path("data/vqa/splits.json")
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 _LIBRARIES = ("torch", "transformers", "peft")
 
 
-def run(out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export")) -> None:
+def run(
+    out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("models/export"),
+    check: Annotated[bool, typer.Option("--check", help="only ask what was exported before")] = False,
+    pairs: Annotated[int, typer.Option(min=0, help="test questions to ask; 0: none")] = 20,
+) -> None:
     settings = load_settings()
+    if check:
+        _check_again(settings, out, pairs)
+        return
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     judged = _judged()
     metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
     is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
-    provenance = Provenance(commit_at_hand(), judged, versions, pretrained.kind, is_of_abo)
     with whole(out) as folder:
         shutil.copytree(ADAPTER, folder / "adapter")
-        _write_merged(settings, folder / "merged")
-        for kind in ("adapter", "merged"):
-            card = model_card(kind, settings, metrics, details, provenance)
+        base = _write_merged(settings, pretrained.kind, folder / "merged")
+        provenance = Provenance(commit_at_hand(), judged, versions, base, is_of_abo)
+        checks = _checks(settings, folder, pairs)
+        for kind in KINDS:
+            card = model_card(kind, settings, metrics, details, provenance, str(checks[kind]))
             (folder / kind / "README.md").write_text(card, encoding="utf-8")
+            print(f"{kind}: {checks[kind]}")
         write_taught(folder / "adapter", taught_by(train, settings.data.root))
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
+
+
+def _check_again(settings: Settings, out: Path, pairs: int) -> None:
+    """Ask what lies in `out`.
+
+    Raises:
+        InputError: nothing does, or it answers otherwise.
+    """
+    missing = [out / kind for kind in KINDS if not (out / kind).is_dir()]
+    if missing:
+        raise InputError(f"{missing[0]} is not there; run python src export --out {out} first")
+    checks = _checks(settings, out, pairs)
+    for kind, found in checks.items():
+        print(f"{kind}: {found}")
+    refuse_unequal(checks)
+
+
+def _checks(settings: Settings, folder: Path, count: int) -> dict[Kind, Check]:
+    """What the two exported folders answer to `count` of the test questions."""
+    if settings.decoding.constrained:
+        reason = "the pipeline let only answers of the training pairs be said (decoding.constrained)"
+        return {kind: Check(0, 0, problem=reason) for kind in KINDS}
+    if not count:
+        return {kind: Check(0, 0, problem="--pairs is 0") for kind in KINDS}
+    options = {
+        "base": settings.model.name,
+        "revision": commit_beside(ADAPTER),
+        "dtype": dtype_beside(ADAPTER) or "float32",
+        "max_new_tokens": settings.decoding.max_new_tokens,
+        "num_beams": settings.decoding.num_beams,
+        "is_bare": Pretrained.of(settings.model).kind == "blip-2",
+    }
+    questions = _questions(settings, count)
+    return {kind: check_export(kind, folder / kind, questions, options) for kind in KINDS}
+
+
+def _questions(settings: Settings, count: int) -> list[Question]:
+    root = tree_of(settings.data.root)
+    rows = read_rows(PREDICTIONS, ("image_name", "question", "generated_answer"))
+    return [
+        Question(
+            image_path(root, row["image_name"]),
+            row["question"],
+            settings.model.prompt.format(question=row["question"]),
+            row["generated_answer"],
+        )
+        for row in choose_questions(rows, count)
+    ]
 
 
 def _judged() -> dict[str, str]:
@@ -73,29 +138,51 @@ def _judged() -> dict[str, str]:
     return judged
 
 
-def _write_merged(settings: Settings, folder: Path) -> None:
-    """The sum is made in fp32, layer by layer (see `lora.merge`), in a model of the dtype that answers: what
-    a GPU trained and judged in bf16 is exported so, though `auto` means fp32 on the CPU that does it.
+def _write_merged(settings: Settings, family: str, folder: Path) -> BaseModel:
+    """Write it, and say what it was made of.
+
+    The sum is made in fp32, layer by layer (see `attached_adapter.merge`), in a model of the dtype that
+    answers: what a GPU trained and evaluated in bf16 is exported so, though `auto` means fp32 on the CPU that
+    does it.
     """
     if settings.model.quantization != "none":
         raise InputError(
             "params.yaml: model.quantization must be none for a merged model; quantised weights cannot take "
             "an adapter in"
         )
-    asked = Pretrained.of(settings.model)
-    pretrained = replace(asked, dtype=dtype_beside(ADAPTER) or asked.dtype)
-    device = torch.device("cpu")
+    dtype = dtype_beside(ADAPTER) or "float32"
+    pretrained, device = replace(Pretrained.of(settings.model), dtype=dtype), torch.device("cpu")
     whole = pretrained.load(device)
     _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
     attached_adapter.merge(live, ADAPTER)  # into the modules that `whole` holds
+    whole.generation_config.update(
+        max_new_tokens=settings.decoding.max_new_tokens,
+        num_beams=settings.decoding.num_beams,
+        repetition_penalty=1.0,  # with which it was evaluated, whatever the checkpoint came with
+    )
     whole.save_pretrained(folder)
-    pretrained.load_processor().save_pretrained(folder)
+    has_template = _save_processor(pretrained.load_processor(), settings.model.prompt, family, folder)
     seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
     (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
+    return BaseModel(
+        family, dtype, commit_beside(ADAPTER), has_template, bool(whole.config.is_encoder_decoder)
+    )
+
+
+def _save_processor(processor: Any, prompt: str, family: str, folder: Path) -> bool:
+    """BLIP-2 has no chat template: it gets one that writes the prompt. Others keep their own.
+
+    Returns whether the base model's processor has one.
+    """
+    has_template = processor.chat_template is not None
+    if family == "blip-2":
+        processor.chat_template = chat_template(prompt)
+    processor.save_pretrained(folder)
+    return has_template
 
 
 def _trained_on() -> set[str]:
-    """Ids of the pictures that whoever goes on from the merged model must not hold out."""
+    """Ids of the images that whoever goes on from the merged model must not hold out."""
     if not SPLITS.is_file():
         raise InputError(f"{SPLITS} is missing; restore it with git checkout")
     return {picture for picture, split in read_splits(SPLITS)[1].items() if split == "train"}

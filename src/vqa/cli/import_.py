@@ -94,6 +94,7 @@ def _tell(
         reasons = "; ".join(f"{count} × {reason}" for reason, count in commonest)
         print(f"{len(left_out)} rows are left out ({reasons}): see {out / 'left_out.csv'}")
     print(f"next (docs/catalogue.md): dvc add {out} && git add {out}.dvc {out.parent}/.gitignore")
+    print('git commit -m "My pictures"')
     print("python src switch photos")
     print(f"dvc exp run -S data.root={out} -S generate.annotator=metadata")
 

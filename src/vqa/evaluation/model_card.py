@@ -14,18 +14,33 @@ from vqa.pages.page import page
 from vqa.settings import Settings
 
 Kind = Literal["adapter", "merged"]
+KINDS: tuple[Kind, ...] = ("adapter", "merged")
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """What a card's code must know of the base model: its family (transformers' `model_type`), the dtype that
+    was evaluated, its commit on the hub (None for a folder), whether its processor has a chat template, and
+    whether its language model is an encoder-decoder, which does not repeat the prompt.
+    """
+
+    family: str
+    dtype: str = "float32"
+    revision: str | None = None
+    has_chat_template: bool = False
+    is_encoder_decoder: bool = False
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a card must name beside scores: the commit, the data by SHA-256, library versions, the model's
-    family (transformers' `model_type`), and whether it learnt from Amazon Berkeley Objects.
+    """What a card must name beside scores: the commit, the data by SHA-256, library versions, the base model,
+    and whether it learnt from Amazon Berkeley Objects.
     """
 
     commit: str
     data: Mapping[str, str]
     versions: Mapping[str, str]
-    family: str
+    base: BaseModel
     is_abo: bool
 
 
@@ -35,17 +50,24 @@ def model_card(
     metrics: Mapping[str, Any],
     details: Mapping[str, Any],
     provenance: Provenance,
+    check: str,
 ) -> str:
-    """Markdown with the hub's metadata block. `kind`: "adapter" or "merged"."""
+    """Markdown with the hub's metadata block. `check`: what `export_check.Check` says of the folder."""
+    family = provenance.base.family
     values = {
         "kind": kind,
         "metadata": _metadata(kind, settings, metrics, provenance).to_yaml(),
         "base": settings.model.name,
-        "family": {"blip-2": "BLIP-2"}.get(provenance.family, provenance.family),
-        "is_blip2": provenance.family == "blip-2",
+        "family": {"blip-2": "BLIP-2"}.get(family, family),
+        "is_blip2": family == "blip-2",
         "commit": provenance.commit,
+        "dtype": provenance.base.dtype,
+        "revision": provenance.base.revision,
+        "has_template": provenance.base.has_chat_template,
+        "is_encoder_decoder": provenance.base.is_encoder_decoder,
+        "check": check,
         "prompt": settings.model.prompt,
-        "max_new_tokens": settings.evaluate.max_new_tokens,
+        "max_new_tokens": settings.decoding.max_new_tokens,
         "pairs": metrics["data"]["test_pairs"],
         "images": metrics["data"]["test_images"],
         "results": results_table(dict(metrics)),
@@ -76,8 +98,8 @@ def _metadata(
     return ModelCardData(
         base_model=settings.model.name,
         library_name="peft" if kind == "adapter" else "transformers",
-        pipeline_tag="visual-question-answering",
-        tags=[provenance.family, "lora", "visual-question-answering", "product-images"],
+        pipeline_tag="image-text-to-text",
+        tags=[provenance.base.family, "lora", "visual-question-answering", "product-images"],
         language="en",
         license=_licence_of(settings.model.name) or "other",
         model_name="abo-vqa",
@@ -109,5 +131,6 @@ def _settings_table(settings: Settings) -> str:
             (f"{block}.{key}", str(value))
             for block in ("lora", "train")
             for key, value in vars(getattr(settings, block)).items()
-        ],
+        ]
+        + [("verify.train_on", settings.verify.train_on)],
     )

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from vqa.foundation.errors import InputError
+from vqa.renamed_settings import refuse_old_name
 
 _LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
 
@@ -91,6 +92,7 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
     if not isinstance(values, dict) or not values:
         raise InputError(f"{path} must map settings to lists of values, such as lora.r: [8, 16]")
     for key, choices in values.items():
+        refuse_old_name(path, str(key))
         block, _, name = str(key).partition(".")
         if name not in params.get(block, {}):
             raise InputError(f"{path}: {key} is no key of params.yaml; see there for what can be varied")

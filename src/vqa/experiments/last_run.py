@@ -7,17 +7,19 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from vqa.foundation.files import content_hash
+from vqa.renamed_settings import with_new_names
 
 _JUDGE = "evaluate"  # whose settings the metrics are of, where a run that was killed left stages with two
 
 
 def settings_of_run(lock: str) -> dict[str, Any]:
-    """`lock`, the text of a dvc.lock → "lora.r" → 16, of every setting that a stage ran with."""
+    """`lock`, the text of a dvc.lock → "lora.r" → 16, of every setting that a stage ran with, by its name of
+    today."""
     stages = (_read(lock) or {}).get("stages", {})
     found: dict[str, Any] = {}
     for name in sorted(stages, key=lambda name: name == _JUDGE):
         found |= _flat(stages[name].get("params", {}).get("params.yaml", {}))
-    return found
+    return with_new_names(found)
 
 
 def settings_at_hand(params: str) -> dict[str, Any]:

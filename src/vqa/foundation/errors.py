@@ -63,7 +63,7 @@ def run_command(command: Callable[[], None]) -> None:
             raise
         _end(
             "out of memory; close other programs, or lower features.batch_size, features.workers, "
-            "train.micro_batch_size, train.eval_batch_size or evaluate.batch_size in params.yaml: what was "
+            "train.micro_batch_size, train.eval_batch_size or decoding.batch_size in params.yaml: what was "
             "finished is kept"
         )
     except OSError as error:

@@ -58,7 +58,7 @@ class Answerer:
             self._adapter = attached_adapter.AttachedAdapter(self._model, adapter)
         elif adapter is not None:
             attached_adapter.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
-        self._max_new_tokens = settings.evaluate.max_new_tokens
+        self._max_new_tokens = settings.decoding.max_new_tokens
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Features:
@@ -72,7 +72,7 @@ class Answerer:
         def look(count: int) -> Features:
             return self._encoder.features(pixels[:count])
 
-        return in_batches_that_fit(look, len(images), "pictures", "evaluate.batch_size", TOO_LARGE)
+        return in_batches_that_fit(look, len(images), "pictures", "decoding.batch_size", TOO_LARGE)
 
     def answers(
         self,
@@ -97,7 +97,7 @@ class Answerer:
             return self._model.likeliest_texts(questions[:size], seen, self._max_new_tokens, count, of[:size])
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
-            texts = in_batches_that_fit(answer, len(questions), "questions", "evaluate.batch_size", TOO_LARGE)
+            texts = in_batches_that_fit(answer, len(questions), "questions", "decoding.batch_size", TOO_LARGE)
         return [_answers(of_question) for of_question in texts]
 
     def replies(self, asked: Sequence[tuple[Path, str]], count: int, batch_size: int) -> Iterator[Reply]:

@@ -51,18 +51,18 @@ class OtherModel:
             kind = AutoConfig.from_pretrained(name).model_type
         except (OSError, ValueError) as error:
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, but no model can be read there; give a folder "
+                f"params.yaml: zero_shot.models has {name!r}, but no model can be read there; give a folder "
                 "or a hub id such as Salesforce/blip-vqa-base"
             ) from error
         if kind == "visual_bert":
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, a VisualBERT, which reads regions instead of "
+                f"params.yaml: zero_shot.models has {name!r}, a VisualBERT, which reads regions instead of "
                 f"pixels; give {{name: {name}, regions: microsoft/resnet-50, answers: FILE}} instead"
             )
         self._is_answerer = kind in MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES
         if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, a {kind} model, which does not answer "
+                f"params.yaml: zero_shot.models has {name!r}, a {kind} model, which does not answer "
                 "questions about pictures through transformers' auto classes; remove it"
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
@@ -107,7 +107,7 @@ def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
     """
     titles = [title_of(other) for other in others]
     if twice := [title for title in titles if titles.count(title) > 1]:
-        raise InputError(f"params.yaml: evaluate.compare has {twice[0]} twice; leave one out")
+        raise InputError(f"params.yaml: zero_shot.models has {twice[0]} twice; leave one out")
 
 
 def key_of(other: str | OnRegions) -> dict[str, str]:
@@ -144,7 +144,7 @@ def texts_of_other(
     left = [i for i, pair in enumerate(pairs) if i not in done]
     mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
     name = other if isinstance(other, str) else other.name
-    smaller = "name a smaller model in evaluate.compare in params.yaml"
+    smaller = "name a smaller model in zero_shot.models in params.yaml"
     model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
     said: dict[int, str] = {}
     last, image = "", None

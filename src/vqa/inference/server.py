@@ -1,34 +1,57 @@
-"""One page on loopback and what its form asks: a picture and a question → JSON.
+"""One page on loopback and what its form asks, and beside it OpenAI's chat completions.
 
-By hand, since two routes for one person need no web framework to install.
+By hand, since four routes for one person need no web framework to install.
 """
 
 import base64
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from vqa.catalogue.pictures import ImageError
 from vqa.foundation.errors import InputError
+from vqa.inference.answerer import Answer
+from vqa.inference.chat_completions import (
+    LONGEST_QUESTION,
+    ChatRequest,
+    RefusedRequestError,
+    complete_chat,
+    describe_error,
+    describe_model,
+    list_models,
+    read_chat_request,
+)
 
 HOST = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a picture
-_LONGEST_QUESTION = 300  # letters
+_MOST_POSTED = MOST_BYTES * 4 // 3 + 10_000  # a picture grows by a third in base64
+_MOST_DISCARDED = 10 * _MOST_POSTED  # read and dropped, so that a browser or client sees the reply
+_PIECE = 1 << 16
+_OURS_ALONE = "this page is for this machine only"
+_TOO_LARGE = f"the picture is larger than {MOST_BYTES // 1_000_000} MB; give a smaller one"
+_CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
 
 ReplyOf = Callable[[bytes, str, str], dict[str, Any]]  # picture, question, adapter → what the page shows
+ChatReplyOf = Callable[[ChatRequest], Sequence[Answer]]  # the likeliest answer first
 
 
 class PageServer(ThreadingHTTPServer):
-    """Shows `html` on loopback and answers what its form posts; port 0 is any free one.
+    """Shows `html` on loopback, answers what its form posts, and completes chats with `models`.
+
+    Port 0 is any free one.
 
     Raises:
         InputError: the port is taken.
     """
 
-    def __init__(self, port: int, html: str, reply: ReplyOf) -> None:
+    def __init__(
+        self, port: int, html: str, reply: ReplyOf, models: Sequence[str], chat_reply: ChatReplyOf
+    ) -> None:
         self.html, self.reply = html, reply
+        self.models, self.chat_reply, self.since = models, chat_reply, int(time.time())
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -41,24 +64,67 @@ class _Handler(BaseHTTPRequestHandler):
     server: PageServer
 
     def do_GET(self) -> None:
-        if not self._is_ours():
-            self._send(HTTPStatus.FORBIDDEN, b"this page is for this machine only", "text/plain")
+        if self.path.startswith("/v1/"):
+            self._answer_api(self._described_models)
+        elif not self._is_ours():
+            self._send(HTTPStatus.FORBIDDEN, _OURS_ALONE.encode(), "text/plain")
         elif self.path != "/":
             self._send(HTTPStatus.NOT_FOUND, b"not here", "text/plain")
         else:
             self._send(HTTPStatus.OK, self.server.html.encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
+        if self.path.startswith("/v1/"):
+            self._answer_api(self._completed_chat)
+        elif self.path == "/":
+            self._answer_page()
+        else:
+            self._read_body()
+            self._send(HTTPStatus.NOT_FOUND, b"not here", "text/plain")
+
+    def _answer_page(self) -> None:
         status, answer = HTTPStatus.BAD_REQUEST, {}
         try:
-            if not self._is_ours():
-                self.close_connection = True
-                raise InputError("this page is for this machine only")
             answer = self.server.reply(*self._posted())
             status = HTTPStatus.OK
         except (InputError, ImageError) as error:
             answer = {"error": str(error)}
-        self._send(status, json.dumps(answer).encode(), "application/json")
+        self._send_json(status, answer)
+
+    def _answer_api(self, answer: Callable[[], dict[str, Any]]) -> None:
+        """Errors too are in OpenAI's form, so that its clients raise what they would there."""
+        try:
+            status, said = HTTPStatus.OK, answer()
+        except RefusedRequestError as error:
+            status, said = error.status, describe_error(str(error), error.parameter, error.code)
+        except (InputError, ImageError) as error:
+            status, said = HTTPStatus.BAD_REQUEST, describe_error(str(error))
+        self._send_json(status, said)
+
+    def _described_models(self) -> dict[str, Any]:
+        if not self._is_ours():
+            raise RefusedRequestError(_OURS_ALONE, status=HTTPStatus.FORBIDDEN)
+        if self.path == _MODELS:
+            return list_models(self.server.models, self.server.since)
+        name = self.path.removeprefix(f"{_MODELS}/")
+        if name not in self.server.models:
+            raise RefusedRequestError(
+                f"there is nothing at {self.path}; {_MODELS} lists the models", status=HTTPStatus.NOT_FOUND
+            )
+        return describe_model(name, self.server.since)
+
+    def _completed_chat(self) -> dict[str, Any]:
+        body = self._read_body()
+        if not self._is_ours():
+            raise RefusedRequestError(_OURS_ALONE, status=HTTPStatus.FORBIDDEN)
+        if self.path != _CHAT:
+            raise RefusedRequestError(
+                f"there is nothing at {self.path}; post to {_CHAT}", status=HTTPStatus.NOT_FOUND
+            )
+        if body is None:
+            raise RefusedRequestError(_TOO_LARGE, "messages", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        request = read_chat_request(body, self.server.models)
+        return complete_chat(request, self.server.chat_reply(request))
 
     def _is_ours(self) -> bool:
         """Other sites can make a browser ask us under their name, or post to us: neither is answered."""
@@ -66,21 +132,37 @@ class _Handler(BaseHTTPRequestHandler):
         origins = {None, *(f"http://{name}" for name in names)}
         return self.headers.get("Host") in names and self.headers.get("Origin") in origins
 
-    def _posted(self) -> tuple[bytes, str, str]:
+    def _read_body(self) -> bytes | None:
+        """What was posted; None where that is too much, or of no said length."""
+        self.close_connection = True
         length = self.headers.get("Content-Length", "")
-        # A picture grows by a third in base64.
-        if not length.isdigit() or int(length) > MOST_BYTES * 4 // 3 + 10_000:
-            self.close_connection = True
-            raise InputError(f"the picture is larger than {MOST_BYTES // 1_000_000} MB; give a smaller one")
+        if not length.isdigit():
+            return None
+        if int(length) <= _MOST_POSTED:
+            return self.rfile.read(int(length))
+        left = int(length) if int(length) <= _MOST_DISCARDED else 0
+        while left and (piece := self.rfile.read(min(left, _PIECE))):
+            left -= len(piece)
+        return None
+
+    def _posted(self) -> tuple[bytes, str, str]:
+        body = self._read_body()
+        if not self._is_ours():
+            raise InputError(_OURS_ALONE)
+        if body is None:
+            raise InputError(_TOO_LARGE)
         try:
-            posted = json.loads(self.rfile.read(int(length)))
+            posted = json.loads(body)
             picture = base64.b64decode(posted["picture"], validate=True)
             question, adapter = " ".join(str(posted["question"]).split()), str(posted["adapter"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError("give a picture and a question") from error
-        if not question or len(question) > _LONGEST_QUESTION:
-            raise InputError(f"a question has 1 to {_LONGEST_QUESTION} letters; change it")
+        if not question or len(question) > LONGEST_QUESTION:
+            raise InputError(f"a question has 1 to {LONGEST_QUESTION} letters; change it")
         return picture, question, adapter
+
+    def _send_json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
+        self._send(status, json.dumps(content).encode(), "application/json")
 
     def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
         self.send_response(status)

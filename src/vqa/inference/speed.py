@@ -55,7 +55,7 @@ class Work:
             def look(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
 
-            rows = in_batches_that_fit(look, len(batch), "pictures", "evaluate.batch_size", TOO_LARGE)
+            rows = in_batches_that_fit(look, len(batch), "pictures", "decoding.batch_size", TOO_LARGE)
             found.update(zip(batch, rows, strict=True))
         return found
 
@@ -75,7 +75,7 @@ class Work:
                 tokens, beams = self._new_tokens, self._num_beams
                 self._model.texts(questions, seen, tokens, beams, min_new_tokens=tokens, pictures=pictures)
 
-            in_batches_that_fit(batch, len(rows), "pairs", "evaluate.batch_size", TOO_LARGE)
+            in_batches_that_fit(batch, len(rows), "pairs", "decoding.batch_size", TOO_LARGE)
 
 
 def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str, Any]:

@@ -61,4 +61,4 @@ def with_model_of(adapter: Path, settings: Settings) -> Settings:
     name = name_beside(adapter)
     if name is None or name == settings.model.name or not Path(name).is_dir():
         return settings
-    return replace(settings, model=replace(settings.model, name=name, watch=name, revision=None))
+    return replace(settings, model=replace(settings.model, name=name, dvc_dep=name, revision=None))

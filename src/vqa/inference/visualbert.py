@@ -50,7 +50,7 @@ class Regions:
             self._processor: Any = AutoImageProcessor.from_pretrained(name, backend="pil")
         except (OSError, ValueError, ImportError) as error:
             raise InputError(
-                f"params.yaml: evaluate.compare has regions: {name}, but nothing that sees can be read there "
+                f"params.yaml: zero_shot.models has regions: {name}, but nothing that sees can be read there "
                 f"({first_line(error)}); give a folder or a hub id such as microsoft/resnet-50"
             ) from error
 
@@ -73,7 +73,7 @@ class Regions:
 
     def _no_grid(self) -> InputError:
         return InputError(
-            f"params.yaml: evaluate.compare has regions: {self.name}, whose last layer is no grid; give a "
+            f"params.yaml: zero_shot.models has regions: {self.name}, whose last layer is no grid; give a "
             "DETR-like detector such as PekingU/rtdetr_r50vd, or a ResNet such as microsoft/resnet-50"
         )
 
@@ -118,12 +118,12 @@ class VisualBert:
             model, found = VisualBertForQuestionAnswering.from_pretrained(name, output_loading_info=True)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, but no VisualBERT can be read there "
+                f"params.yaml: zero_shot.models has {name!r}, but no VisualBERT can be read there "
                 f"({first_line(error)}); give a folder or a hub id such as uclanlp/visualbert-vqa"
             ) from error
         if any(key.startswith("cls.") for key in found["missing_keys"]):
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, a VisualBERT that was not taught to answer; "
+                f"params.yaml: zero_shot.models has {name!r}, a VisualBERT that was not taught to answer; "
                 "give one that was, such as uclanlp/visualbert-vqa"
             )
         self._name, self._model = name, model.eval().to(device)
@@ -141,7 +141,7 @@ class VisualBert:
         seen, size = self._regions.of(image)[None], self._model.config.visual_embedding_dim
         if seen.shape[-1] != size:
             raise InputError(
-                f"params.yaml: evaluate.compare has regions: {self._regions.name}, which makes "
+                f"params.yaml: zero_shot.models has regions: {self._regions.name}, which makes "
                 f"{seen.shape[-1]} numbers a region, but {self._name} reads {size}; give another"
             )
         # As in training: it answers at the mask.
@@ -164,12 +164,12 @@ def _answers_of(name: str, id2label: dict[int, str], path: Path | None) -> list[
     if path is None:
         if id2label[0] == "LABEL_0":
             raise InputError(
-                f"params.yaml: evaluate.compare has {name!r}, whose config.json does not name its "
+                f"params.yaml: zero_shot.models has {name!r}, whose config.json does not name its "
                 f"{len(id2label)} answers; give a file of them, one a line, as answers (VQAv2's: {_ANSWERS})"
             )
         return [id2label[number] for number in range(len(id2label))]
     if not path.is_file():
-        raise InputError(f"params.yaml: evaluate.compare has answers: {path}, which is missing; put it there")
+        raise InputError(f"params.yaml: zero_shot.models has answers: {path}, which is missing; put it there")
     said = path.read_text(encoding="utf-8").splitlines()
     if len(said) != len(id2label):
         raise InputError(

@@ -72,5 +72,5 @@ def without_left_out(path: Path, pairs: Sequence[Pair]) -> list[Pair]:
     left_out = {(row["image_name"], row["question"]) for row in read_rows(path, ("image_name", "question"))}
     kept = [pair for pair in pairs if pair.key not in left_out]
     if not kept:
-        raise InputError(f"{path} leaves no pair to train on; set train.verdicts to all in params.yaml")
+        raise InputError(f"{path} leaves no pair to train on; set verify.train_on to all in params.yaml")
     return kept

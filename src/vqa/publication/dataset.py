@@ -53,7 +53,7 @@ def write_dataset(
         InputError: a file cannot be read, or a picture is not there.
     """
     by_split = {split: read_pairs(path) for split, path in splits.items()}
-    found = _by_key(verdicts) if verdicts.is_file() else {}
+    found = read_verdicts(verdicts)
     columns = columns_of([pair for pairs in by_split.values() for pair in pairs])
     columns += [name for name in next(iter(found.values()), {}) if name not in columns]
     schema = _schema([name for name in columns if name not in (_FILE, _PICTURE)], with_pictures)
@@ -63,10 +63,13 @@ def write_dataset(
             found.get(pair.key, {}) | row_of(pair) | _of_picture(pair, root, with_pictures) for pair in pairs
         )
         _write(folder / "data" / f"{split}.parquet", schema, rows)
-    return {split: _census(pairs, found) for split, pairs in by_split.items()}
+    return {split: count_pairs(pairs, found) for split, pairs in by_split.items()}
 
 
-def _by_key(verdicts: Path) -> dict[Key, dict[str, str]]:
+def read_verdicts(verdicts: Path) -> dict[Key, dict[str, str]]:
+    """The rows of verdicts.csv by image and question; none where there is no such file."""
+    if not verdicts.is_file():
+        return {}
     return {tuple(row.pop(name) for name in _KEY): row for row in read_rows(verdicts, _KEY)}
 
 
@@ -100,7 +103,8 @@ def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> Non
             writer.write_table(pa.Table.from_pylist([blank | row for row in group], schema=schema))
 
 
-def _census(pairs: Sequence[Pair], found: Mapping[Key, Mapping[str, str]]) -> Census:
+def count_pairs(pairs: Sequence[Pair], found: Mapping[Key, Mapping[str, str]]) -> Census:
+    """What a split file holds; `found`: rows of verdicts.csv by image and question."""
     verdicts = Counter(found[pair.key]["verdict"] for pair in pairs if pair.key in found)
     images, groups = (
         {pair.image_name for pair in pairs},

@@ -13,6 +13,7 @@ from vqa.settings import Settings
 
 _SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M"}  # the hub's words
 _MORE = "1M<n<10M"
+FILES = {"parquet": "data/{}.parquet", "messages": "{}.jsonl"}  # of a split
 
 
 def dataset_card(
@@ -24,6 +25,7 @@ def dataset_card(
     is_drawn: bool,
     commit: str,
     with_pictures: bool,
+    form: str = "parquet",
 ) -> str:
     """Markdown with the hub's metadata block.
 
@@ -32,10 +34,11 @@ def dataset_card(
         census: what was written, by split.
         answerers: who wrote the answers, where a ledger has them.
         licence: in the hub's spelling, such as "cc-by-4.0".
+        form: of the files: "parquet", or "messages" for JSON lines.
     """
     pairs = sum(split.pairs for split in census.values())
     values = {
-        "metadata": _metadata(census, pairs, licence).to_yaml(),
+        "metadata": _metadata(census, pairs, licence, FILES[form]).to_yaml(),
         "pairs": pairs,
         "census": census,
         "verdicts": [verdict for verdict in ("confirmed", "unknown", "disputed") if _has(census, verdict)],
@@ -52,6 +55,7 @@ def dataset_card(
         "is_drawn": is_drawn,
         "commit": commit,
         "with_pictures": with_pictures,
+        "form": form,
     }
     return page("dataset.md", values)
 
@@ -60,8 +64,8 @@ def _has(census: Mapping[str, Census], verdict: str) -> bool:
     return any(verdict in split.verdicts for split in census.values())
 
 
-def _metadata(census: Mapping[str, Census], pairs: int, licence: str) -> DatasetCardData:
-    files = [{"split": split, "path": f"data/{split}.parquet"} for split in census]
+def _metadata(census: Mapping[str, Census], pairs: int, licence: str, file: str) -> DatasetCardData:
+    files = [{"split": split, "path": file.format(split)} for split in census]
     return DatasetCardData(
         license=licence,
         language="en",

@@ -89,15 +89,15 @@ class SeamSizes:
         return Held(self._size * self.live, adapter, activations, scorer=scorer)
 
     def answering(self, pairs: int | None = None) -> Held:
-        """The live half answering so many pairs at once (None: evaluate.batch_size): its fullest layer or the
+        """The live half answering so many pairs at once (None: decoding.batch_size): its fullest layer or the
         last logits, the cache.
         """
-        pairs = self._settings.evaluate.batch_size if pairs is None else pairs
+        pairs = self._settings.decoding.batch_size if pairs is None else pairs
         text, tokens = self._text, self.rows + TEXT_TOKENS
         heads = text.num_key_value_heads * getattr(
             text, "head_dim", text.hidden_size // text.num_attention_heads
         )
-        new = self._settings.evaluate.max_new_tokens
+        new = self._settings.decoding.max_new_tokens
         cache = 2 * text.num_hidden_layers * heads * (tokens + new) * self._size
         layer = tokens * self._size * (2 * text.hidden_size + 3 * text.intermediate_size)
         logits = text.vocab_size * (self._size + 4)

@@ -58,17 +58,17 @@ class Sizes:
 
     def held(self) -> dict[str, Held]:
         """By stage; `evaluate` holds its encoder in main memory."""
-        evaluate = self._settings.evaluate
+        decoding = self._settings.decoding
         seeing = self._bytes("vision_model")
         if self._settings.features.level == "qformer":
             seeing += self._bytes("qformer", "query_tokens")
-        answering = self._answering(evaluate.batch_size, evaluate.num_beams, is_beside=False)
-        timing = self._answering(evaluate.batch_size, evaluate.num_beams, is_beside=True)
+        answering = self._answering(decoding.batch_size, decoding.num_beams, is_beside=False)
+        timing = self._answering(decoding.batch_size, decoding.num_beams, is_beside=True)
         beside = Held(answering.weights, 4.0 * self.trainable, self._merging())  # until it is in the weights
         whole = seeing + answering.weights
         timed = (
             replace(beside, weights=whole),
-            replace(beside, weights=whole, activations=self._looking(evaluate.batch_size)),
+            replace(beside, weights=whole, activations=self._looking(decoding.batch_size)),
             replace(timing, weights=whole, adapter=beside.adapter),
         )
         looking = self._looking(self._settings.features.batch_size)
@@ -137,7 +137,7 @@ class Sizes:
         https://arxiv.org/abs/2309.06180, section 3.1.
         """
         text, rows = self._config.text_config, pairs * beams
-        prompt, new = self._prompt_tokens, self._settings.evaluate.max_new_tokens
+        prompt, new = self._prompt_tokens, self._settings.decoding.max_new_tokens
         if isinstance(text, T5Config):
             # What the decoder sees of the encoder, and of itself.
             cached = 2 * text.num_decoder_layers * (prompt + new) * text.num_heads * text.d_kv
@@ -176,7 +176,7 @@ class Sizes:
         if isinstance(text, T5Config):
             kept = pairs * (sum(self._kept_of_adapter(tokens, TARGET_TOKENS)) + sum(self._kept_of_t5(tokens)))
         else:
-            # A batch of what was left over has a look a pair, whatever train.pairs_together.
+            # A batch of what was left over has a look a pair, whatever train.questions_per_prefix.
             read = pairs * self._prompt_tokens
             kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
         # Logits where there are labels, in fp32 too, their log-softmax and the gradient.

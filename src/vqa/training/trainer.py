@@ -98,7 +98,7 @@ class AdapterTrainer(Trainer):
     ) -> None:
         pauses = MinutesBetweenCheckpoints(settings.checkpoint_minutes)  # after those that log with them
         callbacks = [*named.pop("callbacks", []), *_stopping(settings), pauses]
-        collator = collate(model, is_shared=settings.pairs_together > 1)
+        collator = collate(model, is_shared=settings.questions_per_prefix > 1)
         super().__init__(model=model, data_collator=collator, callbacks=callbacks, **named)
         # A process uses one GPU; where it sees more, Trainer would wrap the model in DataParallel.
         self.args._n_gpu = min(self.args.n_gpu, 1)
@@ -113,9 +113,9 @@ class AdapterTrainer(Trainer):
         if settings.group_by_length:  # tokenised for nothing else: it takes 148 s at a million pairs
             lengths = from_first(lambda: [self._answer_model.length_of(p.question, p.answer) for p in pairs])
             order = partial(like_lengths, lengths, settings.batch_size)
-        elif settings.pairs_together > 1:
+        elif settings.questions_per_prefix > 1:
             names = [pair.image_name for pair in pairs]
-            order = partial(like_pictures, names, settings.pairs_together, settings.batch_size)
+            order = partial(like_pictures, names, settings.questions_per_prefix, settings.batch_size)
         else:
             order = partial(any_order, len(pairs))
         return Shuffled(len(pairs), order, settings.seed, lambda: int(self.state.epoch or 0))
@@ -197,7 +197,7 @@ class AdapterTrainer(Trainer):
         if self.args.should_save:  # one process of all
             trainable, total = lora.trainable_share(self._answer_model)
             print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-            if self._settings.pairs_together > 1 and not self._answer_model.shares_looks:
+            if self._settings.questions_per_prefix > 1 and not self._answer_model.shares_looks:
                 print("a row a pair: this model's pairs cannot stand behind one look")
             print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
         self.train(resume_from_checkpoint=checkpoint)

@@ -49,7 +49,7 @@ def assign_splits(
         InputError: see `divided` and `check_declared_splits`.
     """
     types, together = (listings.types, listings.together) if listings else ({}, [])
-    draw = Draw(limits.val_share, limits.test_share, limits.near_copy_bits, limits.seed)
+    draw = Draw(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
     deal = partial(divided, usable, types, together, draw, memory, seen or frozenset())
     declared = read_declared_splits(pairs)
     metrics, sentences, rejected = dict[str, Any](), list[str](), list[Rejected]()

@@ -190,7 +190,7 @@ def _duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
 
 def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
     """Same answer, nearly the same words: two wordings of one question, not "left shoe" and "right shoe"."""
-    least = context.limits.near_duplicate_overlap
+    least = context.limits.min_question_jaccard
     for group in _grouped(standing, lambda c: (c.pair.image_name, c.answer)):
         kept: list[tuple[set[str], str]] = []
         for candidate in sorted(group, key=lambda c: (not c.is_reviewed, c.row)):

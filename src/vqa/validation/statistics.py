@@ -141,7 +141,7 @@ def cuts_in(division: Division) -> list[str]:
     return [
         f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
         f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
-        "at the cuts are left out; a lower validate.near_copy_bits cuts less"
+        "at the cuts are left out; a lower validate.max_hash_distance cuts less"
     ] * bool(division.groups_cut)
 
 

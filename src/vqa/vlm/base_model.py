@@ -27,6 +27,12 @@ def dtype_beside(folder: Path) -> str | None:
     return read_object(path).get("dtype") if path.is_file() else None
 
 
+def commit_beside(folder: Path) -> str | None:
+    """The commit on the hub of the model that an adapter was made for; None for a folder's."""
+    path = folder / _BASE
+    return read_object(path).get("commit") if path.is_file() else None
+
+
 def version_of(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of an adapter, by name."""
     return {path.name: sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}

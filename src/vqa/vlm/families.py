@@ -157,7 +157,7 @@ class SeamProcessor:
 
     tokenizer: Any
     image_processor: Any
-    template: str | None  # of a chat
+    chat_template: str | None
     files: tuple[Path, ...]
 
     def save_pretrained(self, folder: Path) -> None:
@@ -227,7 +227,7 @@ class Seam:
     def live_half(
         self, model: Any, processor: Any, prompt: str, device: torch.device, level: Level
     ) -> LiveHalf:
-        tokens = PromptTokens(processor.tokenizer, self.config, prompt, processor.template)
+        tokens = PromptTokens(processor.tokenizer, self.config, prompt, processor.chat_template)
         return seam.AnswerModel(model, tokens, device)
 
 

@@ -108,7 +108,7 @@ class Decoding:
     max_new_tokens: int
     num_beams: int = 1
     answers: tuple[str, ...] = ()
-    batch_key: str = "evaluate.batch_size"
+    batch_key: str = "decoding.batch_size"
 
 
 def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""What it costs that the pairs of a picture learn in one step: exact match by `train.pairs_together`.
+"""What it costs that the pairs of a picture learn in one step: exact match by `train.questions_per_prefix`.
 
-    python benchmarks/pairs_together.py --project . --out pairs_together.jsonl --seeds 0 1 2
-    python benchmarks/pairs_together.py --project photos --out photos.jsonl --seeds 0 --arms 16x4 --epochs 3
-    python benchmarks/pairs_together.py --out pairs_together.jsonl --table
+    python benchmarks/questions_per_prefix.py --project . --out questions_per_prefix.jsonl --seeds 0 1 2
+    python benchmarks/questions_per_prefix.py --project photos --out photos.jsonl --arms 16x4 --epochs 3
+    python benchmarks/questions_per_prefix.py --out questions_per_prefix.jsonl --table
 
 Trains and answers in copies of a project whose data/vqa and data/features are made. A line is written after
 each run; started again, it goes on with what is missing.
@@ -39,7 +39,7 @@ def measured(project: Path, batch_size: int, together: int, seed: int, epochs: i
         folder = Path(name)
         params = yaml.safe_load((project / "params.yaml").read_text())
         changes = {"batch_size": batch_size, "micro_batch_size": batch_size, "seed": seed}
-        params["train"] |= changes | {"pairs_together": together}
+        params["train"] |= changes | {"questions_per_prefix": together}
         params["train"]["epochs"] = epochs or params["train"]["epochs"]
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
         (folder / "models").mkdir()

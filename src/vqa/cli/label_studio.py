@@ -1,0 +1,92 @@
+"""Review pairs in Label Studio: tasks out, decisions back into data/review.
+
+    python src label_studio tasks                     # data/label_studio: tasks.json, interface.xml
+    python src label_studio reviews export.json       # data/review/export.csv; then dvc repro
+
+In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, the pictures; or what Label
+Studio exported as JSON. Out: a sample by verdict and type (validate.review_pairs), to import into a project
+whose labeling interface is interface.xml; or decisions, which beat the rules (docs/other_tools.md).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.pictures import picture_id, picture_url
+from vqa.catalogue.stamp import tree_of
+from vqa.foundation.command_line import command_line
+from vqa.foundation.csv_tables import write_rows
+from vqa.foundation.errors import InputError
+from vqa.foundation.files import content_hash, whole, whole_file
+from vqa.pairs.pair import SPLITS, Pair, read_pairs
+from vqa.publication.dataset import read_verdicts
+from vqa.publication.label_studio import COLUMNS, labeling_interface, read_export, task_for_pair
+from vqa.settings import load_settings
+from vqa.validation.review import VERDICTS
+from vqa.validation.review_page import stratified
+
+FOLDER = Path("data/vqa")
+REVIEWS = Path("data/review")
+
+
+def tasks(
+    out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("data/label_studio"),
+    count: Annotated[
+        int | None, typer.Option(min=1, help="pairs to review; validate.review_pairs where it is left out")
+    ] = None,
+) -> None:
+    """Write a sample of the pairs as tasks, the pair's answer as prediction, and the labeling interface."""
+    settings = load_settings()
+    root = tree_of(settings.data.root)
+    pairs = [pair for split in SPLITS for pair in read_pairs(FOLDER / f"{split}.csv")]
+    found = read_verdicts(FOLDER / "verdicts.csv")
+
+    def verdict_on(pair: Pair) -> str:
+        return found.get(pair.key, {}).get("verdict", "")
+
+    sample = stratified(
+        pairs,
+        lambda pair: (verdict_on(pair), pair.question_type),
+        lambda pair: f"{pair.image_name}/{pair.question}/{pair.answer}",
+        count or settings.verify.review_pairs,
+        settings.validate.seed,
+    )
+    written = []
+    for pair in sample:
+        path = image_path(root, pair.image_name)
+        url = picture_url(path)
+        if url is None:
+            raise InputError(f"{path} cannot be read, but a pair asks about it; run dvc repro validate")
+        annotator = pair.source or settings.generate.annotator
+        image_id = picture_id(content_hash(path))
+        written.append(task_for_pair(pair, verdict_on(pair), url, image_id, annotator))
+    with whole(out) as folder:
+        folder.mkdir()
+        with whole_file(folder / "tasks.json") as file:
+            json.dump(written, file)
+        (folder / "interface.xml").write_text(labeling_interface(VERDICTS), encoding="utf-8")
+    print(f"wrote {len(written)} tasks to {out}/tasks.json; set a project up with {out}/interface.xml")
+
+
+def reviews(
+    export: Annotated[Path, typer.Argument(metavar="JSON", help="exported from Label Studio as JSON")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="data/review/NAME.csv where it is left out")
+    ] = None,
+) -> None:
+    """Write what people decided in Label Studio as a file of data/review."""
+    out = out or REVIEWS / f"{export.stem}.csv"
+    if out.exists():
+        raise InputError(f"{out} is there already; remove it, or name another: --out {REVIEWS}/NAME.csv")
+    found = read_export(export, VERDICTS)
+    if not found.rows:
+        raise InputError(f"{export} holds no decision; submit some tasks in Label Studio and export again")
+    write_rows(out, COLUMNS, found.rows)
+    left = f"{found.skipped} were skipped there, {found.open} tasks are still open"
+    print(f"wrote {len(found.rows)} decisions to {out} ({left}); run dvc repro")
+
+
+app = command_line(__doc__, tasks, reviews)
