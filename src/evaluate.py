@@ -90,6 +90,8 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    if several := metrics["data"]["test_pairs_with_second_answer"]:
+        print(f"{several} questions have a second right answer: the better one counts")
     print(smallest_sentence(metrics))
 
 
