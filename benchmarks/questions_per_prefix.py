@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "src"))
 import yaml
 
 from vqa.foundation.json_lines import whole_values
+from vqa.pairs.foreign_predictions import read_predictions
 from vqa.pairs.normal_form import first_word, normal_form
-from vqa.pairs.predictions import read_predictions
 
 # Pairs a step and, of one picture, together: at five pairs a picture 8 together are 5.
 ARMS = [(4, 1), (4, 2), (4, 4), (8, 1), (8, 2), (8, 4), (8, 8)]
@@ -54,7 +54,8 @@ def measured(project: Path, batch_size: int, together: int, seed: int, epochs: i
             environment = os.environ | {"VQA_DURABLE": str(folder / "durable")}
             subprocess.run(command, cwd=folder, check=True, env=environment, capture_output=True)
         trained = json.loads((folder / "metrics/train.json").read_text())
-        pairs, texts = read_predictions(folder / "data/predictions/lora.csv")
+        found = read_predictions(folder / "data/predictions/lora.csv")
+        pairs, texts = found.pairs, found.texts
         right = [
             normal_form(first_word(text)) == normal_form(pair.answer)
             for pair, text in zip(pairs, texts, strict=True)

@@ -2,6 +2,7 @@
 
     python src/evaluate.py
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
+    python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
 In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
 evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
@@ -27,10 +28,11 @@ from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.subsets import judged_subsets
 from vqa.evaluation.systems import SYSTEMS
-from vqa.foundation.command_line import command_line
+from vqa.foundation.command_line import command_line, named_columns
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of, whole_file, write_json
 from vqa.foundation.memory import in_memory
+from vqa.pairs.foreign_predictions import NAMEABLE
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import read_texts
 from vqa.pairs.verdicts import read_verdicts
@@ -95,13 +97,17 @@ def main(
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="and this one, with the difference")
     ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="WHAT=NAME", help="where the files call a column otherwise")
+    ] = None,
 ) -> None:
     if predictions is None:
         run()
     else:
         evaluate = load_settings().evaluate
-        scorer = cpu_scorer(evaluate.scorer)
-        found = scores_of_file(predictions, against, scorer, evaluate.bootstrap_draws, evaluate.seed)
+        named = named_columns(column or [], NAMEABLE)
+        load, draws = partial(cpu_scorer, evaluate.scorer), evaluate.bootstrap_draws
+        found = scores_of_file(predictions, against, named, load, draws, evaluate.seed)
         print(json.dumps(found, indent=2))  # and nothing else on standard output
 
 

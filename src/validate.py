@@ -11,20 +11,24 @@ metrics/data.json, and two files that the next run builds on: pictures.jsonl
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
 from vqa.pairs.enough import too_few
-from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
+from vqa.pairs.pair import Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
-from vqa.validation.inspection import inspect_pictures
-from vqa.validation.review import acceptance, read_decisions
+from vqa.validation.assignment import assign_splits
+from vqa.validation.inspection import image_id, inspect_pictures
+from vqa.validation.review import acceptance
+from vqa.validation.review_files import read_reviews
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
-from vqa.validation.splits import Division, Draw, divided, pictures_seen
+from vqa.validation.splits import pictures_seen
 from vqa.vlm.tokens import limit_of
 
 GENERATED = Path("data/vqa/generated.csv")
@@ -43,11 +47,11 @@ def run() -> None:
     if not root.is_dir():
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
-    decisions = read_decisions(DECISIONS)
+    reviews = read_reviews(DECISIONS, partial(image_id, root))
     room = settings.decoding.max_new_tokens
     too_long = limit_of(settings.model.name, settings.model.revision, settings.model.prompt, room)
 
-    candidates, rejected = screening.candidates_of(pairs, decisions)
+    candidates, rejected = screening.candidates_of(pairs, reviews.decisions)
     context = Context(limits, too_long)
     readable, refused = screening.screen(candidates, RULES_ON_TEXT, context)
     pictures = inspect_pictures(root, screening.images_of(readable), PICTURES)
@@ -57,42 +61,48 @@ def run() -> None:
 
     usable = {name: pictures[name] for name in screening.images_of(standing)}
     listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
-    types, together = (listings.types, listings.together) if listings else ({}, [])
     seen = pictures_seen(Path(settings.model.name))
-    draw = Draw(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
-    division = divided(usable, types, together, draw, MEMORY, seen or frozenset())
-    kept, left_out = screening.leave_out(kept, division.left_out)
-    rejected += left_out
+    assigned = assign_splits(GENERATED, pairs, kept, usable, listings, limits, MEMORY, seen)
+    division, by_split = assigned.division, assigned.by_split
+    rejected += assigned.rejected
     screening.write_rejected(REJECTED, rejected)  # also when nothing is left: it says why
-    by_split = _by_split(kept, division, rejected)
+    _check_none_empty(by_split, rejected)
     write_json(MEMORY, division.record)
 
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
-    metrics = {"pairs": len(pairs), "kept": len(kept), "rejected": screening.counts_by_reason(rejected)}
+    metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
-    metrics |= statistics.census(by_split) | statistics.trust(pairs)
-    metrics["leak_protection"] = statistics.leak_protection(division, usable, listings, seen)
-    metrics["review"] = acceptance(decisions, pairs)
+    protection = statistics.leak_protection(division, usable, listings, seen)
+    metrics["leak_protection"] = protection | assigned.metrics
+    metrics["review"] = acceptance(reviews.decisions, pairs) | reviews.counts()
     write_json(METRICS, metrics)
-    few = too_few(len(by_split["test"]), len(by_split["val"]))
-    for sentence in [*abo.missing_in(root, listings, usable), *statistics.cuts_in(division), *few]:
+    for sentence in [
+        *statistics.spreadsheet_sentences(pairs),
+        *reviews.sentences(),
+        *assigned.sentences,
+        *abo.missing_in(root, listings, usable),
+        *statistics.cuts_in(division),
+        *too_few(len(by_split["test"]), len(by_split["val"])),
+        f"kept {metrics['kept']} of {len(pairs)} pairs ({REJECTED} says why not the others)",
+    ]:
         print(sentence)
-    print(f"kept {len(kept)} of {len(pairs)} pairs ({REJECTED} says why not the others)")
 
 
-def _by_split(
-    kept: Sequence[Pair], division: Division, rejected: Sequence[screening.Rejected]
-) -> dict[str, list[Pair]]:
-    by_split: dict[str, list[Pair]] = {name: [] for name in SPLITS}
-    for pair in kept:
-        of_group = replace(pair, split_group=division.group_of[pair.image_name])
-        by_split[division.split_of[pair.image_name]].append(of_group)
+def _metrics(
+    pairs: Sequence[Pair], by_split: dict[str, list[Pair]], rejected: Sequence[screening.Rejected]
+) -> dict[str, Any]:
+    kept = sum(map(len, by_split.values()))
+    counts = {"pairs": len(pairs), "kept": kept, "rejected": screening.counts_by_reason(rejected)}
+    counts["spreadsheet_values"] = statistics.spreadsheet_counts(pairs)
+    return counts | statistics.census(by_split) | statistics.trust(pairs)
+
+
+def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screening.Rejected]) -> None:
     if empty := next((name for name, pairs in by_split.items() if not pairs), None):
         reasons = dict(list(screening.counts_by_reason(rejected).items())[:3])
         sentence = f"no pair is left for the {empty} split (rejected: {reasons or 'none'})"
         raise InputError(f"{GENERATED}: {sentence}; give more pictures, or mend what is in {REJECTED}")
-    return by_split
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ from vqa.foundation.files import write_json
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.pairs.verdicts import CONFIRMED, DISPUTED, UNKNOWN, VERDICTS, write_left_out, write_verdicts
 from vqa.settings import load_settings
-from vqa.validation.review import read_decisions, reviewed_pairs
+from vqa.validation.inspection import image_id
+from vqa.validation.review import reviewed_pairs
+from vqa.validation.review_files import read_reviews
 from vqa.validation.review_page import write_review_page
 from vqa.validation.screening import read_rejected
 from vqa.verification import statistics
@@ -61,7 +63,8 @@ def run(
         return
     opinions, bill = opinions_on(kept, root, paid, limits, LEDGER)
     rows = read_pairs(GENERATED, lambda: abo.image_names(root))
-    reviewed = reviewed_pairs(kept, rows, read_decisions(DECISIONS))
+    reviews = read_reviews(DECISIONS, partial(image_id, root))
+    reviewed = reviewed_pairs(kept, rows, reviews.decisions)
     listed = of_root(root, paid.languages, paid.max_listings_per_image)
 
     asked = [*kept, *(pair for pair, _ in reviewed)]
@@ -76,7 +79,8 @@ def run(
 
     count, seed = settings.verify.review_pairs, settings.validate.seed
     path_of = partial(abo.image_path, root)
-    write_review_page(REVIEW, kept, of_kept, hearing.sentences, read_rejected(REJECTED), path_of, count, seed)
+    refused, conflicts = read_rejected(REJECTED), reviews.conflicts
+    write_review_page(REVIEW, kept, of_kept, hearing.sentences, refused, conflicts, path_of, count, seed)
     metrics = statistics.census(hearing, verdicts, len(kept)) | {"not_trained_on": len(left_out)}
     metrics["review"] = statistics.reviewed(hearing, verdicts, len(kept), [wrong for _, wrong in reviewed])
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))

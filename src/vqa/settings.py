@@ -95,6 +95,7 @@ class Validate:
     max_pairs_per_image: Count
     max_answer_share: Portion
     max_yes_no_share: Portion
+    splits: Literal["draw", "column"]
     val_share: Share
     test_share: Share
     max_hash_distance: Annotated[int, Field(ge=0, le=32)]

@@ -1,9 +1,11 @@
 import hashlib
 import os
+import resource
 import shutil
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -277,3 +279,63 @@ def test_a_plans_memory_grows_with_the_pictures(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert (len(todo.kept), todo.missing) == (count // 20, [])  # none is written again
     assert peaks[1] < 10 * peaks[0]  # eight times the pictures; their pairs are 64 times as many
+
+
+def torn(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def test_a_torn_shard_of_the_store_is_replaced_by_its_copy(tmp_path: Path) -> None:
+    folder, wanted = tmp_path / "store", images(*range(5))
+    build(folder, wanted)
+    shutil.copytree(folder, work_of(folder), dirs_exist_ok=True)
+    (work_of(folder) / "manifest.json").unlink()
+    for path in sorted(folder.glob("*.safetensors"))[:2]:
+        torn(path)
+    assert new(build(folder, wanted)) == 0
+    check(folder, wanted)
+    assert list(work_of(folder).glob("*.safetensors")) == []
+
+
+def test_a_torn_copy_replaces_no_shard_of_the_store(tmp_path: Path) -> None:
+    folder, wanted = tmp_path / "store", images(*range(5))
+    build(folder, wanted)
+    shutil.copytree(folder, work_of(folder), dirs_exist_ok=True)
+    (work_of(folder) / "manifest.json").unlink()
+    for path in work_of(folder).glob("*.safetensors"):
+        torn(path)
+    assert new(build(folder, wanted)) == 0
+    check(folder, wanted)
+    assert list(work_of(folder).glob("*.safetensors")) == []
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this system has no second disk at /dev/shm")
+    with TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder) / "store"
+
+
+def test_shards_move_to_another_disk_whole_or_stay(
+    tmp_path: Path, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, wanted = tmp_path / "work", images(*range(4))
+    monkeypatch.setitem(globals(), "work_of", lambda _: work)
+    todo = build(other_disk, wanted, most=1)  # one of two is made; what is missing is made now
+    write_shard(work, todo.missing[1], [features_of(p) for p in todo.missing[1].pictures], RECIPE)
+    before = {path.name: path.read_bytes() for path in work.glob("*.safetensors")}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))  # a disk on which no file has room
+    try:
+        with pytest.raises(InputError, match=r"features-.* cannot be written \(File too large\); free space"):
+            finish(other_disk, work, todo, wanted, RECIPE, {"torch": "1"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in work.glob("*.safetensors")} == before
+    assert list(other_disk.iterdir()) == []
+    assert new(build(other_disk, wanted)) == 0
+    check(other_disk, wanted)
+    assert list(work.glob("*.safetensors")) == []

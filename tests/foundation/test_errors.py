@@ -1,12 +1,16 @@
 """What a command says when something ends it: nothing where its reader only had seen enough."""
 
+import os
+import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
+from vqa import INTERRUPTED
 
 STAGE = "run_command(talk)"
 TOOL = "run_command(command_line(__doc__, talk))"
@@ -35,3 +39,73 @@ def test_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path, call: str, li
     assert talking.stderr.read() == ""
     talking.stderr.close()
     assert talking.wait() in (1, 141)
+
+
+def ended(program: str, *, interrupt: bool = False) -> tuple[int, str]:
+    """How a Python program ends, and its standard error; it is interrupted once it has said that it runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    if interrupt:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=100)
+    return process.returncode, said
+
+
+WAITS = """
+    import time
+    def run():
+        print("running", flush=True)
+        time.sleep(60)
+"""
+WAITING_STAGE = f"{WAITS}\n    from vqa.foundation.errors import run_command\n    run_command(run)"
+WAITING_TOOL = f"""{WAITS}
+    from vqa.foundation.command_line import command_line
+    from vqa.foundation.errors import run_command
+    run_command(lambda: command_line("A tool.", run)([]))
+"""
+
+
+@pytest.mark.parametrize("program", [WAITING_STAGE, WAITING_TOOL])
+def test_ctrl_c_is_one_line_and_exit_code_130(program: str) -> None:
+    assert ended(program, interrupt=True) == (130, f"{INTERRUPTED}\n")
+
+
+def test_ctrl_c_while_libraries_are_imported_is_one_line_too() -> None:
+    code, said = ended(f"{WAITS}\n    import vqa\n    run()", interrupt=True)
+    assert (code, said) == (-signal.SIGINT, f"{INTERRUPTED}\n")  # which a shell calls 130
+
+
+@pytest.mark.parametrize(
+    ("save", "sentence"),
+    [
+        ("torch.save({'weights': torch.zeros(9999)}, 'a.pt')", "the disk is full or cannot be written"),
+        (
+            "with writing(Path('adapter')): save_file({'weights': torch.zeros(9999)}, 'a.safetensors')",
+            "adapter cannot be written",
+        ),
+    ],
+)
+def test_weights_that_find_no_room_are_one_sentence(tmp_path: Path, save: str, sentence: str) -> None:
+    program = f"""
+        import os, resource, torch
+        from pathlib import Path
+        from safetensors.torch import save_file
+        from vqa.foundation.errors import run_command
+        from vqa.foundation.files import writing
+        os.chdir({str(tmp_path)!r})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # a disk on which no file has more room
+        def run():
+            {save}
+        run_command(run)
+    """
+    code, said = ended(program)
+    assert code == 1
+    assert said.startswith(f"error: {sentence}")
+    assert len(said.splitlines()) == 1

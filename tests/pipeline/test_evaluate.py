@@ -20,8 +20,9 @@ from browser import chromium_page
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
+from vqa.pairs.foreign_predictions import read_predictions
 from vqa.pairs.pair import read_pairs
-from vqa.pairs.predictions import read_predictions, read_texts
+from vqa.pairs.predictions import read_texts
 
 Project = Callable[..., Path]
 
@@ -53,6 +54,32 @@ def test_any_predictions_file_is_scored(project: Project, capsys: pytest.Capture
     theirs.write_text("answer,generated\nred,blue\n")
     with pytest.raises(InputError, match="column generated_answer is missing"):
         read_predictions(theirs)
+
+
+def test_real_faults_of_prediction_files_are_counted_right(
+    project: Project, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project()
+    folder = shared / "faults/turn3"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/faults/turn3, which is not part of the repository")
+    padded = judged(folder / "duplicate_predictions/padded.csv", None, capsys)
+    assert (padded["n"], padded["data"]["rows_repeated"]) == (81, 47)
+    assert round(padded["exact_match"], 3) == 0.346
+    whole = judged(folder / "multiword_labels/two.csv", None, capsys)
+    assert (whole["exact_match"], whole["data"]["labels_of_several_words"]) == (1.0, 200)
+
+
+def test_a_header_without_answers_is_refused_before_an_encoder_is_loaded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project()
+    Path("theirs.csv").write_text("answer,said\nred,blue\n")
+    monkeypatch.setattr(evaluate, "cpu_scorer", pytest.fail)
+    with pytest.raises(InputError, match="column generated_answer is missing"):
+        evaluate.main(Path("theirs.csv"), None)
+    with pytest.raises(InputError, match="--column reply=… is not known; it can be image_name"):
+        evaluate.main(Path("theirs.csv"), None, ["reply=said"])
 
 
 def test_what_the_report_s_numbers_hold_is_what_its_answers_give(

@@ -71,3 +71,38 @@ def test_nothing_but_empty_answers_is_scored(scorer: BertScorer) -> None:
 def test_an_empty_answer_is_a_failure_whatever_was_asked(scorer: BertScorer) -> None:
     pair = [Pair("a", "Q?", "", "color")]
     assert scores_of(pair, [""], scorer).exact_match.tolist() == [0]
+
+
+def test_the_best_of_several_right_answers_counts(scorer: BertScorer) -> None:
+    pair = Pair("a.jpg", "What color?", "gold", also_right=("yellow", "dark yellow"))
+    scores = scores_of([pair] * 4, ["Yellow!", "dark yellow", "blue", "gold"], scorer)
+    assert scores.exact_match.tolist() == [1, 1, 0, 1]
+    assert scores.vqa_rules.tolist() == [1, 1, 0, 1]
+    assert scores.bert_score_f1[[0, 1, 3]] == pytest.approx(1)
+    alone = [
+        scores_of([Pair("a.jpg", "", answer)], ["blue"], scorer).bert_score_f1[0]
+        for answer in pair.right_answers
+    ]
+    assert scores.bert_score_f1[2] == pytest.approx(max(alone), abs=1e-6)
+
+
+def test_labels_of_several_words_are_compared_whole(scorer: BertScorer) -> None:
+    pairs = [Pair("a.jpg", "What color?", "dark blue")] * 4
+    scores = scores_of(pairs, ["Dark blue.", "dark", "it is dark blue", "blue dark"], scorer)
+    assert scores.exact_match.tolist() == [1, 0, 0, 0]
+    assert scores.contains.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"), [("red", 1.0), ("maroon", 0.6), ("crimson", 0.3), ("dark red", 0.0), ("blue", 0.0)]
+)
+def test_ten_answers_count_as_in_vqav2(scorer: BertScorer, answer: str, share: float) -> None:
+    people = str(["red"] * 7 + ["maroon"] * 2 + ["crimson"])
+    scores = scores_of([Pair("a.jpg", "What color?", people)], [answer], scorer)
+    assert scores.exact_match[0] == pytest.approx(share)
+    assert scores.vqa_rules[0] == pytest.approx(share)
+
+
+def test_a_list_of_a_few_answers_holds_right_ones(scorer: BertScorer) -> None:
+    pairs = [Pair("a.jpg", "What color?", '["gold", "yellow"]')] * 2
+    assert scores_of(pairs, ["yellow", "red"], scorer).exact_match.tolist() == [1, 0]

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from browser import chromium_page
+from vqa.catalogue.pictures import picture_id
+from vqa.foundation.files import sha256_of
 from vqa.pairs.pair import Pair
 from vqa.pairs.verdicts import Verdict
+from vqa.validation.review_files import Conflict
 from vqa.validation.review_page import stratified, write_review_page
 from vqa.validation.screening import Rejected
 
@@ -26,6 +29,9 @@ REJECTED = [
     Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
     Rejected(Pair("../x.jpg", "What is <img src=x>?", "<b>lamp</b>", "object"), "image_name", "climbs out"),
 ]
+CONFLICTS = [
+    Conflict(("a.jpg", "What shape is it?", "round"), "Round", False, ["ann: accept", "ben: reject"])
+]
 
 
 def said(number: int) -> list[str]:
@@ -37,7 +43,7 @@ def page(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg"):
         Image.new("RGB", (20, 10), "red").save(tmp_path / name)
     path = tmp_path / "review.html"
-    write_review_page(path, KEPT, VERDICTS, said, REJECTED, tmp_path.joinpath, count=20, seed=0)
+    write_review_page(path, KEPT, VERDICTS, said, REJECTED, CONFLICTS, tmp_path.joinpath, count=20, seed=0)
     return path
 
 
@@ -57,7 +63,7 @@ def test_another_sample_has_another_identity(tmp_path: Path) -> None:
     pages = []
     for kept in (KEPT, KEPT, KEPT[1:]):
         verdicts, place = VERDICTS[-len(kept) :], tmp_path / "page.html"
-        write_review_page(place, kept, verdicts, said, [], tmp_path.joinpath, 20, seed=0)
+        write_review_page(place, kept, verdicts, said, [], [], tmp_path.joinpath, 20, seed=0)
         pages.append((tmp_path / "page.html").read_text())
     assert pages[0] == pages[1]
     identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
@@ -126,3 +132,32 @@ def test_who_allows_no_script_is_told(page: Path) -> None:
     with chromium_page(is_scripted=False) as browser:
         browser.goto(page.as_uri())
         assert "allow JavaScript" in browser.locator("noscript").inner_text()
+
+
+def test_a_second_right_answer_and_a_conflict_are_decided_on_by_name(page: Path) -> None:
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        browser.get_by_label("Your name").fill("Ann")
+        browser.get_by_label("Show").select_option("count")
+        browser.keyboard.press("Escape")
+        browser.get_by_role("button", name="Also right").click()
+        browser.get_by_label("Second right answer, one word").fill("three")
+        browser.keyboard.press("Enter")
+        assert browser.locator("#said").inner_text() == "also right: three"
+        browser.get_by_role("tab", name="Conflicts (1)").click()
+        assert browser.locator("#testimony li").all_inner_texts() == ["ann: accept", "ben: reject"]
+        browser.get_by_role("button", name="Reject").click()
+        with browser.expect_download() as download:
+            browser.get_by_role("button", name="Download").click()
+        path = download.value.path()
+        first, second = csv.DictReader(io.StringIO(path.read_text()))
+    assert (first["decision"], first["corrected_answer"], first["reviewer"]) == ("also right", "three", "Ann")
+    assert first["image_sha256"] == picture_id(sha256_of(page.parent / "b.jpg"))
+    assert (second["decision"], second["list"], second["answer"]) == ("reject", "rejected", "Round")
+
+
+def test_a_page_without_conflicts_shows_none(tmp_path: Path) -> None:
+    write_review_page(tmp_path / "page.html", KEPT, VERDICTS, said, [], [], tmp_path.joinpath, 20, seed=0)
+    with chromium_page() as browser:
+        browser.goto((tmp_path / "page.html").as_uri())
+        assert browser.locator("#tab-conflicts").is_hidden()

@@ -12,7 +12,8 @@ from vqa.foundation.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import Validate, load_settings
-from vqa.validation.review import Decision, Key, acceptance, key_of, read_decisions
+from vqa.validation.review import Decision, Key, acceptance, key_of
+from vqa.validation.review_files import read_decisions
 from vqa.validation.rules import RULES, RULES_ON_PICTURES, RULES_ON_TEXT, Context
 from vqa.validation.screening import Rejected, candidates_of, images_of, screen, trusted
 
@@ -81,6 +82,13 @@ def test_none_is_compared_as_a_number_but_taught_as_the_word() -> None:
         ("What is it made of?", "of", "answer_is_fragment"),
         ("What color?", "Others", "no_information"),
         ("What color?", "error", "no_information"),
+        ("What color?", "N/A", "no_information"),
+        ("What color?", "#DIV/0!", "no_information"),
+        ("What color?", "NaN", "no_information"),
+        ("What color?", "04-Mar", "spreadsheet_value"),
+        ("Is it red?", "TRUE", "spreadsheet_value"),
+        ("How high is it?", "1,5", "spreadsheet_value"),
+        ("N/A", "red", "empty_question"),
         ("Rectangular", "shape", "question_is_fragment"),
         ("Welche Farbe hat es?", "rot", "not_english"),
         ("What color?", "größe", "not_english"),

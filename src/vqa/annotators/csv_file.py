@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vqa.annotators.metadata import one_word
 from vqa.foundation.csv_tables import Lines
+from vqa.pairs.multiple_choice import answer_with_option_texts
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair, pairs_and_lines
 from vqa.pairs.question_types import question_type_of
@@ -16,12 +17,17 @@ def pairs_from(
 ) -> tuple[list[Pair], Lines]:
     """Every row as it stands, its file's name as the source where it states none; and the file's lines.
 
-    `is_reduced`: an answer of several words is cut to the one colour or material in it, as a listing's is.
+    An answer that points at one of its question's options is the text of that option, and a sentence is
+    printed. `is_reduced`: an answer of several words is cut to the one colour or material in it, as a
+    listing's is.
 
     Raises:
-        InputError: see `read_pairs`.
+        InputError: see `read_pairs` and `answer_with_option_texts`.
     """
     pairs, lines = pairs_and_lines(path, names_by_id)
+    pairs, sentence = answer_with_option_texts(path, pairs)
+    if sentence:
+        print(f"{path}: {sentence}")
     pairs = [replace(pair, source=pair.source or path.name) for pair in pairs]
     return [_reduced(pair) for pair in pairs] if is_reduced else pairs, lines
 

@@ -43,8 +43,8 @@ from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
 from vqa.pages.page import page
-from vqa.pairs.normal_form import exact_match
-from vqa.pairs.pair import Pair
+from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
+from vqa.pairs.predictions import is_right
 from vqa.settings import PARAMS, load_settings
 
 REPORTS = Path("reports")
@@ -197,13 +197,18 @@ def _text_only(rev: str, questions: Questions) -> Bits:
     """Which questions their wording alone gives away."""
     train, test = (
         [
-            Pair(row["image_name"], row["question"], row["answer"])
+            Pair(
+                row["image_name"],
+                row["question"],
+                row["answer"],
+                also_right=split_also_right(row.get(ALSO_RIGHT) or ""),
+            )
             for row in csv.DictReader(io.StringIO(dvc_queue.kept(path, rev)))
         ]
         for path in (TRAIN, TEST)
     )
     guesses = zip(test, text_only_guesses(train, test), strict=True)
-    right = {pair.key: exact_match(guess, pair.answer) for pair, guess in guesses}
+    right = {pair.key: is_right(pair, guess) for pair, guess in guesses}
     return np.array([right[key] for key in questions.keys], dtype=bool)
 
 

@@ -6,8 +6,8 @@ from textwrap import shorten
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from vqa.evaluation.systems import ADAPTED, BASE, System
-from vqa.pairs.normal_form import exact_match, first_word
 from vqa.pairs.pair import Pair
+from vqa.pairs.predictions import is_right
 
 _SIDE, _MARGIN, _WIDTH = 256, 24, 760  # pixels
 _INK, _PALE, _GOOD, _BAD = "#1f2328", "#59636e", "#1a7f37", "#b35900"
@@ -28,7 +28,7 @@ def first_answers(
 
 
 def _judged(system: System, text: str, pair: Pair) -> tuple[str, str, bool]:
-    return system.short_title, text, exact_match(first_word(text), pair.answer)
+    return system.short_title, text, is_right(pair, text)
 
 
 def answers_picture(
@@ -43,10 +43,10 @@ def answers_picture(
     left, top = _SIDE + 3 * _MARGIN, _MARGIN
     for pair, said in answers:
         draw.text((left, top), pair.question, _INK, large)
-        for column, (title, text, is_right) in enumerate(said):
+        for column, (title, text, is_good) in enumerate(said):
             x = float(left + column * 240)
             draw.text((x, top + 34), f"{title}:", _PALE, small)
             x += draw.textlength(f"{title}: ", small)
-            draw.text((x, top + 34), shorten(text or "(nothing)", 18), _GOOD if is_right else _BAD, small)
+            draw.text((x, top + 34), shorten(text or "(nothing)", 18), _GOOD if is_good else _BAD, small)
         top += _SIDE // len(answers)
     return canvas

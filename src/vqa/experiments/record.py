@@ -13,7 +13,8 @@ from vqa.experiments.grid import Value
 from vqa.experiments.seeds import Bits
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_object, write_json
-from vqa.pairs.normal_form import exact_match
+from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
+from vqa.pairs.predictions import is_right
 
 Key = tuple[str, str]  # of a question: image and question
 
@@ -73,7 +74,7 @@ def exact_matches(predictions: str, questions: Questions, sha: str) -> Bits:
         InputError: it answers others.
     """
     right = {
-        _key(row): exact_match(row["generated_answer"], row["answer"])
+        _key(row): is_right(_pair_in(row), row.get("generated_text") or row["generated_answer"])
         for row in csv.DictReader(io.StringIO(predictions))
     }
     if right.keys() != set(questions.keys):
@@ -82,6 +83,10 @@ def exact_matches(predictions: str, questions: Questions, sha: str) -> Bits:
             "run the study again"
         )
     return np.array([right[key] for key in questions.keys], dtype=bool)
+
+
+def _pair_in(row: Mapping[str, str]) -> Pair:
+    return Pair(*_key(row), row["answer"], also_right=split_also_right(row.get(ALSO_RIGHT) or ""))
 
 
 def _key(row: Mapping[str, str]) -> Key:

@@ -1,5 +1,6 @@
 """What makes a feature store: a plan of its shards, each written whole."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -56,6 +57,7 @@ class Plan:
 
     kept: list[Shard]
     missing: list[Shard]
+    stored: frozenset[str]  # files of `kept` that are whole in the store; the others are whole in `work`
     stale: list[Path]  # also parts that earlier runs or several processes made, and whose rows are all copied
     reusable: dict[str, tuple[Path, int]]  # picture → row of a shard that will be deleted
 
@@ -77,6 +79,7 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
     """
     wanted = set(pictures)
     kept: list[Shard] = []
+    stored: set[str] = set()
     stale: dict[Path, list[str]] = {}
     reusable: dict[str, tuple[Path, int]] = {}
     covered: set[str] = set()
@@ -86,6 +89,7 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
         useful = wanted.intersection(rows)
         if len(rows) == images_per_shard < 2 * len(useful) and covered.isdisjoint(useful):
             kept.append(Shard(path.name, rows))
+            stored.update({path.name} if path.parent == folder else ())
             covered.update(useful)
             continue
         stale[path] = rows
@@ -97,16 +101,17 @@ def plan(folder: Path, work: Path, pictures: Sequence[str], recipe: Recipe, imag
         _shard(left[start : start + images_per_shard], recipe)
         for start in range(0, len(left), images_per_shard)
     ]
-    places = (folder, work)
-    there = [s for s in missing if any(stale.get(place / s.file) == s.pictures for place in places)]
-    new = {shard.file for shard in missing}
+    stored.update(shard.file for shard in missing if stale.get(folder / shard.file) == shard.pictures)
+    there = [s for s in missing if s.file in stored or stale.get(work / s.file) == s.pictures]
+    used = {shard.file for shard in [*kept, *missing]}
     return Plan(
         kept + there,
         [shard for shard in missing if shard not in there],
+        frozenset(stored),
         [
             path
             for path, rows in stale.items()
-            if path.name not in new and (path.parent == folder or wanted.issuperset(rows or [""]))
+            if path.name not in used and (path.parent == folder or wanted.issuperset(rows or [""]))
         ],
         {picture: at for picture, at in reusable.items() if picture in wanted},
     )
@@ -152,9 +157,11 @@ def finish(
     shards = sorted([*done.kept, *done.missing], key=lambda shard: shard.file)
     folder.mkdir(parents=True, exist_ok=True)
     for shard in shards:
-        if (work / shard.file).is_file():  # also where the store has one: that may be damaged
-            (folder / shard.file).unlink(missing_ok=True)  # perhaps a link to DVC's cache: never written into
-            shutil.move(work / shard.file, folder / shard.file)
+        made = work / shard.file
+        if shard.file in done.stored:
+            made.unlink(missing_ok=True)  # another copy, or a torn one
+        elif made.is_file():  # also where the store has one: that is damaged
+            _move(made, folder / shard.file)
     manifest = {
         **recipe.fields(),
         "versions": dict(versions),
@@ -165,6 +172,29 @@ def finish(
     for path in [*done.stale, *folder.glob("*.tmp"), *work.glob("*.tmp")]:
         path.unlink(missing_ok=True)
     return manifest
+
+
+def _move(made: Path, to: Path) -> None:
+    """Rename, or across disks copy and then rename: whatever happens, one whole file is there.
+
+    What lies at `to` is replaced and never written into: it may be a link to DVC's cache.
+
+    Raises:
+        InputError: the disk is full or cannot be written; the shard stays where it was made.
+    """
+    try:
+        made.replace(to)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        try:
+            with whole(to) as copy:
+                shutil.copyfile(made, copy)
+        except OSError as full:
+            raise InputError(
+                f"{to} cannot be written ({full.strerror}); free space and run again: {made} stays"
+            ) from full
+        made.unlink()
 
 
 def part_of(pictures: Sequence[str], recipe: Recipe) -> list[Shard]:

@@ -1,11 +1,13 @@
 """Functions → what a person types: their parameters are the options, their file's docstring is the help."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from inspect import getdoc
 
 import typer
 from typer.core import TyperCommand
+
+from vqa.foundation.errors import InputError
 
 _WIDEST_HELP = 100  # columns
 
@@ -27,6 +29,23 @@ def command_line(docstring: str | None, *functions: Callable[..., None]) -> type
         of_its_own = (getdoc(function) or "").partition("\n\n")[0]
         app.command(cls=_Command, help=of_its_own if len(functions) > 1 else usage)(function)
     return app
+
+
+def named_columns(options: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """What `--column WHAT=NAME …` says: our name of a column → what a file calls it.
+
+    Raises:
+        InputError: it says no column, or none of `known`.
+    """
+    named = {}
+    for option in options:
+        ours, _, theirs = (part.strip() for part in option.partition("="))
+        if not theirs:
+            raise InputError(f"--column {option} names no column; write it as --column {min(known)}=NAME")
+        if ours not in known:
+            raise InputError(f"--column {ours}=… is not known; it can be {', '.join(known)}")
+        named[ours] = theirs
+    return named
 
 
 def _with_commands_as_they_stand(docstring: str) -> str:

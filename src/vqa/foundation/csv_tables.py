@@ -6,7 +6,7 @@ Everything is text: "NA" and "None" are answers, never missing values.
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -81,26 +81,40 @@ def read_table(path: Path, known: Collection[str] = (), needed: Needed = lambda 
 
 
 def read_rows(
-    path: Path, required: Sequence[str], known: Collection[str] | None = None
+    path: Path,
+    required: Sequence[str],
+    known: Collection[str] | None = None,
+    named: Mapping[str, str] | None = None,
+    remedy: str = "",
 ) -> list[dict[str, str]]:
     """The rows of a CSV that must have no malformed ones.
 
     Args:
         known: as of `read_table`, for anyone's file; none: the file is ours, to be read as it stands.
+        named: our name of a column → what the file calls it.
+        remedy: what to do where a column is missing.
 
     Raises:
         InputError: as `read_table`; a column of `required` is missing, or a row is malformed.
     """
-    table = _read(path, known or (), None if known is None else lambda columns: required)
-    check_columns(path, table.columns, required)
+    named = named or {}
+    theirs = [named.get(name, name) for name in required]
+
+    def needed(columns: Sequence[str]) -> Sequence[str]:
+        return [name for name in theirs if name in columns]  # what is missing is named below
+
+    table = _read(path, [*(known or ()), *named.values()], None if known is None else needed)
+    check_columns(path, table.columns, [*theirs, *named.values()], remedy)
+    ours = {theirs: our for our, theirs in named.items()}
+    columns = [ours.get(name, f"their {name}" if name in named else name) for name in table.columns]
     if table.malformed:
         others = len(table.malformed) - 1
         more = f", and {others} more" if others else ""
         raise InputError(f"{path}, {table.malformed[0].problem}; mend the row{more}")
-    return [dict(zip(table.columns, cells, strict=True)) for cells in table.rows]
+    return [dict(zip(columns, cells, strict=True)) for cells in table.rows]
 
 
-def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+def check_columns(path: Path, columns: Sequence[str], required: Sequence[str], remedy: str = "") -> None:
     """All of `required` are there.
 
     Raises:
@@ -110,7 +124,7 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
         if name not in columns:
             raise InputError(
                 f"{path}: column {name} is missing; its header must have {','.join(required)}, but it is "
-                f"{','.join(columns)[:200]}"
+                f"{','.join(columns)[:200]}{remedy and '; ' + remedy}"
             )
 
 

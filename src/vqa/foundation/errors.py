@@ -2,14 +2,25 @@
 
 import errno
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
+
+from vqa import INTERRUPTED
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
 
-_READER_LEFT = 141  # as shells have it of a program that SIGPIPE ended
+_READER_LEFT, _INTERRUPTED = 141, 130  # as shells have it of a program that SIGPIPE or SIGINT ended
+_MEND = "mend that and run this again: what was finished is kept"
+# torch's words when a file that it writes has no room
+_DISK_FULL = (
+    "PytorchStreamWriter failed",
+    "unexpected pos",
+    "No space left on device",
+    "Disk quota exceeded",
+)
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -30,7 +41,7 @@ class InputError(Exception):
 
 def run_command(command: Callable[[], None]) -> None:
     """Run a stage or command; bad input, a full disk or one that may not be written end it with one
-    sentence on stderr and exit code 1.
+    sentence on stderr and exit code 1, Ctrl-C with one and exit code 130.
     """
     # Versions are pinned: what a library plans to change is no news for whoever runs this.
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -44,7 +55,15 @@ def run_command(command: Callable[[], None]) -> None:
         sys.exit(_READER_LEFT)
     except InputError as error:
         _end(str(error))
+    except KeyboardInterrupt:
+        _interrupted()
+    except SystemExit as ended:  # Typer has made it of an interrupt
+        if ended.code == _INTERRUPTED:
+            _interrupted()
+        raise
     except (RuntimeError, MemoryError) as error:
+        if any(words in str(error) for words in _DISK_FULL):
+            _end(f"the disk is full or cannot be written ({first_line(error)}); {_MEND}")
         if not is_out_of_memory(error):
             raise
         _end(
@@ -56,7 +75,7 @@ def run_command(command: Callable[[], None]) -> None:
         if not is_of_the_machine(error):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror}; mend that and run this again: what was finished is kept")
+        _end(f"{where}{error.strerror}; {_MEND}")
 
 
 def is_of_the_machine(error: BaseException) -> bool:
@@ -74,6 +93,22 @@ def is_out_of_memory(error: BaseException) -> bool:
 def first_line(error: Exception) -> str:
     """What a library says of the reason, short."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def named_first(names: Sequence[str], most: int = 5) -> str:
+    """The first of several names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def ignore_interrupts() -> None:
+    """Of a process that works for another one: Ctrl-C reaches both, and the other one ends this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interrupted() -> NoReturn:
+    print(INTERRUPTED, file=sys.stderr)
+    sys.exit(_INTERRUPTED)
 
 
 def _end(sentence: str) -> NoReturn:

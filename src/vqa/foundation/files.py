@@ -75,6 +75,22 @@ def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
         raise InputError(f"{what} is missing or damaged ({first_line(error)}); {remedy}") from error
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Weights or other large files are written to `path` in the block.
+
+    Raises:
+        InputError: the disk is full or cannot be written.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} cannot be written ({first_line(error)}); free space or mend its rights and run this "
+            "again: what was finished is kept"
+        ) from error
+
+
 def as_on_disk(folder: Path, *spellings: str) -> Path:
     """The first file below `folder` that one of `spellings` names; the first of these where none does.
 

@@ -51,3 +51,10 @@ def first_word(text: str) -> str:
     words = [word for word in words if word]
     content = [word for word in words if word.lower() not in _ARTICLES]
     return next(iter(content or words), "")
+
+
+def compared_part(text: str, reference: str) -> str:
+    """What of a generated text is compared with a right answer: its first word, or all of it where the right
+    answer has several words, which no first word ever is.
+    """
+    return text if len(normal_form(reference).split()) > 1 else first_word(text)

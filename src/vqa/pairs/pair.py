@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vqa.foundation.csv_tables import Lines, read_table, write_rows
 from vqa.foundation.errors import InputError
+from vqa.pairs.missing_values import is_missing
 
 # Where a file may name its pictures, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
@@ -17,6 +18,10 @@ UNREADABLE = "unreadable_row"
 SPLITS = ("train", "val", "test")
 _FIELDS = ("image_name", "question", "answer", "question_type", "difficulty", "source")
 _GROUP = "split_group"  # a column of split files only
+_OPTIONAL = ("question_type", "difficulty", "source", _GROUP)
+ALSO_RIGHT = "also_right"  # a column of files in which a pair has a second right answer
+_KNOWN = frozenset((*_FIELDS, _GROUP, ALSO_RIGHT))
+_BETWEEN = "|"  # several of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Pair:
     source: str = ""
     split_group: str = ""  # of the pictures that stay together in one split; "" before there are splits
     extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
+    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, none is taught
 
     @property
     def key(self) -> tuple[str, str]:
@@ -38,9 +44,19 @@ class Pair:
         return self.image_name, self.question
 
     @property
+    def right_answers(self) -> tuple[str, ...]:
+        """Each one is right; the first is the one that is taught."""
+        return self.answer, *self.also_right
+
+    @property
     def together(self) -> str:
         """What shares its luck: the group of its picture; the picture where the file names no groups."""
         return self.split_group or self.image_name
+
+
+def stated(cell: str) -> str:
+    """The cell of a column that may be absent; "" too where a program wrote "nan" for nothing."""
+    return "" if is_missing(cell) else cell
 
 
 def image_name_of(text: str) -> str:
@@ -76,7 +92,7 @@ def pairs_and_lines(
     path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None
 ) -> tuple[list[Pair], Lines]:
     """As `read_pairs`, and what became of each line of the file."""
-    table = read_table(path, (*_FIELDS, _GROUP, *IMAGE_COLUMNS), _needed)
+    table = read_table(path, (*_FIELDS, _GROUP, ALSO_RIGHT, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
@@ -100,28 +116,34 @@ def _needed(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _pair_of(image_name: str, row: dict[str, str]) -> Pair:
-    return Pair(
-        image_name,
-        row["question"],
-        row["answer"],
-        row.get("question_type", ""),
-        row.get("difficulty", ""),
-        row.get("source", ""),
-        row.get(_GROUP, ""),
-        tuple((name, cell) for name, cell in row.items() if name not in (*_FIELDS, _GROUP)),
-    )
+    optional = {name: stated(row[name]) for name in _OPTIONAL if row.get(name)}
+    extra = tuple((name, cell) for name, cell in row.items() if name not in _KNOWN)
+    also_right = split_also_right(row.get(ALSO_RIGHT, ""))
+    return Pair(image_name, row["question"], row["answer"], **optional, extra=extra, also_right=also_right)
+
+
+def split_also_right(cell: str) -> tuple[str, ...]:
+    """The further right answers in a cell of that column."""
+    return tuple(text for part in cell.split(_BETWEEN) if (text := stated(part.strip()))) if cell else ()
+
+
+def join_also_right(pair: Pair) -> dict[str, str]:
+    """The cell of that column; none of a pair that has no further right answer."""
+    return {ALSO_RIGHT: _BETWEEN.join(pair.also_right)} if pair.also_right else {}
 
 
 def columns_of(pairs: Sequence[Pair]) -> list[str]:
     """The columns of a file that holds `pairs`: the known ones, then every extra one as first met."""
     group = [_GROUP] if any(pair.split_group for pair in pairs) else []
+    also_right = [ALSO_RIGHT] if any(pair.also_right for pair in pairs) else []
     extra = dict.fromkeys(name for pair in pairs for name, _ in pair.extra)
-    return [*_FIELDS, *group, *extra]
+    return [*_FIELDS, *group, *also_right, *extra]
 
 
 def row_of(pair: Pair) -> dict[str, str]:
     """The pair as a row of a file, extra columns and all."""
     row = {name: getattr(pair, name) for name in _FIELDS} | dict(pair.extra)
+    row |= join_also_right(pair)
     return row | {_GROUP: pair.split_group} if pair.split_group else row
 
 

@@ -1,15 +1,17 @@
 """Answers → scores, one a pair: exact match, also under the official rules, contains, BERTScore."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.pairs.normal_form import exact_match, first_word, normal_form
+from vqa.pairs.listed import entries_in_brackets
+from vqa.pairs.normal_form import compared_part, exact_match, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
-from vqa.scoring.vqa_rules import is_right_by_vqa_rules
+from vqa.scoring.vqa_rules import PEOPLE, is_right_by_vqa_rules, share_of_people
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +20,7 @@ Floats = NDArray[np.float64]
 class Scores:
     """Per-pair scores of one system, each `[pairs]`, in the order of the pairs."""
 
-    exact_match: Floats  # 0 or 1, on the normal form
+    exact_match: Floats  # 0 or 1, on the normal form; a share where ten people answered
     vqa_rules: Floats  # 0 or 1: exact match under the official VQA rules
     contains: Floats  # 0 or 1: the right word anywhere in the whole generated text
     bert_score_precision: Floats  # rescaled: 0 for unrelated words, 1 for equal ones
@@ -40,17 +42,66 @@ def scores_of_systems(
 
 
 def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -> Scores:
-    """Score generated texts against the pairs' answers; the answer is a text's first word.
+    """Score generated texts against the pairs' right answers; of several the best counts.
 
-    BERTScore too sees normal forms, so that an exact match scores 1 whatever its case.
+    What is compared is a text's first word, or all of it where the right answer has several words. An answer
+    that is a list of ten people's is scored as in VQAv2 (`vqa_rules.share_of_people`): by how many of them
+    say the same; BERTScore takes the commonest. BERTScore too sees normal forms, so that an exact match
+    scores 1 whatever its case.
     """
-    references = [normal_form(pair.answer) for pair in pairs]
-    firsts = [first_word(text) for text in texts]
-    answers = [normal_form(first) for first in firsts]
-    words = [normal_form(text).split() for text in texts]
-    bert = scorer.scores(answers, references)  # [pairs, 3]
+    compared = [_references(pair) for pair in pairs]
+    rows = [(text, reference) for text, of in zip(texts, compared, strict=True) for reference in of.right]
+    parts = [compared_part(text, reference) for text, reference in rows]
+    answers, references = (list(map(normal_form, column)) for column in (parts, [r for _, r in rows]))
+    bert = scorer.scores(answers, references)  # [rows, 3]
+    words = {text: normal_form(text).split() for text in set(texts)}
     exact = [exact_match(a, r) for a, r in zip(answers, references, strict=True)]
-    official = [is_right_by_vqa_rules(f, pair.answer) for f, pair in zip(firsts, pairs, strict=True)]
-    contains = [e or r in w for e, r, w in zip(exact, references, words, strict=True)]
-    is_right = np.array([exact, official, contains], dtype=float)
-    return Scores(is_right[0], is_right[1], is_right[2], bert[:, 0], bert[:, 1], bert[:, 2])
+    official = [is_right_by_vqa_rules(p, r) for p, (_, r) in zip(parts, rows, strict=True)]
+    contains = [
+        e or holds_words(words[text], reference.split())
+        for e, (text, _), reference in zip(exact, rows, references, strict=True)
+    ]
+    ends = np.cumsum([len(of.right) for of in compared])
+    starts = ends - [len(of.right) for of in compared]
+    is_right = np.array([exact, official, contains], dtype=float).reshape(3, -1)
+    best = np.array(
+        [start + bert[start:end, 2].argmax() for start, end in zip(starts, ends, strict=True)], int
+    )
+    found = np.maximum.reduceat(is_right, starts, axis=1) if len(starts) else is_right
+    for number, of in enumerate(compared):
+        if of.people:
+            found[:, number] = _shares_of_people(texts[number], of.people)
+    return Scores(found[0], found[1], found[2], bert[best, 0], bert[best, 1], bert[best, 2])
+
+
+@dataclass(frozen=True)
+class _References:
+    """What an answer is compared with."""
+
+    right: tuple[str, ...]  # each of which is right
+    people: tuple[str, ...] = ()  # ten people's answers, which count by how many say the same
+
+
+def _references(pair: Pair) -> _References:
+    said = tuple(entries_in_brackets(pair.answer)) if pair.answer.startswith("[") else ()
+    if len(said) == PEOPLE:
+        return _References((Counter(said).most_common(1)[0][0],), said)
+    return _References((*(said or (pair.answer,)), *pair.also_right))
+
+
+def _shares_of_people(text: str, people: Sequence[str]) -> list[float]:
+    """Exact match, the same by the official forms, and contains, each as VQAv2 counts ten answers."""
+    words = normal_form(text).split()
+    parts = [compared_part(text, said) for said in people]
+    exact = [exact_match(part, said) for part, said in zip(parts, people, strict=True)]
+    official = [is_right_by_vqa_rules(part, said) for part, said in zip(parts, people, strict=True)]
+    contains = [
+        e or holds_words(words, normal_form(said).split()) for e, said in zip(exact, people, strict=True)
+    ]
+    return [share_of_people(agree) for agree in (exact, official, contains)]
+
+
+def holds_words(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether `wanted` stand in `words` one after another."""
+    width = len(wanted)
+    return width > 0 and any(words[at : at + width] == wanted for at in range(len(words) - width + 1))

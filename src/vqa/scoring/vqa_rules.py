@@ -2,10 +2,14 @@
 
 Source: VQA v2.0 evaluation, https://github.com/GT-Vision-Lab/VQA (PythonEvaluationTools, vqaEval.py). There
 an answer counts in thirds of ten people's, and theirs are put into this form unless they all agree; here
-there is one label, so an answer is right or wrong, and the label is always put into the form.
+there mostly is one label, so an answer is right or wrong, and labels are always put into the form.
 """
 
 import re
+from collections.abc import Sequence
+
+PEOPLE = 10  # who answered each question of VQAv2
+_ENOUGH = 3  # of them make an answer wholly right
 
 _NUMBERS = {"none": "0"} | {
     word: str(number)
@@ -51,3 +55,11 @@ def vqa_form(answer: str) -> str:
 def is_right_by_vqa_rules(answer: str, reference: str) -> bool:
     """Whether an answer equals the reference under the official rules; an empty one never does."""
     return answer.strip() != "" and vqa_form(answer) == vqa_form(reference)
+
+
+def share_of_people(agree: Sequence[bool]) -> float:
+    """How right an answer is by those of the people who gave it: min(n / 3, 1), averaged over all choices of
+    nine of ten.
+    """
+    counts = [sum(agree) - one for one in agree]
+    return sum(min(count / _ENOUGH, 1.0) for count in counts) / len(counts)

@@ -14,7 +14,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 
 from vqa.foundation.devices import PATIENCE, from_first, rank_and_world
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole
+from vqa.foundation.files import whole, writing
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
@@ -170,7 +170,7 @@ class AdapterTrainer(Trainer):
         return metrics
 
     def _save_best(self) -> None:
-        with whole(self._work / _BEST) as folder:
+        with writing(self._work / _BEST), whole(self._work / _BEST) as folder:
             folder.mkdir()
             lora.save_adapter(self._answer_model, folder)
 
@@ -181,7 +181,8 @@ class AdapterTrainer(Trainer):
             lora.save_adapter(self._answer_model, folder)
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
-        super()._save_checkpoint(*arguments, **named)
+        with writing(self._work):
+            super()._save_checkpoint(*arguments, **named)
         if self.args.should_save:
             (self._work / f"checkpoint-{self.state.global_step}" / _WHOLE).touch()
 
@@ -208,10 +209,11 @@ class AdapterTrainer(Trainer):
         """`out/final` as it is now, `out/best` by validation; both in PEFT format, with the base model's
         `identity` beside.
         """
-        shutil.rmtree(out, ignore_errors=True)
-        (out / "final").mkdir(parents=True)
-        lora.save_adapter(self._answer_model, out / "final")
-        shutil.copytree(self._work / _BEST, out / "best")
+        with writing(out):
+            shutil.rmtree(out, ignore_errors=True)
+            (out / "final").mkdir(parents=True)
+            lora.save_adapter(self._answer_model, out / "final")
+            shutil.copytree(self._work / _BEST, out / "best")
         for folder in out.iterdir():
             write_base(folder, identity)
 

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect
+from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect, picture_id, problem_of_name
+from vqa.foundation.errors import ignore_interrupts
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
 from vqa.foundation.known_hashes import KnownHashes
@@ -45,6 +46,11 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
     return pictures
 
 
+def image_id(root: Path, image_name: str) -> str:
+    """The first digits of the SHA-256 of the file that an image name stands for; "" where there is none."""
+    return picture_id(content_hash(image_path(root, image_name))) if not problem_of_name(image_name) else ""
+
+
 def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:
     paths = [image_path(root, name) for name in image_names]
     with progress_bar(len(paths), "image", "pictures", is_shown=bool(paths)) as progress:
@@ -57,7 +63,7 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
     if len(paths) < _FEW:
         yield from map(inspect, paths)
         return
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=ignore_interrupts) as pool:
         yield from pool.map(inspect, paths, chunksize=_CHUNK)
 
 

@@ -1,31 +1,32 @@
-"""What people decided on pairs: their files, the last word on a pair, how many they accepted."""
+"""What people decided on pairs: the last word on a pair, and how many they accepted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
 from vqa.pairs.normal_form import normal_form
-from vqa.pairs.pair import Pair, image_name_of
+from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
 
-VERDICTS = ("accept", "reject", "correct")
-COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
-_KNOWN = (*COLUMNS, "list", "decided_at")
+ACCEPT, REJECT, CORRECT, ALSO_RIGHT = VERDICTS = ("accept", "reject", "correct", "also right")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A person's word on one pair."""
+    """People's word on one pair."""
 
     verdict: str  # one of VERDICTS
-    answer: str  # the right one; for accept and reject the pair's own
+    answer: str  # the right one; unless it is corrected the pair's own
     was_kept: bool  # it was in the sample of kept pairs, not among the rejects
+    also_right: tuple[str, ...] = ()  # other right answers, each one word
+
+    @property
+    def is_accepted(self) -> bool:
+        """The pair's own answer is right."""
+        return self.verdict in (ACCEPT, ALSO_RIGHT)
 
 
 Key = tuple[str, str, str]
@@ -36,47 +37,11 @@ def key_of(image_name: str, question: str, answer: str) -> Key:
     return image_name, question, normal_form(answer)
 
 
-def read_decisions(folder: Path) -> dict[Key, Decision]:
-    """Every decision in the folder's CSV files, also where a spreadsheet saved them; of two on one pair the
-    one made later holds.
-
-    Raises:
-        InputError: a file that the review page did not write, or a decision it does not know; no decision
-            is passed over.
-    """
-    found: list[tuple[str, Key, Decision]] = []
-    for path in _files_of_decisions(folder):
-        for number, row in enumerate(read_rows(path, COLUMNS, _KNOWN), start=1):
-            verdict, corrected = row["decision"], row["corrected_answer"]
-            if verdict not in VERDICTS:
-                raise InputError(
-                    f"{path}, row {number}: decision is {verdict!r}; it must be {', '.join(VERDICTS)}"
-                )
-            if verdict == "correct" and len(normal_form(corrected).split()) != 1:
-                raise InputError(f"{path}, row {number}: corrected_answer is {corrected!r}; give one word")
-            answer = corrected if verdict == "correct" else row["answer"]
-            key = key_of(image_name_of(row["image_name"]), row["question"], row["answer"])
-            decision = Decision(verdict, answer, row.get("list", "kept") == "kept")
-            found.append((row.get("decided_at", ""), key, decision))
-    found.sort(key=lambda entry: entry[0])
-    return {key: decision for _, key, decision in found}
-
-
-def _files_of_decisions(folder: Path) -> list[Path]:
-    """Every file of the folder but what explains it (README…) and hidden ones."""
-    paths = sorted(path for path in folder.glob("*") if path.is_file())
-    paths = [path for path in paths if not path.name.startswith((".", "README"))]
-    for path in paths:
-        if path.suffix.lower() != ".csv":
-            raise InputError(f"{path} would not be read; name it .csv if it holds decisions, or remove it")
-    return paths
-
-
 def decision_on(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
     """The last word on a pair: a corrected answer may have been reviewed again."""
     decision = decisions.get(key_of(pair.image_name, pair.question, pair.answer))
     met = {normal_form(pair.answer)}
-    while decision and decision.verdict == "correct" and normal_form(decision.answer) not in met:
+    while decision and decision.verdict == CORRECT and normal_form(decision.answer) not in met:
         met.add(normal_form(decision.answer))
         again = decisions.get(key_of(pair.image_name, pair.question, decision.answer))
         if again is None:
@@ -104,7 +69,7 @@ def reviewed_pairs(
                 question_type=row.question_type or question_type_of(row.question),
                 split_group=group_of.get(row.image_name, ""),
             )
-            found[key] = pair, decision.verdict != "accept"
+            found[key] = pair, not decision.is_accepted
     return list(found.values())
 
 
@@ -117,12 +82,15 @@ def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict
     present |= {
         key_of(image, question, decision.answer)
         for (image, question, _), decision in decisions.items()
-        if decision.verdict == "correct"
+        if decision.verdict == CORRECT
     }
     sampled = [decision for decision in decisions.values() if decision.was_kept]
-    accepted = sum(decision.verdict == "accept" for decision in sampled)
+    accepted = sum(decision.is_accepted for decision in sampled)
     result: dict[str, Any] = {
-        "decisions": dict(sorted(Counter(decision.verdict for decision in decisions.values()).items())),
+        "decisions": {
+            verdict.replace(" ", "_"): count
+            for verdict, count in sorted(Counter(d.verdict for d in decisions.values()).items())
+        },
         "decisions_on_absent_pairs": sum(key not in present for key in decisions),
     }
     if sampled:

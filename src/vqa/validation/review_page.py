@@ -7,12 +7,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vqa.catalogue.pictures import picture_url, problem_of_name
-from vqa.foundation.files import whole_file
+from vqa.catalogue.pictures import picture_id, picture_url, problem_of_name
+from vqa.foundation.files import content_hash, whole_file
 from vqa.foundation.seeded import rank_of
 from vqa.pages.page import page
 from vqa.pairs.pair import Pair
+from vqa.pairs.question_types import question_type_of
 from vqa.pairs.verdicts import VERDICTS, Verdict
+from vqa.validation.review_files import Conflict
 from vqa.validation.screening import Rejected
 
 _Item = TypeVar("_Item")
@@ -46,13 +48,15 @@ def write_review_page(
     verdicts: Sequence[Verdict],
     testimony_of: Callable[[int], Sequence[str]],
     rejected: Sequence[Rejected],
+    conflicts: Sequence[Conflict],
     path_of: Callable[[str], Path],
     count: int,
     seed: int,
 ) -> None:
     """The page: a sample of the kept pairs by verdict and type, and of the rejected by reason.
 
-    The disputed come first; `testimony_of`: sentences on what was said of a kept pair, by its number.
+    The disputed come first; `testimony_of`: sentences on what was said of a kept pair, by its number;
+    `conflicts`: the pairs on which reviewers differ, all of them.
     """
     numbers = stratified(
         range(len(kept)),
@@ -65,6 +69,7 @@ def write_review_page(
     sample = [kept[number] for number in numbers]
     refused = stratified(rejected, attrgetter("reason"), lambda reject: _identity(reject.pair), count, seed)
     shown = {pair.image_name for pair in sample} | {reject.pair.image_name for reject in refused}
+    shown |= {conflict.key[0] for conflict in conflicts}
     urls = {name: picture_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
     listed = "".join(_identity(pair) for pair in [*sample, *(reject.pair for reject in refused)])
     data = {
@@ -78,10 +83,20 @@ def write_review_page(
             _shown(reject.pair, reject.reason) | {"reason": reject.reason, "detail": reject.detail}
             for reject in refused
         ],
+        "conflicts": list(map(_in_conflict, conflicts)),
         "pictures": {name: url for name, url in urls.items() if url},
+        "image_ids": {name: picture_id(content_hash(path_of(name))) for name, url in urls.items() if url},
     }
     with whole_file(path) as file:
         file.write(page("review.html", {"data": data}))
+
+
+def _in_conflict(conflict: Conflict) -> dict[str, Any]:
+    """The pair, what each reviewer says of it, and the list that it was decided on from."""
+    image_name, question, _ = conflict.key
+    kind = question_type_of(question)
+    shown = _shown(Pair(image_name, question, conflict.answer, kind), kind)
+    return shown | {"testimony": conflict.said, "list": "kept" if conflict.was_kept else "rejected"}
 
 
 def _identity(pair: Pair) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from vqa.catalogue.pictures import Picture, problem_of_name
 from vqa.foundation.seeded import rank_of
+from vqa.pairs.missing_values import is_missing, spreadsheet_kind
 from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import hidden_topic_of
@@ -41,6 +42,7 @@ class Candidate:
     answer: str
     said: str  # the answer as it came, or as a person corrected it
     is_reviewed: bool  # a person accepted or corrected it
+    also_right: tuple[str, ...] = ()  # as they came with the row, or as persons added them
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def _bad_image_name(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _empty_question(candidate: Candidate, limits: Validate) -> str | None:
+    if is_missing(candidate.pair.question):
+        return f"{candidate.pair.question!r} is no question"
     return None if candidate.question else "no question"
 
 
@@ -108,7 +112,18 @@ def _answer_is_fragment(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _no_information(candidate: Candidate, limits: Validate) -> str | None:
-    return f"{candidate.pair.answer!r} is no answer" if candidate.answer in limits.no_answers else None
+    is_none = is_missing(candidate.said) or candidate.answer in limits.no_answers
+    return f"{candidate.said!r} is no answer" if is_none else None
+
+
+def _spreadsheet_value(candidate: Candidate, limits: Validate) -> str | None:
+    """A spreadsheet's date was a fraction or a range, its TRUE perhaps a word: nobody can tell any more."""
+    kind = spreadsheet_kind(candidate.said)
+    return (
+        f"{candidate.said!r} is a spreadsheet's {kind.replace('_', ' ')}; what stood there is lost"
+        if kind
+        else None
+    )
 
 
 def _question_is_fragment(candidate: Candidate, limits: Validate) -> str | None:
@@ -234,9 +249,10 @@ RULES_ON_TEXT = (
     Rule("empty_question", _each(_empty_question), is_hard=True),
     Rule("empty_answer", _each(_empty_answer), is_hard=True),
     Rule("too_many_tokens", _too_many_tokens, is_hard=True),
+    Rule("no_information", _each(_no_information)),
+    Rule("spreadsheet_value", _each(_spreadsheet_value)),
     Rule("not_one_word", _each(_not_one_word)),
     Rule("answer_is_fragment", _each(_answer_is_fragment)),
-    Rule("no_information", _each(_no_information)),
     Rule("question_is_fragment", _each(_question_is_fragment)),
     Rule("not_english", _each(_not_english)),
     Rule("answer_in_question", _each(_answer_in_question)),

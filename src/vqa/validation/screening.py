@@ -39,7 +39,9 @@ def candidates_of(
             continue
         answer = decision.answer if decision else pair.answer
         question_key, answer_key = normal_form(pair.question), normal_form(answer)
-        candidates.append(Candidate(row, pair, question_key, answer_key, answer, decision is not None))
+        also_right = (*pair.also_right, *(decision.also_right if decision else ()))
+        is_reviewed = decision is not None
+        candidates.append(Candidate(row, pair, question_key, answer_key, answer, is_reviewed, also_right))
     return candidates, rejected
 
 
@@ -67,10 +69,17 @@ def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
         replace(
             candidate.pair,
             answer=taught_form(candidate.said),
+            also_right=_further(candidate),
             question_type=candidate.pair.question_type or question_type_of(candidate.pair.question),
         )
         for candidate in candidates
     ]
+
+
+def _further(candidate: Candidate) -> tuple[str, ...]:
+    """The right answers but the first, each once, in the form of the first."""
+    forms = {normal_form(text): taught_form(text) for text in candidate.also_right if normal_form(text)}
+    return tuple(form for key, form in forms.items() if key != candidate.answer)
 
 
 def images_of(candidates: Iterable[Candidate]) -> list[str]:
@@ -83,6 +92,15 @@ def leave_out(pairs: Sequence[Pair], pictures: Mapping[str, str]) -> tuple[list[
     kept = [pair for pair in pairs if pair.image_name not in pictures]
     left = [pair for pair in pairs if pair.image_name in pictures]
     return kept, [Rejected(pair, "links_two_splits", pictures[pair.image_name]) for pair in left]
+
+
+def leave_out_rows(
+    pairs: Sequence[Pair], rows: Mapping[tuple[str, str], str]
+) -> tuple[list[Pair], list[Rejected]]:
+    """As `leave_out`, of single rows by their keys."""
+    kept = [pair for pair in pairs if pair.key not in rows]
+    left = [pair for pair in pairs if pair.key in rows]
+    return kept, [Rejected(pair, "links_two_splits", rows[pair.key]) for pair in left]
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:

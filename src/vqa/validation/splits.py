@@ -9,7 +9,7 @@ move one that was there.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from vqa.catalogue.split_memory import read_splits, record_of
 from vqa.foundation.errors import InputError
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
+from vqa.validation.declared_splits import images_across_splits
 from vqa.validation.groups import Integers, grouped, uncrossed
 from vqa.validation.near_copies import near_copies
 
@@ -63,11 +64,13 @@ def divided(
     draw: Draw,
     memory: Path,
     seen: Container[str] = frozenset(),
+    declared: Mapping[str, str] | None = None,
 ) -> Division:
     """Deal usable `pictures` (by name) out, as `memory` (splits.json) says where it knows one.
 
     `types`: product type by picture name, "" where there is none; `together`: picture names that share a
-    listing; `seen`: ids of pictures that the model was made with, which go to train.
+    listing; `seen`: ids of pictures that the model was made with, which go to train; `declared`: splits by
+    picture name that the pairs themselves state and that hold whatever was dealt before.
 
     Raises:
         InputError: two pictures that belong together are in two splits of `memory`, or a picture that the
@@ -77,8 +80,14 @@ def divided(
     copies = near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits)
     ties = _ties(names, together)
     links = np.concatenate([_links_of(ties, copies.look_of), copies.links])
+    if declared and (crossing := images_across_splits(names, copies.look_of, links, declared)):
+        rest = {name: picture for name, picture in pictures.items() if name not in crossing}
+        division = divided(rest, types, together, draw, memory, seen, declared)
+        return replace(division, left_out=division.left_out | crossing)
     ids = {name: picture_id(pictures[name].sha256) for name in names}
-    before = _remembered(memory, draw)
+    drawn = vars(draw) | ({} if declared is None else {"splits": "column"})
+    stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
+    before = _remembered(memory, drawn) | stated
     known = _known_looks(names, copies.look_of, _old(ids, before, seen), memory)
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
     groups = grouped(links, np.bincount(copies.look_of), known, most)
@@ -91,7 +100,7 @@ def divided(
     _check_no_leak(names, copies.look_of, links, split_of, memory)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
-    record = record_of(vars(draw), before | {ids[name]: split for name, split in split_of.items()})
+    record = record_of(drawn, before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
     counts = len(members), share, groups.cut, copies.pairs, len(ties)
@@ -230,10 +239,10 @@ def _check_unseen(split_of: Mapping[str, str], memory: Path) -> None:
             )
 
 
-def _remembered(memory: Path, draw: Draw) -> dict[str, str]:
+def _remembered(memory: Path, draw: Mapping[str, Any]) -> dict[str, str]:
     """Picture id → split of the same draw; nothing where there is none."""
     of_draw, splits = read_splits(memory) if memory.is_file() else (None, {})
-    return splits if of_draw == vars(draw) else {}
+    return splits if of_draw == draw else {}
 
 
 def pictures_seen(model: Path) -> frozenset[str] | None:

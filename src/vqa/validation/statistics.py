@@ -1,7 +1,7 @@
 """Trusted pairs in numbers: what there is, how evenly, and how far its labels can be trusted."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import sqrt
 from pathlib import Path
@@ -12,6 +12,7 @@ import pandas as pd
 from vqa.catalogue.abo import Listings
 from vqa.foundation.csv_tables import Lines
 from vqa.foundation.files import read_json
+from vqa.pairs.missing_values import spreadsheet_kind
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
@@ -75,6 +76,32 @@ def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
     before = read_json(generation) if generation.is_file() else {}
     of_csv = {"csv": before["lines"]} if "lines" in before else {}
     return of_csv | {"generated": asdict(generated)}
+
+
+def spreadsheet_counts(pairs: Iterable[Pair]) -> dict[str, int]:
+    """Kind of what a spreadsheet made of answers → how many there are among the rows as they came."""
+    return {kind: answers.total() for kind, answers in _spreadsheet_values(pairs).items()}
+
+
+def spreadsheet_sentences(pairs: Iterable[Pair]) -> list[str]:
+    """One sentence on such answers, with an example of each kind; none where there are none."""
+    found = _spreadsheet_values(pairs)
+    shown = [
+        f"{answers.total()} × {kind.replace('_', ' ')} such as {answers.most_common(1)[0][0]!r}"
+        for kind, answers in found.items()
+    ]
+    total = sum(answers.total() for answers in found.values())
+    remedy = "write them anew, with the column formatted as text"
+    return [f"a spreadsheet changed {total} answers ({', '.join(shown)}); {remedy}"] * bool(found)
+
+
+def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
+    """Kind → such answers, and how often each is there."""
+    found: dict[str, Counter[str]] = {}
+    for answer, count in Counter(pair.answer for pair in pairs).items():
+        if kind := spreadsheet_kind(answer):
+            found.setdefault(kind, Counter())[answer] += count
+    return found
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""Splits that a file of pairs states itself, in a column `split` or `fold`: read, kept apart, compared."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vqa.foundation.errors import InputError
+from vqa.foundation.seeded import rank_of
+from vqa.pairs.missing_values import is_missing
+from vqa.pairs.pair import SPLITS, Pair
+from vqa.validation.groups import Integers
+
+_COLUMNS = ("split", "fold", "partition", "subset", "data_split", "dataset_split")
+_SPELLINGS = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# What is held out stays whole: of images that belong together and are of two splits, the first of these keeps
+# its own.
+_HELD_OUT_FIRST = ("test", "val", "train")
+
+
+@dataclass(frozen=True)
+class DeclaredSplits:
+    """What a file says of its own splits."""
+
+    column: str  # "" where none names them
+    of_row: list[str]  # split of each pair; "" where its cell is empty
+    of_image: dict[str, str]  # by image name: that of its rows which is held out first
+
+
+def read_declared_splits(pairs: Sequence[Pair]) -> DeclaredSplits:
+    """The splits that the pairs' own column names."""
+    column = _split_column(pairs)
+    of_row = [_SPELLINGS.get(_cell(pair, column).lower(), "") for pair in pairs] if column else []
+    of_image: dict[str, str] = {}
+    for pair, split in zip(pairs, of_row, strict=False):
+        before = of_image.get(pair.image_name, split)
+        if split:
+            of_image[pair.image_name] = min(before or split, split, key=_HELD_OUT_FIRST.index)
+    return DeclaredSplits(column, of_row, of_image)
+
+
+def check_declared_splits(source: str, pairs: Sequence[Pair], declared: DeclaredSplits) -> None:
+    """The pairs name splits that can be kept.
+
+    Raises:
+        InputError: there is no such column, or a cell of it is no split.
+    """
+    if not declared.column:
+        columns = ", ".join(_COLUMNS)
+        raise InputError(
+            f"params.yaml: validate.splits is column, but {source} has no column that names splits "
+            f"({columns}); add one, or set validate.splits to draw"
+        )
+    for number, (pair, split) in enumerate(zip(pairs, declared.of_row, strict=True), start=1):
+        cell = _cell(pair, declared.column)
+        if cell and not split and not is_missing(cell):
+            raise InputError(
+                f"{source}, row {number}: {declared.column} is {cell!r}; write train, val or test, or set "
+                "validate.splits to draw in params.yaml"
+            )
+
+
+def unused_sentences(
+    source: str, declared: DeclaredSplits, pairs: Sequence[Pair], split_of: Mapping[tuple[str, str], str]
+) -> list[str]:
+    """One sentence on a column of splits that is not used, and on what that comes to; none without one.
+
+    `split_of`: where each kept pair is, by its key.
+    """
+    if not declared.column:
+        return []
+    if not any(declared.of_row):
+        values = list(dict.fromkeys(_cell(pair, declared.column) for pair in pairs))[:3]
+        return [
+            f"{source} has a column {declared.column}, which is not used: {', '.join(values)} are no splits"
+        ]
+    trained_on = pairs_trained_on(declared, pairs, split_of)
+    return [
+        f"{source} has a column {declared.column}, which is not used: {trained_on} of its "
+        f"{declared.of_row.count('test')} test pairs are trained on; set validate.splits to column to "
+        "keep them out"
+    ]
+
+
+def pairs_trained_on(
+    declared: DeclaredSplits, pairs: Sequence[Pair], split_of: Mapping[tuple[str, str], str]
+) -> int:
+    """How many pairs that their file holds out for test are in train."""
+    if not declared.column:
+        return 0
+    rows = zip(pairs, declared.of_row, strict=True)
+    return sum(split == "test" and split_of.get(pair.key) == "train" for pair, split in rows)
+
+
+def rows_across_splits(pairs: Sequence[Pair], declared: DeclaredSplits) -> dict[tuple[str, str], str]:
+    """Rows that state another split than their image gets, by their key, each with the reason."""
+    return {
+        pair.key: f"declared {split}, but another row declares its image {declared.of_image[pair.image_name]}"
+        for pair, split in zip(pairs, declared.of_row, strict=True)
+        if split and split != declared.of_image[pair.image_name]
+    }
+
+
+def draw_val(
+    of_image: Mapping[str, str], group_of: Mapping[str, str], share: float, seed: int
+) -> dict[str, str]:
+    """The splits by image, with about `share` of the train images in val: whole groups, by a seeded draw.
+
+    For a file that names train and test alone. More images move none that was there.
+    """
+    drawn = {group: int(rank_of(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
+    return {
+        name: "val" if split == "train" and drawn.get(group_of.get(name, ""), False) else split
+        for name, split in of_image.items()
+    }
+
+
+def images_across_splits(
+    names: Sequence[str], look_of: Integers, links: Integers, declared: Mapping[str, str]
+) -> dict[str, str]:
+    """Images to leave out so that no link joins two declared splits, each with the reason.
+
+    Args:
+        names: of the images.
+        look_of: [images] the look that each has.
+        links: [links, 3] pairs of looks, as `near_copies` gives them.
+    """
+    looks = dict(zip(names, look_of.tolist(), strict=True))
+    left_out: dict[str, str] = {}
+    for rank, held_out in enumerate(_HELD_OUT_FIRST):
+        own = {looks[name] for name in names if declared.get(name) == held_out and name not in left_out}
+        near = set(own)
+        for one, other in links[:, :2].tolist():
+            near |= {other} if one in own else {one} if other in own else set()
+        for name in names:
+            if declared.get(name) in _HELD_OUT_FIRST[rank + 1 :] and looks[name] in near:
+                reason = f"declared {declared[name]}, but linked to an image declared {held_out}"
+                left_out.setdefault(name, reason)
+    return left_out
+
+
+def _split_column(pairs: Sequence[Pair]) -> str:
+    """The column that names splits; where several could, the first that holds only splits."""
+    names = dict.fromkeys(name for pair in pairs[:1000] for name, _ in pair.extra)
+    likely = [name for name in names if re.sub(r"[\W_]+", "_", name.lower()).strip("_") in _COLUMNS]
+    counted = [Counter(_SPELLINGS.get(_cell(pair, name).lower()) for pair in pairs) for name in likely]
+    known = [sum(counts[split] for split in SPLITS) for counts in counted]
+    return max(zip(known, likely, strict=True), key=lambda entry: entry[0], default=(0, ""))[1]
+
+
+def _cell(pair: Pair, column: str) -> str:
+    return next((cell.strip() for name, cell in pair.extra if name == column), "")

@@ -1,0 +1,84 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from vqa.foundation.errors import InputError
+from vqa.pairs.multiple_choice import answer_with_option_texts
+from vqa.pairs.pair import Pair
+
+COLORS = ("red", "blue", "gold", "dark green")
+PATH = Path("pairs.csv")
+
+
+def ask(
+    answer: str, options: Sequence[str] = COLORS, columns: str = "option_a option_b option_c option_d"
+) -> Pair:
+    return Pair("a.jpg", "What color is it?", answer, extra=tuple(zip(columns.split(), options, strict=True)))
+
+
+def in_a_cell(answer: str, cell: str, column: str = "options") -> Pair:
+    return Pair("a.jpg", "What color is it?", answer, extra=((column, cell),))
+
+
+def answers(*pairs: Pair) -> list[str]:
+    return [pair.answer for pair in answer_with_option_texts(PATH, pairs)[0]]
+
+
+@pytest.mark.parametrize("said", ["C", "c", "(C)", "c.", "Option C", "option_c"])
+@pytest.mark.parametrize(
+    "columns", ["option_a option_b option_c option_d", "A B C D", "choice1 choice2 choice3 choice4"]
+)
+def test_a_letter_is_the_text_of_its_option(said: str, columns: str) -> None:
+    pairs, sentence = answer_with_option_texts(PATH, [ask(said, columns=columns), ask("a", columns=columns)])
+    assert [pair.answer for pair in pairs] == ["gold", "red"]
+    assert sentence.startswith(
+        f"2 answers are letters: the text of the option in {columns.split(maxsplit=1)[0]} to"
+    )
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '["red", "blue", "gold", "dark green"]',
+        "['red', 'blue', 'gold', 'dark green']",
+        "['red' 'blue' 'gold' 'dark green']",  # as numpy writes it
+        "red|blue|gold|dark green",
+        "red; blue; gold; dark green",
+        "red, blue, gold, dark green",
+    ],
+)
+def test_options_may_be_a_list_in_a_cell(cell: str) -> None:
+    assert answers(in_a_cell("D", cell), in_a_cell("b", cell)) == ["dark green", "blue"]
+
+
+def test_numbers_count_from_where_the_file_tells() -> None:
+    assert answers(ask("0"), ask("3")) == ["red", "dark green"]
+    assert answers(ask("1"), ask("4")) == ["red", "dark green"]
+    with pytest.raises(InputError, match=r"row 1: answer '1' may be counted as .* from 0 or as .* from 1"):
+        answers(ask("1"), ask("3"))
+    with pytest.raises(InputError, match=r"row \d: answer '\d' points at none of its 4 options"):
+        answers(ask("0"), ask("4"))
+
+
+def test_answers_that_are_the_options_texts_stay() -> None:
+    numbers = ("2", "1", "3", "a")
+    given = [ask("gold"), ask("2", numbers), ask("a", numbers)]
+    assert answer_with_option_texts(PATH, given) == (given, "")
+    assert answers(ask("B"), ask("2", numbers), ask("gold")) == ["blue", "2", "gold"]
+    with pytest.raises(InputError, match="row 3: answer 'a' is the text of one option and points at another"):
+        answers(ask("B"), ask("2", numbers), ask("a", numbers))
+
+
+def test_a_letter_beyond_the_options_is_refused_by_row() -> None:
+    with pytest.raises(InputError, match=r"pairs\.csv, row 2: answer 'E' points at none of its 4 options"):
+        answers(ask("B"), ask("E"))
+    with pytest.raises(InputError, match="row 2: answer 'D' points at none of its 3 options"):
+        answers(ask("B"), ask("D", ("red", "blue", "gold", "")))
+
+
+def test_files_without_options_stay_as_they_are() -> None:
+    letter = Pair("a.jpg", "What letter is shown?", "B", extra=(("asin", "B1"), ("choice", "x"), ("A", "y")))
+    assert answer_with_option_texts(PATH, [letter]) == ([letter], "")
+    assert re.match("B", answers(Pair("a.jpg", "Which?", "B", extra=(("options", ""),)))[0])
