@@ -74,6 +74,7 @@ def run() -> None:
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
     write_vocabulary(VOCABULARY, by_split["train"])
+    write_vocabulary(VOCABULARY, by_split["train"])
     metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     protection = statistics.leak_protection(division, usable, listings, seen)
