@@ -26,6 +26,7 @@ from vqa.catalogue.stamp import unchanged_tree
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
+from vqa.foundation.hand_edits import hand_edits_kept
 from vqa.pairs.pair import write_pairs
 from vqa.settings import load_settings
 
@@ -34,6 +35,7 @@ LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
 METRICS = Path("metrics/generate.json")
 
 
+@hand_edits_kept([GENERATED], "corrections belong into data/review, or into a CSV of yours (docs/pairs.md)")
 def run(
     preview: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="ask about N pictures and project the bill")

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -40,10 +40,29 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
             if len(found) % _CHUNK == 0:
                 file.flush()
     pictures = {name: found.get(name) or known[hashes[name]] for name in image_names}
-    distinct = {picture.sha256: picture for picture in pictures.values() if picture.sha256}
+    names_of: dict[str, list[str]] = {}
+    for name, picture in pictures.items():
+        if picture.sha256:
+            names_of.setdefault(picture.sha256, []).append(name)
     with whole_file(memory) as whole:
-        whole.writelines(_line(distinct[key]) for key in sorted(distinct))
+        whole.writelines(_line(pictures[names[0]], names) for _, names in sorted(names_of.items()))
     return pictures
+
+
+def contents_before(memory: Path) -> dict[str, str]:
+    """Picture name → SHA-256 of its file in the run that wrote `memory`; nothing where there was none."""
+    return {
+        name: entry.get("sha256", "") for entry in whole_values(memory) for name in entry.get("names", ())
+    }
+
+
+def changed_images(before: Mapping[str, str], pictures: Mapping[str, Picture]) -> list[str]:
+    """Names whose files are there now as before, with another content."""
+    return [
+        name
+        for name, picture in pictures.items()
+        if picture.sha256 and before.get(name, picture.sha256) != picture.sha256
+    ]
 
 
 def image_id(root: Path, image_name: str) -> str:
@@ -67,8 +86,10 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
         yield from pool.map(inspect, paths, chunksize=_CHUNK)
 
 
-def _line(picture: Picture) -> str:
-    return json.dumps({**asdict(picture), "decoder": DECODER}, ensure_ascii=False) + "\n"
+def _line(picture: Picture, names: Sequence[str] = ()) -> str:
+    """`names`: what the picture is called, once all are known."""
+    called = {"names": sorted(names)} if names else {}
+    return json.dumps({**asdict(picture), "decoder": DECODER, **called}, ensure_ascii=False) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[Picture]:
@@ -77,6 +98,7 @@ def _remembered(memory: Path) -> Iterator[Picture]:
         try:
             if entry.pop("decoder") != DECODER:
                 continue
+            entry.pop("names", None)
             picture = Picture(**entry)
         except (TypeError, KeyError):  # another version's line
             continue

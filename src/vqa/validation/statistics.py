@@ -11,11 +11,13 @@ import pandas as pd
 
 from vqa.catalogue.abo import Listings
 from vqa.foundation.csv_tables import Lines
+from vqa.foundation.errors import named_first
 from vqa.foundation.files import read_json
 from vqa.pairs.missing_values import spreadsheet_kind
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
+from vqa.validation.screening import Rejected
 from vqa.validation.splits import Division
 
 _YES_NO = ["yes", "no"]
@@ -102,6 +104,31 @@ def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
         if kind := spreadsheet_kind(answer):
             found.setdefault(kind, Counter())[answer] += count
     return found
+
+
+def changed_image_sentences(
+    changed: Sequence[str], pairs: Iterable[Pair], decisions: Iterable[tuple[str, str, str]]
+) -> list[str]:
+    """One sentence on images that have another content than in the run before, under labels and decisions
+    that may have been made for that one; none where none has. `decisions`: their keys.
+    """
+    names = set(changed)
+    labels = sum(pair.image_name in names for pair in pairs)
+    decided = sum(key[0] in names for key in decisions)
+    return [
+        f"{len(names)} images have changed since the last run ({named_first(sorted(names))}): {labels} pairs "
+        f"and {decided} decisions on them may be of the images before; look at them again, or delete them"
+    ] * bool(names)
+
+
+def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
+    """One sentence on pairs whose image is not there: where it was looked for, and what brings it there."""
+    missing = [reject for reject in rejected if reject.reason == "image_missing"]
+    return [
+        f"{len(missing)} pairs name images that are not there (the first: {missing[0].detail}); python src "
+        "import pairs.csv --images FOLDER brings yours to where they are looked for"
+        for _ in missing[:1]
+    ]
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
