@@ -18,7 +18,7 @@ from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features
 from vqa.vlm.shared_look import added_to_scores, branches, shared_rows
-from vqa.vlm.token_rows import only_at, pair_rows, prompt_rows
+from vqa.vlm.token_rows import make_states_contiguous, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import Tokens, end_token_id
 
 # What is cached: Q-Former rows [32, 768] (opt-2.7b), or the ViT's [257, 1408] for adapters in the Q-Former.
@@ -104,6 +104,7 @@ class AnswerModel(LiveHalf):
     ) -> None:
         queries = QueryTransformer(model) if level == "vit" else None
         super().__init__(model.language_model, model.language_projection, queries, device)
+        make_states_contiguous(model.get_output_embeddings())
         self.tokens = Tokens(processor.tokenizer, model.config, prompt)
         self.is_encoder_decoder = self.tokens.is_encoder_decoder
         self.shares_looks = not self.is_encoder_decoder  # T5's encoder lets image tokens see the question

@@ -19,7 +19,7 @@ from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features, Look
 from vqa.vlm.prompts import TILED, PromptTokens
-from vqa.vlm.token_rows import IGNORED, only_at, pair_rows, prompt_rows
+from vqa.vlm.token_rows import IGNORED, make_states_contiguous, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import end_token_id
 
 
@@ -142,6 +142,7 @@ class AnswerModel(LiveHalf):
         is_cut = is_cut_before_projector(config)
         projector = getattr(inner, str(parts.projector)) if is_cut else nn.Identity()
         super().__init__(getattr(inner, parts.language), projector, None, device)
+        make_states_contiguous(model.get_output_embeddings())
         self.whole = model.to(device)
         self.tokens: PromptTokens = tokens
         self.frozen_dtype = model.dtype
