@@ -58,9 +58,17 @@ class SeamWords(PromptTokens):
         return ""
 
 
+class RandomSeam(seam.AnswerModel):
+    """Whose texts are their ids: the toy's tokenizer has words for few."""
+
+    def _decoded(self, sequences: Tensor) -> list[str]:
+        return [str(row.tolist()) for row in sequences]
+
+
 def _ids(text: str, count: int) -> list[int]:
     drawn = random.Random(text)
-    return [drawn.randrange(5, 30000) for _ in range(count)]
+    # Beyond the toy tokenizer's, so that none is an image token.
+    return [drawn.randrange(2000, 30000) for _ in range(count)]
 
 
 def random_blip2(name: str, layers: int | None, device: torch.device, dtype: torch.dtype) -> AnswerModel:
@@ -87,7 +95,7 @@ def random_seam(name: str, layers: int | None, device: torch.device, dtype: torc
         delattr(model.model, part)
     model.generation_config.eos_token_id = toy.generation_config.eos_token_id
     tokens = SeamWords(processor.tokenizer, config, "{question}", processor.chat_template)
-    return seam.AnswerModel(model, tokens, device)
+    return RandomSeam(model, tokens, device)
 
 
 def _drawn(build: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -118,7 +126,7 @@ def random_features(model: LiveHalf, images: int) -> Features:
     family, width = config.model_type, config.get_text_config().hidden_size
     if seam.is_cut_before_projector(config):
         width = config.vision_config.hidden_size
-    rows, grid = 576, ()
+    rows, grid = 576, tuple[int, ...]()
     if family in TILED:
         rows, grid = 17 * 64, (4, 4)  # each tile 64 rows, and the whole image
     elif family == "qwen2_5_vl":

@@ -132,7 +132,7 @@ def texts_for(
     again. `label` names the progress bar.
     """
     rank, world = rank_and_world()
-    batches = _batches(pairs, decoding.batch_size, model.shares_looks)
+    batches = _batches(pairs, decoding.batch_size, model.shares_prefix)
     done = _kept(unfinished, batches) if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
     mine = [number for number in range(len(batches)) if number not in done][rank::world]
