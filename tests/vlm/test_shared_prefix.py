@@ -245,3 +245,14 @@ def test_a_picture_is_read_once_for_all_its_questions(
             sum(read) == features.asked == 4
         )  # the second picture's questions are divided among two batches
     assert together == texts_for(pairs, features, answers, Decoding(1, 5), "")
+
+
+def test_images_that_nobody_asks_about_change_no_answer(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, CPU)
+    features = seen(4, "qformer")
+    for of in ([2], [0, 0, 2, 2, 2]):
+        questions = [QUESTIONS[i % 4] for i in range(len(of))]
+        said = answers.texts(questions, features, 6, pictures=of)
+        assert said == answers.texts(questions, features[of], 6)

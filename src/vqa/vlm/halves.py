@@ -17,7 +17,7 @@ from torch.nn import functional
 from vqa.foundation.errors import InputError
 from vqa.vlm.adapter_files import Places
 from vqa.vlm.answer_tree import AnswerTree
-from vqa.vlm.looks import Features
+from vqa.vlm.looks import Features, chosen
 from vqa.vlm.shared_prefix import Prefix, shared_rows
 from vqa.vlm.token_rows import IGNORED, at_least
 
@@ -241,7 +241,9 @@ class LiveHalf(nn.Module, ABC):
         for question in questions:
             if problem := self.tokens.too_long(question, max_new_tokens):
                 raise InputError(f"{question[:80]!r}: {problem}; shorten it")
-        of = range(len(questions)) if pictures is None else pictures
+        of: Sequence[int] = range(len(questions)) if pictures is None else pictures
+        if len(used := sorted(set(of))) < len(features):  # nobody asks about the others
+            features, of = chosen(features, used), [used.index(image) for image in of]
         with self._precision():
             begun, repeated = self._begun(questions, features, of, max_new_tokens, options["num_beams"])
             if vocabulary:
