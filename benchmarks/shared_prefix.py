@@ -16,6 +16,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +87,33 @@ class Bench:
         optimizer.step()
         optimizer.zero_grad()
 
-    def once(self, batch: Mapping[str, Any]) -> tuple[float, dict[str, Tensor], float]:
-        """Loss, gradients by name, and MB kept for the backward pass."""
+    def once(self, batch: Mapping[str, Any]) -> "Once":
         self.model.zero_grad()
+        start = clock(self.model.device)
         with kept(self.model) as storages:
             loss = float(self.backward(batch))
+        seconds = clock(self.model.device) - start
         named = {n: p.grad.clone() for n, p in self.model.named_parameters() if p.grad is not None}
         self.model.zero_grad()
-        return loss, named, sum(storages.values()) / 1e6
+        return Once(loss, named, sum(storages.values()) / 1e6, seconds)
+
+
+@dataclass(frozen=True)
+class Once:
+    """A step's loss, its gradients by name, MB kept for the backward pass, and seconds."""
+
+    loss: float
+    gradients: dict[str, Tensor]
+    megabytes: float
+    seconds: float
+
+
+def clock(device: torch.device) -> float:
+    """On a CPU the time of this process."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 class kept:  # noqa: N801 – a context, read like a function
@@ -122,48 +142,46 @@ class kept:  # noqa: N801 – a context, read like a function
 
 
 def seconds_of(
-    work: Callable[[str], Any], rounds: int, device: torch.device, is_warm: bool = False
-) -> dict[str, float]:
-    """The fastest round of each way, in turns, after one that warms up."""
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    work: Callable[[str], Any], rounds: int, device: torch.device
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """The fastest round of each way, in turns, and what it made."""
     taken: dict[str, list[float]] = {way: [] for way in WAYS}
-    for turn in range(rounds if is_warm else rounds + 1):
+    made: dict[str, Any] = {}
+    for _ in range(rounds):
         for way in WAYS:
-            start = clock()
-            work(way)
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            if is_warm or turn:
-                taken[way].append(clock() - start)
-    return {way: min(seconds) for way, seconds in taken.items()}
+            start = clock(device)
+            made[way] = work(way)
+            taken[way].append(clock(device) - start)
+    return {way: min(seconds) for way, seconds in taken.items()}, made
 
 
 def row_of(name: str, layers: int, images: int, rounds: int, device: torch.device) -> list[str]:
     model = live_half(name, layers, device).eval().requires_grad_(False)
     bench = Bench(model, images)
-    answering = seconds_of(bench.answer, rounds, device)
-    is_same = bench.answer(WAYS[0]) == bench.answer(WAYS[1])
+    answering, said = seconds_of(bench.answer, rounds + 1, device)
     add_adapter(model, name)
     batches = {way: bench.batch(way) for way in WAYS}
     model.eval()  # dropout would draw anew
-    (loss, alone, alone_mb), (other, shared, shared_mb) = (bench.once(batches[way]) for way in WAYS)
-    largest = max(float(g.abs().max()) for g in alone.values())
-    gradient = max(float((shared[n] - g).abs().max()) for n, g in alone.items()) / largest
-    model.train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-6)
-    learning = seconds_of(lambda way: bench.step(batches[way], optimizer), rounds, device, is_warm=True)
+    alone, shared = (bench.once(batches[way]) for way in WAYS)
+    largest = max(float(g.abs().max()) for g in alone.gradients.values())
+    gradient = max(float((shared.gradients[n] - g).abs().max()) for n, g in alone.gradients.items()) / largest
+    learning = {WAYS[0]: alone.seconds, WAYS[1]: shared.seconds}
+    if rounds:
+        model.train()
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-6)
+        learning, _ = seconds_of(lambda way: bench.step(batches[way], optimizer), rounds, device)
     fewer = batches[WAYS[0]]["input_ids"].numel() / batches[WAYS[1]]["input_ids"].numel()
     return [
         name,
         f"{fewer:.2f} ×",
         *(f"{learning[way]:.3g} s" for way in WAYS),
         f"{learning[WAYS[0]] / learning[WAYS[1]]:.2f} ×",
-        f"{alone_mb:,.0f} → {shared_mb:,.0f} MB",
-        f"{abs(loss - other):.1g}",
+        f"{alone.megabytes:,.0f} → {shared.megabytes:,.0f} MB",
+        f"{abs(alone.loss - shared.loss):.1g}",
         f"{gradient:.1g}",
         *(f"{answering[way]:.3g} s" for way in WAYS),
         f"{answering[WAYS[0]] / answering[WAYS[1]]:.2f} ×",
-        "yes" if is_same else "no",
+        "yes" if said[WAYS[0]] == said[WAYS[1]] else "no",
     ]
 
 
@@ -173,7 +191,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--layers", type=int, default=2, help="of the language model, at most")
     parser.add_argument("--images", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0: the step that compares is timed, cold")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
