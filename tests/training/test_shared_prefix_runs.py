@@ -28,7 +28,7 @@ def prepared(project: Project, family: str, folder: Path, **changes: Any) -> Non
     project(
         model={"name": str(folder)},
         lora={"r": 4, "dropout": 0.0},
-        train=settings | {"pairs_together": 4, "images": 12} | changes,
+        train=settings | {"questions_per_prefix": 4, "images": 12} | changes,
     )
     for stage in (generate, validate, verify, cache_features):
         stage.run()

@@ -291,7 +291,9 @@ def test_attention_without_a_mask_of_four_axes_is_refused_by_name() -> None:
 def test_paligemma_and_t5_are_refused_by_name(images: list[Image.Image]) -> None:
     encoder, model = halves(*toy_seam("paligemma"))
     features = features_of(encoder, images[:1])
-    with pytest.raises(InputError, match=r"paligemma's prompt sees its image, and .*pairs_together to 1"):
+    with pytest.raises(
+        InputError, match=r"paligemma's prompt sees its image, and .*questions_per_prefix to 1"
+    ):
         model.shared_batch(ASKED[:2], SAID[:2], [0, 0], features)
     t5 = toy_model("t5", toy_processor()).language_model
     assert "t5's encoder lets image tokens see the question" in sharing_refusal(t5)

@@ -117,7 +117,7 @@ class LiveHalf(nn.Module, ABC):
         if self.sharing_refusal:
             raise InputError(
                 f"the pairs of an image cannot share its prefix: {self.sharing_refusal}; set "
-                "train.pairs_together to 1"
+                "train.questions_per_prefix to 1"
             )
         prefixes, texts = self._split_prompts(questions, images, features)
         said = [self._answer_ids(answer) for answer in answers]
