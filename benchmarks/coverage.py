@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 import numpy as np
 from scipy.stats import binomtest
 
-from vqa.evaluation.bootstrap import Columns, Floats
 from vqa.evaluation.markdown import table
 from vqa.pairs.pair import Pair
+from vqa.stats.bootstrap import Columns, Floats
 
 DRAWS = 500
 WITHIN = 0.3  # correlation of answers within a group

@@ -107,8 +107,8 @@ def text_only() -> str:
 
 
 def bootstrap() -> str:
-    from vqa.evaluation.bootstrap import Columns
     from vqa.pairs.pair import read_pairs
+    from vqa.stats.bootstrap import Columns
 
     test, rng = read_pairs(Path("data/vqa/test.csv")), np.random.default_rng(0)
     columns = Columns(test)

@@ -127,8 +127,8 @@ def witnesses(pictures: int) -> tuple[float, str]:
 
 def bootstrap(pictures: int) -> tuple[float, str]:
     """A quarter of the pictures held out, 2.5 pairs each; the columns of six systems and seven types."""
-    from vqa.evaluation.bootstrap import Columns
     from vqa.pairs.pair import Pair
+    from vqa.stats.bootstrap import Columns
 
     held_out, rng = pictures // 4, np.random.default_rng(0)
     pairs = [Pair(f"{i * 2 // 5:08x}.jpg", "", "") for i in range(held_out * 5 // 2)]

@@ -2,6 +2,7 @@
 
     python benchmarks/reruns.py                                   # the last 25 commits, dvc.yaml as it is
     python benchmarks/reruns.py --until e4566de --before e4566de  # those before it, against its dvc.yaml too
+    python benchmarks/reruns.py --until ea79374 --retrained       # which would have trained again
 
 A commit makes a stage stale when it changes a file that the stage's deps name or hold; settings and data
 count for nothing here. Files that have moved since are looked up where they are now, by git's renames: of
@@ -13,7 +14,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
 from tabulate import tabulate
 
 Deps = Mapping[str, list[str]]  # stage → the code that it depends on
@@ -24,7 +25,7 @@ def git(*arguments: str) -> str:
 
 
 def code_deps(dvc_yaml: str) -> Deps:
-    stages = yaml.safe_load(dvc_yaml)["stages"]
+    stages = YAML(typ="safe").load(dvc_yaml)["stages"]
     return {name: [dep for dep in stage["deps"] if dep.startswith("src/")] for name, stage in stages.items()}
 
 
@@ -65,15 +66,34 @@ def table(commits: list[str], before: Deps | None, after: Deps) -> str:
     return tabulate(rows, ["stage", *earlier, "code deps", "stale"], tablefmt="github", missingval="–")
 
 
+def retrained(commits: list[str], after: Deps) -> str:
+    """Of each commit that changes a stage's code, the newest first: by which files train would be stale."""
+    rows, code = [], [dep for deps in after.values() for dep in deps]
+    for commit in commits:
+        renames = renames_since(commit)
+        files = [where_now(file, renames) for file in changed_by(commit)]
+        if not is_stale(code, files):
+            continue
+        guilty = [file.removeprefix("src/") for file in files if is_stale(after["train"], [file])]
+        subject = git("log", "-1", "--format=%s", commit).strip()
+        rows.append([commit[:7], subject, ", ".join(guilty) or "no"])
+    head = ["commit", "changes code", "trains again by"]
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--commits", type=int, default=25, metavar="N")
     parser.add_argument("--until", default="HEAD", metavar="REV", help="the last of the commits")
     parser.add_argument("--before", metavar="REV", help="also by this commit's dvc.yaml")
+    parser.add_argument("--retrained", action="store_true", help="a line a commit, of the train stage")
     given = parser.parse_args()
     commits = git("rev-list", "--no-merges", f"--max-count={given.commits}", given.until).split()
     before = code_deps(git("show", f"{given.before}:dvc.yaml")) if given.before else None
     after = code_deps(Path("dvc.yaml").read_text(encoding="utf-8"))
+    if given.retrained:
+        print(retrained(commits, after))
+        return
     print(f"{len(commits)} commits until {given.until}:\n")
     print(table(commits, before, after))
 

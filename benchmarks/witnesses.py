@@ -40,7 +40,6 @@ import yaml
 import verify
 from gemini_server import Behaviour, GeminiServer, Response, answer
 from vqa.catalogue.abo import image_path
-from vqa.evaluation.bootstrap import Columns
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.json_lines import whole_values
@@ -50,6 +49,7 @@ from vqa.pairs.pair import SPLITS, Pair, read_pairs, write_pairs
 from vqa.pairs.predictions import read_texts
 from vqa.pairs.verdicts import DISPUTED, UNKNOWN
 from vqa.settings import load_settings
+from vqa.stats.bootstrap import Columns
 from vqa.verification.catalogue import of_root
 from vqa.verification.hearing import heard
 from vqa.verification.meanings import MEANINGS, Meanings

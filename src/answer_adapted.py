@@ -3,10 +3,10 @@
     python src/answer_adapted.py
     torchrun --nproc-per-node 8 src/answer_adapted.py      # or params.yaml: run.launcher
 
-In: data/vqa/{train,test}.csv, data/features, models/adapter/best, the model. Out:
-data/predictions/{lora,blind,wrong_image,picture_alone}.csv: the adapted model with the picture, with features
-zeroed, with those of a picture of another group (seeded), and with the picture but no question. The model is
-loaded once; killed, the next run goes on.
+In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features,
+models/adapter/best, the model. Out: data/predictions/{lora,blind,wrong_image,picture_alone}.csv: the adapted
+model with the picture, with features zeroed, with those of a picture of another group (seeded), and with the
+picture but no question. The model is loaded once; killed, the next run goes on.
 """
 
 import sys
@@ -18,6 +18,7 @@ from vqa.foundation.durable import durable_folder
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of
 from vqa.foundation.unfinished import Unfinished, held
+from vqa.pairs.answer_vocabulary import read_vocabulary
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
@@ -28,17 +29,17 @@ from vqa.vlm.generation import (
     Decoding,
     Features,
     Swapped,
-    allowed_answers,
     pictures_of_other_groups,
     texts_for,
     unasked,
 )
 from vqa.vlm.pretrained import Pretrained
 
-TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
+TEST, VOCABULARY = Path("data/vqa/test.csv"), Path("data/vqa/answer_vocabulary")
 FEATURES = Path("data/features")
 ADAPTER = Path("models/adapter/best")
 SEED = 0  # of the pictures that stand for others
+NEUTRAL = ("decoding.batch_size",)  # decides no answer, so it makes nothing stale
 OUTS = {
     "lora": Path("data/predictions/lora.csv"),
     "blind": Path("data/predictions/blind.csv"),
@@ -60,7 +61,7 @@ def run() -> None:
         settings.decoding.batch_size,
         settings.decoding.max_new_tokens,
         settings.decoding.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
+        read_vocabulary(VOCABULARY, settings.decoding.constrained),
     )
     others = pictures_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:
@@ -70,7 +71,7 @@ def run() -> None:
         "adapter": version_of(ADAPTER),
         "prompt": settings.model.prompt,
         "pairs": [sha256_of(TEST), store.key],
-        "decoding": decoding,
+        "decoding": decoding.decisive(),
         "others": others,
     }
     views: dict[str, Features] = {"lora": store, "blind": Blinded(store)}

@@ -3,9 +3,10 @@
     python src/answer_base.py
     torchrun --nproc-per-node 8 src/answer_base.py      # or params.yaml: run.launcher
 
-In: data/vqa/{train,test}.csv, data/features, the model. Out: data/predictions/baseline.csv. A stage of its
-own, so that another adapter never answers with the base model again. Killed, the next run continues.
-Published weights are first asked three known questions (`vqa.inference.known_answers`).
+In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features, the model.
+Out: data/predictions/baseline.csv. A stage of its own, so that another adapter never answers with the base
+model again. Killed, the next run continues. Published weights are first asked three known questions
+(`vqa.inference.known_answers`).
 """
 
 from pathlib import Path
@@ -17,15 +18,17 @@ from vqa.foundation.errors import run_command
 from vqa.foundation.files import sha256_of
 from vqa.foundation.unfinished import Unfinished, held
 from vqa.inference.known_answers import check_known_answers
+from vqa.pairs.answer_vocabulary import read_vocabulary
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.vlm.generation import Decoding, allowed_answers, texts_for
+from vqa.vlm.generation import Decoding, texts_for
 from vqa.vlm.pretrained import Pretrained
 
-TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
+TEST, VOCABULARY = Path("data/vqa/test.csv"), Path("data/vqa/answer_vocabulary")
 FEATURES = Path("data/features")
 OUT = Path("data/predictions/baseline.csv")
+NEUTRAL = ("decoding.batch_size",)  # decides no answer, so it makes nothing stale
 
 
 def run() -> None:
@@ -40,13 +43,13 @@ def run() -> None:
         settings.decoding.batch_size,
         settings.decoding.max_new_tokens,
         settings.decoding.num_beams,
-        allowed_answers(read_pairs(TRAIN), settings.decoding.constrained),
+        read_vocabulary(VOCABULARY, settings.decoding.constrained),
     )
     run_of = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "prompt": settings.model.prompt,
         "pairs": [sha256_of(TEST), store.key],
-        "decoding": decoding,
+        "decoding": decoding.decisive(),
     }
     unfinished = Unfinished(durable_folder("answers"), run_of)
 

@@ -47,7 +47,8 @@ def run() -> None:
     can_merge = settings.model.quantization == "none"
     speeds = speeds_of(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)
     write_json(METRICS, speeds)
-    print(f"adapted answers come at {speeds['ratio']:.2f} times the base model's speed ({METRICS})")
+    spread = f"[{speeds['ratio_low']:.2f}, {speeds['ratio_high']:.2f}]"
+    print(f"adapted answers come at {speeds['ratio']:.2f} {spread} times the base model's speed ({METRICS})")
 
 
 if __name__ == "__main__":

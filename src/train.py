@@ -11,6 +11,7 @@ its last checkpoint and ends with the same weights.
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
 FEATURES, OUT = Path("data/features"), Path("models/adapter")
 METRICS, PLOTS = Path("metrics/train.json"), Path("metrics/plots/train")
+# Settings that decide no weight: a killed run goes on with others, and they make nothing stale.
+NEUTRAL = (
+    "train.eval_batch_size",  # of how many questions are answered at once no answer depends
+    "train.checkpoint_steps",
+    "train.checkpoint_minutes",
+)
 
 
 def run() -> None:
@@ -115,10 +122,11 @@ def _run(
 ) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
+    decisive = {key: value for key, value in asdict(settings.train).items() if f"train.{key}" not in NEUTRAL}
     return {
         "inputs": {str(p): sha256_of(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
-        "settings": [str(settings.lora), str(settings.train)],
+        "settings": [asdict(settings.lora), decisive],
         "start": start and version_of(start),
         "validation": [settings.evaluate.scorer, settings.decoding.max_new_tokens],
         "world": rank_and_world()[1],

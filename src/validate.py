@@ -4,9 +4,9 @@
 
 In: data/vqa/generated.csv, the pictures at data.root, what people decided in data/review/*.csv, and from
 metrics/generate.json what became of the lines of generate.csv. Out: data/vqa/{train,val,test,rejected}.csv,
-metrics/data.json, and two files that the next run builds on: pictures.jsonl
-(each file is decoded once) and splits.json (in git: no picture ever moves to another split). Costs about
-1 ms a new picture and 60 µs a pair.
+answer_vocabulary/true.csv (the training answers), metrics/data.json, and two files that the next run builds
+on: pictures.jsonl (each file is decoded once) and splits.json (in git: no picture ever moves to another
+split). Costs about 1 ms a new picture and 60 µs a pair.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
 from vqa.foundation.hand_edits import hand_edits_kept
+from vqa.pairs.answer_vocabulary import write_vocabulary
 from vqa.pairs.enough import too_few
 from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
@@ -38,6 +39,7 @@ DECISIONS = Path("data/review")
 OUT = Path("data/vqa")
 SPLIT_FILES = {name: OUT / f"{name}.csv" for name in SPLITS}
 REJECTED = OUT / "rejected.csv"
+VOCABULARY = OUT / "answer_vocabulary/true.csv"
 PICTURES = OUT / "pictures.jsonl"
 MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
@@ -75,6 +77,7 @@ def run() -> None:
 
     for name, of_split in by_split.items():
         write_pairs(SPLIT_FILES[name], of_split)
+    write_vocabulary(VOCABULARY, by_split["train"])
     metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     protection = statistics.leak_protection(division, usable, listings, seen)

@@ -1,8 +1,10 @@
 """What a stage's code really uses, read from its syntax tree: local modules, params, paths."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from vqa.settings import Settings
 
@@ -37,8 +39,10 @@ def local_modules(file: Path) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
-def params_read(file: Path) -> set[str]:
-    """`settings.block.key` in the stage file as block.key, and a block passed whole as block."""
+def params_read(file: Path, neutral: Sequence[str] = ()) -> set[str]:
+    """`settings.block.key` in the stage file as block.key, and a block passed whole as block; without keys of
+    `neutral`, but then all others of a block that is passed whole.
+    """
     blocks = {field.name: field.type for field in fields(Settings)}
     used: set[str] = set()
     inner: set[int] = set()
@@ -50,7 +54,11 @@ def params_read(file: Path) -> set[str]:
             inner.add(id(child))
         assert is_dataclass(blocks[chain[1]]), f"settings.{chain[1]} is no block"
         used.add(".".join(chain[1:3]))
-    return {key for key in used if "." not in key or key.split(".")[0] not in used}
+    found = {key for key in used if "." not in key or key.split(".")[0] not in used}
+    for block in {key.split(".")[0] for key in neutral} & found:
+        of_block: Any = blocks[block]
+        found = (found - {block}) | {f"{block}.{field.name}" for field in fields(of_block)}
+    return found - set(neutral)
 
 
 def _chain(node: ast.AST) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from vqa.experiments.grid import Grid, Value
 from vqa.experiments.record import Record, Run
 from vqa.experiments.results import Difference, Result, Study
-from vqa.experiments.seeds import Bits
+from vqa.stats.seeds import Bits
 
 GRID = Grid("rank", "What does rank give?", {"lora.r": [2, 8], "lora.targets": [["attention"], ["mlp"]]})
 

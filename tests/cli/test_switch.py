@@ -41,7 +41,7 @@ def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() ->
     assert changed_lines() == [
         "  images: 200                # pictures to draw; none where data.root points elsewhere",
         "  epochs: 1",
-        "  images: 16                 # test pictures answered end to end to measure speed",
+        "  images: 4                  # test pictures answered end to end to measure speed; 64 on a GPU",
         "  bootstrap_draws: 1000",
     ]
     assert len(PARAMS.read_text().splitlines()) == len(COMMITTED.splitlines())

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vqa.evaluation.comparison import differences, judgement, summary
-from vqa.evaluation.exact import difference_interval
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
+from vqa.stats.exact import difference_interval
 
 PAIRS = [
     Pair("a", "What color?", "Red", "color"),

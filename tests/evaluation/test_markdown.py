@@ -123,4 +123,7 @@ def test_sentences_say_their_numbers() -> None:
         "gets 50.0% with LoRA where blip2-tiny gets 75.0%: it does not replace it."
     )
     assert replacement_sentence(high, high).endswith("it can replace it.")
-    assert "merged 0.97 × the base" in speed_sentence({"ratio": 0.974, "unmerged_to_merged": 0.7})
+    speed = {"ratio": 0.974, "ratio_low": 0.9, "ratio_high": 1.84}
+    speed |= {"unmerged_to_merged": 0.7, "unmerged_to_merged_low": 0.6, "unmerged_to_merged_high": 0.8}
+    assert "merged 0.97 [0.90, 1.84] × the base" in speed_sentence(speed)
+    assert "without its spread" in speed_sentence({"ratio": 1.84, "unmerged_to_merged": 0.7})

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from conftest import ROOT
 from vqa.foundation.errors import InputError
 from vqa.foundation.unfinished import folder_of_run, held
 from vqa.pairs.pair import read_pairs
-from vqa.settings import load_settings
+from vqa.settings import Train, load_settings
 from vqa.training.batches import Shuffled, any_order, like_lengths, like_pictures, pairs_of_images
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
@@ -79,6 +80,50 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     assert plotted() == plots
     assert len({row[0] for row in plots["loss.tsv"]}) == len(plots["loss.tsv"])
     assert not WORK.exists()
+
+
+def test_a_run_killed_while_it_validates_goes_on_with_fewer_pairs_at_once_to_the_same_weights(
+    project: Project,
+) -> None:
+    """As the sentence about memory advises; checkpoints may come at other steps, too."""
+    changes: dict[str, Any] = {"epochs": 2, "checkpoint_steps": 7, "eval_steps": 20}
+    cached(project, train=changes)
+    run("train")
+    undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
+    metrics = trained_metrics() | {"final_loss": None}
+    Path("models/adapter").rename("models/undisturbed")
+
+    killed_at("train", r"validation: +[1-9](?s:.*)validation: +0(?s:.*)validation: +[1-9]")
+    (work,) = WORK.iterdir()
+    project(train=changes | {"eval_batch_size": 3, "checkpoint_steps": 11}, lora={"r": 4})
+    assert re.search(rf"continuing from \S*{work}/checkpoint-", run("train"))
+    assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
+    # The last loss is a mean since the log before it, and every checkpoint logs.
+    assert trained_metrics() | {"final_loss": None} == metrics
+
+
+OTHER_VALUES: dict[str, Any] = {
+    "images": 7,
+    "blind": True,
+    "group_by_length": True,
+    "schedule": "cosine",
+    "warmup_share": 0.1,
+    "eval_steps": 5,
+    "patience": 2,
+}
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(Train)])
+def test_every_key_of_train_makes_another_run_but_those_that_decide_no_weight(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "sha256_of", lambda _: "")
+    settings, identity = load_settings(ROOT / "params.yaml"), {"fingerprint": "", "dtype": "float32"}
+    value: Any = OTHER_VALUES.get(key) or getattr(settings.train, key) * 2 + 1
+    other = replace(settings, train=replace(settings.train, questions_per_prefix=1))
+    changed = replace(other, train=replace(other.train, **{key: value}))
+    runs = [folder_of_run(tmp_path, train._run(of, identity, "", None)) for of in (other, changed)]
+    assert (runs[0] == runs[1]) == (f"train.{key}" in train.NEUTRAL)
 
 
 def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: Path) -> None:

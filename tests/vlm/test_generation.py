@@ -118,16 +118,25 @@ def test_swapped_features_are_the_other_picture_s() -> None:
     assert torch.equal(Swapped(Random(), other).rows(["0.jpg", "1.jpg"]), Random().rows(["1.jpg", "0.jpg"]))
 
 
-def test_what_a_killed_run_kept_is_used_only_for_the_very_batch_it_answered(
+def test_what_a_killed_run_kept_is_used_for_its_pairs_whatever_the_batch_size(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
 ) -> None:
     answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
     kept = Unfinished(tmp_path, {})
     expected = texts_for(PAIRS, Random(), answers, Decoding(3, 5), "", kept)
     first, (numbers, _) = next(iter(kept.read().items()))
+    kept = Unfinished(tmp_path / "killed", {})
     kept.add(first, [numbers, ["kept"] * len(numbers)])
-    found = texts_for(PAIRS, Random(), answers, Decoding(3, 5), "", kept)
-    assert [i for i, text in enumerate(found) if text == "kept"] == sorted(numbers)
-    kept.add(first, [numbers[::-1], ["of another order"] * len(numbers)])
-    kept.add(first + 1, ["of a version that kept no numbers"])
+    found = texts_for(PAIRS, Random(), answers, Decoding(2, 5), "", kept)
+    assert found == ["kept" if i in numbers else expected[i] for i in range(len(PAIRS))]
+    assert Decoding(3, 5).decisive() == Decoding(2, 5).decisive() != Decoding(3, 6).decisive()
+
+
+def test_what_another_version_kept_without_numbers_is_answered_again(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"))
+    kept = Unfinished(tmp_path, {})
+    kept.add(0, ["of a version that kept no numbers"])
+    expected = texts_for(PAIRS, Random(), answers, Decoding(3, 5), "")
     assert texts_for(PAIRS, Random(), answers, Decoding(3, 5), "", kept) == expected

@@ -38,7 +38,6 @@ from vqa.experiments.record import (
 )
 from vqa.experiments.report import markdown, shown
 from vqa.experiments.results import Study, results_of
-from vqa.experiments.seeds import Bits
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
@@ -46,6 +45,7 @@ from vqa.pages.page import page
 from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
 from vqa.pairs.predictions import is_right
 from vqa.settings import PARAMS, load_settings
+from vqa.stats.seeds import Bits
 
 REPORTS = Path("reports")
 EXPERIMENTS = Path("experiments")

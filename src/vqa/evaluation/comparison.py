@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.evaluation.bootstrap import Columns, Interval, Kind
-from vqa.evaluation.exact import holm
 from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
+from vqa.stats.bootstrap import Columns, Interval, Kind
+from vqa.stats.exact import holm
 
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
 _LEVEL = 0.05

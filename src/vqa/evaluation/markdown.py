@@ -162,12 +162,20 @@ def smallest_sentence(metrics: dict[str, Any]) -> str:
 
 
 def speed_sentence(speed: dict[str, Any]) -> str:
-    """What the adapter costs in speed, every model giving answers of equal length."""
+    """What the adapter costs in speed, every model giving answers of equal length; with its spread."""
+    if "ratio_low" not in speed:
+        return "Speed was measured by an earlier version, without its spread: dvc repro measure_speed."
+    merged, beside = (_with_spread(speed, name) for name in ("ratio", "unmerged_to_merged"))
     return (
-        f"Speed, pictures in and answers out: adapted and merged {speed['ratio']:.2f} × the base model's "
-        "(the technical report: 0.97), the adapter left beside the weights "
-        f"{speed['unmerged_to_merged']:.2f} × the merged."
+        f"Speed, pictures in and answers out: adapted and merged {merged} × the base model's (the technical "
+        f"report: 0.97), the adapter left beside the weights {beside} × the merged; in brackets the slowest "
+        "and the fastest round."
     )
+
+
+def _with_spread(speed: Mapping[str, float], name: str) -> str:
+    low, high = (speed[f"{name}_{end}"] for end in ("low", "high"))
+    return f"{speed[name]:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def points(difference: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from vqa.experiments.grid import Value
-from vqa.experiments.seeds import Bits
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_object, write_json
 from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
 from vqa.pairs.predictions import is_right
+from vqa.stats.seeds import Bits
 
 Key = tuple[str, str]  # of a question: image and question
 

@@ -11,11 +11,9 @@ from tabulate import tabulate
 from vqa.experiments.grid import in_words, label
 from vqa.experiments.record import Record
 from vqa.experiments.results import Interval, Result, Study, best_under, within_noise
-from vqa.experiments.seeds import (
-    FEWEST_GROUPS,
-    FEWEST_QUESTIONS,
+from vqa.stats.bootstrap import FEWEST_GROUPS, FEWEST_QUESTIONS, Floats
+from vqa.stats.seeds import (
     Bits,
-    Floats,
     agreement,
     honest_differences,
     known_interval,

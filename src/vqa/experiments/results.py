@@ -9,7 +9,8 @@ import numpy as np
 
 from vqa.experiments.grid import SEED, Grid, Value
 from vqa.experiments.record import Record, Run
-from vqa.experiments.seeds import Bits, Floats, honest_differences, known_interval
+from vqa.stats.bootstrap import Floats
+from vqa.stats.seeds import Bits, honest_differences, known_interval
 
 Interval = tuple[float, float] | None  # None: of too few questions or groups
 

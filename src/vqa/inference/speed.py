@@ -1,5 +1,6 @@
 """How fast a model turns pictures and questions into answers: base, adapter merged, adapter beside."""
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,7 @@ from vqa.vlm.generation import distinct
 from vqa.vlm.halves import FrozenHalf, LiveHalf
 from vqa.vlm.looks import Features, Look, together
 
-_ROUNDS = 5  # after one that warms up; the fastest counts, since other work only ever adds time
+_ROUNDS = 5  # after one that warms up; for speeds the fastest counts, since other work only ever adds time
 
 
 def pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -80,7 +81,7 @@ class Work:
 
 def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str, Any]:
     """`baseline`, `lora` (merged where `can_merge`) and `unmerged`, end to end and from cached features,
-    and their ratios.
+    in the fastest round, and their ratios over the rounds: the median, the lowest and the highest.
 
     All three are states of one model, so that one language model is in memory, and take turns, so that none
     has the quieter moments.
@@ -91,8 +92,10 @@ def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str
         "unmerged": nullcontext,
     }
     seen = work.features()
-    whole = _fastest(states, lambda: work.answer(work.features()), "from files")
-    cached = _fastest(states, lambda: work.answer(seen), "from features")
+    rounds = _rounds(states, lambda: work.answer(work.features()), "from files")
+    whole = {state: min(seconds) for state, seconds in rounds.items()}
+    of_cached = _rounds(states, lambda: work.answer(seen), "from features")
+    cached = {state: min(seconds) for state, seconds in of_cached.items()}
     speeds = {
         state: {
             "images_per_second": round(len(work.names) / whole[state], 2),
@@ -101,17 +104,21 @@ def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str
         }
         for state in states
     }
-    ratios = {
-        "ratio": round(whole["baseline"] / whole["lora"], 3),
-        "unmerged_to_merged": round(whole["lora"] / whole["unmerged"], 3),
-    }
-    return speeds | ratios
+    ratios = _ratio("ratio", rounds["baseline"], rounds["lora"])
+    return speeds | ratios | _ratio("unmerged_to_merged", rounds["lora"], rounds["unmerged"])
 
 
-def _fastest(
+def _ratio(name: str, seconds: Sequence[float], others: Sequence[float]) -> dict[str, float]:
+    """How many times as fast the others are, round by round: on a busy machine the rounds lie far apart."""
+    ratios = [a / b for a, b in zip(seconds, others, strict=True)]
+    found = {"": statistics.median(ratios), "_low": min(ratios), "_high": max(ratios)}
+    return {f"{name}{end}": round(ratio, 3) for end, ratio in found.items()}
+
+
+def _rounds(
     states: Mapping[str, Callable[[], AbstractContextManager[None]]], work: Callable[[], None], label: str
-) -> dict[str, float]:
-    """Seconds of the fastest round in each state."""
+) -> dict[str, list[float]]:
+    """Seconds of each round in each state, the one that warms up left out."""
     seconds: dict[str, list[float]] = {state: [] for state in states}
     with progress_bar((1 + _ROUNDS) * len(states), "round", label) as progress:
         for _ in range(1 + _ROUNDS):
@@ -121,4 +128,4 @@ def _fastest(
                     work()
                     seconds[state].append(time.perf_counter() - start)
                 progress.update()
-    return {state: min(of_state[1:]) for state, of_state in seconds.items()}
+    return {state: of_state[1:] for state, of_state in seconds.items()}

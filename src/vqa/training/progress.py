@@ -137,6 +137,7 @@ class MinutesBetweenCheckpoints(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._last = self._now()
+        state.save_steps = int(args.save_steps)  # a checkpoint brings those of the run that wrote it
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -110,10 +110,9 @@ class Decoding:
     answers: tuple[str, ...] = ()
     batch_key: str = "decoding.batch_size"
 
-
-def allowed_answers(train: Sequence[Pair], is_constrained: bool) -> tuple[str, ...]:
-    """The training answers when only they may be said; else none."""
-    return tuple(sorted({pair.answer for pair in train})) if is_constrained else ()
+    def decisive(self) -> dict[str, Any]:
+        """What decides an answer, which how many are given at once does not."""
+        return {"max_new_tokens": self.max_new_tokens, "num_beams": self.num_beams, "answers": self.answers}
 
 
 def texts_for(
@@ -128,17 +127,19 @@ def texts_for(
     gets all.
 
     A picture's questions are batched together, so that it is read once, and long ones with long ones. Batches
-    are the same on any number of processes and after a kill: those that `unfinished` has are not answered
-    again. `label` names the progress bar.
+    are the same on any number of processes and after a kill: pairs that `unfinished` has, from batches of
+    whatever size, are not answered again. `label` names the progress bar.
     """
     rank, world = rank_and_world()
-    batches = _batches(pairs, decoding.batch_size, model.shares_looks)
-    done = _kept(unfinished, batches) if unfinished else {}
+    done = _kept(unfinished, len(pairs)) if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
-    mine = [number for number in range(len(batches)) if number not in done][rank::world]
+    cut = _batches(pairs, decoding.batch_size, model.shares_prefix)
+    left = ([i for i in batch if i not in done] for batch in cut)
+    batches = {batch[0]: batch for batch in left if batch}  # by its first pair
+    mine = list(batches)[rank::world]
     vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
     said: dict[int, list[str]] = {}
-    kept = sum(len(batches[number]) for number in done)
+    kept = len(done)
     share = sum(len(batches[number]) for number in mine)
     with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
         for number in mine:
@@ -147,11 +148,9 @@ def texts_for(
             if unfinished:
                 unfinished.add(number, [batches[number], said[number]])
             progress.update(len(batch))
-    texts = [""] * len(pairs)
-    for number, of_batch in itertools.chain(done.items(), *(found.items() for found in gathered(said))):
-        for i, text in zip(batches[number], of_batch, strict=True):
-            texts[i] = text
-    return texts
+    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(said)):
+        done |= zip(batches[number], of_batch, strict=True)
+    return [done[i] for i in range(len(pairs))]
 
 
 def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
@@ -163,10 +162,11 @@ def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
     return [Pair(name, "", "") for name in names], pictures
 
 
-def _kept(unfinished: Unfinished, batches: Sequence[Sequence[int]]) -> dict[int, list[str]]:
-    """Batch → its texts, of an earlier run that made the same batch; another version may have made others."""
-    entries = {number: entry for number, entry in unfinished.read().items() if number < len(batches)}
-    return {number: entry[1] for number, entry in entries.items() if entry[0] == batches[number]}
+def _kept(unfinished: Unfinished, pairs: int) -> dict[int, str]:
+    """Number of a pair → its text, of an earlier run; none where another version left other entries."""
+    entries = [entry for entry in unfinished.read().values() if isinstance(entry[0], list)]
+    found = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
+    return found if all(i < pairs for i in found) else {}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:

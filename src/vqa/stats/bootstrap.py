@@ -7,21 +7,21 @@ evals with fewer than a few hundred datapoints"): there the interval is exact, f
 tell as much if each group spoke with one voice (Kish 1965, "Survey sampling"). That errs on the wide side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.evaluation.exact import difference_interval, difference_p, share_interval
 from vqa.pairs.pair import Pair
+from vqa.stats.exact import difference_interval, difference_p, share_interval
 
 Floats = NDArray[np.float64]
 # A share of right answers; what that share gains, from values −1, 0 and 1; any other mean.
 Kind = Literal["share", "gain", "mean"]
 
-_FEWEST_QUESTIONS, _FEWEST_GROUPS, _FEWEST_EVENTFUL = 30, 20, 10
+FEWEST_QUESTIONS, FEWEST_GROUPS, _FEWEST_EVENTFUL = 30, 20, 10
 _DRAWS_AT_ONCE = 500
 _CELLS_AT_ONCE = 2_000_000  # draws × groups, twice 8 bytes each
 _SEEN_IN_FOUR_OF_FIVE = 1.96 + 0.84  # standard errors (Bloom 1995, Evaluation Review 19(5))
@@ -81,17 +81,26 @@ class Columns:
         """Of every column."""
         sums = np.stack([column.sums for column in self._columns], axis=1)  # [groups, columns]
         sizes = np.stack([column.sizes for column in self._columns], axis=1)
-        at_once = min(_DRAWS_AT_ONCE, max(1, _CELLS_AT_ONCE // len(sums)))
-        rng = np.random.default_rng(seed)
-        blocks = [min(at_once, draws - start) for start in range(0, draws, at_once)]
-        means = np.concatenate([_drawn_means(rng, count, sums, sizes) for count in blocks])
+        weights = group_weights(np.random.default_rng(seed), draws, len(sums))
+        means = np.concatenate([_drawn_means(block, sums, sizes) for block in weights])
         return [_interval(column, drawn) for column, drawn in zip(self._columns, means.T, strict=True)]
 
 
-def _drawn_means(rng: np.random.Generator, draws: int, sums: Floats, sizes: Floats) -> Floats:
-    """Each column's mean in each draw `[draws, columns]`."""
-    groups = len(sums)
-    weights = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(float)
+def group_weights(rng: np.random.Generator, draws: int, groups: int) -> Iterator[Floats]:
+    """How often each group is drawn in each draw, some draws at a time, `[draws of the block, groups]`."""
+    at_once = min(_DRAWS_AT_ONCE, max(1, _CELLS_AT_ONCE // groups))
+    for start in range(0, draws, at_once):
+        size = min(at_once, draws - start)
+        yield rng.multinomial(groups, np.full(groups, 1 / groups), size=size).astype(float)
+
+
+def is_enough(questions: int, groups: int) -> bool:
+    """Whether there is enough to redraw (Bowyer et al., ICML 2025)."""
+    return questions >= FEWEST_QUESTIONS and groups >= FEWEST_GROUPS
+
+
+def _drawn_means(weights: Floats, sums: Floats, sizes: Floats) -> Floats:
+    """Each column's mean in each draw `[draws, columns]`; `weights` `[draws, groups]`."""
     with np.errstate(invalid="ignore"):  # a type that a draw left out has no mean there
         means: Floats = (weights @ sums) / (weights @ sizes)
     return means
@@ -101,18 +110,14 @@ def _interval(column: _Column, drawn: Floats) -> Interval:
     """Of a column and its means in the draws `[draws]`."""
     questions, groups = int(column.sizes.sum()), int((column.sizes > 0).sum())
     drawn = drawn[np.isfinite(drawn)]
-    smallest = round(_SEEN_IN_FOUR_OF_FIVE * float(drawn.std()), 4) if groups >= _FEWEST_GROUPS else None
-    if column.kind != "mean" and (_is_small(questions, groups) or column.eventful < _FEWEST_EVENTFUL):
+    smallest = round(_SEEN_IN_FOUR_OF_FIVE * float(drawn.std()), 4) if groups >= FEWEST_GROUPS else None
+    if column.kind != "mean" and (not is_enough(questions, groups) or column.eventful < _FEWEST_EVENTFUL):
         bounds, p = _exact(column)
         return Interval(_rounded(*bounds), p, questions, groups, is_exact=True, smallest=smallest)
     least = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = None if column.kind == "share" else min(1.0, 2 * (float(least) + 1) / (len(drawn) + 1))
-    ci95 = None if _is_small(questions, groups) else _rounded(*np.percentile(drawn, [2.5, 97.5]))
+    ci95 = _rounded(*np.percentile(drawn, [2.5, 97.5])) if is_enough(questions, groups) else None
     return Interval(ci95, p, questions, groups, is_exact=False, smallest=smallest)
-
-
-def _is_small(questions: int, groups: int) -> bool:
-    return questions < _FEWEST_QUESTIONS or groups < _FEWEST_GROUPS
 
 
 def _exact(column: _Column) -> tuple[tuple[float, float], float | None]:

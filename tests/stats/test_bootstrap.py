@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from vqa.evaluation.bootstrap import Columns, Floats, Interval, Kind
 from vqa.pairs.pair import Pair
+from vqa.stats.bootstrap import Columns, Floats, Interval, Kind
 
 
 def pairs(*image_names: str) -> list[Pair]:

@@ -9,19 +9,17 @@ benchmarks".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bartlett, studentized_range
+from scipy.stats import bartlett, tukey_hsd
 
-Floats = NDArray[np.float64]
+from vqa.stats.bootstrap import Floats, group_weights, is_enough
+
 Bits = NDArray[np.bool_]
 
 DRAWS = 10_000
-FEWEST_QUESTIONS, FEWEST_GROUPS = 30, 20  # as evaluation.bootstrap has it: fewer are not redrawn
-_DRAWS_AT_ONCE = 500
 UNLIKE = 0.01  # below this probability settings' seeds do not spread alike
 
 
@@ -52,9 +50,8 @@ def interval(
 def known_interval(
     ours: Bits | Floats, sizes: Sequence[int], theirs: Bits | None = None
 ) -> tuple[float, float] | None:
-    """`interval`, where there are questions and groups enough to redraw (Bowyer et al. 2025, ICML)."""
-    enough = sum(sizes) >= FEWEST_QUESTIONS and len(sizes) >= FEWEST_GROUPS
-    return interval(ours, sizes, theirs) if enough else None
+    """`interval`, where there are questions and groups enough to redraw."""
+    return interval(ours, sizes, theirs) if is_enough(sum(sizes), len(sizes)) else None
 
 
 def _drawn_means(
@@ -76,11 +73,9 @@ def _drawn_means(
     draw_groups, draw_seeds = np.random.default_rng(of_groups), np.random.default_rng(of_seeds)
     drawn = max(1, seeds - 1)
     found = []
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        size = min(_DRAWS_AT_ONCE, draws - start)
-        weights = draw_groups.multinomial(groups, np.full(groups, 1 / groups), size=size).astype(float)
+    for weights in group_weights(draw_groups, draws, groups):
         by_seed = (weights @ sums) / (weights @ counts)[:, None]  # [draws, seeds]
-        chosen = draw_seeds.multinomial(drawn, np.full(seeds, 1 / seeds), size=size)
+        chosen = draw_seeds.multinomial(drawn, np.full(seeds, 1 / seeds), size=len(weights))
         found.append((by_seed * chosen).sum(axis=1) / drawn)
     return np.concatenate(found)
 
@@ -115,45 +110,19 @@ def honest_differences(by_setting: Sequence[Sequence[float]]) -> Floats | None:
     breaks the training hides less of what others show.
 
     Returns:
-        `[settings, settings]`, infinite where it needs the spread of a setting of one seed; None without two
-        settings, or without two seeds of any.
+        `[settings, settings]`, infinite where one of the two has one seed, whose spread is not known; None
+        without two settings, or without two seeds of any.
     """
-    deviation = pooled_deviation(by_setting)
-    if deviation is None or len(by_setting) < 2:
+    several = [place for place, values in enumerate(by_setting) if len(values) > 1]
+    if len(by_setting) < 2 or not several:
         return None
-    seeds = np.array(list(map(len, by_setting)), dtype=float)
-    if spread_alike(by_setting):
-        of_means = deviation**2 / seeds
-        freedom: Floats | float = float((seeds - 1).sum())
-    else:
-        of_means = np.array([np.var(v, ddof=1) if len(v) > 1 else np.inf for v in by_setting]) / seeds
-        freedom = _welch_freedom(of_means, seeds)
-    both = of_means[:, None] + of_means
-    reach = _studentized(len(by_setting), np.broadcast_to(freedom, both.shape)) * np.sqrt(both / 2)
-    return np.where(np.isinf(both), np.inf, np.where(both == 0, 0.0, reach))
-
-
-def _studentized(settings: int, freedom: Floats) -> Floats:
-    """Quantile of the studentized range for each `freedom`, which counts as the hundredth below it."""
-    hundredths, back = np.unique(np.floor(100 * freedom + 1e-6).astype(int), return_inverse=True)
-    return np.array([_quantile(settings, int(value)) for value in hundredths])[back].reshape(freedom.shape)
-
-
-@cache
-def _quantile(settings: int, hundredths: int) -> float:
-    return float(studentized_range.ppf(0.95, settings, hundredths / 100))  # takes 15 ms
-
-
-def _welch_freedom(of_means: Floats, seeds: Floats) -> Floats:
-    """Degrees of freedom of each pair whose means vary by `of_means`, `[settings, settings]` (Welch 1938).
-
-    1 where that is not defined, for no seed differs or one is alone.
-    """
-    known = np.where(np.isinf(of_means), 0.0, of_means)
-    squares = known**2 / np.maximum(seeds - 1, 1)
-    both = squares[:, None] + squares
-    with np.errstate(invalid="ignore"):
-        return np.where(both > 0, (known[:, None] + known) ** 2 / np.where(both > 0, both, 1), 1.0)
+    bounds = np.full((len(by_setting), len(by_setting)), np.inf)
+    if len(several) > 1:
+        known = [by_setting[place] for place in several]
+        with np.errstate(divide="ignore", invalid="ignore"):  # of settings whose seeds do not differ at all
+            ends = tukey_hsd(*known, equal_var=spread_alike(known)).confidence_interval()
+        bounds[np.ix_(several, several)] = np.nan_to_num((ends.high - ends.low) / 2, nan=0.0)
+    return bounds
 
 
 @dataclass(frozen=True)
