@@ -17,7 +17,7 @@ from typing import Any
 
 from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.errors import InputError, run_stage
 from vqa.foundation.files import write_json
 from vqa.pairs.answer_vocabulary import write_vocabulary
 from vqa.pairs.enough import too_few
@@ -74,7 +74,6 @@ def run() -> None:
     for name, of_split in by_split.items():
         write_pairs(OUT / f"{name}.csv", of_split)
     write_vocabulary(VOCABULARY, by_split["train"])
-    write_vocabulary(VOCABULARY, by_split["train"])
     metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
     protection = statistics.leak_protection(division, usable, listings, seen)
@@ -110,4 +109,4 @@ def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screen
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)
