@@ -1,6 +1,6 @@
 """Apply files of params/ to the committed params.yaml.
 
-    python src switch blip2-opt-2.7b        # back: git checkout params.yaml
+    python src switch abo blip2-opt-2.7b    # back: git checkout params.yaml
     python src switch photos ci             # of two that change a key the later holds
 
 In: params/<name>.yaml, and params.yaml as committed. Out: params.yaml; `git diff` shows what it changes. The
