@@ -216,8 +216,8 @@ def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -
         f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
         "with others of their product"
     ] * bool(on_none) + [
-        f"no listing of the {listings.read} ties two pictures (by other_image_id, or an item_id that is there "
-        "twice): only their looks keep pictures of one product in one split"
+        f"no listing of the {listings.read} ties two pictures (by other_image_id, or an item_id that is "
+        "there twice): only their looks keep pictures of one product in one split"
     ] * (not is_tied)
 
 
