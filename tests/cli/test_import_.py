@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from vqa.annotators.csv_file import pairs_from
 from vqa.annotators.metadata import pairs_of
 from vqa.catalogue.abo import Product, read_catalogue, read_listings
 from vqa.catalogue.import_record import NamesBefore
-from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 
@@ -378,6 +379,37 @@ def test_pairs_that_call_a_picture_by_the_name_it_had_find_it(cell: str, name: s
     before = NamesBefore(Path("mine"))
     pairs, _ = pairs_from(Path("pairs.csv"), dict, name_of=before.name_for)
     assert [pair.image_name for pair in pairs] == [name]
+
+
+def test_a_csv_of_pairs_brings_its_pictures_to_where_validate_finds_them(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(data={"root": "mine"}, generate={"annotator": "csv", "csv": "pairs.csv"})
+    rng = random.Random(0)
+    for number in range(12):
+        noise = Image.frombytes("RGB", (20, 20), rng.randbytes(1200)).resize((80, 80))
+        Path("photos").mkdir(exist_ok=True)
+        noise.save(f"photos/{number}.png")
+    rows = [[f"{n}.png", f"What color is part {k}?", "red"] for n in range(12) for k in "abc"]
+    columns = ("image_name", "question", "answer")
+    rows.append(["gone.png", "What is it?", "mug"])
+    write_rows(Path("pairs.csv"), columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    generate.run()
+    (Path("mine") / "images/small").mkdir(parents=True)
+    with pytest.raises(InputError):
+        validate.run()
+    reasons = {row["detail"] for row in read_rows(Path("data/vqa/rejected.csv"), ("detail",))}
+    assert (
+        "no file mine/images/small/0./0.png; python src import pairs.csv --images FOLDER --out data/mine "
+        "puts pictures where they are found" in reasons
+    )
+    run(Path("pairs.csv"), Path("photos"), Path("mine"))
+    listings = read_listings(Path("mine"), ["0.jpg"], 20)
+    assert listings is not None
+    assert listings.read == 12  # one for each picture, not for each pair
+    generate.run()
+    validate.run()
+    assert read_json(Path("metrics/data.json"))["rejected"]["image_missing"] == 1
 
 
 def test_generate_says_how_many_pictures_it_found_by_the_name_before(

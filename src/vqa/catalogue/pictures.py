@@ -39,6 +39,10 @@ _INTENT, _BLACK_POINT = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BL
 _MODE_OF_SPACE = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _GREY, _NOT_RGB = ("1", "L", "LA", "La"), ("CMYK", "LAB")
 
+_MISSING_REMEDY = (
+    "; python src import pairs.csv --images FOLDER --out data/mine puts pictures where they are found"
+)
+
 # Pillow warns where we refuse.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -105,7 +109,8 @@ def inspect(path: Path) -> Picture:
         sha256 = hashlib.sha256(content).hexdigest()
         image = decoded(content)
     except ImageError as error:
-        return Picture(sha256, problem=error.reason, detail=error.detail)
+        remedy = _MISSING_REMEDY if error.reason == "image_missing" else ""
+        return Picture(sha256, problem=error.reason, detail=error.detail + remedy)
     grey = image.convert("L")
     values = grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS).tobytes().hex()
     return Picture(sha256, image.width, image.height, _difference_hash(grey), grey=values)

@@ -30,6 +30,7 @@ from vqa.foundation.terminal import progress_bar
 SIDE = 256  # pixels at most, as ABO's small pictures
 _QUALITY = 95  # of JPEG
 _FEW = 64  # pictures for which starting processes does not pay
+_PICTURES = ("picture", "more_pictures", "variant_picture")
 _TEXTS = {  # of a listing → of a row
     "item_name": "name",
     "color": "color",
@@ -190,7 +191,8 @@ def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any
     """A listing for each product.
 
     The first row of several that are one product names the images of all, which keeps them in one split. It
-    alone does, so that an image is on few listings however many rows there are.
+    alone does, so that an image is on few listings however many rows there are. Rows that say nothing but
+    their images, as those of a CSV of pairs, make one listing for each image.
 
     Args:
         unnamed: what the ids of rows without one begin with.
@@ -199,7 +201,12 @@ def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any
     for product in products:
         of_group[product.group] += product.images
     listings = []
+    plain: set[tuple[str, ...]] = set()  # images of rows that say nothing else
     for product in products:
+        if not any(cell for name, cell in product.row.cells.items() if name not in _PICTURES):
+            if tuple(product.images) in plain:
+                continue
+            plain.add(tuple(product.images))
         others = [*product.others, *of_group.pop(product.group, [])]
         listings.append(_listing(product, list(dict.fromkeys(others)), unnamed))
     return listings
