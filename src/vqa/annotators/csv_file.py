@@ -20,9 +20,9 @@ def pairs_from(
 ) -> tuple[list[Pair], Lines]:
     """Every row as it stands, its file's name as the source where it states none; and the file's lines.
 
-    `name_of` makes a name of what a row calls its picture. An answer that points at one of its question's options
-    is the text of that option, and a sentence is printed. `is_reduced`: an answer of several words is cut to the
-    one colour or material in it, as a listing's is.
+    `name_of` makes a name of what a row calls its picture. An answer that points at one of its question's
+    options is the text of that option, and a sentence is printed. `is_reduced`: an answer of several words is
+    cut to the one colour or material in it, as a listing's is.
 
     Raises:
         InputError: see `read_pairs` and `answer_with_option_texts`.
