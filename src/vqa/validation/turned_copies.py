@@ -93,11 +93,11 @@ def _oriented(greys: Greys) -> tuple[Integers, Greys]:
         fits = _fits(across, is_flipped, scale) & _fits(down, is_upside_down, scale)
         fits &= _fits(np.abs(across) - np.abs(down), is_transposed, scale)
         chosen = np.flatnonzero(fits)
-        values = greys[chosen]
-        values = values[:, :, ::-1] if is_flipped else values
-        values = values[:, ::-1] if is_upside_down else values
+        turned = greys[chosen]
+        turned = turned[:, :, ::-1] if is_flipped else turned
+        turned = turned[:, ::-1] if is_upside_down else turned
         owners.append(chosen)
-        oriented.append(values.transpose(0, 2, 1) if is_transposed else values)
+        oriented.append(turned.transpose(0, 2, 1) if is_transposed else turned)
     return np.concatenate(owners), np.concatenate(oriented)
 
 
