@@ -19,7 +19,7 @@ from PIL import Image
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.pictures import ImageError, load_image
 from vqa.catalogue.spreadsheet import Row
-from vqa.foundation.errors import InputError, ignore_interrupts
+from vqa.foundation.errors import InputError, end_at_interrupt
 from vqa.foundation.files import whole
 from vqa.foundation.terminal import progress_bar
 
@@ -73,7 +73,7 @@ def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> It
     if len(listed) < _FEW:
         yield from map(work, listed)
         return
-    with ProcessPoolExecutor(os.cpu_count(), initializer=ignore_interrupts) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=end_at_interrupt) as pool:
         yield from pool.map(work, listed, chunksize=_FEW)
 
 
