@@ -112,7 +112,8 @@ class Rehearsal:
         return self._name in CONFIGS
 
     def _params(self) -> dict[str, Any]:
-        return merged([read_layer(ROOT / "params.yaml"), read_layer(ROOT / f"params/{self._name}.yaml")])
+        files = ("params.yaml", "params/abo.yaml", f"params/{self._name}.yaml")
+        return merged([read_layer(ROOT / file) for file in files])
 
     def _write_weights(self, hub: Path) -> Path:
         if self._has_seam:

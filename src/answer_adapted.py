@@ -15,7 +15,7 @@ from pathlib import Path
 from vqa.features.store import FeatureStore
 from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import run_stage
 from vqa.foundation.files import sha256_of
 from vqa.foundation.unfinished import Unfinished, held
 from vqa.pairs.answer_vocabulary import read_vocabulary
@@ -99,4 +99,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 from vqa.catalogue.stamp import tree_of
 from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import run_stage
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import Unfinished, held
 from vqa.inference.other_models import key_of, refuse_equal_titles, texts_of_other, title_of
@@ -59,4 +59,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

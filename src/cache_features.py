@@ -29,7 +29,7 @@ from vqa.foundation.devices import (
     wait_for_all,
 )
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import run_stage
 from vqa.foundation.files import locked, write_json
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
@@ -89,4 +89,4 @@ def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, comp
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

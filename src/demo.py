@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from vqa.drawn.catalogue import draw_items, write_catalogue
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import run_stage
 from vqa.foundation.files import whole_file
 from vqa.settings import load_settings
 
@@ -32,4 +32,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

@@ -11,7 +11,7 @@ from pathlib import Path
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.stamp import tree_of
 from vqa.foundation.devices import default_device
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import run_stage
 from vqa.foundation.files import write_json
 from vqa.inference.speed import Work, pairs_of_first_images, speeds_of
 from vqa.pairs.pair import read_pairs
@@ -52,4 +52,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

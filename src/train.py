@@ -20,7 +20,7 @@ from transformers import set_seed
 from vqa.features.store import FeatureStore
 from vqa.foundation.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
 from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.errors import InputError, run_stage
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 from vqa.pairs.pair import read_pairs
@@ -134,4 +134,4 @@ def _run(
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

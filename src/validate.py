@@ -17,7 +17,7 @@ from typing import Any
 
 from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
-from vqa.foundation.errors import InputError, run_command
+from vqa.foundation.errors import InputError, run_stage
 from vqa.foundation.files import write_json
 from vqa.foundation.hand_edits import hand_edits_kept
 from vqa.pairs.answer_vocabulary import write_vocabulary
@@ -117,4 +117,4 @@ def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screen
 
 
 if __name__ == "__main__":
-    run_command(run)
+    run_stage(run)

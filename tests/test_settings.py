@@ -119,10 +119,21 @@ def test_ready_made_settings_are_valid_and_hold_only_what_they_change(file: Path
 
 def test_the_published_models_are_run_with_the_same_settings() -> None:
     names = {"blip2-opt-2.7b", "blip2-opt-6.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl"}
-    published = [load_settings(ROOT / "params.yaml", ROOT / f"params/{name}.yaml") for name in sorted(names)]
+    files = [(ROOT / "params/abo.yaml", ROOT / f"params/{name}.yaml") for name in sorted(names)]
+    published = [load_settings(ROOT / "params.yaml", *of_model) for of_model in files]
     assert {settings.model.name for settings in published} == {f"Salesforce/{name}" for name in names}
     assert len({str(replace(settings, model=published[0].model)) for settings in published}) == 1
     assert published[0].train.learning_rate == 1e-4  # the report's
+
+
+def test_no_two_files_of_models_say_the_same_of_the_data() -> None:
+    """One file says which data, each of the others which model: so no two of them can drift."""
+    for file in PRESETS:
+        blocks = set(yaml.safe_load(file.read_text()))
+        if file.stem not in {"abo", "ci", "photos"}:
+            assert blocks <= {"model", "features", "train", "decoding"}, file.name
+    abo = load_settings(ROOT / "params.yaml", ROOT / "params/abo.yaml")
+    assert (abo.data.root, abo.generate.annotator) == (Path("data/abo.yaml"), "gemini")
 
 
 def test_of_two_files_that_change_a_key_the_later_holds_and_the_rest_stays(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ from vqa.settings import load_settings
 from vqa.sizing.published import PUBLISHED
 from vqa.sizing.seam_published import CONFIGS
 
+ABO = ROOT / "params/abo.yaml"
+
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_params_files_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
-    settings = load_settings(ROOT / "params.yaml", path)
+    settings = load_settings(ROOT / "params.yaml", ABO, path)
     assert settings.model.name == f"Salesforce/{name}"
     found = sizes.sizes_of(name, settings)
-    said = path.read_text().split("\ndata:")[0]
+    said = path.read_text().split("\nmodel:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
     assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
 
@@ -26,8 +28,8 @@ def test_params_files_say_what_is_counted(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_params_files_of_the_others_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
-    found = sizes.seam_sizes_of(name, load_settings(ROOT / "params.yaml", path))
-    said = path.read_text().split("\ndata:")[0]
+    found = sizes.seam_sizes_of(name, load_settings(ROOT / "params.yaml", ABO, path))
+    said = path.read_text().split("\nmodel:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
     assert numbers == [f"{number:.1f}" for number in (*sizes.seam_gigabytes(found), found.trainable / 1e6)]
 
@@ -39,7 +41,7 @@ def test_the_pages_tables_are_the_command_s() -> None:
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
-    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ABO, ROOT / "params/blip2-opt-2.7b.yaml")
     fewer = replace(settings, decoding=replace(settings.decoding, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"

@@ -1,5 +1,7 @@
 """Tables and sentences of the README, on numbers that can be counted by hand."""
 
+from typing import Any
+
 from judged import DETAILS, METRICS
 from vqa.evaluation.markdown import (
     blind_sentence,
@@ -91,12 +93,23 @@ def test_both_rules_are_said() -> None:
 
 
 def test_the_format_s_share_is_what_contains_had_already() -> None:
-    assert format_sentence(METRICS) == (
+    assert format_sentence(_gain(METRICS, [0.1, 0.4])) == (
         "Of the +25.0 points, +0.0 remain when a right word anywhere in the text counts; "
         "the rest, 100% of the gain, is answer format."
     )
     lost = {"delta": {"exact_match": {"value": -0.1}, "contains": {"value": 0.0}}}
     assert format_sentence(lost).startswith("The adapter gains nothing")
+
+
+def test_of_a_gain_that_may_be_none_nothing_is_called_format() -> None:
+    assert format_sentence(_gain(METRICS, [-0.139, 0.185])) == (
+        "The gain of +25.0 [-13.9, +18.5] points may be none, so what of it is answer format cannot be said."
+    )
+
+
+def _gain(metrics: dict[str, Any], ci95: list[float]) -> dict[str, Any]:
+    delta = metrics["delta"]
+    return metrics | {"delta": delta | {"exact_match": delta["exact_match"] | {"ci95": ci95}}}
 
 
 def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:

@@ -13,6 +13,19 @@ from conftest import ROOT
 from vqa import INTERRUPTED
 
 STAGE = "run_command(talk)"
+
+
+@pytest.mark.parametrize("stage", ["validate", "demo"])
+def test_a_stage_says_what_it_is_for_and_does_not_run(stage: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / f"src/{stage}.py")]
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert f"python src/{stage}.py" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    other = subprocess.run([*command, "--halp"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert other.returncode == 1
+    assert other.stderr.startswith("error: --halp is not known here")
+
+
 TOOL = "run_command(command_line(__doc__, talk))"
 
 

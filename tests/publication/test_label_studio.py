@@ -131,7 +131,7 @@ def test_a_reviewer_is_named_where_the_export_names_one(changed: Callable[..., P
         (
             "perhaps",
             "pink",
-            "task 3: its decision is perhaps, not one of accept, reject, correct, also right",
+            "task 3: its decision is perhaps, not one of accept, reject, correct",
         ),
     ],
 )

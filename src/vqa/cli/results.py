@@ -26,6 +26,7 @@ from vqa.evaluation.markdown import (
     blind_sentence,
     diff_table,
     format_sentence,
+    points,
     replacement_sentence,
     results_table,
     rules_sentence,
@@ -43,8 +44,8 @@ from vqa.evaluation.witness_tables import (
     verdicts_table,
 )
 from vqa.experiments.last_run import changes, other_files, settings_at_hand, settings_of_run
-from vqa.experiments.record import Record, read_record
-from vqa.experiments.report import over_seeds, seeds_section
+from vqa.experiments.record import Record, exact_matches, questions_of, read_record
+from vqa.experiments.report import change_sentence, over_seeds, seeds_section
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, whole, whole_file
@@ -54,6 +55,7 @@ from vqa.pairs.predictions import read_texts
 from vqa.settings import PARAMS, load_settings
 
 LOCK = Path("dvc.lock")
+TEST = Path("data/vqa/test.csv")
 METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
@@ -91,10 +93,27 @@ def print_table() -> None:
     print(*_heading(metrics), results_table(metrics), format_sentence(metrics), sep="\n")
     if SPEED.is_file():
         print(speed_sentence(read_json(SPEED)))
+    print("", *last_lines(metrics), sep="\n")
+
+
+def last_lines(metrics: dict[str, Any]) -> list[str]:
+    """What came out, what to open, how to ask, what is next."""
+    base, adapted = (metrics[system.key]["exact_match"] for system in (BASE, ADAPTED))
+    gain = points(metrics[TO_BASE.key]["exact_match"])
+    root = load_settings().data.root if PARAMS.is_file() else Path("data/demo")
+    pictures = root.with_suffix("") / "images/small"
+    return [
+        f"came out: exact match {base:.1%} before, {adapted:.1%} with the adapter, {gain} points",
+        "open this: metrics/report.html, every answer with its picture",
+        f'ask so:    python src ask --image {pictures} --question "What color is it?"',
+        "next:      dvc exp run -S lora.r=8 && python src results --diff HEAD; then README.md, Next",
+    ]
 
 
 def print_diff(rev: str) -> None:
-    """Exact match of `rev` and now, and the settings that differ.
+    """Exact match of `rev` and now with the paired interval of its change, and the settings that differ.
+
+    Answers to other test questions are not put beside these.
 
     Raises:
         InputError: there is no such commit or experiment, or it has no metrics.
@@ -105,8 +124,30 @@ def print_diff(rev: str) -> None:
     then = json.loads(committed(METRICS.as_posix(), commit))
     settings = settings_of_run(committed(LOCK.as_posix(), commit))
     changed = changes(settings, settings_of_run(LOCK.read_text(encoding="utf-8")))
-    print(*_heading(metrics), diff_table(then, metrics, rev), sep="\n")
+    print(*_heading(metrics), sep="\n")
+    print(_compared(then, metrics, rev, commit))
     print(f"changed since {rev}: {', '.join(changed) or 'no setting'}")
+
+
+def _compared(then: dict[str, Any], now: dict[str, Any], rev: str, commit: str) -> str:
+    """The table of both, and how sure the adapter's change is; or why they do not stand side by side."""
+    from dvc.exceptions import DvcException  # noqa: PLC0415
+
+    from vqa.experiments.dvc_queue import kept  # noqa: PLC0415
+
+    answers = (ADAPTED.answers or Path()).as_posix()
+    try:
+        test, theirs = kept(TEST.as_posix(), commit), kept(answers, commit)
+    except (DvcException, FileNotFoundError):
+        missing = f"no interval of the change: DVC's cache has no answers of {rev}; dvc fetch brings them"
+        return f"{diff_table(then, now, rev)}\n{missing}"
+    questions, others = (questions_of(text) for text in (TEST.read_text(encoding="utf-8"), test))
+    if questions.keys != others.keys:
+        counts = f"{len(others.keys):,} questions, here {len(questions.keys):,}"
+        return f"{rev} was judged on other test pairs ({counts}), so its numbers do not stand beside these"
+    ours = Path(answers).read_text(encoding="utf-8")
+    before, after = (exact_matches(text, questions, rev) for text in (theirs, ours))
+    return f"{diff_table(then, now, rev)}\n{change_sentence(before, after, list(questions.groups.values()))}"
 
 
 def _judged() -> dict[str, Any]:

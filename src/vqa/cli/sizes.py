@@ -73,7 +73,7 @@ def seam_table(now: Settings) -> list[str]:
 
 def settings_of(name: str, now: Settings) -> Settings:
     """`now` for the model that it names, with the ready-made changes for another."""
-    ready = load_settings(_TOP / PARAMS, _TOP / f"params/{name}.yaml")
+    ready = load_settings(_TOP / PARAMS, *(_TOP / f"params/{file}.yaml" for file in ("abo", name)))
     return now if now.model.name == ready.model.name else ready
 
 

@@ -64,10 +64,12 @@ def run(
     """Run every combination of the grids, or this host's share, that has not run from this commit.
 
     Raises:
-        InputError: a grid or the share is wrong, the project is not committed, or experiments failed.
+        InputError: a grid or the share is wrong, the project is not committed or a shallow clone, or
+            experiments failed or were not recorded.
     """
     combinations = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
     wanted = share_of(combinations, share)
+    dvc_queue.check_not_shallow()
     dvc_queue.check_committed()
     there = dvc_queue.names("HEAD")
     missing = {name: changes for name, changes in wanted.items() if name not in there}
@@ -78,6 +80,11 @@ def run(
         raise InputError(
             f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
             "first; mend it and run this again: what succeeded is kept"
+        )
+    if lost := sorted(missing.keys() - dvc_queue.names("HEAD").keys()):
+        raise InputError(
+            f"{len(lost)} of {len(missing)} experiments ended well and are not recorded, first {lost[0]}; "
+            f"dvc queue logs {lost[0]} and docs/dvc.md say what may have happened"
         )
 
 

@@ -1,6 +1,6 @@
 """Apply files of params/ to the committed params.yaml.
 
-    python src switch blip2-opt-2.7b        # back: git checkout params.yaml
+    python src switch abo blip2-opt-2.7b    # back: git checkout params.yaml
     python src switch photos ci             # of two that change a key the later holds
 
 In: params/<name>.yaml, and params.yaml as committed. Out: params.yaml; `git diff` shows what it changes. The
@@ -13,8 +13,8 @@ import typer
 
 from vqa.foundation.command_line import command_line
 from vqa.foundation.files import whole_file
-from vqa.presets import params_with, preset_paths
-from vqa.settings import PARAMS
+from vqa.presets import missing_data, params_with, preset_paths
+from vqa.settings import PARAMS, load_settings
 
 
 def run(names: Annotated[list[str], typer.Argument(help="of files of params/, without .yaml")]) -> None:
@@ -24,6 +24,8 @@ def run(names: Annotated[list[str], typer.Argument(help="of files of params/, wi
         file.write(text)
     applied = ", ".join(map(str, paths))
     print(f"{PARAMS} has {applied} now; git diff {PARAMS} shows the changes, dvc repro runs them")
+    for sentence in missing_data(load_settings()):
+        print(sentence)
 
 
 app = command_line(__doc__, run)

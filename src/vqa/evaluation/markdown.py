@@ -139,6 +139,10 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     known = 100 * metrics[TO_BASE.key]["contains"]["value"]
     if gain <= 0:
         return "The adapter gains nothing on the base model here, so nothing of it is answer format."
+    low, _ = metrics[TO_BASE.key]["exact_match"]["ci95"]
+    if low <= 0:
+        gained = points(metrics[TO_BASE.key]["exact_match"])
+        return f"The gain of {gained} points may be none, so what of it is answer format cannot be said."
     share = max(0.0, 1 - known / gain)
     return (
         f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "

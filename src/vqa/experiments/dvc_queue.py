@@ -49,6 +49,18 @@ def check_committed() -> None:
         )
 
 
+def check_not_shallow() -> None:
+    """In a shallow clone DVC's queue ends with success and records nothing (3.67.1).
+
+    Raises:
+        InputError: this is one.
+    """
+    if _output("git", "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise InputError(
+            "this clone is shallow, and DVC would record no experiment of it; run git fetch --unshallow first"
+        )
+
+
 def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Put experiments into DVC's queue: name → settings to change. One that waits there is not put twice."""
     _end_orphans()

@@ -251,3 +251,16 @@ def _share(value: float, ci95: Interval) -> str:
 def _points(value: float, ci95: Interval) -> str:
     points = f"{100 * value:+.1f}"
     return points if ci95 is None else f"{points} [{100 * ci95[0]:+.1f}, {100 * ci95[1]:+.1f}]"
+
+
+def change_sentence(before: Bits, after: Bits, sizes: Sequence[int]) -> str:
+    """How far the same questions `[questions]`, sorted by group, are answered better than before.
+
+    `sizes`: questions of each group.
+    """
+    bounds = known_interval((after.astype(float) - before)[None, :], sizes)
+    change = _points(float(after.mean() - before.mean()), bounds)
+    if bounds is None:
+        return f"LoRA's change: {change} points; too few questions or groups for an interval"
+    sure = "may be none" if bounds[0] <= 0 <= bounds[1] else "is more than the questions' luck"
+    return f"LoRA's change, question by question: {change} points, which {sure}; other seeds move it too"

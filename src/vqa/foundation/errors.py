@@ -73,6 +73,16 @@ def run_command(command: Callable[[], None]) -> None:
         _end(f"{where}{error.strerror}; {_MEND}")
 
 
+def run_stage(stage: Callable[[], None]) -> None:
+    """As `run_command`, of a stage that takes no words: --help shows what it is for, others are refused."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print((sys.modules["__main__"].__doc__ or "").strip())
+    elif sys.argv[1:]:
+        _end(f"{sys.argv[1]} is not known here: this stage takes no options; params.yaml has its settings")
+    else:
+        run_command(stage)
+
+
 def is_of_the_machine(error: BaseException) -> bool:
     """A disk that is full or may not be written."""
     return isinstance(error, OSError) and error.errno in _MACHINE

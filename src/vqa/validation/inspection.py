@@ -8,7 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect, picture_id, problem_of_name
+from vqa.catalogue.pictures import (
+    DECODER,
+    GREY_SIDE,
+    HASH_BITS,
+    Picture,
+    inspect,
+    picture_id,
+    problem_of_name,
+)
 from vqa.foundation.errors import end_at_interrupt
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
@@ -102,5 +110,6 @@ def _remembered(memory: Path) -> Iterator[Picture]:
             picture = Picture(**entry)
         except (TypeError, KeyError):  # another version's line
             continue
-        if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
+        has_looks = (len(picture.perceptual_hash), len(picture.grey)) == (HASH_BITS // 4, 2 * GREY_SIDE**2)
+        if picture.problem or has_looks:
             yield picture

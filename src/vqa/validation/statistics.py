@@ -17,6 +17,7 @@ from vqa.pairs.missing_values import spreadsheet_kind
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
+from vqa.validation.alike_names import numbered_apart
 from vqa.validation.screening import Rejected
 from vqa.validation.splits import Division
 
@@ -60,6 +61,9 @@ def leak_protection(
         "largest_group_share": round(division.largest_share, 4),
         "groups_cut": division.groups_cut,
         "near_copies": division.near_copies,
+        "turned_copies": division.turned_copies,
+        "names_tied": division.names_tied,
+        "dealt_apart": division.dealt_apart,
         "listings": listings
         and {
             "read": listings.read,
@@ -122,13 +126,9 @@ def changed_image_sentences(
 
 
 def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
-    """One sentence on pairs whose image is not there: where it was looked for, and what brings it there."""
+    """One sentence on pairs whose image is not there: where the first was looked for, and what brings it."""
     missing = [reject for reject in rejected if reject.reason == "image_missing"]
-    return [
-        f"{len(missing)} pairs name images that are not there (the first: {missing[0].detail}); python src "
-        "import pairs.csv --images FOLDER brings yours to where they are looked for"
-        for _ in missing[:1]
-    ]
+    return [f"{len(missing)} pairs name images that are not there: {missing[0].detail}"] if missing else []
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -137,12 +137,21 @@ def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def cuts_in(division: Division) -> list[str]:
-    """Sentences on groups that were too large to stay whole, and what that cost; none where none was cut."""
-    return [
+    """Sentences on what stands in several splits though it may belong together; none where nothing does.
+
+    These are groups that were too large, what that cost, pairs that were dealt before their likeness was
+    looked for, and names that differ by a number.
+    """
+    apart = [
+        f"{division.dealt_apart} pairs of pictures that look alike once turned or brightened, or whose names "
+        "are made of one, were dealt to two splits before; delete data/vqa/splits.json to draw afresh"
+    ] * bool(division.dealt_apart)
+    cut = [
         f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
         f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
         "at the cuts are left out; a lower validate.max_hash_distance cuts less"
     ] * bool(division.groups_cut)
+    return apart + numbered_apart(division.split_of) + cut
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
