@@ -11,7 +11,9 @@ systems never had a picture.
 """
 
 import json
+from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +31,11 @@ from vqa.evaluation.report_page import report_page
 from vqa.evaluation.subsets import judged_subsets
 from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line, named_columns
-from vqa.foundation.errors import run_command
+from vqa.foundation.errors import InputError, named_first, run_command
 from vqa.foundation.files import sha256_of, whole_file, write_json
 from vqa.foundation.memory import in_memory
 from vqa.pairs.foreign_predictions import NAMEABLE
-from vqa.pairs.pair import read_pairs
+from vqa.pairs.pair import Pair, read_pairs
 from vqa.pairs.predictions import read_texts
 from vqa.pairs.verdicts import read_verdicts
 from vqa.scoring import bertscore
@@ -53,6 +55,7 @@ PAGE, PLOTS = Path("metrics/report.html"), Path("metrics/plots/evaluate")
 def run() -> None:
     settings = load_settings()
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
+    _check_held_out(train_pairs, test_pairs)
     texts = {
         system.key: read_texts(system.answers, test_pairs, system.stage)
         if system.answers
@@ -87,7 +90,23 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    if several := metrics["data"]["test_pairs_with_second_answer"]:
+        print(f"{several} questions have a second right answer: the better one counts")
     print(smallest_sentence(metrics))
+
+
+def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:
+    """No image is trained on and tested, nor one that belongs together with it.
+
+    Raises:
+        InputError: one is.
+    """
+    for what, of in (("images", attrgetter("image_name")), ("groups of images", attrgetter("together"))):
+        if both := sorted({of(pair) for pair in train_pairs} & {of(pair) for pair in test_pairs}):
+            raise InputError(
+                f"{len(both)} {what} are in {TRAIN} and in {TEST} ({named_first(both)}): no answer on them "
+                "tells anything; run dvc repro validate, which keeps what was edited by hand"
+            )
 
 
 def main(

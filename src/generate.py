@@ -22,10 +22,12 @@ from vqa.annotators import costs, csv_file, gemini_run, metadata, paid_requests
 from vqa.annotators.batch_jobs import give_up
 from vqa.annotators.dispatcher import Request
 from vqa.catalogue import abo
+from vqa.catalogue.import_record import NamesBefore
 from vqa.catalogue.stamp import unchanged_tree
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError, run_command
 from vqa.foundation.files import write_json
+from vqa.foundation.hand_edits import hand_edits_kept
 from vqa.pairs.pair import write_pairs
 from vqa.settings import load_settings
 
@@ -34,6 +36,7 @@ LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
 METRICS = Path("metrics/generate.json")
 
 
+@hand_edits_kept([GENERATED], "corrections belong into data/review, or into a CSV of yours (docs/pairs.md)")
 def run(
     preview: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="ask about N pictures and project the bill")
@@ -54,8 +57,13 @@ def run(
     metrics: dict[str, Any] = {"annotator": asking.annotator}
     ledger, requests = None, list[Request]()
     if asking.annotator == "csv":
-        pairs, lines = csv_file.pairs_from(asking.csv, lambda: abo.image_names(root), asking.csv_known_word)
+        before = NamesBefore(root)
+        pairs, lines = csv_file.pairs_from(
+            asking.csv, lambda: abo.image_names(root), asking.csv_known_word, before.name_for
+        )
         metrics["lines"] = asdict(lines)
+        if before.found:
+            print(f"{len(before.found)} pictures are found by the names that they had before the import")
     else:
         products, metrics["listings_left_out"] = abo.read_sample(
             root, asking.languages, asking.max_listings_per_image, asking.images, asking.seed

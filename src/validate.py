@@ -19,13 +19,14 @@ from vqa.catalogue import abo
 from vqa.catalogue.stamp import tree_of
 from vqa.foundation.errors import InputError, run_stage
 from vqa.foundation.files import write_json
+from vqa.foundation.hand_edits import hand_edits_kept
 from vqa.pairs.answer_vocabulary import write_vocabulary
 from vqa.pairs.enough import too_few
-from vqa.pairs.pair import Pair, pairs_and_lines, write_pairs
+from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import screening, statistics
 from vqa.validation.assignment import assign_splits
-from vqa.validation.inspection import image_id, inspect_pictures
+from vqa.validation.inspection import changed_images, contents_before, image_id, inspect_pictures
 from vqa.validation.review import acceptance
 from vqa.validation.review_files import read_reviews
 from vqa.validation.rules import RULES_ON_PICTURES, RULES_ON_TEXT, Context
@@ -36,6 +37,7 @@ GENERATED = Path("data/vqa/generated.csv")
 GENERATION = Path("metrics/generate.json")
 DECISIONS = Path("data/review")
 OUT = Path("data/vqa")
+SPLIT_FILES = {name: OUT / f"{name}.csv" for name in SPLITS}
 REJECTED = OUT / "rejected.csv"
 VOCABULARY = OUT / "answer_vocabulary/true.csv"
 PICTURES = OUT / "pictures.jsonl"
@@ -43,6 +45,7 @@ MEMORY = OUT / "splits.json"
 METRICS = Path("metrics/data.json")
 
 
+@hand_edits_kept([*SPLIT_FILES.values(), REJECTED], "corrections belong into data/review (docs/pairs.md)")
 def run() -> None:
     settings = load_settings()
     root, limits = tree_of(settings.data.root), settings.validate
@@ -56,7 +59,8 @@ def run() -> None:
     candidates, rejected = screening.candidates_of(pairs, reviews.decisions)
     context = Context(limits, too_long)
     readable, refused = screening.screen(candidates, RULES_ON_TEXT, context)
-    pictures = inspect_pictures(root, screening.images_of(readable), PICTURES)
+    before = contents_before(PICTURES)
+    pictures = inspect_pictures(root, screening.images_to_inspect(readable, rejected), PICTURES)
     context = replace(context, pictures=pictures)
     standing, unusable = screening.screen(readable, RULES_ON_PICTURES, context)
     kept, rejected = screening.trusted(standing), [*rejected, *refused, *unusable]
@@ -72,7 +76,7 @@ def run() -> None:
     write_json(MEMORY, division.record)
 
     for name, of_split in by_split.items():
-        write_pairs(OUT / f"{name}.csv", of_split)
+        write_pairs(SPLIT_FILES[name], of_split)
     write_vocabulary(VOCABULARY, by_split["train"])
     metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
@@ -82,7 +86,9 @@ def run() -> None:
     write_json(METRICS, metrics)
     for sentence in [
         *statistics.spreadsheet_sentences(pairs),
+        *statistics.changed_image_sentences(changed_images(before, pictures), pairs, reviews.decisions),
         *reviews.sentences(),
+        *statistics.missing_image_sentences(rejected),
         *assigned.sentences,
         *abo.missing_in(root, listings, usable),
         *statistics.cuts_in(division),
@@ -105,7 +111,9 @@ def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[screen
     if empty := next((name for name, pairs in by_split.items() if not pairs), None):
         reasons = dict(list(screening.counts_by_reason(rejected).items())[:3])
         sentence = f"no pair is left for the {empty} split (rejected: {reasons or 'none'})"
-        raise InputError(f"{GENERATED}: {sentence}; give more pictures, or mend what is in {REJECTED}")
+        where = "; ".join(statistics.missing_image_sentences(rejected))
+        remedy = where or f"give more pictures, or mend what is in {REJECTED}"
+        raise InputError(f"{GENERATED}: {sentence}; {remedy}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from vqa.catalogue.stamp import tree_of
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import run_command
 from vqa.foundation.files import write_json
+from vqa.foundation.hand_edits import hand_edits_kept
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.pairs.verdicts import CONFIRMED, DISPUTED, UNKNOWN, VERDICTS, write_left_out, write_verdicts
 from vqa.settings import load_settings
@@ -48,6 +49,7 @@ METRICS = Path("metrics/verify.json")
 TRAINED_ON = {"all": VERDICTS, "undisputed": (UNKNOWN, CONFIRMED), "confirmed": (CONFIRMED,)}
 
 
+@hand_edits_kept([FOUND, NOT_TRAINED_ON], "corrections belong into data/review (docs/pairs.md)")
 def run(
     few: Annotated[
         int | None, typer.Option("--preview", metavar="N", min=1, help="ask about N pictures only")

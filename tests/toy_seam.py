@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -32,7 +33,10 @@ from transformers import (
 )
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
-from toy import toy_processor
+from toy import PROMPT, toy_processor
+from vqa.vlm import seam
+from vqa.vlm.families import SeamProcessor, family_of
+from vqa.vlm.looks import Look
 
 FAMILIES = ("llava", "paligemma", "idefics3", "smolvlm", "qwen2_5_vl")
 _TEXT: dict[str, Any] = {
@@ -217,3 +221,18 @@ def seam_folder(family: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def halves(model: Any, processor: Any) -> tuple[Any, seam.AnswerModel]:
+    """Both halves of a whole model, whose modules they hold."""
+    family = family_of(model.config, "toy")
+    ours = SeamProcessor(processor.tokenizer, processor.image_processor, processor.chat_template, ())
+    live = family.live_half(model, ours, PROMPT, torch.device("cpu"), "qformer")
+    assert isinstance(live, seam.AnswerModel)
+    return family.frozen_half(model, ours, torch.device("cpu"), "qformer"), live
+
+
+def features_of(encoder: Any, pictures: list[Image.Image]) -> list[Look]:
+    with torch.inference_mode():
+        found: list[Look] = encoder.features(encoder.pixels(pictures))
+    return [Look(look.rows.clone(), look.grid) for look in found]

@@ -12,9 +12,14 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from vqa.foundation.errors import InputError, first_line
 from vqa.overlays import Blocks, layer_of, read_layer
-from vqa.settings import PARAMS, settings_in
+from vqa.settings import PARAMS, Settings, settings_in
 
 FOLDER = Path("params")
+_DRAWN = Path("data/demo")  # by the stage demo
+_REMEDIES = {  # by data.root's name
+    "abo": "make abo fetches it (listings and small images, about 3 GB)",
+    "photos": "docs/photos.md says where its pictures come from",
+}
 
 Keys = dict[tuple[str, str], Any]  # (block, key) → value
 
@@ -46,6 +51,17 @@ def params_with(paths: Sequence[Path]) -> str:
     if now != committed and not _is_made_of(now, committed, sorted(FOLDER.glob("*.yaml"))):
         raise InputError(f"{PARAMS} has changes that are not committed; commit or stash them first")
     return _with_changes(committed, [_read(path.read_text(encoding="utf-8")) for path in paths])
+
+
+def missing_data(settings: Settings) -> list[str]:
+    """A sentence that says how what `data.root` names is got, where it is not there and no stage makes it."""
+    root = settings.data.root
+    if root.exists() or root == _DRAWN:
+        return []
+    remedy = _REMEDIES.get(
+        root.name.partition(".")[0], "docs/catalogue.md says how a tree is made of your pictures"
+    )
+    return [f"{root} is not there yet: {remedy}"]
 
 
 def _committed() -> str:

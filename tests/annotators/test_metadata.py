@@ -41,6 +41,12 @@ def test_an_attribute_that_is_missing_or_ambiguous_is_not_asked_about() -> None:
     assert "count" not in answers(name="Set of 3", bullets=("Pack of 2",))
 
 
+def test_what_says_no_colour_is_no_label() -> None:
+    for color in ("not black", "#FF0000", "ff0000", "assorted", "nan", "N/A", "RAL 9010", "None", "as shown"):
+        assert "color" not in answers(color=color), color
+    assert answers(material="Non-woven fabric", color="No. 7 Red")["material"] == "fabric"
+
+
 def test_pairs_are_seeded_and_capped() -> None:
     assert pairs_for(LAMP, 2, seed=0) == pairs_for(LAMP, 9, seed=0)[:2]
     assert pairs_for(LAMP, 9, seed=0) == pairs_for(LAMP, 9, seed=0)

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vqa.catalogue.abo import Product, image_names, image_path, read_catalogue, read_listings, sample
+from vqa.catalogue.abo import (
+    Product,
+    image_names,
+    image_path,
+    missing_in,
+    read_catalogue,
+    read_listings,
+    sample,
+)
 from vqa.foundation.errors import InputError
 
 LANGUAGES = ["en_US", "en"]
@@ -164,6 +172,22 @@ def test_listings_that_name_unknown_pictures_are_counted(tmp_path: Path) -> None
     assert listings is not None
     assert (listings.read, listings.with_unknown_images, listings.together) == (4, 2, TIED)
     assert listings.types["cc000000.jpg"] == "UNKNOWN"
+
+
+def test_listings_of_one_item_id_are_one_product_and_where_nothing_ties_anything_it_is_said(
+    tmp_path: Path,
+) -> None:
+    one = [{"item_id": "B1", "main_image_id": name} for name in ("front", "back")]
+    root = write_tree(tmp_path, [*one, {"item_id": "B2", "main_image_id": "else"}, {"item_id": ""}], VIEWS)
+    listings = read_listings(root, VIEWS.values(), 20)
+    assert listings is not None
+    assert listings.together == TIED
+    assert missing_in(root, listings, VIEWS.values()) == []
+    (said,) = missing_in(root, listings, ["aa000000.jpg", "cc000000.jpg"])
+    assert said == (
+        "no listing of the 4 ties two pictures (by other_image_id, or an item_id that is there twice): only "
+        "their looks keep pictures of one product in one split"
+    )
 
 
 def test_listings_that_name_none_of_the_pictures_stop_and_no_listings_folder_does_not(tmp_path: Path) -> None:

@@ -74,6 +74,19 @@ def test_a_bad_picture_is_named_and_the_others_are_answered(
     assert "'=cmd()" in (adapted / "answers.csv").read_text()
 
 
+def test_files_of_other_endings_in_a_folder_are_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.jpg", "IMG_1.HEIC", "IMG_2.heic", ".DS_Store"):
+        (tmp_path / name).touch()
+    asked, _ = questions_about([tmp_path], ["What?"])
+    assert [path.name for path, _ in asked] == ["a.jpg"]
+    assert "2 files are not read: 2 × .heic (IMG_1.HEIC)" in capsys.readouterr().err
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(InputError, match=r"holds no picture .*; 2 files are not read: 2 × \.heic"):
+        questions_about([tmp_path], ["What?"])
+
+
 def test_a_folder_s_pictures_are_those_that_are_decoded(tmp_path: Path) -> None:
     for name in ("a.JPG", "b.jfif", "c.avif", "d.pdf", "e.eps", "notes.txt"):
         (tmp_path / name).touch()

@@ -55,6 +55,15 @@ def test_messages_have_a_folder_and_a_card_of_their_own(validated: Path) -> None
     assert (validated / "data/export/data/test.parquet").is_file()
 
 
+@pytest.mark.parametrize("format", list(Format))
+def test_a_folder_with_other_things_in_it_is_not_replaced(validated: Path, format: Format) -> None:  # noqa: A002
+    dataset.run(format=format, license="cc0-1.0")
+    dataset.run(format=format, license="cc0-1.0", pictures=Pictures.EMBED)  # its own, again
+    with pytest.raises(InputError, match=r"data holds export.*, which would be lost"):
+        dataset.run(out=Path("data"), format=format, license="cc0-1.0")
+    assert (validated / "data/vqa/train.csv").is_file()
+
+
 def test_nobody_else_s_pictures_are_given_a_licence(validated: Path) -> None:
     with pytest.raises(InputError, match=r"--license is missing: nobody but you knows"):
         dataset.run()

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import random
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -14,9 +16,11 @@ from PIL import Image
 import generate
 import validate
 from commands import used
+from vqa.annotators.csv_file import pairs_from
 from vqa.annotators.metadata import pairs_of
 from vqa.catalogue.abo import Product, read_catalogue, read_listings
-from vqa.foundation.csv_tables import read_rows
+from vqa.catalogue.import_record import NamesBefore
+from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 
@@ -146,6 +150,280 @@ def test_the_next_run_copies_only_what_is_new_or_changed() -> None:
     assert [path.name for path, number in before.items() if path.stat().st_ino == number] == ["0.jpg"]
     with Image.open("mine/images/small/1./1.jpg") as copy:
         assert copy.size == (60, 60)
+
+
+def photographs(count: int) -> list[str]:
+    names = [f"{number}.jpg" for number in range(count)]
+    for name in names:
+        picture(name)
+    return names
+
+
+def red_in(name: str) -> int:
+    with Image.open(Path("mine/images/small", name[:2], name)) as copy:
+        pixel = copy.getpixel((5, 5))
+    assert isinstance(pixel, tuple)
+    return pixel[0]
+
+
+@pytest.mark.parametrize("way", ["unzip", "mv", "cp -p", "cp -p of the same size"])
+def test_a_picture_that_was_replaced_by_an_older_file_is_copied_anew(way: str) -> None:
+    products = shop(["image"], [[name] for name in photographs(30)])
+    imported(products)
+    old = time.time() - 10**6
+    for name in [path.name for path in Path("photos").iterdir()]:
+        target, other = Path("photos", name), Path(f"other-{name}")
+        Image.new("RGB", (40, 30), (250, 0, 0)).save(other, quality=95 if way != "unzip" else 60)
+        if way.endswith("size"):
+            with other.open("ab") as file:
+                file.truncate(max(target.stat().st_size, other.stat().st_size))
+            with target.open("ab") as file:
+                file.truncate(other.stat().st_size)
+        os.utime(other, (old, old))
+        if way.startswith("cp"):
+            shutil.copy2(other, target)
+        elif way == "mv":
+            other.replace(target)
+        else:
+            target.unlink()
+            shutil.copy2(other, target)
+    imported(products)
+    assert min(red_in(f"{number}.jpg") for number in range(30)) > 230
+
+
+def test_a_killed_run_goes_on_with_what_it_had_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    products = shop(["image"], [[name] for name in photographs(5)])
+    module = import_module("vqa.catalogue.tree_writer")
+    copy, done = module._copy, list[str]()
+
+    def killed_at_the_fourth(root: Path, item: tuple[str, Path]) -> Any:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(item[0])
+        return copy(root, item)
+
+    monkeypatch.setattr(module, "_copy", killed_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        imported(products)
+    before = {path.name: path.stat().st_ino for path in Path("mine/images/small").rglob("*.jpg")}
+    assert set(before) == set(done)
+    monkeypatch.setattr(module, "_copy", copy)
+    imported(products)
+    after = {path.name: path.stat().st_ino for path in Path("mine/images/small").rglob("*.jpg")}
+    assert len(after) == 5
+    assert {name: after[name] for name in before} == before
+
+
+def test_links_and_copies_take_each_other_s_place() -> None:
+    products = shop(["image"], [[name] for name in photographs(2)])
+    copy = Path("mine/images/small/0./0.jpg")
+    for link in (True, False, True):
+        imported(products, link=link)
+        assert copy.is_symlink() == link
+        assert Path("photos/0.jpg").is_file()
+
+
+def test_a_second_spreadsheet_adds_to_the_first_and_the_first_can_change() -> None:
+    photographs(4)
+    first = shop(["sku", "image", "name"], [["a", "0.jpg", "A"], ["b", "1.jpg", "B"], ["", "gone.jpg", "X"]])
+    assert set(imported(first)) == {"0.jpg", "1.jpg"}
+    second = Path("more.csv")
+    second.write_text("sku,image,name\nc,2.jpg,C\na,3.jpg,A\n,2.jpg,\n")
+    assert set(imported(second)) == {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}
+    assert reasons() == {"3": "no picture is called so"}  # what was said of the first stays
+    assert tied() == [{"0.jpg", "3.jpg"}]  # product a, which both have
+    shop(["sku", "image", "name"], [["a", "0.jpg", "A2"]])
+    with pytest.raises(
+        InputError, match=r"products\.csv: product a has item_name 'A2', but more\.csv, which is in "
+    ):
+        imported(first)
+    shop(["sku", "image", "name"], [["a", "0.jpg", "A"]])
+    assert set(imported(first)) == {"0.jpg", "2.jpg", "3.jpg"}  # its own row is gone, the other's are not
+
+
+def test_a_second_spreadsheet_that_contradicts_the_first_is_refused_and_nothing_is_lost() -> None:
+    photographs(2)
+    first = shop(["sku", "image", "color"], [["a", "0.jpg", "red"], ["b", "1.jpg", "blue"]])
+    before = imported(first)
+    tree = {path: path.read_bytes() for path in Path("mine").rglob("*") if path.is_file()}
+    Path("more.csv").write_text("sku,image,color\na,0.jpg,green\n")
+    with pytest.raises(InputError, match=r"more\.csv: product a has color 'green', but products\.csv, which"):
+        imported(Path("more.csv"))
+    Path("others").mkdir()
+    Image.new("RGB", (40, 30), (0, 250, 0)).save("others/0.jpg")
+    Path("more.csv").write_text("sku,image\nz,0.jpg\n")
+    with pytest.raises(
+        InputError, match=r"others/0\.jpg and 0\.jpg, which products\.csv brought into mine, are two"
+    ):
+        run(Path("more.csv"), Path("others"), Path("mine"))
+    Path("more.csv").write_text("sku,image\nz,gone.jpg\n")
+    with pytest.raises(InputError, match="no row has a picture that is usable"):
+        imported(Path("more.csv"))
+    now = {path: path.read_bytes() for path in Path("mine").rglob("*") if path.is_file()}
+    assert {path: now[path] for path in tree if path.name != "left_out.csv"} == {
+        path: content for path, content in tree.items() if path.name != "left_out.csv"
+    }
+    assert imported(first) == before
+
+
+def test_a_tree_that_no_import_made_is_left_alone(catalogue: Path) -> None:
+    picture("a.jpg")
+    shutil.copytree(catalogue, "mine")
+    with pytest.raises(
+        InputError, match="mine holds listings that no import is recorded for; give another --out"
+    ):
+        imported(shop(["image"], [["a.jpg"]]))
+    assert len(read_catalogue(Path("mine"), ["en_US"], 20).products) == 30
+
+
+def tied() -> list[set[str]]:
+    listings = read_listings(Path("mine"), [path.name for path in Path("mine/images/small").rglob("*")], 20)
+    assert listings is not None
+    return [set(images) for images in listings.together]
+
+
+def test_a_product_of_more_rows_than_a_boilerplate_picture_has_stays_together() -> None:
+    names = photographs(30)
+    imported(shop(["sku", "image"], [["1", name] for name in names[:25]] + [["2", names[25]]]))
+    assert tied() == [set(names[:25])]
+
+
+def test_pictures_that_rows_of_several_ids_name_are_counted_and_get_no_label_they_do_not_share(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photographs(3)
+    rows = [["a", "0.jpg", "red", "mug"], ["b", "0.jpg", "blue", "mugs"], ["c", "1.jpg", "red", "mug"]]
+    found = imported(shop(["sku", "image", "color", "type"], [*rows, ["c", "2.jpg", "red", "mug"]]))
+    assert {name: (product.color, product.product_type) for name, product in found.items()} == {
+        "0.jpg": (None, "MUG"),
+        "1.jpg": ("red", "MUG"),
+        "2.jpg": ("red", "MUG"),
+    }
+    said = capsys.readouterr().out
+    assert (
+        "1 pictures are named by rows of several ids (2 in all; 0.jpg by a, b): names.csv lists them" in said
+    )
+    assert "color: 1 pictures are named by rows that do not agree on it; none of these has one" in said
+    names = {
+        row["image_name"]: row["ids"] for row in read_rows(Path("mine/names.csv"), ("image_name", "ids"))
+    }
+    assert names == {"0.jpg": "a b", "1.jpg": "c", "2.jpg": "c"}
+
+
+def test_a_product_whose_first_picture_is_missing_is_not_asked_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photographs(2)
+    found = imported(
+        shop(["sku", "images", "color"], [["a", "gone.jpg, 1.jpg", "red"], ["b", "0.jpg", "blue"]])
+    )
+    assert set(found) == {"0.jpg"}
+    assert reasons() == {"1": "no picture is called so"}
+    assert Path("mine/images/small/1./1.jpg").is_file()
+    said = capsys.readouterr().out
+    assert "1 products are not asked about: their first picture is not there, others are" in said
+
+
+def test_a_file_that_two_urls_could_mean_is_used_for_neither() -> None:
+    photographs(2)
+    urls = [
+        "https://shop.example/a/0.jpg",
+        "https://shop.example/b/0.jpg",
+        "https://shop.example/a/1.jpg?v=1",
+    ]
+    found = imported(shop(["sku", "image"], [[str(i), url] for i, url in enumerate(urls)]))
+    assert set(found) == {"1.jpg"}
+    assert set(reasons()) == {"1", "2"}
+    assert "it could be the file of a or of b" in reasons()["1"]
+
+
+def test_files_of_other_endings_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(1)
+    Path("photos/IMG_1.HEIC").touch()
+    imported(shop(["image"], [["0.jpg"], ["IMG_1.HEIC"]]))
+    assert "1 files are not read: 1 × .heic (IMG_1.HEIC)" in capsys.readouterr().out
+    assert "no file of that ending is decoded; save it as JPEG or PNG" in reasons()["2"]
+
+
+def test_what_is_read_is_shown_by_its_five_commonest_values(capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(9)
+    colours = "red red red blue blue green black white pink".split()
+    rows = [[f"{n}.jpg", color, "Home > Rugs", "nan" if n else "wool"] for n, color in enumerate(colours)]
+    imported(shop(["image", "Colour", "Category", "Fabric"], rows))
+    said = capsys.readouterr().out
+    assert "color, from 'colour': red 3, blue 2, green 1, black 1, white 1 (the commonest of 6)" in said
+    assert "kind, from 'category': rug 9 (the commonest of 1)" in said
+    assert "material, from 'fabric': wool 1 (the commonest of 1)" in said
+    assert "material: 8 rows say none: 'nan' 8" in said
+    assert "nothing ties pictures of one product: no row has two, no id is there twice" in said
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("a/same.jpg", "a-same.jpg"),
+        ("photos/b/same.jpg", "b-same.jpg"),
+        ("a-same.jpg", "a-same.jpg"),
+        ("Lamp One.PNG", "Lamp One.jpg"),
+        ("https://shop.example/x/Lamp%20One.PNG?v=3", "Lamp One.jpg"),
+        ("images/small/La/Lamp One.jpg", "Lamp One.jpg"),
+        ("same.jpg", "same.jpg"),  # two are called so
+        ("c/same.jpg", "c-same.jpg"),  # and none of these is in that folder
+    ],
+)
+def test_pairs_that_call_a_picture_by_the_name_it_had_find_it(cell: str, name: str) -> None:
+    for file in ("a/same.jpg", "b/same.jpg", "Lamp One.PNG"):
+        picture(file)
+    imported(shop(["image"], [["a/same.jpg"], ["b/same.jpg"], ["Lamp One.PNG"]]))
+    Path("pairs.csv").write_text(f'image_name,question,answer\n"{cell}",What color is it?,red\n')
+    before = NamesBefore(Path("mine"))
+    pairs, _ = pairs_from(Path("pairs.csv"), dict, name_of=before.name_for)
+    assert [pair.image_name for pair in pairs] == [name]
+
+
+def test_a_csv_of_pairs_brings_its_pictures_to_where_validate_finds_them(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(data={"root": "mine"}, generate={"annotator": "csv", "csv": "pairs.csv"})
+    rng = random.Random(0)
+    for number in range(12):
+        noise = Image.frombytes("RGB", (20, 20), rng.randbytes(1200)).resize((80, 80))
+        Path("photos").mkdir(exist_ok=True)
+        noise.save(f"photos/{number}.png")
+    rows = [[f"{n}.png", f"What color is part {k}?", "red"] for n in range(12) for k in "abc"]
+    columns = ("image_name", "question", "answer")
+    rows.append(["gone.png", "What is it?", "mug"])
+    write_rows(Path("pairs.csv"), columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    generate.run()
+    (Path("mine") / "images/small").mkdir(parents=True)
+    with pytest.raises(InputError):
+        validate.run()
+    reasons = {row["detail"] for row in read_rows(Path("data/vqa/rejected.csv"), ("detail",))}
+    assert (
+        "no file mine/images/small/0./0.png; python src import pairs.csv --images FOLDER --out data/mine "
+        "puts pictures where they are found" in reasons
+    )
+    run(Path("pairs.csv"), Path("photos"), Path("mine"))
+    listings = read_listings(Path("mine"), ["0.jpg"], 20)
+    assert listings is not None
+    assert listings.read == 12  # one for each picture, not for each pair
+    generate.run()
+    validate.run()
+    assert read_json(Path("metrics/data.json"))["rejected"]["image_missing"] == 1
+
+
+def test_generate_says_how_many_pictures_it_found_by_the_name_before(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(data={"root": "mine"}, generate={"annotator": "csv", "csv": "pairs.csv"})
+    picture("a/one.png")
+    imported(shop(["image"], [["a/one.png"]]))
+    Path("pairs.csv").write_text("image_name,question,answer\na/one.png,What color is it?,red\n")
+    generate.run()
+    assert [row["image_name"] for row in read_rows(Path("data/vqa/generated.csv"), ("image_name",))] == [
+        "one.jpg"
+    ]
+    assert "1 pictures are found by the names that they had before the import" in capsys.readouterr().out
 
 
 def test_nothing_usable_ends_with_where_to_look() -> None:

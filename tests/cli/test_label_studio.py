@@ -20,7 +20,7 @@ from vqa.pairs.pair import SPLITS
 
 @pytest.fixture
 def validated(project: Callable[..., Path]) -> Path:
-    folder = project(validate={"review_pairs": 12})
+    folder = project(verify={"review_pairs": 12})
     generate.run()
     validate.run()
     return folder
@@ -82,6 +82,14 @@ def test_a_file_of_decisions_that_is_there_is_not_overwritten(validated: Path) -
     with pytest.raises(SystemExit):
         used("label_studio", "reviews", "mine.json")
     assert (validated / "data/review/mine.csv").read_bytes() == before
+
+
+def test_a_folder_with_other_things_in_it_is_not_replaced(validated: Path) -> None:
+    used("label_studio", "tasks", "--count", "3")
+    used("label_studio", "tasks", "--count", "4")
+    with pytest.raises(SystemExit):
+        used("label_studio", "tasks", "--out", "data")
+    assert (validated / "data/vqa/train.csv").is_file()
 
 
 def test_an_export_without_decisions_writes_no_file(validated: Path) -> None:

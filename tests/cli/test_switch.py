@@ -71,6 +71,29 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
         assert comment in text
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("blip2-opt-2.7b", "data/abo.yaml is not there yet: make abo fetches it"),
+        ("photos", "data/photos is not there yet: docs/photos.md says where"),
+        ("ci", ""),
+    ],
+)
+def test_data_that_is_not_there_is_named_with_what_fetches_it(
+    name: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    switch.run([name])
+    said = capsys.readouterr().out
+    assert sentence in said
+    assert ("is not there yet" in said) == bool(sentence)
+    if name == "blip2-opt-2.7b":
+        git(Path(), "checkout", "-q", "params.yaml")
+        Path("data").mkdir()
+        Path("data/abo.yaml").touch()
+        switch.run([name])
+        assert "is not there yet" not in capsys.readouterr().out
+
+
 def test_several_are_applied_to_what_is_committed_and_the_later_holds() -> None:
     switch.run(["blip2-opt-2.7b"])
     switch.run(["photos", "ci"])  # from ready-made settings to others: nothing of the first is left

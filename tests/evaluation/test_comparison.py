@@ -55,7 +55,8 @@ def test_only_differences_between_systems_that_are_there_are_judged() -> None:
     found = judgement(PAIRS, {"baseline": scores([0, 0, 0, 0]), "lora": scores([1, 1, 1, 0])}, 50, 0)[0]
     assert set(found) == {"baseline", "lora", "delta", "data"}
     assert found["delta"]["exact_match"]["value"] == 0.75
-    assert found["data"] == {"test_pairs": 4, "test_images": 2, "test_groups": 2}
+    counts = {"test_pairs": 4, "test_images": 2, "test_groups": 2, "test_pairs_with_second_answer": 0}
+    assert found["data"] == counts
     alone = judgement(PAIRS, {"blind": scores([0, 0, 0, 0])}, 50, 0)[0]
     assert set(alone) == {"blind", "data"}
 

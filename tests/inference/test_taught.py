@@ -45,6 +45,12 @@ def test_an_adapter_brings_its_model_where_that_is_here(project: Callable[..., P
     adapter = tmp_path / "adapter"
     with pytest.raises(InputError, match="holds no adapter; run dvc repro train"):
         with_model_of(adapter, settings)
+    for name in ("models/adapter-photos", "models/adapter/best"):
+        write_json(Path(name) / "adapter_config.json", {})
+    with pytest.raises(
+        InputError, match=r"holds no adapter; there are models/adapter-photos, models/adapter/best$"
+    ):
+        with_model_of(Path("models/adaptor-photos"), settings)
     write_json(adapter / "adapter_config.json", {})
     assert with_model_of(adapter, settings) == settings  # from elsewhere
     write_json(adapter / "base_model.json", {"name": "models/gone"})

@@ -150,3 +150,18 @@ def test_only_training_answers_are_said_when_asked_for(project: Project) -> None
         said = {row["generated_text"] for row in read_rows(path, ["generated_text"])}
         assert said <= known
         assert said
+
+
+def test_an_image_that_is_trained_on_and_tested_is_refused(project: Project) -> None:
+    project()
+    header = "image_name,question,answer,question_type,difficulty,source,split_group\n"
+    Path("data/vqa").mkdir(parents=True)
+    Path("data/vqa/train.csv").write_text(f"{header}a.jpg,Q?,red,,,,a.jpg\nb.jpg,Q?,red,,,,b.jpg\n")
+    Path("data/vqa/test.csv").write_text(f"{header}b.jpg,R?,red,,,,b.jpg\n")
+    with pytest.raises(
+        InputError, match=r"1 images are in .*train\.csv and in .*test\.csv \(b\.jpg\): no answer"
+    ):
+        evaluate.run()
+    Path("data/vqa/test.csv").write_text(f"{header}c.jpg,R?,red,,,,b.jpg\n")
+    with pytest.raises(InputError, match=r"1 groups of images are in .* \(b\.jpg\)"):
+        evaluate.run()

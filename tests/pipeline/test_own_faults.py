@@ -1,6 +1,7 @@
 """CSV files that went in silently wrong: small ones made here, and the same faults at length in ../shared."""
 
 import csv
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +18,8 @@ from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json
 from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import Pair, read_pairs
+from vqa.validation.inspection import image_id
+from vqa.validation.review_files import read_reviews
 
 Project = Callable[..., Path]
 METRICS, REJECTED = Path("metrics/data.json"), Path("data/vqa/rejected.csv")
@@ -226,3 +229,85 @@ def test_the_test_split_of_a_real_file_is_kept(project: Project, capsys: pytest.
     validate_csv(project, path, splits="column")
     assert {pair.image_name for pair in read_pairs(Path("data/vqa/test.csv"))} <= held_out
     assert held_out.isdisjoint(pair.image_name for pair in read_pairs(Path("data/vqa/train.csv")))
+
+
+def test_images_that_changed_under_labels_and_reviews_are_named(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = good_rows()
+    validate_csv(project, write_csv(tmp_path / "in.csv", "image_name,question,answer", rows))
+    validate.run()
+    assert "images have changed" not in capsys.readouterr().out
+    first, second, third = (row[0] for row in rows[:3])
+    old = {name: image_id(Path("mine"), name) for name in (first, second)}
+    columns = "image_name,question,answer,decision,corrected_answer,decided_at,image_sha256"
+    Path("data/review").mkdir(exist_ok=True)
+    decided = [[*rows[0], "reject", "", "2026-11-01", old[first]], [*rows[2], "reject", "", "2026-11-01", ""]]
+    write_csv(Path("data/review/ann.csv"), columns, decided)
+    validate.run()
+    assert read_json(METRICS)["rejected"] == {"rejected_by_review": 2}
+    capsys.readouterr()
+
+    folder = Path("mine/images/small/00")
+    for seed, name in enumerate((first, second, third)):  # others of the same names, with older times
+        noise = np.random.default_rng(100 + seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name)
+        os.utime(folder / name, (1_000_000, 1_000_000))
+    validate.run()
+    said = capsys.readouterr().out
+    assert (
+        f"3 images have changed since the last run ({first}, {second}, {third}): 3 pairs and 1 decisions"
+        in said
+    )
+    assert f"1 decisions do not count: their images have changed since ({first})" in said
+    metrics = read_json(METRICS)
+    assert metrics["review"]["decisions_on_other_images"] == 1
+    assert metrics["rejected"] == {"rejected_by_review": 1}  # the one that names no image
+
+
+def test_a_second_right_answer_travels_to_the_test_split(project: Project, tmp_path: Path) -> None:
+    rows = good_rows()
+    validate_csv(project, write_csv(tmp_path / "in.csv", "image_name,question,answer", rows))
+    test = read_pairs(Path("data/vqa/test.csv"))
+    assert test[0].also_right == ()
+    Path("data/review").mkdir(exist_ok=True)
+    decision = [*test[0].key, test[0].answer, "also right", "Grey", "2026-11-01T10:00:00Z"]
+    columns = "image_name,question,answer,decision,corrected_answer,decided_at"
+    write_csv(Path("data/review/ann.csv"), columns, [decision])
+    validate.run()
+    assert [pair.also_right for pair in read_pairs(Path("data/vqa/test.csv")) if pair.also_right] == [
+        ("gray",)
+    ]
+    review = read_json(METRICS)["review"]
+    assert (review["decisions"], review["second_right_answers"]) == ({"also_right": 1}, 1)
+
+
+def test_images_that_are_not_there_are_named_with_where_they_are_looked_for(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_csv(tmp_path / "in.csv", "image_name,question,answer", good_rows())
+    validate_csv(project, path)
+    (Path("mine/images/small/00") / good_rows()[4][0]).unlink()
+    capsys.readouterr()
+    validate.run()
+    said = capsys.readouterr().out
+    assert (
+        "1 pairs name images that are not there (the first: no file mine/images/small/00/00000004.jpg); "
+        in said
+    )
+    assert "python src import pairs.csv --images FOLDER" in said
+    shutil.rmtree("mine/images/small")
+    with pytest.raises(
+        InputError, match=r"no pair is left for the train split.* --images FOLDER brings yours"
+    ):
+        validate.run()
+
+
+def test_the_later_word_of_two_spreadsheets_holds_and_conflicts_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "review"
+    folder.mkdir()
+    for name in ("ann", "ben"):
+        shutil.copy(faults(f"spreadsheet_review/{name}.csv"), folder)
+    reviews = read_reviews(folder)
+    assert {decision.verdict for decision in reviews.decisions.values()} == {"reject"}
+    assert (reviews.counts()["conflicts"], reviews.counts()["reviewers"]) == (20, 2)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from vqa.foundation.csv_tables import write_rows
 from vqa.foundation.errors import InputError
 from vqa.pairs.pair import Pair
 from vqa.publication.label_studio import COLUMNS, labeling_interface, read_export, task_for_pair
+from vqa.validation.review import VERDICTS as DECISIONS
+from vqa.validation.review_files import read_decisions
 
 EXPORT = Path(__file__).with_name("label_studio_export.json")
-DECISIONS = ("accept", "reject", "correct")
 
 
 @pytest.fixture
@@ -100,6 +102,16 @@ def test_an_export_becomes_rows_of_data_review() -> None:
     assert (export.skipped, export.open) == (1, 1)
 
 
+def test_its_rows_are_read_as_the_review_page_s(changed: Callable[..., Path], tmp_path: Path) -> None:
+    path = changed(lambda tasks: decide(tasks[0], "also right", "glass"))
+    (tmp_path / "review").mkdir()
+    write_rows(tmp_path / "review/export.csv", COLUMNS, read_export(path, DECISIONS).rows)
+    found = list(read_decisions(tmp_path / "review").values())
+    assert [decision.verdict for decision in found] == ["also right", "reject", "correct", "accept"]
+    assert (found[0].answer, found[0].also_right) == ("mirror", ("glass",))
+    assert found[2].answer == "velvet"
+
+
 def test_a_reviewer_is_named_where_the_export_names_one(changed: Callable[..., Path]) -> None:
     path = changed(
         lambda tasks: tasks[0]["annotations"][0].update(completed_by={"id": 7, "email": "ada@b.c"})
@@ -115,7 +127,12 @@ def test_a_reviewer_is_named_where_the_export_names_one(changed: Callable[..., P
         ("correct", "Pink", "task 3: correct, but the answer is still 'pink'"),
         ("correct", "", "task 3: correct, but the answer is still 'pink'"),
         ("correct", "light pink", "task 3: correct, but the answer 'light pink' is not one word"),
-        ("perhaps", "pink", "task 3: its decision is perhaps, not one of accept, reject, correct"),
+        ("also right", "pink", "task 3: also right, but the answer is still 'pink'"),
+        (
+            "perhaps",
+            "pink",
+            "task 3: its decision is perhaps, not one of accept, reject, correct",
+        ),
     ],
 )
 def test_a_decision_that_does_not_hold_is_named_by_its_task(

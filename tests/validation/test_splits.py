@@ -1,6 +1,7 @@
 import random
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,32 @@ def test_shares_hold_over_all_and_within_each_type(tmp_path: Path) -> None:
         counts = Counter(split_of[name] for name in found if types[name] == kind)
         assert abs(counts["test"] - 0.2 * counts.total()) <= 2
         assert abs(counts["val"] - 0.1 * counts.total()) <= 2
+
+
+def test_a_mirrored_copy_and_a_name_made_of_another_stay_with_it_unless_they_were_dealt_before(
+    tmp_path: Path,
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (60, 17, 17), dtype=np.uint8)
+    plain = {
+        name: replace(of_one, grey=grey.tobytes().hex())
+        for (name, of_one), grey in zip(pictures(60).items(), values, strict=True)
+    }
+    mirrored = {
+        f"m{name}": replace(picture(1000 + number), grey=values[number][:, ::-1].tobytes().hex())
+        for number, name in enumerate(plain)
+    }
+    named = {f"{name[:4]}_crop.jpg": picture(2000 + number) for number, name in enumerate(plain)}
+    division = split(tmp_path, plain | mirrored | named)
+    for name in plain:
+        splits = {division.split_of[of_one] for of_one in (name, f"m{name}", f"{name[:4]}_crop.jpg")}
+        assert len(splits) == 1
+    assert (division.turned_copies, division.names_tied, division.dealt_apart) == (60, 60, 0)
+    before = split(tmp_path / "before", plain | {name: replace(m, grey="") for name, m in mirrored.items()})
+    again = split(tmp_path / "before", plain | mirrored)
+    assert again.split_of == before.split_of
+    assert (
+        again.dealt_apart == sum(before.split_of[name] != before.split_of[f"m{name}"] for name in plain) > 0
+    )
 
 
 def test_pictures_that_are_away_for_a_while_keep_their_splits(tmp_path: Path) -> None:

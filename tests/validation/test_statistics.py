@@ -83,7 +83,18 @@ def test_types_are_compared_where_pairs_came_with_one() -> None:
 
 def test_a_protection_whose_input_is_missing_is_null() -> None:
     division = Division(
-        {}, {}, {}, {}, groups=3, largest_share=0.25, groups_cut=1, near_copies=1, tying_listings=2
+        {},
+        {},
+        {},
+        {},
+        groups=3,
+        largest_share=0.25,
+        groups_cut=1,
+        near_copies=1,
+        tying_listings=2,
+        turned_copies=5,
+        names_tied=6,
+        dealt_apart=7,
     )
     listings = Listings({"a.jpg": "LAMP"}, [["a.jpg", "b.jpg"]], read=9, with_unknown_images=4)
     assert leak_protection(division, ["a.jpg", "c.jpg"], listings, {"1", "2"}) == {
@@ -91,6 +102,9 @@ def test_a_protection_whose_input_is_missing_is_null() -> None:
         "largest_group_share": 0.25,
         "groups_cut": 1,
         "near_copies": 1,
+        "turned_copies": 5,
+        "names_tied": 6,
+        "dealt_apart": 7,
         "listings": {"read": 9, "with_unknown_images": 4, "tying_pictures": 2, "pictures_on_none": 1},
         "pictures_model_was_made_with": 2,
     }

@@ -24,12 +24,10 @@ from adapters import (
     step_of,
 )
 from toy import PROMPT
-from toy_seam import FAMILIES, seam_folder, toy_seam
+from toy_seam import FAMILIES, features_of, halves, seam_folder, toy_seam
 from vqa.foundation.errors import InputError
 from vqa.vlm import attached_adapter, lora, seam
-from vqa.vlm.families import SeamProcessor, family_of
 from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import Look
 from vqa.vlm.pretrained import Pretrained
 
 CPU = torch.device("cpu")
@@ -53,21 +51,6 @@ def pictures(drawings: list[Image.Image]) -> list[Image.Image]:
     """Eight, of four sizes."""
     sizes = [(64, 64), (90, 40), (40, 130), (64, 64), (33, 57), (90, 40), (64, 64), (40, 130)]
     return [drawing.resize(size) for drawing, size in zip(drawings, sizes, strict=True)]
-
-
-def halves(model: Any, processor: Any) -> tuple[Any, seam.AnswerModel]:
-    """Both halves of a whole model, whose modules they hold."""
-    family = family_of(model.config, "toy")
-    ours = SeamProcessor(processor.tokenizer, processor.image_processor, processor.chat_template, ())
-    live = family.live_half(model, ours, PROMPT, CPU, "qformer")
-    assert isinstance(live, seam.AnswerModel)
-    return family.frozen_half(model, ours, CPU, "qformer"), live
-
-
-def features_of(encoder: Any, pictures: list[Image.Image]) -> list[Look]:
-    with torch.inference_mode():
-        found: list[Look] = encoder.features(encoder.pixels(pictures))
-    return [Look(look.rows.clone(), look.grid) for look in found]
 
 
 def inputs_of(processor: Any, question: str, picture: Image.Image) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from vqa.catalogue.abo import Product
+from vqa.catalogue.attribute_values import says_nothing
 from vqa.foundation.seeded import generator_of
 from vqa.pairs.pair import Pair
 from vqa.pairs.spelling import american
@@ -102,8 +103,11 @@ def _answers(product: Product) -> dict[str, str]:
 def one_word(question_type: str, text: str | None) -> str | None:
     """The word that a text comes to: its only one, or the one colour or material that is known in it.
 
-    None where it has no word, or several of which none or more than one is known.
+    None where it has no word, several of which none or more than one is known, or says nothing ("assorted",
+    "#FF0000", "not black").
     """
+    if says_nothing(text or ""):
+        return None
     found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
     words = [american(word) for word in found]
     known = set(words) & _KNOWN.get(question_type, frozenset())

@@ -60,7 +60,9 @@ class Listings:
     """What all listings say of the pictures that they name."""
 
     types: dict[str, str]  # picture name → product type
-    together: list[list[str]]  # names of the pictures that a listing ties together: two or more each
+    together: list[
+        list[str]
+    ]  # names of the pictures that a product's listings tie together: two or more each
     read: int  # listings
     with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
 
@@ -170,18 +172,22 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
         return None
     names = image_names(root)
     types: dict[str, str] = {}
-    listings = []
+    listings, of_item = list[list[str]](), dict[str, set[int]]()
     with_unknown_images = 0
     for listing in _listings(root):
         ids = image_ids(listing)
         of_listing = list(dict.fromkeys(names[image_id] for image_id in ids if image_id in names))
         with_unknown_images += any(image_id not in names for image_id in ids) or not has_plain_ids(listing)
+        if item := text_of(listing.get("item_id")):
+            of_item.setdefault(item, set()).add(len(listings))
         listings.append(of_listing)
         for name in of_listing:
             types.setdefault(name, product_type_of(listing.get("product_type")))
     uses = Counter(name for of_listing in listings for name in of_listing)
-    own = ([n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings)
-    together = [of_listing for of_listing in own if len(of_listing) > 1]
+    own = [[n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings]
+    for first, *rest in map(sorted, of_item.values()):  # listings of one item_id are one product
+        own[first] += [name for other in rest for name in own[other] if name not in own[first]]
+    together = [of_product for of_product in own if len(of_product) > 1]
     if images and types.keys().isdisjoint(images):
         raise InputError(
             f"{root / 'listings'}: none of its {len(listings)} listings names one of the {len(images)} "
@@ -205,10 +211,14 @@ def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -
             f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
         ]
     on_none = listings.pictures_on_none(images)
+    is_tied = any(sum(name in images for name in names) > 1 for names in listings.together)
     return [
         f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
         "with others of their product"
-    ] * bool(on_none)
+    ] * bool(on_none) + [
+        f"no listing of the {listings.read} ties two pictures (by other_image_id, or an item_id that is "
+        "there twice): only their looks keep pictures of one product in one split"
+    ] * (not is_tied)
 
 
 def image_names(root: Path) -> dict[str, str]:
@@ -250,9 +260,7 @@ def _shards(root: Path) -> list[Path]:
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            found[unpacked] = (
-                path  # the packed one comes later and stays: a killed gunzip leaves the other torn
-            )
+            found[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
     if not found:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "

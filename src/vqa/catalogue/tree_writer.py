@@ -2,10 +2,10 @@
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,15 +17,20 @@ from typing import Any
 from PIL import Image
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import ImageError, load_image
-from vqa.catalogue.spreadsheet import Row
+from vqa.catalogue.attribute_values import is_placeholder, says_nothing
+from vqa.catalogue.import_record import LISTINGS, copies_path, read_copies
+from vqa.catalogue.kinds import kind_of
+from vqa.catalogue.pictures import ImageError, decoded
+from vqa.catalogue.spreadsheet import ATTRIBUTES, Row
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole
+from vqa.foundation.files import make_own, whole
+from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
 
 SIDE = 256  # pixels at most, as ABO's small pictures
 _QUALITY = 95  # of JPEG
 _FEW = 64  # pictures for which starting processes does not pay
+_PICTURES = ("picture", "more_pictures", "variant_picture")
 _TEXTS = {  # of a listing → of a row
     "item_name": "name",
     "color": "color",
@@ -43,29 +48,97 @@ class Copied:
     width: int = 0
     height: int = 0
     problem: str = ""
+    sha256: str = ""  # of the file that it was made of
+    bytes: int = 0  # of the copy; 0 of a link
+    status: os.stat_result | None = None  # of the file, before it was read
 
 
-def copy_pictures(root: Path, sources: Mapping[str, Path], is_linked: bool) -> dict[str, Copied]:
+@dataclass(frozen=True)
+class Product:
+    """A row with its images in the tree."""
+
+    row: Row
+    group: int  # number of the product that it is, or is a variant of
+    main: str  # "" where its first picture is not there
+    others: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> list[str]:
+        return [name for name in (self.main, *self.others) if name]
+
+
+def copy_pictures(
+    root: Path, sources: Mapping[str, Path], is_linked: bool, known: KnownHashes
+) -> dict[str, Copied]:
     """Put each picture of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
 
-    A copy that is there and not older than its source stays, so that a killed run goes on. With `is_linked`
-    the files themselves are linked, as they are.
+    A copy of the same bytes that is there stays, so that a killed run goes on; a file's time says nothing of
+    it, since archives and moves keep old ones. With `is_linked` the files themselves are linked, as they are.
 
     Raises:
         InputError: the disk is full, or cannot be written.
     """
+    recorded = read_copies(root)
+    found = {
+        name: copied
+        for name, source in sources.items()
+        if (copied := _there(root, name, source, recorded.get(name), is_linked, known))
+    }
+    new = {name: source for name, source in sources.items() if name not in found}
     work = partial(_link if is_linked else _copy, root)
-    found: dict[str, Copied] = {}
-    with progress_bar(len(sources), "image", "pictures") as progress:
-        try:
-            for name, copied in zip(sources, _in_parallel(work, sources.items()), strict=True):
+    try:
+        copies_path(root).parent.mkdir(parents=True, exist_ok=True)
+        make_own(copies_path(root))
+        with (
+            copies_path(root).open("a", encoding="utf-8") as record,
+            progress_bar(len(sources), "image", "pictures", len(found)) as progress,
+        ):
+            for (name, source), copied in zip(new.items(), _in_parallel(work, new.items()), strict=True):
                 found[name] = copied
+                if not copied.problem:
+                    record.write(_recorded(name, copied, is_linked))
+                    record.flush()
+                if copied.status:
+                    known.remember(source, copied.status, copied.sha256)
                 progress.update()
-        except OSError as error:
-            raise InputError(
-                f"{root} cannot be written ({error.strerror}); free space and run again: what is there stays"
-            ) from error
+        known.keep()
+        _write_copies(root, {name: copied for name, copied in found.items() if not copied.problem}, is_linked)
+    except OSError as error:
+        raise InputError(
+            f"{root} cannot be written ({error.strerror}); free space and run again: what is there stays"
+        ) from error
     return found
+
+
+def _there(
+    root: Path, name: str, source: Path, entry: Mapping[str, Any] | None, is_linked: bool, known: KnownHashes
+) -> Copied | None:
+    """The copy that an earlier run made of the same bytes in the same way, where it is still there."""
+    target = image_path(root, name)
+    try:
+        if entry is None or entry["is_linked"] != is_linked or target.is_symlink() != is_linked:
+            return None
+        is_same_target = (
+            target.resolve() == source.resolve() if is_linked else target.stat().st_size == entry["bytes"]
+        )
+        if is_same_target and known.sha256_of(source) == entry["sha256"]:
+            return Copied(entry["width"], entry["height"], "", entry["sha256"], entry["bytes"])
+    except (OSError, LookupError):  # it is gone; another version's record
+        return None
+    return None
+
+
+def _recorded(name: str, copied: Copied, is_linked: bool) -> str:
+    entry = {"name": name, "sha256": copied.sha256, "width": copied.width, "height": copied.height}
+    return json.dumps(entry | {"bytes": copied.bytes, "is_linked": is_linked}, ensure_ascii=False) + "\n"
+
+
+def _write_copies(root: Path, copied: Mapping[str, Copied], is_linked: bool) -> None:
+    """Once all is copied, each image's record once, in order."""
+    now = {name: _recorded(name, of_one, is_linked) for name, of_one in copied.items()}
+    before = {name: json.dumps(entry, ensure_ascii=False) + "\n" for name, entry in read_copies(root).items()}
+    with whole(copies_path(root)) as temporary:
+        temporary.write_text("".join(line for _, line in sorted((before | now).items())), encoding="utf-8")
 
 
 def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> Iterator[Copied]:
@@ -80,66 +153,95 @@ def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> It
 def _copy(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    try:
-        if target.is_file() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
-            with Image.open(target) as there:
-                return Copied(*there.size)
-        image = load_image(source)
-    except ImageError as error:
-        return Copied(problem=f"{error.reason}: {error.detail}")
+    found, image = _decoded(source)
+    if image is None:
+        return found
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     with whole(target) as temporary:
         image.save(temporary, "JPEG", quality=_QUALITY)
-    return Copied(*image.size)
+        size = temporary.stat().st_size
+    return Copied(*image.size, "", found.sha256, size, found.status)
 
 
 def _link(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    try:
-        size = load_image(source).size
-    except ImageError as error:
-        return Copied(problem=f"{error.reason}: {error.detail}")
+    found, image = _decoded(source)
+    if image is None:
+        return found
     with whole(target) as temporary:
         temporary.symlink_to(source.resolve())
-    return Copied(*size)
+    return Copied(*image.size, "", found.sha256, 0, found.status)
 
 
-def write_listings(root: Path, rows: Sequence[tuple[Row, str]], sizes: Mapping[str, Copied]) -> None:
-    """The tree's images.csv and listings, of rows and the names of their pictures.
+def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
+    """The file's picture, its hash and state; no picture where it has a problem."""
+    try:
+        status = source.stat()
+        content = source.read_bytes()
+    except OSError as error:
+        return Copied(problem=f"image_unreadable: {error.strerror}"), None
+    try:
+        return Copied(sha256=hashlib.sha256(content).hexdigest(), status=status), decoded(content)
+    except ImageError as error:
+        return Copied(problem=f"{error.reason}: {error.detail}"), None
 
-    Rows with one id are one product: each names the others' pictures, which keeps them in one split.
+
+def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
+    """A listing for each product.
+
+    The first row of several that are one product names the images of all, which keeps them in one split. It
+    alone does, so that an image is on few listings however many rows there are. Rows that say nothing but
+    their images, as those of a CSV of pairs, make one listing for each image.
+
+    Args:
+        unnamed: what the ids of rows without one begin with.
     """
-    of_product: dict[str, list[str]] = defaultdict(list)
-    for row, name in rows:
-        if row.cells["id"]:
-            of_product[row.cells["id"]].append(name)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("image_id", "height", "width", "path"))
-    for name in sorted({name for _, name in rows}):
-        writer.writerow((name, sizes[name].height, sizes[name].width, f"{name[:2]}/{name}"))
-    _write_packed(root / "images/metadata/images.csv.gz", table.getvalue())
-    listings = [_listing(row, name, of_product[row.cells["id"]]) for row, name in rows]
-    lines = (json.dumps(listing, ensure_ascii=False) + "\n" for listing in listings)
-    _write_packed(root / "listings/metadata/listings_0.json.gz", "".join(lines))
+    of_group: dict[int, list[str]] = defaultdict(list)
+    for product in products:
+        of_group[product.group] += product.images
+    listings = []
+    plain: set[tuple[str, ...]] = set()  # images of rows that say nothing else
+    for product in products:
+        if not any(cell for name, cell in product.row.cells.items() if name not in _PICTURES):
+            if tuple(product.images) in plain:
+                continue
+            plain.add(tuple(product.images))
+        others = [*product.others, *of_group.pop(product.group, [])]
+        listings.append(_listing(product, list(dict.fromkeys(others)), unnamed))
+    return listings
 
 
-def _listing(row: Row, name: str, of_product: Sequence[str]) -> dict[str, Any]:
-    others = [other for other in dict.fromkeys(of_product) if other != name]
-    listing: dict[str, Any] = {"item_id": row.cells["id"] or str(row.number), "main_image_id": name}
-    if others:
-        listing["other_image_id"] = others
-    if row.cells["kind"]:
-        listing["product_type"] = [{"value": _product_type(row.cells["kind"])}]
-    listing |= {key: [{"value": row.cells[column]}] for key, column in _TEXTS.items() if row.cells[column]}
+def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str, Any]:
+    cells = product.row.cells
+    listing: dict[str, Any] = {"item_id": cells["id"] or f"{unnamed}:{product.row.number}"}
+    if product.main:
+        listing["main_image_id"] = product.main
+    if further := [name for name in others if name != product.main]:
+        listing["other_image_id"] = further
+    if product_type := kind_of(cells["kind"]).product_type:
+        listing["product_type"] = [{"value": product_type}]
+    for key, column in _TEXTS.items():
+        nothing = says_nothing if column in ATTRIBUTES else is_placeholder
+        if cells[column] and not nothing(cells[column]):
+            listing[key] = [{"value": cells[column]}]
     return listing
 
 
-def _product_type(kind: str) -> str:
-    """As ABO spells it: "Home > Table lamp" is TABLE_LAMP."""
-    last = re.split(r"[>/|]", kind)[-1]
-    return "_".join(re.findall(r"[^\W_]+", last)).upper() or "UNKNOWN"
+def write_listings(root: Path, file_name: str, listings: Sequence[Mapping[str, Any]]) -> None:
+    lines = (json.dumps(listing, ensure_ascii=False) + "\n" for listing in listings)
+    _write_packed(root / LISTINGS / file_name, "".join(lines))
+
+
+def write_images(root: Path, names: Iterable[str]) -> None:
+    """images.csv of these images, of which each has been copied."""
+    copies = read_copies(root)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("image_id", "height", "width", "path"))
+    for name in sorted(set(names) & copies.keys()):
+        writer.writerow((name, copies[name]["height"], copies[name]["width"], f"{name[:2]}/{name}"))
+    _write_packed(root / "images/metadata/images.csv.gz", table.getvalue())
 
 
 def _write_packed(path: Path, text: str) -> None:

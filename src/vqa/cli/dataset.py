@@ -28,6 +28,7 @@ from vqa.publication.dataset import Census, write_dataset
 from vqa.publication.dataset_card import dataset_card
 from vqa.publication.messages import write_messages
 from vqa.publication.origin import answerers
+from vqa.publication.own_folder import check_replaceable
 from vqa.settings import load_settings
 
 FOLDER = Path("data/vqa")
@@ -41,6 +42,10 @@ class Format(StrEnum):
 
 
 FOLDERS = {Format.PARQUET: Path("data/export"), Format.MESSAGES: Path("data/export-messages")}
+_WRITTEN = {  # in the folder, at its top
+    Format.PARQUET: {"README.md", "data"},
+    Format.MESSAGES: {"README.md", "dataset_info.json", "images", *(f"{split}.jsonl" for split in SPLITS)},
+}
 _WRITERS = {Format.PARQUET: write_dataset, Format.MESSAGES: write_messages}
 
 
@@ -71,6 +76,7 @@ def run(
     licence = license or _licence_of_drawn(settings.data.root)
     splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
     out = out or FOLDERS[format]
+    check_replaceable(out, _WRITTEN[format])
     with whole(out) as folder:
         write = _WRITERS[format]
         census = write(folder, splits, FOLDER / "verdicts.csv", tree_of(settings.data.root), embed)

@@ -3,28 +3,42 @@
     python src import products.csv --images FOLDER --out data/mine
     python src import artikel.csv --images FOLDER --out data/mine --column picture=Foto kind=Art
 
-In: a CSV (commas, semicolons or tabs) with a row a product, and a folder of its pictures, flat or nested.
-Columns are found by name: picture, id, name, kind, color, material, pattern, shape, description; only the
-picture's must be there. Rows with one id are pictures of one product and stay in one split. Out: a tree in
-ABO's layout, with copies of at most 256 pixels, and in it left_out.csv: which rows are not used, and why.
-Killed or with more rows, the next run goes on.
+In: a CSV (commas, semicolons or tabs) with a row a product, a variant or a picture of one, and a folder of
+its pictures, flat or nested. Columns are found by name and trusted for their values: picture (several in a
+cell are one product's, the first its main one), group, id, name, kind, color, material, pattern, shape,
+description; only the picture's must be there. Rows of one group or id stay in one split. Out: a tree in ABO's
+layout, with copies of at most 256 pixels; in it left_out.csv, what is not used and why, and names.csv, which
+file became which image. Killed or with more rows, the next run goes on; another spreadsheet adds to it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vqa.catalogue.picture_folder import PictureFolder
+from vqa.catalogue.import_record import ImportRecord, NamedFile, key_of
+from vqa.catalogue.import_report import report
+from vqa.catalogue.picture_folder import Named, PictureFolder
 from vqa.catalogue.pictures import problem_of_name
+from vqa.catalogue.product_groups import completed_rows, grouped_rows, without_disputes
 from vqa.catalogue.spreadsheet import Row, read_spreadsheet
-from vqa.catalogue.tree_writer import copy_pictures, write_listings
+from vqa.catalogue.tree_writer import (
+    Copied,
+    Product,
+    copy_pictures,
+    listings_of,
+    write_images,
+    write_listings,
+)
 from vqa.foundation.command_line import command_line
-from vqa.foundation.csv_tables import write_rows
+from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.foundation.errors import InputError
+from vqa.foundation.known_hashes import KnownHashes
 
-_COLUMNS = ("row", "picture", "reason")
+_COLUMNS = ("spreadsheet", "row", "picture", "reason")
+LeftOut = list[dict[str, str]]  # rows of left_out.csv
 
 
 def run(
@@ -36,32 +50,35 @@ def run(
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="link the pictures as they are; copy none")] = False,
 ) -> None:
-    spreadsheet = read_spreadsheet(products, _named(column or []))
+    named = _named(column or [])
+    record, key, images_key = ImportRecord.read(out), key_of(products), key_of(images)
     folder = PictureFolder(images)
-    left_out = [{"row": "", "picture": "", "reason": problem} for problem in spreadsheet.unreadable]
-    found: list[tuple[Row, str]] = []
-    sources: dict[str, Path] = {}
-    for row in spreadsheet.rows:
-        path, reason = folder.path_of(row.picture)
-        if path is None:
-            left_out.append(_left_out(row, reason))
-            continue
-        name = folder.name_of(path) if link else Path(folder.name_of(path)).stem + ".jpg"
-        reason = problem_of_name(name)
-        if sources.setdefault(name, path) != path:
-            reason = f"{sources[name]} has the same name but for its ending"
-        if reason:
-            left_out.append(_left_out(row, reason))
-        else:
-            found.append((row, name))
-    copied = copy_pictures(out, sources, link)
-    left_out += [_left_out(row, copied[name].problem) for row, name in found if copied[name].problem]
-    kept = [(row, name) for row, name in found if not copied[name].problem]
-    write_rows(out / "left_out.csv", _COLUMNS, left_out)
-    if not kept:
+    spreadsheet = read_spreadsheet(products, named, folder)
+    groups = grouped_rows(spreadsheet.rows, "group" in named)
+    rows, group_of = completed_rows(spreadsheet.rows, groups.of_row)
+    left_out: LeftOut = [{"row": "", "picture": "", "reason": problem} for problem in spreadsheet.unreadable]
+    images_of, sources = _images_of(rows, folder, link, left_out)
+    known = KnownHashes("pictures")
+    record.check_images(key, images_key, sources, known.sha256_of)
+    copied = copy_pictures(out, sources, link, known)
+    images_of = _readable(rows, images_of, copied, left_out)
+    _write_left_out(out, key, left_out)
+    if not any(images_of):
         raise InputError(f"{products}: no row has a picture that is usable; {out / 'left_out.csv'} says why")
-    write_listings(out, kept, copied)
-    _tell(spreadsheet.columns, kept, left_out, len(folder), out)
+    rows, disputes = without_disputes(rows, [names[0] if names else "" for names in images_of])
+    kept = [
+        Product(row, group, names[0], tuple(names[1:]))
+        for row, group, names in zip(rows, group_of, images_of, strict=True)
+        if names
+    ]
+    listings = listings_of(kept, key)
+    record.check_listings(key, listings)
+    write_listings(out, record.listings_of(key), listings)
+    record.add(key, images_key, _files(kept, sources, images, key))
+    write_images(out, (named.image_name for named in record.files))
+    record.write()
+    print(*report(spreadsheet, groups, kept, disputes, record, folder), sep="\n")
+    _tell_next(out, left_out)
 
 
 def _named(options: list[str]) -> dict[str, str]:
@@ -74,21 +91,97 @@ def _named(options: list[str]) -> dict[str, str]:
     return named
 
 
-def _left_out(row: Row, reason: str) -> dict[str, str]:
-    return {"row": str(row.number), "picture": row.picture, "reason": reason}
+def _images_of(
+    rows: Sequence[Row], folder: PictureFolder, is_linked: bool, left_out: LeftOut
+) -> tuple[list[list[str]], dict[str, Path]]:
+    """Image names of each row, the main one first, "" in its place where it is not there; and their files."""
+    named = [
+        [
+            *(folder.pictures_in(row.picture) or [Named(row.picture, None, "the row names no picture")]),
+            *folder.pictures_in(row.cells["more_pictures"]),
+        ]
+        for row in rows
+    ]
+    unsure = _meant_twice(picture for of_row in named for picture in of_row)
+    images_of: list[list[str]] = []
+    sources: dict[str, Path] = {}
+    for row, pictures in zip(rows, named, strict=True):
+        names: list[str] = []
+        for picture in pictures:
+            name, problem = _image_name(picture, folder, is_linked, sources)
+            problem = problem or (unsure.get(picture.path, "") if picture.path and picture.elsewhere else "")
+            if problem:
+                left_out.append({"row": str(row.number), "picture": picture.text, "reason": problem})
+            names.append("" if problem else name)
+        images_of.append([names[0], *dict.fromkeys(name for name in names[1:] if name and name != names[0])])
+    return images_of, {name: path for name, path in sources.items() if path not in unsure}
 
 
-def _tell(
-    columns: dict[str, str],
-    kept: list[tuple[Row, str]],
-    left_out: list[dict[str, str]],
-    pictures: int,
-    out: Path,
-) -> None:
-    read = ", ".join(f"{what} from {name!r}" if what != name else what for what, name in columns.items())
-    print(f"read {read}")
-    names = {name for _, name in kept}
-    print(f"{len(kept)} products with {len(names)} of {pictures} pictures are in {out}")
+def _meant_twice(pictures: Iterable[Named]) -> dict[Path, str]:
+    """Files that several absolute paths or URLs could mean, with the reason to use them for none."""
+    of_file: dict[Path, list[str]] = defaultdict(list)
+    for picture in pictures:
+        if picture.path and picture.elsewhere not in ("", *of_file[picture.path]):
+            of_file[picture.path].append(picture.elsewhere)
+    return {
+        path: f"it could be the file of {found[0]} or of {found[1]}; keep pictures in folders of these names"
+        for path, found in of_file.items()
+        if len(found) > 1
+    }
+
+
+def _image_name(
+    picture: Named, folder: PictureFolder, is_linked: bool, sources: dict[str, Path]
+) -> tuple[str, str]:
+    """What a picture is called in the tree, and the problem with that; `sources` gains its file."""
+    if picture.path is None:
+        return "", picture.problem
+    name = folder.name_of(picture.path)
+    name = name if is_linked else Path(name).stem + ".jpg"
+    if problem := problem_of_name(name):
+        return "", problem
+    if sources.setdefault(name, picture.path) != picture.path:
+        return "", f"{sources[name]} has the same name but for its ending"
+    return name, ""
+
+
+def _readable(
+    rows: Sequence[Row], images_of: Sequence[list[str]], copied: Mapping[str, Copied], left_out: LeftOut
+) -> list[list[str]]:
+    """Images of each row that could be copied, "" for a main one that could not; [] where none could."""
+    readable = []
+    for row, names in zip(rows, images_of, strict=True):
+        for name in names:
+            if name and copied[name].problem:
+                left_out.append(
+                    {"row": str(row.number), "picture": row.picture or name, "reason": copied[name].problem}
+                )
+        fine = [name for name in names[1:] if not copied[name].problem]
+        main = "" if not names[0] or copied[names[0]].problem else names[0]
+        readable.append([main, *fine] if main or fine else [])
+    return readable
+
+
+def _files(
+    kept: Sequence[Product], sources: Mapping[str, Path], images: Path, key: str
+) -> Iterable[NamedFile]:
+    ids: dict[str, dict[str, None]] = defaultdict(dict)
+    for product in kept:
+        for name in product.images:
+            ids[name].update({product.row.cells["id"]: None} if product.row.cells["id"] else {})
+    for name in sorted(ids):
+        yield NamedFile(key, sources[name].relative_to(images).as_posix(), name, " ".join(ids[name]))
+
+
+def _write_left_out(out: Path, key: str, left_out: LeftOut) -> None:
+    """In place of what an earlier run wrote of this spreadsheet, beside what one wrote of others."""
+    path = out / "left_out.csv"
+    before = read_rows(path, ("row", "picture", "reason")) if path.is_file() else []
+    others = [row for row in before if row.get("spreadsheet", key) != key]
+    write_rows(path, _COLUMNS, [*others, *({"spreadsheet": key} | row for row in left_out)])
+
+
+def _tell_next(out: Path, left_out: LeftOut) -> None:
     if left_out:
         commonest = Counter(row["reason"].partition(":")[0] for row in left_out).most_common(3)
         reasons = "; ".join(f"{count} × {reason}" for reason, count in commonest)

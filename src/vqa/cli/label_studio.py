@@ -4,7 +4,7 @@
     python src label_studio reviews export.json       # data/review/export.csv; then dvc repro
 
 In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, the pictures; or what Label
-Studio exported as JSON. Out: a sample by verdict and type (validate.review_pairs), to import into a project
+Studio exported as JSON. Out: a sample by verdict and type (verify.review_pairs), to import into a project
 whose labeling interface is interface.xml; or decisions, which beat the rules (docs/other_tools.md).
 """
 
@@ -24,21 +24,24 @@ from vqa.foundation.files import content_hash, whole, whole_file
 from vqa.pairs.pair import SPLITS, Pair, read_pairs
 from vqa.publication.dataset import read_verdicts
 from vqa.publication.label_studio import COLUMNS, labeling_interface, read_export, task_for_pair
+from vqa.publication.own_folder import check_replaceable
 from vqa.settings import load_settings
 from vqa.validation.review import VERDICTS
 from vqa.validation.review_page import stratified
 
 FOLDER = Path("data/vqa")
 REVIEWS = Path("data/review")
+TASKS, INTERFACE = "tasks.json", "interface.xml"
 
 
 def tasks(
     out: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("data/label_studio"),
     count: Annotated[
-        int | None, typer.Option(min=1, help="pairs to review; validate.review_pairs where it is left out")
+        int | None, typer.Option(min=1, help="pairs to review; verify.review_pairs where it is left out")
     ] = None,
 ) -> None:
     """Write a sample of the pairs as tasks, the pair's answer as prediction, and the labeling interface."""
+    check_replaceable(out, (TASKS, INTERFACE))
     settings = load_settings()
     root = tree_of(settings.data.root)
     pairs = [pair for split in SPLITS for pair in read_pairs(FOLDER / f"{split}.csv")]
@@ -65,10 +68,10 @@ def tasks(
         written.append(task_for_pair(pair, verdict_on(pair), url, image_id, annotator))
     with whole(out) as folder:
         folder.mkdir()
-        with whole_file(folder / "tasks.json") as file:
+        with whole_file(folder / TASKS) as file:
             json.dump(written, file)
-        (folder / "interface.xml").write_text(labeling_interface(VERDICTS), encoding="utf-8")
-    print(f"wrote {len(written)} tasks to {out}/tasks.json; set a project up with {out}/interface.xml")
+        (folder / INTERFACE).write_text(labeling_interface(VERDICTS), encoding="utf-8")
+    print(f"wrote {len(written)} tasks to {out / TASKS}; set a project up with {out / INTERFACE}")
 
 
 def reviews(

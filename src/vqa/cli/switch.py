@@ -13,8 +13,8 @@ import typer
 
 from vqa.foundation.command_line import command_line
 from vqa.foundation.files import whole_file
-from vqa.presets import params_with, preset_paths
-from vqa.settings import PARAMS
+from vqa.presets import missing_data, params_with, preset_paths
+from vqa.settings import PARAMS, load_settings
 
 
 def run(names: Annotated[list[str], typer.Argument(help="of files of params/, without .yaml")]) -> None:
@@ -24,6 +24,8 @@ def run(names: Annotated[list[str], typer.Argument(help="of files of params/, wi
         file.write(text)
     applied = ", ".join(map(str, paths))
     print(f"{PARAMS} has {applied} now; git diff {PARAMS} shows the changes, dvc repro runs them")
+    for sentence in missing_data(load_settings()):
+        print(sentence)
 
 
 app = command_line(__doc__, run)

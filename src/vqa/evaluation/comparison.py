@@ -48,6 +48,7 @@ def judgement(
         "test_pairs": len(pairs),
         "test_images": len({pair.image_name for pair in pairs}),
         "test_groups": len({pair.together for pair in pairs}),
+        "test_pairs_with_second_answer": sum(bool(pair.also_right) for pair in pairs),
     }
     details = {
         "systems": {name: _bounded_by_type(by_type, intervals) for name, by_type in shares.items()},

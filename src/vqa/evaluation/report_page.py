@@ -195,7 +195,11 @@ def _gallery(
         shown[outcome] += 1
         if shown[outcome] <= _SHOWN:
             said = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
-            entry = {"question": pair.question, "answer": pair.answer, "kind": pair.question_type}
+            entry = {
+                "question": pair.question,
+                "answer": " or ".join(pair.right_answers),
+                "kind": pair.question_type,
+            }
             by_image[pair.image_name].append(entry | {"outcome": outcome, "said": said})
     return [
         {"image_name": name, "url": picture_url(path_of(name)), "entries": entries}

@@ -101,7 +101,7 @@ def read_rows(
     theirs = [named.get(name, name) for name in required]
 
     def needed(columns: Sequence[str]) -> Sequence[str]:
-        return [name for name in theirs if name in columns]  # what is missing is named below
+        return [name for name in theirs if name in columns]
 
     table = _read(path, [*(known or ()), *named.values()], None if known is None else needed)
     check_columns(path, table.columns, [*theirs, *named.values()], remedy)

@@ -15,12 +15,7 @@ _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS) 
 _READER_LEFT, _INTERRUPTED = 141, 130  # as shells have it of a program that SIGPIPE or SIGINT ended
 _MEND = "mend that and run this again: what was finished is kept"
 # torch's words when a file that it writes has no room
-_DISK_FULL = (
-    "PytorchStreamWriter failed",
-    "unexpected pos",
-    "No space left on device",
-    "Disk quota exceeded",
-)
+_DISK_FULL = ("PytorchStreamWriter failed", "unexpected pos", "No space left on device")
 
 _OUT_OF_MEMORY = (
     "out of memory",

@@ -36,10 +36,15 @@ class KnownHashes:
         if known and known[:3] == stamp:
             return known[3]
         digest = self._digest(path)
-        if time.time_ns() - found.st_mtime_ns > _SETTLED:
-            self._known[name] = (*stamp, digest)
-            self._has_new = True
+        self.remember(path, found, digest)
         return digest
+
+    def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
+        """Take a digest that is known otherwise; `status` is the file's from before it was read."""
+        if time.time_ns() - status.st_mtime_ns > _SETTLED:
+            stamp = status.st_size, status.st_mtime_ns, status.st_ino
+            self._known[str(path.absolute())] = (*stamp, digest)
+            self._has_new = True
 
     def keep(self) -> None:
         """Remember what was read; where that cannot be written, it is read again."""

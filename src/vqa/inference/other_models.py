@@ -34,6 +34,7 @@ from vqa.foundation.unfinished import Unfinished
 from vqa.inference.visualbert import VisualBert
 from vqa.pairs.pair import Pair
 from vqa.settings import OnRegions
+from vqa.vlm.token_rows import make_states_contiguous
 
 _REQUEST = "{question} Answer in one word."
 
@@ -67,6 +68,8 @@ class OtherModel:
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
         self._model: Any = family.from_pretrained(name).eval().to(device)
+        if self._model.can_generate():
+            make_states_contiguous(self._model.get_output_embeddings())
         self._processor: Any = AutoProcessor.from_pretrained(name)
 
     @torch.inference_mode()

@@ -1,10 +1,12 @@
 """What is asked about which picture: from arguments, folders or a CSV; and the answers written beside it."""
 
 import itertools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from vqa.catalogue.abo import image_names, paths_of_image
+from vqa.catalogue.picture_folder import is_picture, unread_files
 from vqa.catalogue.pictures import ENDINGS
 from vqa.foundation.csv_tables import check_columns, read_rows, write_rows
 from vqa.foundation.errors import InputError
@@ -66,14 +68,18 @@ def write_answers(out: Path, rows: Sequence[dict[str, str]], replies: Sequence[R
 
 
 def _pictures(path: Path) -> list[Path]:
-    """The file itself, or the pictures of a folder, by name."""
+    """The file itself, or the pictures of a folder, by name; its other files are counted on stderr."""
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    found = [file for file in files if is_picture(file.name)]
+    unread = unread_files(file.relative_to(path).as_posix() for file in files)
     if not found:
-        raise InputError(
-            f"{path} holds no picture ({' '.join(sorted(ENDINGS))}); give a file or a folder with pictures"
-        )
+        endings = " ".join(sorted(ENDINGS))
+        there = f"; {unread}" if unread else ""
+        raise InputError(f"{path} holds no picture ({endings}){there}; give a file or a folder with pictures")
+    if unread:
+        print(f"{path}: {unread}", file=sys.stderr)
     return found
 
 

@@ -57,7 +57,9 @@ def with_model_of(adapter: Path, settings: Settings) -> Settings:
         InputError: there is no such adapter.
     """
     if not (adapter / "adapter_config.json").is_file():
-        raise InputError(f"{adapter} holds no adapter; run dvc repro train, or dvc pull")
+        there = sorted(path.parent.as_posix() for path in Path("models").rglob("adapter_config.json"))
+        others = f"there are {', '.join(there)}" if there else "run dvc repro train, or dvc pull"
+        raise InputError(f"{adapter} holds no adapter; {others}")
     name = name_beside(adapter)
     if name is None or name == settings.model.name or not Path(name).is_dir():
         return settings

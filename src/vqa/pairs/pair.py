@@ -89,9 +89,11 @@ def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None =
 
 
 def pairs_and_lines(
-    path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None
+    path: Path,
+    names_by_id: Callable[[], Mapping[str, str]] | None = None,
+    name_of: Callable[[str], str] = image_name_of,
 ) -> tuple[list[Pair], Lines]:
-    """As `read_pairs`, and what became of each line of the file."""
+    """As `read_pairs`, and what became of each line of the file; `name_of` makes a name of a cell."""
     table = read_table(path, (*_FIELDS, _GROUP, ALSO_RIGHT, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
@@ -100,7 +102,7 @@ def pairs_and_lines(
     for number, cells in enumerate(table.rows):
         row = dict(zip(table.columns, cells, strict=True))
         named = row.pop(named_in)
-        pairs.append(_pair_of(by_id.get(named, image_name_of(named)), row))
+        pairs.append(_pair_of(by_id.get(named, name_of(named)), row))
         if row.get(UNREADABLE):
             unread.append(table.long_rows.get(number, 1))
     pairs += [Pair("", "", "", extra=((UNREADABLE, row.problem),)) for row in table.malformed]

@@ -14,7 +14,7 @@ from vqa.foundation.errors import InputError
 from vqa.foundation.files import write_json
 from vqa.pairs.normal_form import first_word
 
-_SCRIPT = Path(__file__).with_name("ask_exported.py")
+_SCRIPT = Path(__file__).parents[1] / "inference/ask_exported.py"
 
 
 @dataclass(frozen=True)

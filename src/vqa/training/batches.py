@@ -36,16 +36,16 @@ def collate(
 ) -> Callable[[Sequence[tuple[int, Pair, Tensor | Look]]], dict[str, Any]]:
     """Rows → what `LiveHalf.forward` takes, and the pairs' `numbers` `[B]`.
 
-    `is_shared`: the pairs of a picture behind one look, where the model can.
+    `is_shared`: the pairs of an image behind one prefix, where the model can.
     """
 
     def batch(rows: Sequence[tuple[int, Pair, Tensor | Look]]) -> dict[str, Any]:
         numbers, pairs, features = zip(*rows, strict=True)
         questions, answers = [pair.question for pair in pairs], [pair.answer for pair in pairs]
-        if is_shared and model.shares_looks:
+        if is_shared and model.shares_prefix:
             names, pictures = distinct([pair.image_name for pair in pairs])
             seen = together([features[pictures.index(picture)] for picture in range(len(names))])
-            texts = model.shared_batch(questions, answers, pictures)
+            texts = model.shared_batch(questions, answers, pictures, seen)
         else:
             seen = together(features)
             texts = model.training_batch(questions, answers, seen)

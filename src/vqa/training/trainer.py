@@ -197,8 +197,8 @@ class AdapterTrainer(Trainer):
         if self.args.should_save:  # one process of all
             trainable, total = lora.trainable_share(self._answer_model)
             print(f"training {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-            if self._settings.questions_per_prefix > 1 and not self._answer_model.shares_looks:
-                print("a row a pair: this model's pairs cannot stand behind one look")
+            if self._settings.questions_per_prefix > 1 and not self._answer_model.shares_prefix:
+                print(f"a row a pair, no shared image prefix: {self._answer_model.sharing_refusal}")
             print(f"continuing from {checkpoint}" if checkpoint else "starting afresh")
         self.train(resume_from_checkpoint=checkpoint)
         logs = self.state.log_history

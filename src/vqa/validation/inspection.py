@@ -2,13 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import DECODER, HASH_BITS, Picture, inspect, picture_id, problem_of_name
+from vqa.catalogue.pictures import (
+    DECODER,
+    GREY_SIDE,
+    HASH_BITS,
+    Picture,
+    inspect,
+    picture_id,
+    problem_of_name,
+)
 from vqa.foundation.errors import ignore_interrupts
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
@@ -40,10 +48,29 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
             if len(found) % _CHUNK == 0:
                 file.flush()
     pictures = {name: found.get(name) or known[hashes[name]] for name in image_names}
-    distinct = {picture.sha256: picture for picture in pictures.values() if picture.sha256}
+    names_of: dict[str, list[str]] = {}
+    for name, picture in pictures.items():
+        if picture.sha256:
+            names_of.setdefault(picture.sha256, []).append(name)
     with whole_file(memory) as whole:
-        whole.writelines(_line(distinct[key]) for key in sorted(distinct))
+        whole.writelines(_line(pictures[names[0]], names) for _, names in sorted(names_of.items()))
     return pictures
+
+
+def contents_before(memory: Path) -> dict[str, str]:
+    """Picture name → SHA-256 of its file in the run that wrote `memory`; nothing where there was none."""
+    return {
+        name: entry.get("sha256", "") for entry in whole_values(memory) for name in entry.get("names", ())
+    }
+
+
+def changed_images(before: Mapping[str, str], pictures: Mapping[str, Picture]) -> list[str]:
+    """Names whose files are there now as before, with another content."""
+    return [
+        name
+        for name, picture in pictures.items()
+        if picture.sha256 and before.get(name, picture.sha256) != picture.sha256
+    ]
 
 
 def image_id(root: Path, image_name: str) -> str:
@@ -67,8 +94,10 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
         yield from pool.map(inspect, paths, chunksize=_CHUNK)
 
 
-def _line(picture: Picture) -> str:
-    return json.dumps({**asdict(picture), "decoder": DECODER}, ensure_ascii=False) + "\n"
+def _line(picture: Picture, names: Sequence[str] = ()) -> str:
+    """`names`: what the picture is called, once all are known."""
+    called = {"names": sorted(names)} if names else {}
+    return json.dumps({**asdict(picture), "decoder": DECODER, **called}, ensure_ascii=False) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[Picture]:
@@ -77,8 +106,10 @@ def _remembered(memory: Path) -> Iterator[Picture]:
         try:
             if entry.pop("decoder") != DECODER:
                 continue
+            entry.pop("names", None)
             picture = Picture(**entry)
         except (TypeError, KeyError):  # another version's line
             continue
-        if picture.problem or len(picture.perceptual_hash) == HASH_BITS // 4:
+        has_looks = (len(picture.perceptual_hash), len(picture.grey)) == (HASH_BITS // 4, 2 * GREY_SIDE**2)
+        if picture.problem or has_looks:
             yield picture

@@ -5,7 +5,7 @@ band are compared. The bits of a band come from all over the picture: product ph
 corners in common, and bands of neighbouring bits would compare fifty times as many of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from vqa.catalogue.pictures import HASH_BITS
 
 Integers = NDArray[np.int64]
 _KEY_BITS = 64  # a band's bits, at most, are one number
-_SCATTERED = np.random.default_rng(0).permutation(HASH_BITS)
+IsSame = Callable[[Integers, Integers], NDArray[np.bool_]]  # numbers of hashes, pair by pair → which are kept
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,25 @@ def near_copies(hashes: Sequence[str], most_bits: int) -> NearCopies:
     number: dict[str, int] = {}
     look_of = np.array([number.setdefault(text, len(number)) for text in hashes], dtype=np.int64)
     packed = np.frombuffer(bytes.fromhex("".join(number)), dtype=np.uint8).reshape(-1, HASH_BITS // 8)
-    found = list(_links(packed, most_bits))
-    links = np.concatenate([*found, np.empty((0, 3), dtype=np.int64)])
-    links = links[np.lexsort((links[:, 1], links[:, 0]))]
+    links = near_links(packed, most_bits)
     copies = np.bincount(look_of, minlength=len(number))
     pairs = copies @ (copies - 1) // 2 + copies[links[:, 0]] @ copies[links[:, 1]]
     return NearCopies(look_of, links, int(pairs))
 
 
-def _links(packed: NDArray[np.uint8], most_bits: int) -> Iterator[Integers]:
-    """Rows of `NearCopies.links`, each once, for distinct hashes `packed` [looks, 32]."""
-    words = packed.view(np.uint64)  # [looks, 4]
+def near_links(packed: NDArray[np.uint8], most_bits: int, is_same: IsSame | None = None) -> Integers:
+    """Hashes `packed` [hashes, bytes] that differ in at most `most_bits` bits, as `NearCopies.links`.
+
+    `is_same` asks once more of each pair; none is kept in memory before.
+    """
+    found = [*_links(packed, most_bits, is_same), np.empty((0, 3), dtype=np.int64)]
+    links = np.concatenate(found)
+    return links[np.lexsort((links[:, 1], links[:, 0]))]
+
+
+def _links(packed: NDArray[np.uint8], most_bits: int, is_same: IsSame | None) -> Iterator[Integers]:
+    """Rows of `NearCopies.links`, each once."""
+    words = packed.view(np.uint64)  # [hashes, 4] of 256 bits
     keys = _band_keys(packed, most_bits + 1)  # [looks, bands]
     for band in range(keys.shape[1]):
         order = np.argsort(keys[:, band], kind="stable")
@@ -65,15 +73,20 @@ def _links(packed: NDArray[np.uint8], most_bits: int) -> Iterator[Integers]:
             one, other = order[place[near]], order[place[near] + step]
             is_first = (keys[one] == keys[other]).argmax(axis=1) == band  # other bands find it again
             ends = np.stack([one[is_first], other[is_first]], axis=1)
+            of_ends = bits[near][is_first]
+            if is_same and len(ends):
+                is_kept = is_same(ends[:, 0], ends[:, 1])
+                ends, of_ends = ends[is_kept], of_ends[is_kept]
             if len(ends):
-                yield np.column_stack([np.sort(ends, axis=1), bits[near][is_first]]).astype(np.int64)
+                yield np.column_stack([np.sort(ends, axis=1), of_ends]).astype(np.int64)
 
 
 def _band_keys(packed: NDArray[np.uint8], bands: int) -> NDArray[np.uint64]:
-    """Each hash's bits as at least `bands` numbers `[looks, bands]`, every bit in one of them."""
-    bits = np.unpackbits(packed, axis=1)[:, _SCATTERED]
+    """Each hash's bits as at least `bands` numbers `[hashes, bands]`, every bit in one of them."""
+    count = packed.shape[1] * 8
+    bits = np.unpackbits(packed, axis=1)[:, np.random.default_rng(0).permutation(count)]
     keys = []
-    for band in np.array_split(bits, max(bands, HASH_BITS // _KEY_BITS), axis=1):
+    for band in np.array_split(bits, max(bands, count // _KEY_BITS), axis=1):
         padded = np.pad(band, ((0, 0), (_KEY_BITS - band.shape[1], 0)))
         keys.append(np.ascontiguousarray(np.packbits(padded, axis=1)).view(np.uint64))
     return np.concatenate(keys, axis=1)

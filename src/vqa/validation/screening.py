@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vqa.catalogue.pictures import problem_of_name
 from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.pairs.normal_form import normal_form, taught_form
 from vqa.pairs.pair import Pair, columns_of, row_of
@@ -85,6 +86,13 @@ def _further(candidate: Candidate) -> tuple[str, ...]:
 def images_of(candidates: Iterable[Candidate]) -> list[str]:
     """The pictures that candidates are about, each once, in order."""
     return list(dict.fromkeys(candidate.pair.image_name for candidate in candidates))
+
+
+def images_to_inspect(candidates: Iterable[Candidate], reviewed: Iterable[Rejected]) -> list[str]:
+    """As `images_of`, and those of pairs that a person rejected: it is told when one of these has changed."""
+    names = (reject.pair.image_name for reject in reviewed)
+    known = [name for name in names if not problem_of_name(name)]
+    return list(dict.fromkeys([*images_of(candidates), *known]))
 
 
 def leave_out(pairs: Sequence[Pair], pictures: Mapping[str, str]) -> tuple[list[Pair], list[Rejected]]:

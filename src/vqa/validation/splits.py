@@ -1,9 +1,9 @@
 """Pictures → train, val or test, by groups that must stay together; what was drawn once stays.
 
-A group is a connected component: pictures with equal bytes, near-equal perceptual hashes, or on one
-listing; very large ones are cut (`groups.grouped`). Groups are dealt out by product type, so that each type
-has its share in each split. What was dealt is kept in splits.json, which git versions: more pictures never
-move one that was there.
+A group is a connected component: pictures with equal bytes, near-equal perceptual hashes (once turned or
+brightened, too), on one product's listings, or with a name made of another's; very large ones are cut
+(`groups.grouped`). Groups are dealt out by product type, so that each type has its share in each split. What
+was dealt is kept in splits.json, which git versions: more pictures never move one that was there.
 """
 
 import re
@@ -22,9 +22,11 @@ from vqa.catalogue.split_memory import read_splits, record_of
 from vqa.foundation.errors import InputError
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
+from vqa.validation.alike_names import made_of
 from vqa.validation.declared_splits import images_across_splits
 from vqa.validation.groups import Integers, grouped, uncrossed
 from vqa.validation.near_copies import near_copies
+from vqa.validation.turned_copies import grey_values, turned_links
 
 PICTURES_SEEN = "photographs.txt"  # of a model's folder
 _LARGEST_SHARE = 0.01  # of all pictures, that one group may hold
@@ -54,7 +56,10 @@ class Division:
     largest_share: float  # of all pictures that the largest group held before any was cut
     groups_cut: int  # that were too large, or tied pictures of two splits
     near_copies: int  # pairs of pictures
-    tying_listings: int  # listings with two or more of the pictures
+    tying_listings: int  # products whose listings have two or more of the pictures
+    turned_copies: int = 0  # pairs of looks beside near copies, once they are turned or brightened
+    names_tied: int = 0  # groups of pictures whose names are made of one
+    dealt_apart: int = 0  # pairs of these two kinds that were dealt to two splits before
 
 
 def divided(
@@ -78,9 +83,12 @@ def divided(
     """
     names = sorted(pictures)
     copies = near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits)
-    ties = _ties(names, together)
+    ties, named = _ties(names, together), made_of(names)
+    turned = _turned(pictures, names, copies.look_of, copies.links, draw.near_copy_bits)
+    likely = np.concatenate([turned, _links_of(named, copies.look_of)])
     links = np.concatenate([_links_of(ties, copies.look_of), copies.links])
-    if declared and (crossing := images_across_splits(names, copies.look_of, links, declared)):
+    every = np.concatenate([links, likely])
+    if declared and (crossing := images_across_splits(names, copies.look_of, every, declared)):
         rest = {name: picture for name, picture in pictures.items() if name not in crossing}
         division = divided(rest, types, together, draw, memory, seen, declared)
         return replace(division, left_out=division.left_out | crossing)
@@ -89,6 +97,8 @@ def divided(
     stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
     before = _remembered(memory, drawn) | stated
     known = _known_looks(names, copies.look_of, _old(ids, before, seen), memory)
+    is_apart = _are_apart(likely, known)
+    links = np.concatenate([links, likely[~is_apart]])
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
     groups = grouped(links, np.bincount(copies.look_of), known, most)
     members = _members(names, groups.of_look[copies.look_of])
@@ -103,8 +113,28 @@ def divided(
     record = record_of(drawn, before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
-    counts = len(members), share, groups.cut, copies.pairs, len(ties)
+    likely_counts = len(turned), len(named), int(is_apart.sum())
+    counts = len(members), share, groups.cut, copies.pairs, len(ties), *likely_counts
     return Division(split_of, group_of, left_out, record, *counts)
+
+
+def _turned(
+    pictures: Mapping[str, Picture], names: Sequence[str], look_of: Integers, near: Integers, most_bits: int
+) -> Integers:
+    """Looks that are turned or brightened copies, and not in `near`; as `near_copies` gives links."""
+    first = np.unique(look_of, return_index=True)[1].tolist()
+    greys = {look: pictures[names[number]].grey for look, number in enumerate(first)}
+    looks = np.array([look for look, grey in greys.items() if grey], dtype=np.int64)
+    found = turned_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
+    found[:, :2] = looks[found[:, :2]]
+    is_known = np.isin(found[:, 0] * len(first) + found[:, 1], near[:, 0] * len(first) + near[:, 1])
+    return found[~is_known]
+
+
+def _are_apart(links: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
+    """Which links join looks that were dealt to two splits: what was dealt stays."""
+    splits = [(known.get(one), known.get(other)) for one, other in links[:, :2].tolist()]
+    return np.array([None not in both and both[0] != both[1] for both in splits], dtype=bool)
 
 
 def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:

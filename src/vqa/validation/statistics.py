@@ -11,11 +11,14 @@ import pandas as pd
 
 from vqa.catalogue.abo import Listings
 from vqa.foundation.csv_tables import Lines
+from vqa.foundation.errors import named_first
 from vqa.foundation.files import read_json
 from vqa.pairs.missing_values import spreadsheet_kind
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
+from vqa.validation.alike_names import numbered_apart
+from vqa.validation.screening import Rejected
 from vqa.validation.splits import Division
 
 _YES_NO = ["yes", "no"]
@@ -58,6 +61,9 @@ def leak_protection(
         "largest_group_share": round(division.largest_share, 4),
         "groups_cut": division.groups_cut,
         "near_copies": division.near_copies,
+        "turned_copies": division.turned_copies,
+        "names_tied": division.names_tied,
+        "dealt_apart": division.dealt_apart,
         "listings": listings
         and {
             "read": listings.read,
@@ -104,18 +110,52 @@ def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
     return found
 
 
+def changed_image_sentences(
+    changed: Sequence[str], pairs: Iterable[Pair], decisions: Iterable[tuple[str, str, str]]
+) -> list[str]:
+    """One sentence on images that have another content than in the run before, under labels and decisions
+    that may have been made for that one; none where none has. `decisions`: their keys.
+    """
+    names = set(changed)
+    labels = sum(pair.image_name in names for pair in pairs)
+    decided = sum(key[0] in names for key in decisions)
+    return [
+        f"{len(names)} images have changed since the last run ({named_first(sorted(names))}): {labels} pairs "
+        f"and {decided} decisions on them may be of the images before; look at them again, or delete them"
+    ] * bool(names)
+
+
+def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
+    """One sentence on pairs whose image is not there: where it was looked for, and what brings it there."""
+    missing = [reject for reject in rejected if reject.reason == "image_missing"]
+    return [
+        f"{len(missing)} pairs name images that are not there (the first: {missing[0].detail}); python src "
+        "import pairs.csv --images FOLDER brings yours to where they are looked for"
+        for _ in missing[:1]
+    ]
+
+
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
     """How far labels and question types agree with themselves, among the rows as they came."""
     return {"labels": label_noise(pairs), "types": type_agreement(pairs)}
 
 
 def cuts_in(division: Division) -> list[str]:
-    """Sentences on groups that were too large to stay whole, and what that cost; none where none was cut."""
-    return [
+    """Sentences on what stands in several splits though it may belong together; none where nothing does.
+
+    These are groups that were too large, what that cost, pairs that were dealt before their likeness was
+    looked for, and names that differ by a number.
+    """
+    apart = [
+        f"{division.dealt_apart} pairs of pictures that look alike once turned or brightened, or whose names "
+        "are made of one, were dealt to two splits before; delete data/vqa/splits.json to draw afresh"
+    ] * bool(division.dealt_apart)
+    cut = [
         f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
         f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
         "at the cuts are left out; a lower validate.max_hash_distance cuts less"
     ] * bool(division.groups_cut)
+    return apart + numbered_apart(division.split_of) + cut
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:

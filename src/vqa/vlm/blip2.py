@@ -17,8 +17,8 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features
-from vqa.vlm.shared_look import added_to_scores, branches, shared_rows
-from vqa.vlm.token_rows import only_at, pair_rows, prompt_rows
+from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal
+from vqa.vlm.token_rows import make_states_contiguous, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import Tokens, end_token_id
 
 # What is cached: Q-Former rows [32, 768] (opt-2.7b), or the ViT's [257, 1408] for adapters in the Q-Former.
@@ -104,9 +104,10 @@ class AnswerModel(LiveHalf):
     ) -> None:
         queries = QueryTransformer(model) if level == "vit" else None
         super().__init__(model.language_model, model.language_projection, queries, device)
+        make_states_contiguous(model.get_output_embeddings())
         self.tokens = Tokens(processor.tokenizer, model.config, prompt)
         self.is_encoder_decoder = self.tokens.is_encoder_decoder
-        self.shares_looks = not self.is_encoder_decoder  # T5's encoder lets image tokens see the question
+        self.sharing_refusal = sharing_refusal(model.language_model)
         self.num_query_tokens = self.tokens.num_query_tokens
         self.feature_size: int = model.config.qformer_config.hidden_size
         self.frozen_dtype = model.language_projection.weight.dtype
@@ -140,15 +141,11 @@ class AnswerModel(LiveHalf):
         rows = self._ids(questions, answers)
         return pair_rows(*rows, self._pad_token_id, self.is_encoder_decoder)
 
-    def shared_batch(
-        self, questions: Sequence[str], answers: Sequence[str], pictures: Sequence[int]
-    ) -> dict[str, Tensor]:
-        """The same for `forward` with each picture's features once: see `shared_look.shared_rows`.
+    def _prompt_ids(self, question: str, seen: Any) -> list[int]:
+        return self.tokens.prompt_ids(question)
 
-        Only where the language model is decoder-only: T5's encoder lets image tokens see the question.
-        """
-        rows = self._ids(questions, answers)
-        return shared_rows(*rows, pictures, self.num_query_tokens, self._pad_token_id)
+    def _prefix(self, prompt: list[int], seen: Any) -> Prefix:
+        return Prefix.counted(prompt[: self.num_query_tokens])
 
     def _ids(
         self, questions: Sequence[str], answers: Sequence[str]
@@ -177,15 +174,13 @@ class AnswerModel(LiveHalf):
             wanted = labels
         else:
             wanted = next_tokens(labels)
-        if position_ids is not None:
-            options["position_ids"] = position_ids.to(device)
+        positions = None if position_ids is None else position_ids.to(device)
         is_read = read(wanted)
         wanted = wanted[is_read]
         with self._precision(), only_at(self.language_model.get_output_embeddings(), is_read):
             embeds = self.splice(input_ids.to(device), features.to(device))
-            if mask.ndim > 2:
-                mask = added_to_scores(mask, embeds.dtype)
-            logits = self.language_model(inputs_embeds=embeds, attention_mask=mask, **options).logits
+            options |= attention_inputs(mask, positions, embeds.dtype)
+            logits = self.language_model(inputs_embeds=embeds, **options).logits
         return self._loss(logits, wanted, num_items_in_batch)
 
     def _begun(
@@ -203,15 +198,23 @@ class AnswerModel(LiveHalf):
     def _inputs(
         self, questions: Sequence[str], features: Tensor, pictures: Tensor, num_beams: int
     ) -> dict[str, Any]:
-        prompts = [self.tokens.prompt_ids(question) for question in questions]
-        if self.is_encoder_decoder or len(features) == len(questions):
+        if not self.shares_prefix or len(features) == len(questions):
+            prompts = [self.tokens.prompt_ids(question) for question in questions]
             ids, mask = self._on_device(prompts, "right" if self.is_encoder_decoder else "left")
             return {"inputs_embeds": self.splice(ids, features[pictures]), "attention_mask": mask}
-        ids, mask = self._on_device([prompt[self.num_query_tokens :] for prompt in prompts], "left")
-        image_ids = ids.new_full((len(features), self.num_query_tokens), self.tokens.image_token_id)
-        embeds = self.language_model.get_input_embeddings()(ids)
-        images = self.splice(image_ids, features)
-        return branches(self.language_model, images, embeds, mask, pictures, num_beams)
+        prefixes, texts = self._split_prompts(questions, pictures.tolist(), features)
+        ids, mask = self._on_device(texts, "left")
+        read = {
+            name: rows.to(self.device) for name, rows in prefix_rows(prefixes, self._pad_token_id).items()
+        }
+        images = self.splice(read.pop("input_ids"), features)
+        cache = self.language_model(
+            inputs_embeds=images, use_cache=True, logits_to_keep=1, **read
+        ).past_key_values
+        # `generate` skips what is in the cache, but counts it.
+        embeds = torch.cat([images[pictures], self.language_model.get_input_embeddings()(ids)], dim=1)
+        seen = branches(cache, prefixes, read["attention_mask"], mask, pictures, num_beams)
+        return {"inputs_embeds": embeds, **seen}
 
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]

@@ -133,7 +133,7 @@ def texts_for(
     rank, world = rank_and_world()
     done = _kept(unfinished, len(pairs)) if unfinished else {}
     wait_for_all()  # every process has read the same before one adds to it
-    cut = _batches(pairs, decoding.batch_size, model.shares_looks)
+    cut = _batches(pairs, decoding.batch_size, model.shares_prefix)
     left = ([i for i in batch if i not in done] for batch in cut)
     batches = {batch[0]: batch for batch in left if batch}  # by its first pair
     mine = list(batches)[rank::world]

@@ -1,8 +1,8 @@
 """The two halves that every model here has: pictures → features (frozen, run once a picture), and features +
 question → loss and texts (adapted).
 
-What a family adds is in its own module: `blip2` its Q-Former and shared looks, `seam` the models whose
-features transformers itself takes apart from their pixels.
+What a family adds is in its own module: `blip2` its Q-Former, `seam` the models whose features transformers
+itself takes apart from their pixels.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,8 @@ from torch.nn import functional
 from vqa.foundation.errors import InputError
 from vqa.vlm.adapter_files import Places
 from vqa.vlm.answer_tree import AnswerTree
-from vqa.vlm.looks import Features
+from vqa.vlm.looks import Features, chosen
+from vqa.vlm.shared_prefix import Prefix, shared_rows
 from vqa.vlm.token_rows import IGNORED, at_least
 
 # Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
@@ -63,8 +64,8 @@ class LiveHalf(nn.Module, ABC):
     accepts_loss_kwargs = True  # tells transformers' Trainer that forward takes num_items_in_batch
     # Why an adapter cannot go into the Q-Former where there are no `queries`.
     NO_QUERIES: ClassVar[str]
-    # Whether the pairs of a picture may stand behind one look: see `shared_look`.
-    shares_looks = False
+    # Why the pairs of an image cannot share its prefix, "" where they can: see `shared_prefix`.
+    sharing_refusal: str
     tokens: Spelling
 
     def __init__(
@@ -104,10 +105,40 @@ class LiveHalf(nn.Module, ABC):
         """
 
     def shared_batch(
-        self, questions: Sequence[str], answers: Sequence[str], pictures: Sequence[int]
+        self, questions: Sequence[str], answers: Sequence[str], images: Sequence[int], features: Features
     ) -> dict[str, Tensor]:
-        """The same for `forward` with each picture's features once; only where `shares_looks`."""
-        raise ValueError("this model's pairs cannot stand behind one look")
+        """The same for `forward` with each image's features once: see `shared_prefix.shared_rows`.
+
+        Pair i is about entry `images[i]` of `features`; every entry has a pair.
+
+        Raises:
+            InputError: this model's pairs cannot share a prefix; it says why.
+        """
+        if self.sharing_refusal:
+            raise InputError(
+                f"the pairs of an image cannot share its prefix: {self.sharing_refusal}; set "
+                "train.questions_per_prefix to 1"
+            )
+        prefixes, texts = self._split_prompts(questions, images, features)
+        said = [self._answer_ids(answer) for answer in answers]
+        return shared_rows(prefixes, texts, said, images, self._pad_token_id)
+
+    def _split_prompts(
+        self, questions: Sequence[str], images: Sequence[int], features: Features
+    ) -> tuple[list[Prefix], list[list[int]]]:
+        """The prefix of each entry of `features`, and what each question's prompt says behind its own."""
+        prompts = [self._prompt_ids(q, features[i]) for q, i in zip(questions, images, strict=True)]
+        about = dict(zip(images, prompts, strict=True))
+        prefixes = [self._prefix(about[image], features[image]) for image in range(len(features))]
+        return prefixes, [prefixes[i].text_behind(p) for i, p in zip(images, prompts, strict=True)]
+
+    @abstractmethod
+    def _prompt_ids(self, question: str, seen: Any) -> list[int]:
+        """The whole prompt about an image of which `seen` are the features."""
+
+    @abstractmethod
+    def _prefix(self, prompt: list[int], seen: Any) -> Prefix:
+        """What `prompt` has in common with every other about the image."""
 
     @abstractmethod
     def length_of(self, question: str, answer: str) -> int:
@@ -120,6 +151,11 @@ class LiveHalf(nn.Module, ABC):
         """What `generate` takes of prompts with room for `new` tokens, and how many tokens its output will
         repeat before them.
         """
+
+    @property
+    def shares_prefix(self) -> bool:
+        """Whether the pairs of an image may share its prefix."""
+        return not self.sharing_refusal
 
     @property
     def _speaker(self) -> Any:
@@ -205,7 +241,9 @@ class LiveHalf(nn.Module, ABC):
         for question in questions:
             if problem := self.tokens.too_long(question, max_new_tokens):
                 raise InputError(f"{question[:80]!r}: {problem}; shorten it")
-        of = range(len(questions)) if pictures is None else pictures
+        of: Sequence[int] = range(len(questions)) if pictures is None else pictures
+        if len(used := sorted(set(of))) < len(features):  # nobody asks about the others
+            features, of = chosen(features, used), [used.index(image) for image in of]
         with self._precision():
             begun, repeated = self._begun(questions, features, of, max_new_tokens, options["num_beams"])
             if vocabulary:

@@ -28,6 +28,13 @@ def together(looks: Sequence[Tensor | Look]) -> Features:
     return torch.stack(tensors) if tensors else [look for look in looks if isinstance(look, Look)]
 
 
+def chosen(features: Features, numbers: Sequence[int]) -> Features:
+    """Those of the pictures with these numbers."""
+    if isinstance(features, Tensor):
+        return features[list(numbers)]
+    return [features[number] for number in numbers]
+
+
 def emptied(features: Features) -> Features:
     """As many rows with nothing in them. In new memory: a store's rows may be its file's own."""
     if isinstance(features, Tensor):

@@ -24,6 +24,7 @@ class PromptTokens(TextTokens):
         self._image_token = tokenizer.convert_ids_to_tokens(config.image_token_id)
         self._special = [token.content for token in tokenizer.added_tokens_decoder.values()]
         self._spelt: dict[str, list[int]] = {}
+        self._tiles: dict[tuple[int, int, int], list[int]] = {}  # a thousand tokens: spelt once a grid
 
     def prompt_ids(self, question: str, look: Look) -> list[int]:
         """The prompt around a question about the picture. "<image>" or "</s>" inside a question is text."""
@@ -77,13 +78,16 @@ class PromptTokens(TextTokens):
         if self._family not in TILED:
             return [self.image_token_id] * len(look.rows)
         down, across = look.grid
-        tiles = down * across + 1  # the whole picture, small, is the last
-        text = get_image_prompt_string(
-            down,
-            across,
-            len(look.rows) // tiles,
-            "<fake_token_around_image>",
-            self._image_token,
-            "<global-img>",
-        )
-        return self._ids(text, is_begin=False)
+        form = (down, across, len(look.rows))
+        if form not in self._tiles:
+            tiles = down * across + 1  # the whole picture, small, is the last
+            text = get_image_prompt_string(
+                down,
+                across,
+                len(look.rows) // tiles,
+                "<fake_token_around_image>",
+                self._image_token,
+                "<global-img>",
+            )
+            self._tiles[form] = self._ids(text, is_begin=False)
+        return self._tiles[form]

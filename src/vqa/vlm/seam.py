@@ -19,7 +19,8 @@ from vqa.vlm.adapter_files import Places
 from vqa.vlm.halves import LiveHalf, next_tokens, read
 from vqa.vlm.looks import Features, Look
 from vqa.vlm.prompts import TILED, PromptTokens
-from vqa.vlm.token_rows import IGNORED, only_at, pair_rows, prompt_rows
+from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal
+from vqa.vlm.token_rows import IGNORED, make_states_contiguous, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import end_token_id
 
 
@@ -142,10 +143,14 @@ class AnswerModel(LiveHalf):
         is_cut = is_cut_before_projector(config)
         projector = getattr(inner, str(parts.projector)) if is_cut else nn.Identity()
         super().__init__(getattr(inner, parts.language), projector, None, device)
+        make_states_contiguous(model.get_output_embeddings())
         self.whole = model.to(device)
         self.tokens: PromptTokens = tokens
         self.frozen_dtype = model.dtype
         self._family = config.model_type
+        self.sharing_refusal = sharing_refusal(self.language_model)
+        if self._family == "paligemma":
+            self.sharing_refusal = "paligemma's prompt sees its image, and its image the prompt"
         self._positions: int = config.get_text_config().max_position_embeddings
         self._end_token_id = end_token_id(model)
         pad = tokens.tokenizer.pad_token_id
@@ -185,18 +190,25 @@ class AnswerModel(LiveHalf):
         attention_mask: Tensor,
         labels: Tensor,
         features: list[Look],
+        position_ids: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
     ) -> dict[str, Tensor]:
         """`loss`: cross-entropy over labelled positions, fp32; `logits` `[labelled, vocabulary]`.
 
-        Takes what `training_batch` gives of `features`. `num_items_in_batch`: see `LiveHalf._loss`.
+        Takes what `training_batch` or `shared_batch` gives of `features`, these in the order of their image
+        tokens. `num_items_in_batch`: see `LiveHalf._loss`.
         """
         ids, mask, labels = (rows.to(self.device) for rows in (input_ids, attention_mask, labels))
         wanted = next_tokens(labels)
         is_read = read(wanted)
         with self._precision(), only_at(self.whole.get_output_embeddings(), is_read):
-            seen = self._seen(ids, self._projected(features), labels != IGNORED)
-            logits = self.whole(input_ids=ids, attention_mask=mask, use_cache=False, **seen).logits
+            looks = self._projected(features)
+            if position_ids is None:
+                seen = self._seen(ids, looks, labels != IGNORED) | {"attention_mask": mask}
+            else:
+                seen = self._images(looks)
+                seen |= attention_inputs(mask, position_ids.to(self.device), self.frozen_dtype)
+            logits = self.whole(input_ids=ids, use_cache=False, **seen).logits
         return self._loss(logits, wanted[is_read], num_items_in_batch)
 
     def _projected(self, features: Sequence[Look]) -> list[Look]:
@@ -207,17 +219,40 @@ class AnswerModel(LiveHalf):
             rows = list(self.projection(torch.stack(rows).to(weight.dtype)))
         return [Look(row, look.grid) for row, look in zip(rows, features, strict=True)]
 
+    def _images(self, looks: Sequence[Look]) -> dict[str, Any]:
+        """Images as the model takes them in place of pixels, in the order of their tokens."""
+        rows: Any = [look.rows.to(self.frozen_dtype) for look in looks]
+        if self._family == "paligemma":
+            rows = torch.stack(rows)
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=rows)}}
+
     def _seen(self, ids: Tensor, looks: Sequence[Look], is_answer: Tensor) -> dict[str, Any]:
         """What the model takes beside `ids` `[B, T]`: the picture of each row, and which tokens are what."""
-        rows: Any = [look.rows.to(self.frozen_dtype) for look in looks]
         kinds: dict[str, Tensor] = {}
         if self._family == "paligemma":  # the prompt sees itself both ways, the answer what is before it
-            rows, kinds = torch.stack(rows), {"token_type_ids": is_answer.long()}
+            kinds = {"token_type_ids": is_answer.long()}
         elif self._family == "qwen2_5_vl":  # the picture's positions count in three directions
-            grids = torch.tensor([look.grid for look in looks], device=self.device)
-            at_image = ids == self.tokens.image_token_id
-            kinds = {"mm_token_type_ids": at_image.long(), "image_grid_thw": grids}
-        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=rows)}, **kinds}
+            kinds = self._kinds_of_tokens(ids, [look.grid for look in looks])
+        return self._images(looks) | kinds
+
+    def _kinds_of_tokens(self, ids: Tensor, grids: Sequence[tuple[int, ...]]) -> dict[str, Tensor]:
+        at_image = ids == self.tokens.image_token_id
+        return {
+            "mm_token_type_ids": at_image.long(),
+            "image_grid_thw": torch.tensor(grids, device=ids.device),
+        }
+
+    def _prompt_ids(self, question: str, seen: Look) -> list[int]:
+        return self.tokens.prompt_ids(question, seen)
+
+    def _prefix(self, prompt: list[int], seen: Look) -> Prefix:
+        """The template's head and the image, to its last token."""
+        end = len(prompt) - prompt[::-1].index(self.tokens.image_token_id)
+        if self._family != "qwen2_5_vl":
+            return Prefix.counted(prompt[:end])
+        ids = torch.tensor([prompt[:end]])
+        positions, _ = self.whole.model.get_rope_index(ids, **self._kinds_of_tokens(ids, [seen.grid]))
+        return Prefix(prompt[:end], positions[:, 0].tolist())
 
     def _begun(
         self, questions: Sequence[str], features: Features, pictures: Sequence[int], new: int, num_beams: int
@@ -227,14 +262,34 @@ class AnswerModel(LiveHalf):
         A checkpoint may come with a repetition penalty, which would make words of the question less likely.
         """
         assert isinstance(features, list)
-        looks = self._projected(features)
-        prompts = [self.tokens.prompt_ids(q, looks[i]) for q, i in zip(questions, pictures, strict=True)]
+        prompts = [self.tokens.prompt_ids(q, features[i]) for q, i in zip(questions, pictures, strict=True)]
         for question, prompt in zip(questions, prompts, strict=True):
             if (needed := len(prompt) + new) > self._positions:
                 raise InputError(
                     f"{question[:80]!r}: the question needs {needed} tokens with its prompt, picture and "
                     f"answer, and the model has room for {self._positions}; shorten it"
                 )
-        ids, mask = (r.to(self.device) for r in prompt_rows(prompts, self._pad_token_id, "left").values())
-        seen = self._seen(ids, [looks[i] for i in pictures], torch.zeros_like(ids, dtype=torch.bool))
-        return {"input_ids": ids, "attention_mask": mask, "repetition_penalty": 1.0, **seen}, ids.shape[1]
+        looks = self._projected(features)
+        if self.shares_prefix and len(features) < len(questions):
+            given = self._branches(questions, looks, pictures, num_beams)
+        else:
+            ids, mask = self._on_device(prompt_rows(prompts, self._pad_token_id, "left")).values()
+            is_answer = torch.zeros_like(ids, dtype=torch.bool)
+            given = self._seen(ids, [looks[i] for i in pictures], is_answer)
+            given |= {"input_ids": ids, "attention_mask": mask}
+        return given | {"repetition_penalty": 1.0}, given["input_ids"].shape[1]
+
+    def _branches(
+        self, questions: Sequence[str], looks: list[Look], pictures: Sequence[int], num_beams: int
+    ) -> dict[str, Any]:
+        """The same of images with several questions, each read already."""
+        prefixes, texts = self._split_prompts(questions, pictures, looks)
+        read = self._on_device(prefix_rows(prefixes, self._pad_token_id))
+        cache = self.whole.model(**read, **self._images(looks), use_cache=True).past_key_values
+        ids, mask = self._on_device(prompt_rows(texts, self._pad_token_id, "left")).values()
+        of = torch.tensor(pictures, device=self.device)
+        seen = branches(cache, prefixes, read["attention_mask"], mask, of, num_beams)
+        return {"input_ids": torch.cat([read["input_ids"][of], ids], dim=1), **seen}
+
+    def _on_device(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: of.to(self.device) for name, of in rows.items()}

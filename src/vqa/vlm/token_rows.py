@@ -1,4 +1,4 @@
-"""Rows of token ids of equal length, and which of their positions the last layer is asked about."""
+"""Rows of token ids of equal length, which of their positions the last layer is asked about, and how."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,3 +55,20 @@ def only_at(head: nn.Module, positions: Tensor) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def make_states_contiguous(head: nn.Module) -> None:
+    """From now on `head`, a model's output embeddings, gets its states `[..., width]` contiguous.
+
+    `generate` hands it a slice, the last position of each row. Where the weight wants no gradient, as under
+    every adapter, torch multiplies such a slice by the weight expanded to as many copies as there are rows;
+    on a CPU in bf16 it writes them out. Contiguous states take one product, whatever the flags
+    (benchmarks/frozen_head.py).
+    """
+    head.register_forward_pre_hook(_contiguous)
+
+
+def _contiguous(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    # Through two axes: a slice of one row counts as contiguous, whatever its strides, and is expanded too.
+    rows = states[0].reshape(-1, states[0].shape[-1]).contiguous()
+    return rows.view(states[0].shape), *states[1:]

@@ -16,7 +16,7 @@ from vqa.training.batches import CachedPairs, collate
 from vqa.vlm import lora
 from vqa.vlm.blip2 import AnswerModel, Level
 from vqa.vlm.generation import Decoding, texts_for
-from vqa.vlm.shared_look import shared_rows
+from vqa.vlm.shared_prefix import Prefix, shared_rows
 from vqa.vlm.token_rows import IGNORED, at_least
 
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def both_ways(model: AnswerModel, counts: list[int], level: Level) -> tuple[tupl
     features = seen(len(counts), level)
     alone = model(**model.training_batch(questions, answers), features=features[pictures])["loss"]
     of_alone = gradients_of(model, alone)
-    shared = model(**model.shared_batch(questions, answers, pictures), features=features)["loss"]
+    shared = model(**model.shared_batch(questions, answers, pictures, features), features=features)["loss"]
     return (alone.detach(), of_alone), (shared.detach(), gradients_of(model, shared))
 
 
@@ -99,7 +99,7 @@ def test_the_first_steps_of_an_optimiser_end_with_equal_weights(processor: Blip2
     features = seen(3, "qformer")
     batches = (
         models[0].training_batch(questions, answers) | {"features": features[pictures]},
-        models[1].shared_batch(questions, answers, pictures) | {"features": features},
+        models[1].shared_batch(questions, answers, pictures, features) | {"features": features},
     )
     for model, batch in zip(models, batches, strict=True):
         optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-2)
@@ -116,20 +116,22 @@ def test_the_first_steps_of_an_optimiser_end_with_equal_weights(processor: Blip2
 def test_the_loss_of_a_divided_batch_is_that_of_the_whole(processor: Blip2Processor) -> None:
     model, features = answer_model(processor), seen(3, "qformer")
     questions, answers, pictures = texts([3, 1, 5])
-    whole = model(**model.shared_batch(questions, answers, pictures), features=features)["loss"]
+    whole = model(**model.shared_batch(questions, answers, pictures, features), features=features)["loss"]
     labels = model.training_batch(questions, answers)["labels"]
     parts = []
     for chosen in (slice(0, 2), slice(2, 6), slice(6, 9)):  # through the first and the last picture
         of = pictures[chosen]
-        batch = model.shared_batch(questions[chosen], answers[chosen], [p - of[0] for p in of])
+        rows = features[of[0] : of[-1] + 1]
+        batch = model.shared_batch(questions[chosen], answers[chosen], [p - of[0] for p in of], rows)
         count = (labels != IGNORED).sum()
-        parts.append(model(**batch, features=features[of[0] : of[-1] + 1], num_items_in_batch=count)["loss"])
+        parts.append(model(**batch, features=rows, num_items_in_batch=count)["loss"])
     torch.testing.assert_close(sum(parts), whole, atol=CLOSE, rtol=CLOSE)
 
 
 def test_a_pair_sees_its_picture_and_itself_and_its_positions_follow_the_picture() -> None:
     # Pictures of two tokens; the first has two pairs of one and two tokens, the second one pair.
-    rows = shared_rows([[9, 9, 5], [9, 9, 6, 7], [9, 9, 8]], [[3], [4], [3]], [0, 0, 1], 2, 1)
+    prefixes = [Prefix.counted([9, 9])] * 2
+    rows = shared_rows(prefixes, [[5], [6, 7], [8]], [[3], [4], [3]], [0, 0, 1], 1)
     assert rows["input_ids"].tolist() == [[9, 9, 5, 3, 6, 7, 4, 9, 9, 8, 3]]
     assert rows["position_ids"].tolist() == [[0, 1, 2, 3, 2, 3, 4, 0, 1, 2, 3]]
     assert [label for label in rows["labels"][0].tolist() if label != IGNORED] == [3, 4, 3]
@@ -141,8 +143,8 @@ def test_a_pair_sees_its_picture_and_itself_and_its_positions_follow_the_picture
 
 def test_rows_are_filled_so_that_least_is_padded() -> None:
     def widths(texts: list[int]) -> list[int]:
-        prompts = [[9] * 32 + [5] * text for text in texts]
-        rows = shared_rows(prompts, [[3]] * len(texts), list(range(len(texts))), 32, 1)["labels"]
+        prefixes, behind = [Prefix.counted([9] * 32)] * len(texts), [[5] * text for text in texts]
+        rows = shared_rows(prefixes, behind, [[3]] * len(texts), list(range(len(texts))), 1)["labels"]
         return list(rows.shape)
 
     assert widths([97, 89, 85, 107]) == [4, 140]  # two a row would be three rows of 252
@@ -243,3 +245,14 @@ def test_a_picture_is_read_once_for_all_its_questions(
             sum(read) == features.asked == 4
         )  # the second picture's questions are divided among two batches
     assert together == texts_for(pairs, features, answers, Decoding(1, 5), "")
+
+
+def test_images_that_nobody_asks_about_change_no_answer(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = AnswerModel(model, processor, PROMPT, CPU)
+    features = seen(4, "qformer")
+    for of in ([2], [0, 0, 2, 2, 2]):
+        questions = [QUESTIONS[i % 4] for i in range(len(of))]
+        said = answers.texts(questions, features, 6, pictures=of)
+        assert said == answers.texts(questions, features[of], 6)
