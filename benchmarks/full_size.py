@@ -22,8 +22,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -40,10 +40,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_catalogue(folder / "data/abo", pictures)
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
         params["data"]["root"] = "data/abo"
         params["generate"] |= {"images": pictures, "questions_per_image": 3}
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        YAML().dump(params, folder / "params.yaml")
         (folder / "models").symlink_to(ROOT / "models")
         os.chdir(folder)
         print(f"{'stage':<22} {'seconds':>8} {'GB':>6}")

@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-import yaml
+from ruamel.yaml import YAML
 
 from vqa.foundation.json_lines import whole_values
 from vqa.pairs.foreign_predictions import read_predictions
@@ -37,11 +37,11 @@ def measured(project: Path, batch_size: int, together: int, seed: int, epochs: i
     """One training and its answers, in a folder that shares data and models with `project`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        params = yaml.safe_load((project / "params.yaml").read_text())
+        params = YAML(typ="safe").load((project / "params.yaml").read_text())
         changes = {"batch_size": batch_size, "micro_batch_size": batch_size, "seed": seed}
         params["train"] |= changes | {"questions_per_prefix": together}
         params["train"]["epochs"] = epochs or params["train"]["epochs"]
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        YAML().dump(params, folder / "params.yaml")
         (folder / "models").mkdir()
         (folder / "data").mkdir()
         for path in (params["model"]["name"], "data/vqa", "data/features"):

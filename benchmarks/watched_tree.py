@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
 from full_size import write_catalogue
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("images/metadata", "images/small", "listings/metadata")
@@ -38,9 +38,9 @@ def main() -> None:
         _run(sys.executable, "src/__main__.py", "stamp", "data/abo")
         print(f"{'data.root':<14} {'nothing to do':>14} {'experiment':>11}   seconds", flush=True)
         for root in ("data/abo.yaml", "data/abo"):
-            params = yaml.safe_load(Path("params.yaml").read_text())
+            params = YAML(typ="safe").load(Path("params.yaml").read_text())
             params["data"]["root"] = root
-            Path("params.yaml").write_text(yaml.safe_dump(params))
+            YAML().dump(params, Path("params.yaml"))
             _run("dvc", "repro", "generate")
             nothing = _seconds("dvc", "repro", "generate")
             _run("git", "add", "--all")

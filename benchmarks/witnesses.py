@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 import numpy as np
-import yaml
+from ruamel.yaml import YAML
 
 import verify
 from gemini_server import Behaviour, GeminiServer, Response, answer
@@ -261,7 +261,7 @@ def _write_project(
 
     `changes` are settings by name ("train.seed"); with a `server` a second opinion is asked there.
     """
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = YAML(typ="safe").load((project / "params.yaml").read_text())
     for key, value in changes.items():
         block, name = key.split(".")
         params[block][name] = value
@@ -269,7 +269,7 @@ def _write_project(
         params["generate"] |= {"api_endpoint": server, "requests_per_minute": 1e6, "tokens_per_minute": 1e9}
         params["generate"]["concurrency"] = 4
         params["verify"]["second_opinion"] = True
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    YAML().dump(params, folder / "params.yaml")
     for path in (params["model"]["name"], params["data"]["root"], "data/features", "data/review"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to((project / path).resolve())

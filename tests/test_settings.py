@@ -29,9 +29,14 @@ def test_no_topic_that_pictures_do_not_show_is_forgotten_in_the_committed_params
     assert set(load_settings(ROOT / "params.yaml").validate.not_visible) == set(TOPICS)
 
 
-def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path) -> None:
-    path = params_with(tmp_path, "train", learning_rate="1e-4")
-    assert load_settings(path).train.learning_rate == 1e-4
+def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
+    """A number with an exponent is one, and `no`, of which DVC drops the quotes, stays a language."""
+    path = params_with(tmp_path, "train")
+    text = path.read_text().replace("languages:\n  - en_US", "languages:\n  - no")
+    path.write_text(re.sub(r"learning_rate: .*", "learning_rate: 1e-4", text))
+    settings = load_settings(path)
+    assert settings.train.learning_rate == 1e-4
+    assert settings.generate.languages[0] == "no"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,11 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ("lora", {"rank": 8}, "unknown key lora.rank; remove it"),
         ("train", {"learning_rat": 8}, "unknown key train.learning_rat; did you mean train.learning_rate?"),
         ("lora", {"targets": []}, "lora.targets is"),
+        (
+            "generate",
+            {"languages": ["en", False]},
+            "generate.languages.1 is False: input should be a valid string; a program that reads YAML",
+        ),
         ("model", {"prompt": "Answer:"}, "model.prompt is 'Answer:': it must contain {question}"),
         ("generate", {"annotator": "oracle"}, "generate.annotator is 'oracle': input should be 'metadata'"),
         (
@@ -51,7 +61,7 @@ def test_scientific_notation_is_a_number_although_yaml_reads_text(tmp_path: Path
         ),
         (
             "generate",
-            {"thinking": False},  # as YAML reads "off"
+            {"thinking": False},
             "generate.thinking is False: it must be minimal, low, medium, high, a number of tokens or null",
         ),
         *(

@@ -1,10 +1,13 @@
 """What a setting may be: a count, a share, a prompt with its question, a URL."""
 
 import re
+from dataclasses import fields
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from vqa.pairs.question_types import TOPICS
 
@@ -42,15 +45,32 @@ def _known_topic(topic: str) -> str:
     return topic
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+class OnRegions:
+    """A VisualBERT, what sees the regions that it reads, the file of its answers (None: it names them)."""
+
+    name: str
+    regions: str
+    answers: Path | None
+
+
+def _name_or_regions(entry: object) -> object:
+    if isinstance(entry, str) or (
+        isinstance(entry, dict) and entry.keys() == {field.name for field in fields(OnRegions)}
+    ):
+        return entry
+    raise ValueError("it must be a model's name, or name, regions and answers of a VisualBERT")
+
+
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
-# YAML 1.1 reads 1e-4 as a string, hence not strict.
-Positive = Annotated[float, Field(gt=0, strict=False)]
-NotNegative = Annotated[float, Field(ge=0, strict=False)]
-Share = Annotated[float, Field(gt=0, lt=1, strict=False)]
-Portion = Annotated[float, Field(gt=0, le=1, strict=False)]
-Dropout = Annotated[float, Field(ge=0, lt=1, strict=False)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Portion = Annotated[float, Field(gt=0, le=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
 Endpoint = Annotated[str, AfterValidator(_with_scheme)]
 Topic = Annotated[str, AfterValidator(_known_topic)]
 Thinking = Annotated[str | int | None, BeforeValidator(_level_or_budget)]
+NameOrRegions = Annotated[str | OnRegions, BeforeValidator(_name_or_regions)]

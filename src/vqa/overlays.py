@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from vqa.foundation.errors import InputError
 
@@ -27,12 +28,21 @@ def read_layer(path: Path) -> Layer:
 def layer_of(path: Path, text: str) -> Layer:
     """As `read_layer`, of a text that stands for the file."""
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = read_yaml(text)
+    except YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no settings; give blocks of keys and values")
     return path, content
+
+
+def read_yaml(text: str) -> Any:
+    """YAML 1.2, as DVC reads it: 2e-3 is a number, and no is a word.
+
+    Raises:
+        YAMLError: it is none.
+    """
+    return YAML(typ="safe").load(text)
 
 
 def merged(layers: Sequence[Layer]) -> Blocks:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from vqa.allowed_values import (
@@ -19,7 +19,9 @@ from vqa.allowed_values import (
     Dropout,
     Endpoint,
     Index,
+    NameOrRegions,
     NotNegative,
+    OnRegions,
     Portion,
     Positive,
     Prompt,
@@ -30,6 +32,8 @@ from vqa.allowed_values import (
 from vqa.foundation.errors import InputError
 from vqa.overlays import Layer, file_with, merged, read_layer
 from vqa.renamed_settings import refuse_old_names
+
+__all__ = ["OnRegions"]  # settings hand it on, so that who reads it depends on none of what they may be
 
 PARAMS = Path("params.yaml")
 HUB_MODEL = "models/hub.txt"  # stands for every model that is no folder
@@ -185,23 +189,6 @@ class Train:
 
 
 @dataclass(frozen=True, config=_CHECKED)
-class OnRegions:
-    """A VisualBERT, what sees the regions that it reads, the file of its answers (None: it names them)."""
-
-    name: str
-    regions: str
-    answers: Path | None
-
-
-def _name_or_regions(entry: object) -> object:
-    if isinstance(entry, str) or (
-        isinstance(entry, dict) and entry.keys() == {field.name for field in fields(OnRegions)}
-    ):
-        return entry
-    raise ValueError("it must be a model's name, or name, regions and answers of a VisualBERT")
-
-
-@dataclass(frozen=True, config=_CHECKED)
 class Decoding:
     batch_size: Count
     max_new_tokens: Count
@@ -211,7 +198,7 @@ class Decoding:
 
 @dataclass(frozen=True, config=_CHECKED)
 class ZeroShot:
-    models: list[Annotated[str | OnRegions, BeforeValidator(_name_or_regions)]]
+    models: list[NameOrRegions]
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -294,6 +281,8 @@ def _sentence(layers: Sequence[Layer], error: ValidationError) -> str:
         hint = f"did you mean {'.'.join([*blocks, near[0]])}?" if near else "remove it"
         return f"{path}: unknown key {key}; {hint}"
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_type" and isinstance(first["input"], bool):
+        reason += "; a program that reads YAML 1.1 may have made it of yes or no: write it in quotes"
     return f"{path}: {key} is {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 

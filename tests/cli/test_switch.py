@@ -74,7 +74,7 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("blip2-opt-2.7b", "data/abo.yaml is not there yet: make abo fetches it"),
+        ("abo", "data/abo.yaml is not there yet: make abo fetches it"),
         ("photos", "data/photos is not there yet: docs/photos.md says where"),
         ("ci", ""),
     ],
@@ -86,7 +86,7 @@ def test_data_that_is_not_there_is_named_with_what_fetches_it(
     said = capsys.readouterr().out
     assert sentence in said
     assert ("is not there yet" in said) == bool(sentence)
-    if name == "blip2-opt-2.7b":
+    if name == "abo":
         git(Path(), "checkout", "-q", "params.yaml")
         Path("data").mkdir()
         Path("data/abo.yaml").touch()
@@ -140,7 +140,7 @@ def test_what_is_committed_may_be_anyone_s() -> None:
 
 
 def test_a_file_that_is_missing_or_wrong_changes_nothing() -> None:
-    known = "blip2-flan-t5-xl, .*photos"
+    known = "abo, blip2-flan-t5-xl, .*photos"
     with pytest.raises(InputError, match=rf"params/nothing\.yaml is missing; there are {known}"):
         switch.run(["ci", "nothing"])
     Path("params/photos.yaml").write_text("lora: {rank: 8}")

@@ -73,9 +73,10 @@ def test_a_wrong_grid_is_named(tmp_path: Path, text: str, sentence: str) -> None
         read_grid(tmp_path / "other.yaml", PARAMS)
 
 
-def test_exponents_are_numbers_although_yaml_reads_text(tmp_path: Path) -> None:
-    (tmp_path / "rates.yaml").write_text("train.learning_rate: [1e-3, 0.5]")
-    assert read_grid(tmp_path / "rates.yaml", PARAMS).values == {"train.learning_rate": [1e-3, 0.5]}
+def test_exponents_are_numbers_and_no_is_a_word(tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("train.learning_rate: [1e-3, 0.5]\ngenerate.languages: [[no, en]]")
+    found = read_grid(tmp_path / "rates.yaml", PARAMS).values
+    assert found == {"train.learning_rate": [1e-3, 0.5], "generate.languages": [["no", "en"]]}
 
 
 def test_texts_that_differ_have_names_that_differ() -> None:

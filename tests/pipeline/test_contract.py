@@ -1,7 +1,6 @@
 """dvc.yaml says exactly what the code does: modules imported, params read, files written."""
 
 import importlib
-import re
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter
 
 from conftest import ROOT
 from contract import SRC, local_modules, params_read
+from vqa.overlays import read_yaml
 from vqa.settings import Generate, Settings, load_settings
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -66,22 +66,15 @@ def test_deps_cover_the_modules_the_stage_imports_and_no_others(stage: str) -> N
     assert STAGES[stage]["cmd"] == f"{launcher} src/{stage}.py"
 
 
-def _numbers(value: Any) -> Any:
-    """YAML 1.1 reads 1e-3 as text."""
-    if isinstance(value, dict):
-        return {key: _numbers(inner) for key, inner in value.items()}
-    return float(value) if isinstance(value, str) and re.fullmatch(r"[\d.]+e-?\d+", value) else value
-
-
 @pytest.mark.parametrize("overlays", [[], *([path] for path in sorted((ROOT / "params").glob("*.yaml")))])
 def test_settings_hold_what_params_say_and_nothing_else(overlays: list[Path]) -> None:
     """Why no stage lists settings.py: dvc.yaml's params track every value that comes out of it."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = read_yaml((ROOT / "params.yaml").read_text())
     for path in overlays:
-        for block, values in yaml.safe_load(path.read_text()).items():
+        for block, values in read_yaml(path.read_text()).items():
             content[block] |= values
     settings = load_settings(ROOT / "params.yaml", *overlays)
-    assert TypeAdapter(Settings).dump_python(settings, mode="json") == _numbers(content)
+    assert TypeAdapter(Settings).dump_python(settings, mode="json") == content
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -5,16 +5,50 @@ Prices come from the settings; the tokens of a picture and of thoughts from gemi
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini_models import most_picture_tokens, output_tokens, picture_tokens
 from vqa.annotators.ledger import Ledger
+from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
 _ANSWER_TOKENS = 40  # a pair, as JSON with its type and difficulty
 _CHARACTERS_A_TOKEN = 4
 _FEWEST_CHARACTERS_A_TOKEN = 3  # where the estimate may not be too low
+
+
+@dataclass(frozen=True)
+class PriceChange:
+    """USD per million tokens in and out, to the last day that they hold, and from the next on."""
+
+    old: tuple[float, float]
+    last_day: date
+    new: tuple[float, float]
+
+
+# https://ai.google.dev/gemini-api/docs/pricing, as of November 2026
+PRICE_CHANGES = {"gemini-3.8-flash": PriceChange((0.75, 3.75), date(2026, 12, 31), (1.50, 7.50))}
+
+
+def check_price(settings: Generate, today: date) -> None:
+    """Stop before anything is paid by a price that has run out: the budget would hold half of the bill.
+
+    Of Google's own service alone: who asks another address has other prices.
+
+    Raises:
+        InputError: params.yaml has the old price of the model; it names the new one.
+    """
+    said = settings.usd_per_million_input_tokens, settings.usd_per_million_output_tokens
+    change = None if settings.api_endpoint else PRICE_CHANGES.get(settings.model)
+    if change and today > change.last_day and (said[0] < change.new[0] or said[1] < change.new[1]):
+        raise InputError(
+            f"params.yaml: {said[0]:g} USD per million tokens in and {said[1]:g} out was {settings.model}'s "
+            f"price until {change.last_day}; set usd_per_million_input_tokens to {change.new[0]:g} and "
+            f"usd_per_million_output_tokens to {change.new[1]:g}"
+        )
 
 
 def usd_of(prompt_tokens: float, output_tokens: float, settings: Generate) -> float:

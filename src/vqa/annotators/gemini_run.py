@@ -1,11 +1,12 @@
 """A run of asking Gemini: open ledger and jobs, ask for what is missing, one by one or in batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from vqa.annotators import paid_requests
-from vqa.annotators.costs import projection
+from vqa.annotators.costs import check_price, projection
 from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini import PAIRS_SCHEMA, api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
@@ -35,14 +36,16 @@ def ask(
     settings: Generate,
     retry: bool = False,
     schema: dict[str, Any] = PAIRS_SCHEMA,
+    today: date | None = None,
 ) -> Ledger:
     """The ledger, after asking for what it does not hold; `ledger_copy`: what DVC versions of it.
 
     Raises:
-        InputError: there is no key, jobs are under way that this mode does not collect, or as
-            `paid_requests` says; nothing paid is lost.
+        InputError: there is no key, the price has run out, jobs are under way that this mode does not
+            collect, or as `paid_requests` says; nothing paid is lost.
     """
     key = api_key()
+    check_price(settings, today or date.today())
     ledger, jobs = Ledger(durable_folder("ledger") / ledger_copy.name, ledger_copy), jobs_beside(ledger_copy)
     print(f"{len(ledger)} paid answers are in {durable_folder('ledger')}")
     if jobs.open() or paid_requests.unsettled(requests, ledger, retry):

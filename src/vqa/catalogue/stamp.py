@@ -9,9 +9,11 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from io import StringIO
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from vqa.foundation.durable import project_of
 from vqa.foundation.errors import InputError
@@ -40,7 +42,9 @@ def text_of(root: Path) -> str:
     if not parts:
         raise InputError(f"{root} holds no file to stand for; give a folder of pictures, such as data/abo")
     head = f"# Stands for the tree where data.root names this file. After a change: python src stamp {root}\n"
-    return head + yaml.safe_dump({"root": root.as_posix(), "parts": parts}, sort_keys=False)
+    written = StringIO()
+    YAML().dump({"root": root.as_posix(), "parts": parts}, written)
+    return head + written.getvalue()
 
 
 def tree_of(root: Path) -> Path:
@@ -85,9 +89,9 @@ def _described(part: Part | None) -> str:
 
 def _read(stamp: Path) -> tuple[str, dict[str, Part]]:
     try:
-        content = yaml.safe_load(stamp.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(stamp.read_text(encoding="utf-8"))
         return str(content["root"]), {name: Part(**part) for name, part in content["parts"].items()}
-    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
+    except (YAMLError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"params.yaml: data.root is {str(stamp)!r}, which stands for no tree; name a folder, or a file "
             "that python src stamp wrote"

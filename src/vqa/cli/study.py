@@ -20,7 +20,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-import yaml
 
 from vqa.evaluation.blind_guesses import text_only_guesses
 from vqa.evaluation.systems import ADAPTED, BASE, BLIND, System
@@ -41,6 +40,7 @@ from vqa.experiments.results import Study, results_of
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole_file
+from vqa.overlays import read_yaml
 from vqa.pages.page import page
 from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
 from vqa.pairs.predictions import is_right
@@ -99,7 +99,7 @@ def report(
         InputError: of no grid an experiment ran from `rev`.
     """
     there = dvc_queue.names(rev)
-    params = yaml.safe_load(dvc_queue.committed("params.yaml", rev))
+    params = read_yaml(dvc_queue.committed("params.yaml", rev))
     grids = _grids(files)
     ran = [grid for grid in grids if grid.experiments().keys() & there.keys()]
     for grid in (grid for grid in grids if grid not in ran):
@@ -144,7 +144,7 @@ def _recorded(folder: Path, files: Collection[Path]) -> list[Study]:
 
 def _grids(files: list[Path]) -> list[Grid]:
     load_settings()
-    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    params = read_yaml(PARAMS.read_text(encoding="utf-8"))
     return [read_grid(file, params) for file in files]
 
 

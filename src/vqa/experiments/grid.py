@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml.error import YAMLError
 
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 from vqa.renamed_settings import refuse_old_name
 
 _LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
@@ -72,7 +73,7 @@ def share_of(experiments: Mapping[str, dict[str, Value]], share: str) -> dict[st
 def committed_values(grid: Grid, params: Mapping[str, Any]) -> dict[str, Value]:
     """What `params`, the content of params.yaml, has where the grid has lists."""
     blocks = {key: key.partition(".") for key in grid.values}
-    return {key: _number(params[block][name]) for key, (block, _, name) in blocks.items()}
+    return {key: params[block][name] for key, (block, _, name) in blocks.items()}
 
 
 def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
@@ -86,8 +87,8 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
         raise InputError(f"{path} is missing; there are {known or 'no grids'}")
     try:
         text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        values = read_yaml(text)
+    except (UnicodeDecodeError, YAMLError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not values:
         raise InputError(f"{path} must map settings to lists of values, such as lora.r: [8, 16]")
@@ -100,9 +101,7 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
             raise InputError(f"{path}: {key} is {choices!r}; give a list of values")
     head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     why = " ".join(line.lstrip("# ") for line in head)
-    return Grid(
-        path.stem, why, {key: [_number(value) for value in choices] for key, choices in values.items()}
-    )
+    return Grid(path.stem, why, values)
 
 
 def in_words(key: str) -> str:
@@ -115,11 +114,6 @@ def label(value: Value) -> str:
     if isinstance(value, list):
         return "+".join(str(item).rsplit(".", 1)[-1] for item in value)
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: Value) -> Value:
-    """YAML 1.1 reads 1e-3 as text."""
-    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?e-?\d+", value) else value
 
 
 def _word(key: str, value: Value) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from vqa.foundation.files import content_hash
+from vqa.overlays import read_yaml
 from vqa.renamed_settings import with_new_names
 
 _JUDGE = "evaluate"  # whose settings the metrics are of, where a run that was killed left stages with two
@@ -38,7 +37,7 @@ def other_files(judged: Mapping[str, str]) -> list[str]:
 
 
 def _read(text: str) -> Any:
-    return YAML(typ="safe").load(text)  # of YAML 1.2, as DVC reads it: 2e-3 is a number
+    return read_yaml(text)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from vqa.foundation.durable import durable_folder
 from vqa.foundation.files import whole_file
@@ -68,12 +69,12 @@ def _locked(outputs: Sequence[Path]) -> set[tuple[str, str]]:
     """Path and MD5 of `outputs` as dvc.lock has them."""
     wanted = {path.as_posix() for path in outputs}
     try:
-        stages = yaml.load(_LOCK.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        stages = YAML(typ="safe").load(_LOCK.read_text(encoding="utf-8"))
         outs = [out for stage in stages["stages"].values() for out in stage.get("outs", [])]
         return {(out["path"], out["md5"]) for out in outs if out["path"] in wanted}
     except (
         OSError,
-        yaml.YAMLError,
+        YAMLError,
         LookupError,
         TypeError,
         AttributeError,
