@@ -5,8 +5,8 @@
 
 In: data/vqa/{train,val,not_trained_on}.csv, data/features, the model, with train.start_from an adapter. Out:
 models/adapter/best (by validation BERTScore, its calibration.json beside it) and models/adapter/final in PEFT
-format, metrics/train.json, metrics/plots/train. No image is opened and the ViT is not on the device. Killed, the next run continues from
-its last checkpoint and ends with the same weights.
+format, metrics/train.json, metrics/plots/train. No image is opened and the ViT is not on the device. Killed,
+the next run continues from its last checkpoint and ends with the same weights.
 """
 
 from collections.abc import Mapping

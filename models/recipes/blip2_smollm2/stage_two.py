@@ -2,7 +2,7 @@
 
 As BLIP-2's second stage: the queries' output, projected to the language model's width, stands before a text
 as if it were words, and the language model's loss on the text is minimised through it. Several texts share
-one photograph's rows (vqa/vlm/shared_look.py), logits are taken where a label is, and only Q-Former, queries
+one photograph's rows (vqa/vlm/shared_prefix.py), logits are taken where a label is, and only Q-Former, queries
 and projection change: the language model is not trained, so it cannot forget.
 """
 
@@ -55,8 +55,9 @@ class StageTwo(nn.Module):
         """Mean cross-entropy of the continuations; `images` `[B, P, D]`, `texts[i]` those of photograph i."""
         pairs = [(number, *text) for number, of in enumerate(texts) for text in of]
         numbers, prompts, continuations = zip(*pairs, strict=True)
-        batch = self.reader.shared_batch(prompts, continuations, numbers)
-        return self.reader(**batch, features=self.queries(images))["loss"]
+        features = self.queries(images)
+        batch = self.reader.shared_batch(prompts, continuations, numbers, features)
+        return self.reader(**batch, features=features)["loss"]
 
     def made_here(self) -> dict[str, Tensor]:
         """Q-Former, queries and projection under the names of Blip2ForConditionalGeneration."""
