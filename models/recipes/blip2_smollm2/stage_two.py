@@ -2,8 +2,8 @@
 
 As BLIP-2's second stage: the queries' output, projected to the language model's width, stands before a text
 as if it were words, and the language model's loss on the text is minimised through it. Several texts share
-one photograph's rows (vqa/vlm/shared_prefix.py), logits are taken where a label is, and only Q-Former, queries
-and projection change: the language model is not trained, so it cannot forget.
+one photograph's rows (vqa/vlm/shared_prefix.py), logits are taken where a label is, and only Q-Former,
+queries and projection change: the language model is not trained, so it cannot forget.
 """
 
 from collections.abc import Sequence
