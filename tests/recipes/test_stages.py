@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-from blip2_smollm2 import loop, texts, train
+from blip2_smollm2 import folder, loop, texts, train
 from blip2_smollm2.parts import qformer_config, write_parts
 from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder
 from products import LAMP
@@ -157,7 +157,7 @@ def test_what_is_made_completes_the_folder(
         for file in source.iterdir():
             whole.mkdir(exist_ok=True)
             (whole / file.name).write_bytes(file.read_bytes())
-    train.write_index(whole)
+    folder.write_index(whole)
     model = Pretrained(str(whole)).load(CPU)  # refuses missing and misfitting weights
     state = model.state_dict()
     assert all(torch.equal(state[name], tensor.float()) for name, tensor in made.items())
