@@ -112,7 +112,7 @@ def inspect(path: Path) -> Picture:
         remedy = _MISSING_REMEDY if error.reason == "image_missing" else ""
         return Picture(sha256, problem=error.reason, detail=error.detail + remedy)
     grey = image.convert("L")
-    values = grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS).tobytes().hex()
+    values = grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX).tobytes().hex()
     return Picture(sha256, image.width, image.height, _difference_hash(grey), grey=values)
 
 
