@@ -18,7 +18,7 @@ from toy import PROMPT
 from toy_others import MAKERS
 from toy_seam import FAMILIES, features_of, halves, toy_seam
 from vqa.inference.other_models import OtherModel
-from vqa.vlm import lora
+from vqa.vlm import attached_adapter, lora
 from vqa.vlm.blip2 import AnswerModel
 from vqa.vlm.halves import LiveHalf
 from vqa.vlm.token_rows import make_states_contiguous
@@ -79,7 +79,7 @@ def test_so_does_that_of_every_family_with_an_adapter_beside_it_and_merged(
     shake(trained.eval())
     lora.save_adapter(trained, tmp_path)
     merged = halves(*toy_seam(family))[1]
-    lora.merge(merged, tmp_path)
+    attached_adapter.merge(merged, tmp_path)
     for model in (trained, merged):
         model.requires_grad_(False)
         with products_by(model.whole.get_output_embeddings()) as found:
