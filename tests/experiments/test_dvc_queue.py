@@ -75,3 +75,17 @@ def test_dvc_s_error_is_the_reason_and_not_where_to_ask_for_help(tiny: Path) -> 
     assert "ERROR" not in str(caught.value)
     with pytest.raises(InputError, match=r"^git rev-parse --short nowhere failed: fatal: Needed a single"):
         dvc_queue.commit("nowhere")
+
+
+def test_a_shallow_clone_is_refused_by_name(
+    tiny: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tiny, "commit", "-q", "--allow-empty", "-m", "next")
+    dvc_queue.check_not_shallow()
+    folder = tmp_path_factory.mktemp("shallow")
+    git(folder, "clone", "-q", "--depth", "1", f"file://{tiny}", ".")
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match="this clone is shallow, and DVC would record no experiment of it"):
+        dvc_queue.check_not_shallow()
+    git(folder, "fetch", "-q", "--unshallow")
+    dvc_queue.check_not_shallow()

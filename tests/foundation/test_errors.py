@@ -122,3 +122,27 @@ def test_weights_that_find_no_room_are_one_sentence(tmp_path: Path, save: str, s
     assert code == 1
     assert said.startswith(f"error: {sentence}")
     assert len(said.splitlines()) == 1
+
+
+POOL = """
+    import os, signal, time
+    from concurrent.futures import ProcessPoolExecutor
+    from vqa.foundation.errors import end_at_interrupt, run_command
+
+    def work(number):
+        time.sleep(0.2 if number == 0 else 60)
+
+    def run():
+        with ProcessPoolExecutor(2, initializer=end_at_interrupt) as pool:
+            for _ in pool.map(work, range(4)):
+                print("running", flush=True)
+                time.sleep(0.5)
+                os.killpg(0, signal.SIGINT)
+
+    os.setsid()
+    run_command(run)
+"""
+
+
+def test_processes_that_work_for_another_end_with_it_and_say_nothing() -> None:
+    assert ended(POOL) == (130, f"{INTERRUPTED}\n")

@@ -121,6 +121,22 @@ def test_metrics_are_kept_by_git_and_artifacts_are_outs() -> None:
         assert Path(artifact["path"]).parent.as_posix() in all_outs
 
 
+def test_dvc_leaves_to_a_stage_what_it_keeps_hand_edits_of() -> None:
+    guarded = {
+        "generate": {"data/vqa/generated.csv"},
+        "validate": {f"data/vqa/{name}.csv" for name in ("train", "val", "test", "rejected")},
+        "verify": {"data/vqa/verdicts.csv", "data/vqa/not_trained_on.csv"},
+    }
+    for stage, paths in guarded.items():
+        decorated = re.search(
+            r"@hand_edits_kept\(\n?\s*\[(.*?)\]", (SRC / f"{stage}.py").read_text(), re.DOTALL
+        )
+        assert decorated, stage
+        listed = [out for out in STAGES[stage]["outs"] if isinstance(out, dict)]
+        persisted = {path for out in listed for path, options in out.items() if options.get("persist")}
+        assert paths <= persisted
+
+
 def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
     for stage in (
         "validate",  # its tokenizer, and the pictures that it was made with

@@ -22,7 +22,7 @@ from vqa.catalogue.import_record import LISTINGS, copies_path, read_copies
 from vqa.catalogue.kinds import kind_of
 from vqa.catalogue.pictures import ImageError, decoded
 from vqa.catalogue.spreadsheet import ATTRIBUTES, Row
-from vqa.foundation.errors import InputError
+from vqa.foundation.errors import InputError, end_at_interrupt
 from vqa.foundation.files import make_own, whole
 from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
@@ -146,7 +146,7 @@ def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> It
     if len(listed) < _FEW:
         yield from map(work, listed)
         return
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=end_at_interrupt) as pool:
         yield from pool.map(work, listed, chunksize=_FEW)
 
 

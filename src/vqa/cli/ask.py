@@ -4,15 +4,16 @@
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
     python src ask --list           # the wordings that the adapter was taught: it misreads others
     python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
-    python src ask --csv questions.csv --images photos --out answers.csv
+    python src ask --csv questions.csv --images photos --out answers.csv --at-least 0.6
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
 
 In: params.yaml, models/adapter/best, or another adapter and the model that it was made for; pictures or
 folders of them, or a CSV with image_name and question, its pictures below --images. Out: a line for each
-question, or a CSV with generated_answer, probability, alternatives and problem. Killed, a run with --out goes
-on where it was.
+question, or a CSV with generated_answer, probability, alternatives and problem; an answer below --at-least
+is not given but counted as unsure. Killed, a run with --out goes on where it was.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,7 @@ from vqa.foundation.devices import (
 from vqa.foundation.errors import InputError
 from vqa.foundation.terminal import progress_bar
 from vqa.foundation.unfinished import Unfinished
-from vqa.inference.answerer import Answer, Answerer, Reply
+from vqa.inference.answerer import Answer, Answerer, Reply, withheld
 from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
 from vqa.inference.taught import read_taught, with_model_of
 from vqa.settings import load_settings
@@ -54,6 +55,9 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="write a CSV")] = None,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="answers to show")] = 1,
     adapter: Annotated[Path, typer.Option(metavar="FOLDER", help="in PEFT format")] = ADAPTER,
+    at_least: Annotated[
+        float, typer.Option(metavar="P", min=0.0, max=1.0, help="less probable answers are not given")
+    ] = 0.0,
     base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
     wordings: Annotated[bool, typer.Option("--list", help="questions that it was taught")] = False,
 ) -> None:
@@ -66,7 +70,7 @@ def run(
         asked, rows = questions_about(image, question)
     else:
         raise typer.BadParameter("give --image and --question, or --csv")
-    ask(asked, rows, out, top, None if base else adapter)
+    ask(asked, rows, out, top, None if base else adapter, at_least)
 
 
 def print_wordings(adapter: Path) -> None:
@@ -83,8 +87,17 @@ def print_wordings(adapter: Path) -> None:
     print(f"{adapter}: {taught}", *taught.questions, sep="\n")
 
 
-def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, adapter: Path | None) -> None:
+def ask(
+    asked: Asked,
+    rows: list[dict[str, str]],
+    out: Path | None,
+    top: int,
+    adapter: Path | None,
+    at_least: float = 0.0,
+) -> None:
     """Answer what is asked: into `out`, its rows in front, or on standard output as answers come.
+
+    Answers less probable than `at_least` are withheld; how many those are is said.
 
     Raises:
         InputError: questions have no answer, or there is nothing that could answer them.
@@ -100,14 +113,20 @@ def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, ad
         "max_new_tokens": settings.decoding.max_new_tokens,
         "adapter": version_of(adapter) if adapter else None,
         "top": top,
+        "at_least": at_least,
         "asked": asked,
         "pictures": _versions_of({path for path, _ in asked}),
     }
     unfinished = Unfinished(work, run_of)
     answerer = Answerer(settings, device, adapter)
 
+    if at_least and not answerer.calibration.questions:
+        what = adapter or settings.model.name
+        print(f"{what} has no calibration.json: its probabilities say little", file=sys.stderr)
+
     def replies(todo: Asked) -> Iterator[Reply]:
-        return answerer.replies(todo, top, settings.decoding.batch_size)
+        for reply in answerer.replies(todo, top, settings.decoding.batch_size):
+            yield withheld(reply, at_least)
 
     found = _all_replies(asked, replies, unfinished if out else None, out is None)
     if rank_and_world()[0] == 0 and out:
@@ -115,7 +134,10 @@ def ask(asked: Asked, rows: list[dict[str, str]], out: Path | None, top: int, ad
         unfinished.remove()
         print(f"wrote {len(found)} rows to {out}")
     leave_processes()
-    problems = [reply.problem for reply in found if reply.problem]
+    if at_least and rank_and_world()[0] == 0:
+        unsure = sum(reply.is_unsure for reply in found)
+        print(f"{unsure} of {len(found)} answers are withheld: less probable than {at_least}")
+    problems = [reply.problem for reply in found if reply.problem and not reply.is_unsure]
     if problems and rank_and_world()[0] == 0:
         raise InputError(
             f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); give the "
@@ -152,7 +174,7 @@ def _all_replies(
                 _print(asked[i], reply)
             if unfinished:
                 answers = [[answer.word, answer.probability] for answer in reply.answers]
-                unfinished.add(i, [answers, reply.problem])
+                unfinished.add(i, [answers, reply.problem, reply.is_unsure])
             progress.update()
     found = done | {i: reply for of_one in gathered(said) for i, reply in of_one.items()}
     return [found[i] for i in range(len(asked))]
@@ -160,12 +182,13 @@ def _all_replies(
 
 def _print(asked: tuple[Path, str], reply: Reply) -> None:
     answers = ", ".join(f"{answer.word} {answer.probability:.2f}" for answer in reply.answers)
-    print(f"{asked[0]}  {asked[1]}  {answers or 'no answer: ' + reply.problem}", flush=True)
+    said = answers or f"{'unsure' if reply.is_unsure else 'no answer'}: {reply.problem}"
+    print(f"{asked[0]}  {asked[1]}  {said}", flush=True)
 
 
-def _reply(kept: tuple[list[tuple[str, float]], str]) -> Reply:
-    answers, problem = kept
-    return Reply(tuple(Answer(word, probability) for word, probability in answers), problem)
+def _reply(kept: tuple[list[tuple[str, float]], str, bool]) -> Reply:
+    answers, problem, is_unsure = kept
+    return Reply(tuple(Answer(word, probability) for word, probability in answers), problem, is_unsure)
 
 
 app = command_line(__doc__, run)

@@ -25,6 +25,7 @@ from vqa.inference.chat_completions import ChatRequest, bare_question
 from vqa.inference.server import HOST, PageServer
 from vqa.inference.taught import read_taught, with_model_of
 from vqa.pages.page import page
+from vqa.scoring.calibration import WANTED, read_calibration
 from vqa.settings import Settings, load_settings
 
 TRAIN = Path("data/vqa/train.csv")
@@ -44,7 +45,7 @@ def run(port: Annotated[int, typer.Option(help="0: any that is free")] = 8010) -
     served = _Served(offered, default_device())
     served.load_adapter(next(iter(offered)))  # what cannot be loaded is said before anybody asks
     shown = [_shown(adapter, of_adapter) for adapter, of_adapter in offered.items()]
-    html = page("serve.html", {"models": shown})
+    html = page("serve.html", {"models": shown, "wanted": WANTED})
     with PageServer(port, html, served.answer_both, list(served.models), served.answer_chat) as serving:
         print(f"http://{HOST}:{serving.server_port} (Ctrl-C ends it)", flush=True)
         try:
@@ -114,7 +115,14 @@ def _shown(adapter: str, settings: Settings) -> dict[str, Any]:
     taught = read_taught(Path(adapter), TRAIN, settings.data.root)
     questions = taught.questions if taught else [_ANY_QUESTION]
     seen = str(taught) if taught else "taught by pairs that are not here"
-    return {"adapter": adapter, "model": settings.model.name, "taught": seen, "questions": questions}
+    at_least = read_calibration(Path(adapter)).at_least
+    return {
+        "adapter": adapter,
+        "model": settings.model.name,
+        "taught": seen,
+        "questions": questions,
+        "at_least": at_least,  # from which on WANTED of the answers were right; None: not known
+    }
 
 
 app = command_line(__doc__, run)

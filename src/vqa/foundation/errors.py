@@ -106,9 +106,9 @@ def named_first(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def ignore_interrupts() -> None:
-    """Of a process that works for another one: Ctrl-C reaches both, and the other one ends this."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def end_at_interrupt() -> None:
+    """Of a process that works for another one: Ctrl-C reaches both, and this one ends without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _interrupted() -> NoReturn:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from vqa.catalogue.pictures import ImageError, load_image
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.normal_form import first_word
+from vqa.scoring.calibration import TEMPERATURES, UNCALIBRATED, read_calibration
 from vqa.settings import Settings
 from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits
@@ -34,6 +35,16 @@ class Reply:
 
     answers: tuple[Answer, ...] = ()
     problem: str = ""
+    is_unsure: bool = False  # there was an answer, less probable than was wanted; `problem` says so
+
+
+def withheld(reply: Reply, at_least: float) -> Reply:
+    """The reply without answers less probable than `at_least`; with none left it is unsure."""
+    kept = tuple(answer for answer in reply.answers if answer.probability >= at_least)
+    if kept or not reply.answers:
+        return replace(reply, answers=kept)
+    best = reply.answers[0]
+    return Reply(problem=f"{best.word} {best.probability:.2f} is below {at_least}", is_unsure=True)
 
 
 class Answerer:
@@ -59,6 +70,7 @@ class Answerer:
         elif adapter is not None:
             attached_adapter.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
         self._max_new_tokens = settings.decoding.max_new_tokens
+        self.calibration = UNCALIBRATED if adapter is None else read_calibration(adapter)
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Features:
@@ -85,16 +97,20 @@ class Answerer:
         """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
         adapter off. Question i is about entry `pictures[i]` of `features`; None: about entry i.
 
-        Continuations with the same first word are one answer; its probability is their sum.
+        Continuations with the same first word are one answer; its probability is their sum. An adapter's are
+        at the temperature that lies beside it.
 
         Raises:
             InputError: so many do not fit into memory, or a question is too long.
         """
         of = list(range(len(questions)) if pictures is None else pictures)
+        temperature = self.calibration.temperature if is_adapted else UNCALIBRATED.temperature
 
         def answer(size: int) -> list[list[tuple[str, float]]]:
             seen = features[: max(of[:size]) + 1]
-            return self._model.likeliest_texts(questions[:size], seen, self._max_new_tokens, count, of[:size])
+            return self._model.likeliest_texts(
+                questions[:size], seen, self._max_new_tokens, count, of[:size], temperature
+            )
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
             texts = in_batches_that_fit(answer, len(questions), "questions", "decoding.batch_size", TOO_LARGE)
@@ -122,6 +138,18 @@ class Answerer:
                 said = iter(self.answers(features, questions, count, pictures=pictures))
             for row, _, _ in rows:
                 yield Reply(problem=row) if isinstance(row, str) else Reply(next(said))
+
+    def at_temperatures(self, path: Path, questions: Sequence[str]) -> list[tuple[str, list[float]]]:
+        """The greedy answer to each question about a picture, and its log probability at each temperature.
+
+        Raises:
+            ImageError: the picture cannot be read.
+        """
+        features = self.features([load_image(path)])
+        texts, logs = self._model.texts_at_temperatures(
+            questions, features, self._max_new_tokens, TEMPERATURES, [0] * len(questions)
+        )
+        return [(first_word(text), row) for text, row in zip(texts, logs.tolist(), strict=True)]
 
     def _too_long(self, question: str) -> str:
         return self._model.tokens.too_long(question, self._max_new_tokens)

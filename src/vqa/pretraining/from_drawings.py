@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from vqa.drawn.concepts import ATTRIBUTES
 from vqa.drawn.drawing import Item, picture
 from vqa.foundation.devices import default_device
+from vqa.foundation.errors import end_at_interrupt
 from vqa.foundation.files import whole_file
 from vqa.foundation.seeded import generator_of
 from vqa.foundation.terminal import progress_bar
@@ -111,7 +112,7 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
 def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:
     """`count` random items and their pixels `[count, 3, H, W]` fp16, as the model's processor gives them."""
     items, rows = [], []
-    with Pool() as pool, progress_bar(count, "image", "drawing") as progress:
+    with Pool(initializer=end_at_interrupt) as pool, progress_bar(count, "image", "drawing") as progress:
         drawings = pool.imap(_draw, ((seed, number) for number in range(count)), chunksize=50)
         for item, image in drawings:
             items.append(item)

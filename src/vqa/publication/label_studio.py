@@ -31,6 +31,7 @@ COLUMNS = (
 )
 _OF_TASK = ("image_name", "image_sha256", "question", "answer", "question_type", "list")
 _WITHOUT_ANSWER = ("accept", "reject")  # decisions that change no answer
+_WIDEST = "400px"  # of the image, so that question, decision and answer stand on the same screen
 _IMAGE, _DECISION, _ANSWER = "image", "decision", "answer"  # names in the labeling interface
 
 
@@ -73,7 +74,7 @@ class Export:
 def labeling_interface(decisions: Sequence[str]) -> str:
     """The XML that a project is set up with: the image, the question, a decision, the answer to edit."""
     view = ElementTree.Element("View")
-    ElementTree.SubElement(view, "Image", name=_IMAGE, value="$image")
+    ElementTree.SubElement(view, "Image", name=_IMAGE, value="$image", maxWidth=_WIDEST)
     ElementTree.SubElement(view, "Header", value="$question")
     ElementTree.SubElement(view, "Header", value="$checks", size="5")
     names = {"toName": _IMAGE, "required": "true"}

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from vqa.foundation.devices import from_first
+from vqa.foundation.errors import InputError
+from vqa.pairs.normal_form import exact_match, first_word
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
+from vqa.scoring.calibration import TEMPERATURES, Calibration, fit
 from vqa.scoring.scores import scores_of
-from vqa.vlm.generation import Decoding, Features, texts_for
+from vqa.vlm.generation import Decoding, Features, distinct, texts_for
 from vqa.vlm.halves import LiveHalf
+
+_FITTED_ON = 2000  # validation questions at most: one number needs no more
 
 
 @dataclass(frozen=True)
@@ -32,3 +39,28 @@ class Validator:
         assert self.scorer is not None
         scores = scores_of(self.pairs, texts, self.scorer)
         return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
+
+    def calibration(self) -> Calibration | None:
+        """The temperature of the model as it stands, by this process alone; None: too little to tell it."""
+        pairs = sorted(self.pairs[:_FITTED_ON], key=lambda pair: pair.image_name)
+        starts = range(0, len(pairs), self.batch_size)
+        answered = [row for start in starts for row in self._answered(pairs[start : start + self.batch_size])]
+        is_right, log_probabilities = zip(*answered, strict=True)
+        try:
+            return fit(np.array(log_probabilities), np.array(is_right))
+        except InputError as error:
+            print(f"not calibrated: {error}")
+            return None
+
+    def _answered(self, pairs: Sequence[Pair]) -> list[tuple[bool, list[float]]]:
+        """Of each pair whether its answer is right, and the answer's log probability at each temperature."""
+        names, pictures = distinct([pair.image_name for pair in pairs])
+        texts, logs = self.model.texts_at_temperatures(
+            [pair.question for pair in pairs],
+            self.features.rows(names),
+            self.max_new_tokens,
+            TEMPERATURES,
+            pictures,
+        )
+        is_right = [exact_match(first_word(t), pair.answer) for t, pair in zip(texts, pairs, strict=True)]
+        return list(zip(is_right, logs.tolist(), strict=True))

@@ -17,7 +17,7 @@ from vqa.catalogue.pictures import (
     picture_id,
     problem_of_name,
 )
-from vqa.foundation.errors import ignore_interrupts
+from vqa.foundation.errors import end_at_interrupt
 from vqa.foundation.files import content_hash, make_own, whole_file
 from vqa.foundation.json_lines import whole_values
 from vqa.foundation.known_hashes import KnownHashes
@@ -90,7 +90,7 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
     if len(paths) < _FEW:
         yield from map(inspect, paths)
         return
-    with ProcessPoolExecutor(os.cpu_count(), initializer=ignore_interrupts) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=end_at_interrupt) as pool:
         yield from pool.map(inspect, paths, chunksize=_CHUNK)
 
 

@@ -10,7 +10,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ from vqa.catalogue.split_memory import read_splits, record_of
 from vqa.foundation.errors import InputError
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import SPLITS
-from vqa.validation.alike_names import made_of
 from vqa.validation.declared_splits import images_across_splits
 from vqa.validation.groups import Integers, grouped, uncrossed
-from vqa.validation.near_copies import near_copies
-from vqa.validation.turned_copies import grey_values, turned_links
+from vqa.validation.links import are_apart, linked_looks
 
 PICTURES_SEEN = "photographs.txt"  # of a model's folder
 _LARGEST_SHARE = 0.01  # of all pictures, that one group may hold
@@ -82,13 +79,9 @@ def divided(
             model has seen is to be held out.
     """
     names = sorted(pictures)
-    copies = near_copies([pictures[name].perceptual_hash for name in names], draw.near_copy_bits)
-    ties, named = _ties(names, together), made_of(names)
-    turned = _turned(pictures, names, copies.look_of, copies.links, draw.near_copy_bits)
-    likely = np.concatenate([turned, _links_of(named, copies.look_of)])
-    links = np.concatenate([_links_of(ties, copies.look_of), copies.links])
-    every = np.concatenate([links, likely])
-    if declared and (crossing := images_across_splits(names, copies.look_of, every, declared)):
+    linked = linked_looks(pictures, names, together, draw.near_copy_bits)
+    look_of_picture, every = linked.look_of, np.concatenate([linked.sure, linked.likely])
+    if declared and (crossing := images_across_splits(names, look_of_picture, every, declared)):
         rest = {name: picture for name, picture in pictures.items() if name not in crossing}
         division = divided(rest, types, together, draw, memory, seen, declared)
         return replace(division, left_out=division.left_out | crossing)
@@ -96,45 +89,25 @@ def divided(
     drawn = vars(draw) | ({} if declared is None else {"splits": "column"})
     stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
     before = _remembered(memory, drawn) | stated
-    known = _known_looks(names, copies.look_of, _old(ids, before, seen), memory)
-    is_apart = _are_apart(likely, known)
-    links = np.concatenate([links, likely[~is_apart]])
+    known = _known_looks(names, look_of_picture, _old(ids, before, seen), memory)
+    is_apart = are_apart(linked.likely, known)
+    links = np.concatenate([linked.sure, linked.likely[~is_apart]])
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
-    groups = grouped(links, np.bincount(copies.look_of), known, most)
-    members = _members(names, groups.of_look[copies.look_of])
+    groups = grouped(links, np.bincount(look_of_picture), known, most)
+    members = _members(names, groups.of_look[look_of_picture])
     split_of_look = _dealt_looks(members, types, draw, known, groups.of_look, links)
     joined = uncrossed(links, split_of_look, known)
-    look_of = dict(zip(names, copies.look_of.tolist(), strict=True))
+    look_of = dict(zip(names, look_of_picture.tolist(), strict=True))
     split_of = {name: split_of_look[look] for name, look in look_of.items() if look not in joined}
     left_out = {name: _crossing(joined[look]) for name, look in look_of.items() if look in joined}
-    _check_no_leak(names, copies.look_of, links, split_of, memory)
+    _check_no_leak(names, look_of_picture, links, split_of, memory)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
     record = record_of(drawn, before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
-    likely_counts = len(turned), len(named), int(is_apart.sum())
-    counts = len(members), share, groups.cut, copies.pairs, len(ties), *likely_counts
+    counts = len(members), share, groups.cut, linked.pairs, *linked.counts, int(is_apart.sum())
     return Division(split_of, group_of, left_out, record, *counts)
-
-
-def _turned(
-    pictures: Mapping[str, Picture], names: Sequence[str], look_of: Integers, near: Integers, most_bits: int
-) -> Integers:
-    """Looks that are turned or brightened copies, and not in `near`; as `near_copies` gives links."""
-    first = np.unique(look_of, return_index=True)[1].tolist()
-    greys = {look: pictures[names[number]].grey for look, number in enumerate(first)}
-    looks = np.array([look for look, grey in greys.items() if grey], dtype=np.int64)
-    found = turned_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
-    found[:, :2] = looks[found[:, :2]]
-    is_known = np.isin(found[:, 0] * len(first) + found[:, 1], near[:, 0] * len(first) + near[:, 1])
-    return found[~is_known]
-
-
-def _are_apart(links: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
-    """Which links join looks that were dealt to two splits: what was dealt stays."""
-    splits = [(known.get(one), known.get(other)) for one, other in links[:, :2].tolist()]
-    return np.array([None not in both and both[0] != both[1] for both in splits], dtype=bool)
 
 
 def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:
@@ -208,19 +181,6 @@ def _dealt(
         overall[chosen] += size
         dealt[group] = SPLITS[chosen]
     return dealt
-
-
-def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
-    """Indices of those pictures that a listing ties to another one here."""
-    index = {name: i for i, name in enumerate(names)}
-    present = ([index[name] for name in listing if name in index] for listing in together)
-    return [tie for tie in present if len(tie) > 1]
-
-
-def _links_of(ties: Iterable[Sequence[int]], look_of: Integers) -> Integers:
-    """As `near_copies` gives them, nearer than any copies."""
-    rows = [(look_of[one], look_of[other], -1) for tie in ties for one, other in pairwise(tie)]
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def _neighbours(of_look: Integers, links: Integers) -> dict[int, dict[int, int]]:

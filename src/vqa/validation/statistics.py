@@ -126,13 +126,9 @@ def changed_image_sentences(
 
 
 def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
-    """One sentence on pairs whose image is not there: where it was looked for, and what brings it there."""
+    """One sentence on pairs whose image is not there: where the first was looked for, and what brings it."""
     missing = [reject for reject in rejected if reject.reason == "image_missing"]
-    return [
-        f"{len(missing)} pairs name images that are not there (the first: {missing[0].detail}); python src "
-        "import pairs.csv --images FOLDER brings yours to where they are looked for"
-        for _ in missing[:1]
-    ]
+    return [f"{len(missing)} pairs name images that are not there: {missing[0].detail}"] if missing else []
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:

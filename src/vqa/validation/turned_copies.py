@@ -27,7 +27,7 @@ _SHARE_OF_BITS = 0.12  # of the bits that either hash has set, that may differ
 _COSINES = 8  # of each direction
 _COSINE = dct(np.eye(GREY_SIDE, dtype=np.float32), axis=0, norm="ortho")[:_COSINES]
 _COARSE_BITS = 0.4  # of the bits that difference hashes may differ in
-_BRIGHTER = np.float32(1.25)
+_BRIGHTER = np.minimum(np.arange(256) * 1.25, 255).astype(np.uint8)  # grey value → a lighter one
 _SLOPE = 2  # of 255: what a slope has at least
 _CONTRADICTING, _AGREEING, _FEWEST = (
     0.04,
@@ -64,8 +64,7 @@ def turned_links(greys: Greys, most_bits: int) -> Integers:
         return _slopes_agree(upright, one % len(upright), other % len(upright))
 
     # As it is and brightened, which a brightened copy is nearer to.
-    lights = [upright, np.minimum(upright * _BRIGHTER, 255).astype(np.uint8)]
-    coarse = np.concatenate([_coarse_hashes(values) for values in lights])
+    coarse = np.concatenate([_coarse_hashes(values) for values in (upright, _BRIGHTER[upright])])
     found = [
         near_links(hashes, most_bits, shares_bits),
         near_links(coarse, int(_COARSE_BITS * most_bits), slopes_agree),

@@ -207,26 +207,53 @@ class LiveHalf(nn.Module, ABC):
         max_new_tokens: int,
         count: int = 1,
         pictures: Sequence[int] | None = None,
+        temperature: float = 1.0,
     ) -> list[list[tuple[str, float]]]:
         """For each question the `count` best continuations with their probabilities, the best first.
 
         With 1 the greedy one, as `texts`; with more those of a beam search of that width. A probability
-        is the product over a continuation's tokens, its end included. `pictures`: as in `texts`.
+        is the product over a continuation's tokens, its end included. `pictures`: as in `texts`;
+        `temperature`: that logits are divided by in probabilities, which decides no token.
         """
         options: dict[str, Any] = {"num_beams": count, "num_return_sequences": count}
         options |= {"output_scores": True, "return_dict_in_generate": True}
         if count > 1:
             options["length_penalty"] = 0.0
         found, repeated = self._generated(questions, features, max_new_tokens, options, pictures)
+        probabilities = self._log_probabilities(found, temperature).exp().tolist()
+        both = list(zip(self._decoded(found.sequences[:, repeated:]), probabilities, strict=True))
+        # By the search's own order, which is that of temperature 1.
+        return [both[start : start + count] for start in range(0, len(both), count)]
+
+    @torch.inference_mode()
+    def texts_at_temperatures(
+        self,
+        questions: Sequence[str],
+        features: Features,
+        max_new_tokens: int,
+        temperatures: Sequence[float],
+        pictures: Sequence[int] | None = None,
+    ) -> tuple[list[str], Tensor]:
+        """The greedy continuations, and their log probabilities `[B, temperatures]`."""
+        options: dict[str, Any] = {"num_beams": 1, "output_scores": True, "return_dict_in_generate": True}
+        found, repeated = self._generated(questions, features, max_new_tokens, options, pictures)
+        logs = [self._log_probabilities(found, temperature) for temperature in temperatures]
+        return self._decoded(found.sequences[:, repeated:]), torch.stack(logs, dim=1)
+
+    def _log_probabilities(self, found: Any, temperature: float) -> Tensor:
+        """Of each of the generated sequences, `[B × count]`: the sum over its tokens, its end included."""
+        # Greedy scores are logits, a beam search's log probabilities: divided, both need a sum of one again.
+        is_normalised = found.get("beam_indices") is not None and temperature == 1.0
         scores = self._speaker.compute_transition_scores(
-            found.sequences, found.scores, found.get("beam_indices"), normalize_logits=count == 1
+            found.sequences,
+            tuple(score / temperature for score in found.scores),
+            found.get("beam_indices"),
+            normalize_logits=not is_normalised,
         )  # [B × count, T], log
         said = found.sequences[:, -scores.shape[1] :]
         is_end = said == self._end_token_id
         is_after_end = is_end.cumsum(dim=1) > is_end
-        probabilities = scores.masked_fill(is_after_end, 0.0).sum(dim=1).exp().tolist()
-        both = list(zip(self._decoded(found.sequences[:, repeated:]), probabilities, strict=True))
-        return [both[start : start + count] for start in range(0, len(both), count)]
+        return scores.masked_fill(is_after_end, 0.0).sum(dim=1)
 
     def _generated(
         self,
