@@ -1,6 +1,7 @@
 """dvc.yaml says exactly what the code does: modules imported, params read, files written."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
