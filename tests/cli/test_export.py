@@ -43,7 +43,7 @@ QFORMER = {"qformer_targets": ["attention"], "train_projection": True, "dora": T
 COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "opt, biases": ("opt", {"lora": {"bias": "all", "rslora": True}}),
     "opt, Q-Former and projection": ("opt", {"lora": QFORMER, "features": {"level": "vit"}}),
-    "t5": ("t5", {}),
+    "t5, beams": ("t5", {"decoding": {"num_beams": 3}}),
     "llava, projection": ("llava", {"lora": {"train_projection": True}}),
     "paligemma": ("paligemma", {}),
     "idefics3": ("idefics3", {}),
@@ -125,3 +125,13 @@ def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> Non
     with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
         export.run(adapted / "export", pairs=0)
     assert not (adapted / "export").exists()
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(project: Callable[..., Path]) -> None:
+    top = project()
+    mine = top / "models/adapter-mine/adapter_config.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("{}")
+    with pytest.raises(InputError, match=r"models holds .*, which would be lost; .* --out FOLDER"):
+        export.run(Path("models"))
+    assert mine.is_file()

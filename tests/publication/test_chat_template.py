@@ -40,6 +40,7 @@ def test_the_prompt_is_written_around_the_last_message(content: Any) -> None:
         ("{question} Answer:", "Is it {{ red }}? Answer:"),
         ('Say "one" {{word}}: {question}\n', 'Say "one" {word}: Is it {{ red }}?\n'),
         ("{question} – {question}?", "Is it {{ red }}? – Is it {{ red }}??"),
+        ("🛋 {question}", "🛋 Is it {{ red }}?"),
     ],
 )
 def test_braces_quotes_and_repeated_questions_are_text(prompt: str, written: str) -> None:

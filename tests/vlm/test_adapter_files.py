@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import AutoPeftModel, LoraConfig, PeftModel, get_peft_model
+from peft import AutoPeftModel, IA3Config, LoraConfig, PeftModel, get_peft_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -217,6 +217,9 @@ def write_foreign(folder: Path, **config: Any) -> None:
     """An adapter that somebody made with PEFT on the whole model."""
     wrapped = get_peft_model(make_whole("opt")[0], LoraConfig(r=4, **config))
     shake(wrapped)
+    for name, parameter in wrapped.named_parameters():
+        if "trainable_tokens" in name or "modules_to_save" in name:
+            torch.nn.init.normal_(parameter)
     wrapped.save_pretrained(folder)
 
 
@@ -224,18 +227,64 @@ def make_live() -> LiveHalf:
     return split_halves(*make_whole("opt"))[1].eval()
 
 
-def test_an_adapter_that_others_trained_on_the_whole_model_is_read(tmp_path: Path) -> None:
-    write_foreign(
-        tmp_path,
-        target_modules=r"language_model\..*\.(q_proj|fc1)",
-        alpha_pattern={"language_model.model.decoder.layers.1.fc1": 32},
-    )
+FC1 = "language_model.model.decoder.layers.1.fc1"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"alpha_pattern": {FC1: 32}},
+        {"alpha_pattern": {rf"^{FC1}": 32}},
+        {"alpha_pattern": {r"language_model.*fc1": 32}, "rank_pattern": {r"language_model.*q_proj": 8}},
+        {"trainable_token_indices": {"embed_tokens": [1, 2]}},
+        {"modules_to_save": ["lm_head"]},
+    ],
+    ids=str,
+)
+def test_an_adapter_that_others_trained_on_the_whole_model_is_read(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    write_foreign(tmp_path, target_modules=r"language_model\..*\.(q_proj|fc1)", **config)
     merged = make_live()
     attached_adapter.merge(merged, tmp_path)
     whole = PeftModel.from_pretrained(make_whole("opt")[0], str(tmp_path)).merge_and_unload()
     theirs = whole.language_model.state_dict()
     for name, weight in merged.language_model.state_dict().items():
         torch.testing.assert_close(weight, theirs[name])
+
+
+def test_a_module_that_others_trained_whole_is_switched_off_too(tmp_path: Path) -> None:
+    targets = r"language_model\..*\.q_proj"
+    write_foreign(tmp_path, target_modules=targets, modules_to_save=["language_model.lm_head"])
+    tokens, live = torch.tensor([[1, 2, 3]]), make_live()
+    plain = live.language_model(tokens).logits
+    attached = attached_adapter.AttachedAdapter(live, tmp_path)
+    assert (live.language_model(tokens).logits - plain).abs().max() > 1e-3
+    with attached.disabled():
+        torch.testing.assert_close(live.language_model(tokens).logits, plain)
+
+
+def test_an_adapter_that_is_no_lora_is_refused(tmp_path: Path) -> None:
+    config = IA3Config(target_modules=r"language_model\..*\.fc1", feedforward_modules=[])
+    get_peft_model(make_whole("opt")[0], config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="peft_type: 'IA3', which is not read here; give a LoRA adapter"):
+        attached_adapter.merge(make_live(), tmp_path)
+
+
+def test_an_adapter_without_its_weights_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    write_foreign(tmp_path, target_modules=r"language_model\..*\.fc1")
+    (tmp_path / "adapter_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors is missing; restore it"):
+        attached_adapter.merge(make_live(), tmp_path)
+
+
+def test_training_does_not_go_on_from_layers_with_an_alpha_of_their_own(tmp_path: Path) -> None:
+    targets = r"language_model\..*\.q_proj"
+    write_foreign(tmp_path, target_modules=targets, alpha_pattern={"q_proj": 32})
+    live, same = make_live(), settings(targets=["attention.query"], alpha=8)
+    lora.add_adapter(live, same, "toy")
+    with pytest.raises(InputError, match=r"a rank or alpha of their own .*; training can go on only from"):
+        lora.start_from(live, tmp_path, same)
 
 
 def test_an_adapter_of_what_is_cached_is_refused(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from vqa.pairs.pair import read_pairs
 from vqa.publication.chat_template import chat_template
 from vqa.publication.commit import commit_at_hand
 from vqa.publication.export_check import Check, Question, check_export, choose_questions, refuse_unequal
+from vqa.publication.own_folder import check_replaceable
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import attached_adapter
@@ -56,6 +57,7 @@ def run(
     if check:
         _check_again(settings, out, pairs)
         return
+    check_replaceable(out, KINDS)
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     judged = _judged()

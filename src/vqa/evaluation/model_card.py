@@ -68,6 +68,7 @@ def model_card(
         "check": check,
         "prompt": settings.model.prompt,
         "max_new_tokens": settings.decoding.max_new_tokens,
+        "num_beams": settings.decoding.num_beams,
         "pairs": metrics["data"]["test_pairs"],
         "images": metrics["data"]["test_images"],
         "results": results_table(dict(metrics)),

@@ -27,9 +27,9 @@ def chat_template(prompt: str) -> str:
     begin = parsed[0][0]
     if not begin:
         return _QUESTION + "".join(pieces)
-    condition = f"{{%- if asked.text.startswith({json.dumps(begin)}) -%}}"
+    condition = f"{{%- if asked.text.startswith({json.dumps(begin, ensure_ascii=False)}) -%}}"
     return f"{_QUESTION}{condition}{{{{ asked.text }}}}{{%- else -%}}{''.join(pieces)}{{%- endif -%}}"
 
 
 def _quoted(literal: str) -> str:
-    return f"{{{{ {json.dumps(literal)} }}}}" if literal else ""
+    return f"{{{{ {json.dumps(literal, ensure_ascii=False)} }}}}" if literal else ""

@@ -17,6 +17,7 @@ from typing import Any
 from peft import PeftConfig
 from peft.tuners.tuners_utils import check_target_module_exists
 from peft.utils import load_peft_weights
+from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -72,7 +73,9 @@ class SavedPart:
         config.target_modules = [name for name in known if _is_target(self.config, before + name)]
         config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
         for pattern in ("rank_pattern", "alpha_pattern"):
-            renamed = {k.removeprefix(before): v for k, v in (getattr(config, pattern, None) or {}).items()}
+            of_whole = getattr(self.config, pattern, None) or {}
+            keys = {name: get_pattern_key(of_whole, before + name) for name in config.target_modules}
+            renamed = {re.escape(name): of_whole[key] for name, key in keys.items() if key in of_whole}
             setattr(config, pattern, renamed)
         saved = [name.removeprefix(before) for name in config.modules_to_save or ()]
         config.modules_to_save = [name for name in saved if any(_ends(n, name) for n in known)] or None
@@ -147,6 +150,8 @@ def read_adapter(folder: Path, places: Places, device: str) -> SavedAdapter:
             or its weights alone do not say what it was (see `_REPEATABLE`).
     """
     config = _read_config(folder)
+    if not any((folder / name).is_file() for name in (WEIGHTS, "adapter_model.bin")):
+        raise InputError(f"{folder / WEIGHTS} is missing; restore it, or run {TRAIN_AGAIN}")  # PEFT: the hub
     read = load_peft_weights(str(folder), device=device)
     tensors = {n.removesuffix(".weight") if n.endswith(_LONG_MAGNITUDE) else n: t for n, t in read.items()}
     if not any(name.startswith(f"{_PREFIX}{places.language_model}.") for name in tensors):
@@ -174,7 +179,13 @@ def _taken(tensors: dict[str, Tensor], place: str) -> dict[str, Tensor]:
 
 
 def _read_config(folder: Path) -> Any:
-    how = read_object(folder / CONFIG).get("init_lora_weights", True)
+    said = read_object(folder / CONFIG)
+    if said.get("peft_type") != "LORA":
+        raise InputError(
+            f"{folder / CONFIG} says peft_type: {said.get('peft_type')!r}, which is not read here; give a "
+            "LoRA adapter"
+        )
+    how = said.get("init_lora_weights", True)
     if how not in _REPEATABLE:
         raise InputError(
             f"{folder / CONFIG} says init_lora_weights: {how!r}, which changed the base weights by numbers "

@@ -1,6 +1,7 @@
 """A saved adapter in use: merged into the weights, or attached beside them and switched on and off."""
 
 import copy
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from peft import PeftModel, TaskType, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
 
 from vqa.foundation.errors import InputError, first_line
@@ -92,7 +94,7 @@ class AttachedAdapter:
             parameter.data, other.data = other.data, parameter.data
         for wrapped in self._adapters():
             for layer in wrapped.modules():
-                if isinstance(layer, BaseTunerLayer):
+                if isinstance(layer, BaseTunerLayer | AuxiliaryTrainingWrapper):
                     layer.enable_adapters(is_on)
 
 
@@ -104,7 +106,7 @@ def _wrapped(module: Any, saved: SavedPart, task: TaskType | None, folder: Path)
         with warnings.catch_warnings():  # that we load the model under another path than it was trained from
             warnings.simplefilter("ignore", UserWarning)
             wrapped = get_peft_model(module, config)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, re.error) as error:
         raise InputError(
             f"{folder / CONFIG} does not fit the model ({first_line(error)}); give the model that "
             f"it was made for, or run {TRAIN_AGAIN}"
@@ -133,4 +135,6 @@ def _merged(wrapped: PeftModel) -> Any:
             base.weight.data = base.weight.data.to(torch.promote_types(dtype, torch.float32))
             module.merge()
             base.weight.data = base.weight.data.to(dtype)
-    return wrapped.unload()
+    with warnings.catch_warnings():  # that those are merged; trained rows of an embedding are not yet
+        warnings.simplefilter("ignore", UserWarning)
+        return wrapped.merge_and_unload()

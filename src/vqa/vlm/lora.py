@@ -160,6 +160,11 @@ def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
                 f"params.yaml: lora.{name} is {getattr(settings, name)}, but the adapter in {folder}, from "
                 f"which train.start_from goes on, has {value}; {remedy}"
             )
+    if config.rank_pattern or config.alpha_pattern:
+        raise InputError(
+            f"{folder / CONFIG} gives single layers a rank or alpha of their own (rank_pattern, "
+            "alpha_pattern); training can go on only from an adapter with one of each"
+        )
     if changes_base(config):
         raise InputError(
             f"{folder / CONFIG} says init_lora_weights: {config.init_lora_weights!r}, which changes the base "
