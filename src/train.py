@@ -113,7 +113,7 @@ def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | Non
     if settings.train.start_from == NEW_ADAPTER:
         return None
     start = Path(settings.train.start_from)
-    if OUT in (start, *start.parents):
+    if OUT.resolve() in (start.resolve(), *start.resolve().parents):
         raise InputError(
             f"params.yaml: train.start_from is {start}, which DVC empties before this stage runs; copy it "
             "first: cp -r models/adapter/best models/adapter-mine"

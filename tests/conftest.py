@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
@@ -18,6 +17,7 @@ from toy import toy_model, toy_processor
 from vqa.drawn.catalogue import draw_items, write_catalogue
 from vqa.drawn.drawing import picture
 from vqa.foundation.files import write_json
+from vqa.overlays import read_yaml
 from vqa.settings import HUB_MODEL
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
@@ -81,7 +81,7 @@ def project(
     """
 
     def make(**changes: dict[str, Any]) -> Path:
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params = read_yaml((ROOT / "params.yaml").read_text())
         params["data"]["root"] = str(catalogue)
         params["model"]["name"] = str(toy_folder)
         params["train"] |= {"epochs": 1, "checkpoint_minutes": 0}

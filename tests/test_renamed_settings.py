@@ -6,11 +6,12 @@ import yaml
 from conftest import ROOT
 from vqa.experiments.grid import read_grid
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 from vqa.renamed_settings import NEW_NAMES
 from vqa.settings import load_settings
 
 PARAMS = ROOT / "params.yaml"
-CONTENT = yaml.safe_load(PARAMS.read_text())
+CONTENT = read_yaml(PARAMS.read_text())
 
 
 def test_the_new_names_exist_and_the_old_ones_do_not() -> None:

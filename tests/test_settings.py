@@ -7,12 +7,13 @@ import yaml
 
 from conftest import ROOT
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import load_settings
 
 
 def params_with(tmp_path: Path, block: str, **values: object) -> Path:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml((ROOT / "params.yaml").read_text())
     params["model"] |= dict.fromkeys(("name", "dvc_dep"), str(ROOT / "models/blip2-tiny"))
     params.setdefault(block, {}).update(values)
     path = tmp_path / "params.yaml"
@@ -122,7 +123,7 @@ PRESETS = sorted((ROOT / "params").glob("*.yaml"))
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
 def test_ready_made_settings_are_valid_and_hold_only_what_they_change(file: Path) -> None:
     load_settings(ROOT / "params.yaml", file)
-    default, changes = (yaml.safe_load(path.read_text()) for path in (ROOT / "params.yaml", file))
+    default, changes = (read_yaml(path.read_text()) for path in (ROOT / "params.yaml", file))
     same = [f"{b}.{k}" for b, keys in changes.items() for k, value in keys.items() if value == default[b][k]]
     assert same == []
 
@@ -139,7 +140,7 @@ def test_the_published_models_are_run_with_the_same_settings() -> None:
 def test_no_two_files_of_models_say_the_same_of_the_data() -> None:
     """One file says which data, each of the others which model: so no two of them can drift."""
     for file in PRESETS:
-        blocks = set(yaml.safe_load(file.read_text()))
+        blocks = set(read_yaml(file.read_text()))
         if file.stem not in {"abo", "ci", "photos"}:
             assert blocks <= {"model", "features", "train", "decoding"}, file.name
     abo = load_settings(ROOT / "params.yaml", ROOT / "params/abo.yaml")

@@ -21,10 +21,14 @@ from vqa.catalogue.split_memory import read_splits
 from vqa.cli import export
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
+from vqa.foundation.files import content_hash, read_json, write_json
 from vqa.pairs.normal_form import first_word
 from vqa.settings import load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
+from vqa.vlm import attached_adapter
+from vqa.vlm.pretrained import Pretrained
+
+CPU = torch.device("cpu")
 
 
 def test_the_export_lists_the_images_it_was_made_with(adapted: Path) -> None:
@@ -135,3 +139,31 @@ def test_a_folder_that_holds_something_else_is_not_replaced(project: Callable[..
     with pytest.raises(InputError, match=r"models holds .*, which would be lost; .* --out FOLDER"):
         export.run(Path("models"))
     assert mine.is_file()
+
+
+def test_an_adapter_of_the_old_form_leaves_with_the_names_of_the_whole_model(
+    adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = adapted / "models/adapter/best"
+    settings = load_settings()
+    live = Pretrained.of(settings.model).load_answer_model(settings.model.prompt, CPU, "qformer")
+    attached = attached_adapter.AttachedAdapter(live, best)
+    assert attached.has_qformer is False
+    live.language_model.save_pretrained(best, save_embedding_layers=False)  # as it was until November 2026
+    details = adapted / "metrics/details.json"
+    judged = {name: content_hash(Path(name)) for name in read_json(details)["judged"]}
+    write_json(details, read_json(details) | {"judged": judged})
+    export.run(adapted / "export", pairs=4)
+    assert capsys.readouterr().out.count("4 of 4 test questions answered as by the pipeline") == 2
+    names = load_file(adapted / "export/adapter/adapter_model.safetensors").keys()
+    assert all(name.startswith("base_model.model.language_model.") for name in names)
+    assert (adapted / "export/adapter/adapter_model.safetensors").stat().st_mode & 0o044
+
+
+def test_an_image_that_is_not_there_stops_an_export_before_it_begins(adapted: Path) -> None:
+    predictions = Path("data/predictions/lora.csv")
+    first = read_rows(predictions, ("image_name",))[0]["image_name"]
+    predictions.write_text(predictions.read_text().replace(first, "away.png"))
+    with pytest.raises(InputError, match=r"is not there; restore it with dvc checkout, or export unchecked"):
+        export.run(adapted / "export")
+    assert not (adapted / "export").exists()

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from commands import used
 from conftest import ROOT
+from vqa.overlays import read_yaml
 
 TOOLS = sorted(file.stem.rstrip("_") for file in (ROOT / "src/vqa/cli").glob("[!_]*.py"))
 HEAVY = ("torch", "transformers", "peft", "dvc", "matplotlib", "rich")
@@ -16,7 +16,7 @@ HEAVY = ("torch", "transformers", "peft", "dvc", "matplotlib", "rich")
 
 def test_beside_the_stages_lie_only_the_library_and_the_way_to_the_tools() -> None:
     there = {path.name for path in (ROOT / "src").iterdir() if path.name != "__pycache__"}
-    stages = {f"{stage}.py" for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]}
+    stages = {f"{stage}.py" for stage in read_yaml((ROOT / "dvc.yaml").read_text())["stages"]}
     assert there == {*stages, "vqa", "__main__.py"}
 
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import psutil
-import yaml
 
 from clone import Clone, git
 from conftest import ROOT
@@ -16,9 +15,10 @@ from vqa.experiments.grid import read_grid
 from vqa.experiments.record import read_record
 from vqa.experiments.report import markdown
 from vqa.foundation.files import read_json, write_json
+from vqa.overlays import read_yaml
 
 GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 
 
 def kill_all_in(folder: Path) -> None:

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from clone import git
 from conftest import ROOT
 from vqa.cli import switch
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 from vqa.settings import load_settings
 
 PARAMS = Path("params.yaml")
@@ -51,7 +51,7 @@ def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() ->
 def test_switching_changes_what_the_file_says_and_no_more(name: str) -> None:
     switch.run([name])
     assert load_settings() == load_settings(ROOT / "params.yaml", Path(f"params/{name}.yaml"))
-    changes = yaml.safe_load(Path(f"params/{name}.yaml").read_text())
+    changes = read_yaml(Path(f"params/{name}.yaml").read_text())
     assert len(changed_lines()) == sum(map(len, changes.values()))
 
 

@@ -1,13 +1,12 @@
 """The one list of systems, held to the pipeline and to the committed metrics."""
 
-import yaml
-
 from conftest import ROOT
 from vqa.evaluation.blind_guesses import GUESSES
 from vqa.evaluation.systems import DIFFERENCES, SYSTEMS
 from vqa.foundation.files import read_json
+from vqa.overlays import read_yaml
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 def test_every_system_is_answered_by_a_stage_or_guessed() -> None:

@@ -13,6 +13,7 @@ from studies import PROMPTS
 from vqa.experiments import dvc_queue
 from vqa.experiments.grid import Value
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_texts_reach_an_experiment_as_they_are(tiny: Path) -> None:
     dvc_queue.queue({"texts": changes})
     with Repo() as repo:
         (queued,) = repo.experiments.celery_queue.iter_queued()
-    found = yaml.safe_load(git(tiny, "show", f"{queued.stash_rev}:params.yaml"))
+    found = read_yaml(git(tiny, "show", f"{queued.stash_rev}:params.yaml"))
     assert {
         f"{block}.{key}": value for block, keys in found.items() for key, value in keys.items()
     } == changes

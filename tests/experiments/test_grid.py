@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from conftest import ROOT
 from studies import GRID, PROMPTS
 from vqa.experiments.grid import Grid, read_grid, share_of
 from vqa.foundation.errors import InputError
+from vqa.overlays import read_yaml
 
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda file: file.stem)

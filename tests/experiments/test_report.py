@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from browser import chromium_page
 from conftest import ROOT
@@ -15,6 +14,7 @@ from vqa.experiments.curve import curve
 from vqa.experiments.grid import Grid, read_grid
 from vqa.experiments.record import read_record
 from vqa.experiments.report import markdown, seeds_section, shown, told_apart
+from vqa.overlays import read_yaml
 from vqa.pages.page import page
 
 
@@ -62,7 +62,7 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
     ("reports", "metrics"), [("reports", "metrics"), ("reports/photos", "metrics/photos")]
 )
 def test_the_committed_report_is_what_the_committed_answers_say(reports: str, metrics: str) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml((ROOT / "params.yaml").read_text())
     studies = [
         study_of(read_grid(ROOT / f"experiments/{file.stem}.yaml", params), read_record(file))
         for file in sorted((ROOT / reports).glob("*.json"))

@@ -4,13 +4,12 @@ import re
 import tomllib
 from pathlib import Path
 
-import yaml
-
 from conftest import ROOT
+from vqa.overlays import read_yaml
 
 MAP = (ROOT / "docs/architecture.md").read_text()
 LIBRARY = ROOT / "src/vqa"
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 def section(title: str) -> str:

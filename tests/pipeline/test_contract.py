@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from conftest import ROOT
@@ -14,7 +13,7 @@ from contract import SRC, local_modules, params_read
 from vqa.overlays import read_yaml
 from vqa.settings import Generate, Settings, load_settings
 
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+DVC = read_yaml((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, dict[str, Any]] = DVC["stages"]
 SETTINGS = "src/vqa/settings.py"  # listed by no stage: its values are
 SHARED_OUT = ("cache_features", "train", "answer_base", "answer_adapted", "answer_others")  # among processes
@@ -84,7 +83,7 @@ def test_params_are_those_the_stage_reads(stage: str) -> None:
 
 
 def test_every_param_is_read_by_some_stage() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml((ROOT / "params.yaml").read_text())
     listed = {key for stage in STAGES.values() for key in stage["params"]}
     listed |= {key for stage in STAGES for key in neutral(stage)}
     unread = [
@@ -153,7 +152,7 @@ def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
 def test_every_annotator_has_the_file_that_generate_depends_on_and_only_csv_watches_a_csv() -> None:
     folder = ROOT / "data/annotator"
     assert "data/annotator/${generate.annotator}" in STAGES["generate"]["deps"]
-    watching = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    watching = read_yaml((folder / "dvc.yaml").read_text())["stages"]
     assert {name: stage["deps"] for name, stage in watching.items()} == {"csv": ["${generate.csv}"]}
     assert outs(watching["csv"]) == {"data/annotator/csv"}
     annotators = get_args(get_type_hints(Generate)["annotator"])

@@ -5,16 +5,15 @@ import stat
 import tomllib
 from pathlib import Path
 
-import yaml
-
 from clone import Clone
 from conftest import ROOT
+from vqa.overlays import read_yaml
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_pre_commit_asks_what_make_test_asks() -> None:
-    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (repository,) = read_yaml((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     (hook,) = repository["hooks"]
     assert hook["entry"].split()[0::2] == ["make", "lint"]
     makefile = (ROOT / "Makefile").read_text()
@@ -23,7 +22,7 @@ def test_pre_commit_asks_what_make_test_asks() -> None:
 
 
 def test_citation_and_changelog_have_the_project_s_version_and_licence() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = read_yaml((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (
         PROJECT["project"]["version"],
         PROJECT["project"]["license"],

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 import generate
 import validate
@@ -16,13 +15,14 @@ from stages import TO_JUDGED
 from vqa.catalogue.split_memory import read_splits
 from vqa.foundation.files import read_json
 from vqa.inference.taught import read_taught
+from vqa.overlays import read_yaml
 from vqa.settings import load_settings
 from vqa.validation.splits import pictures_seen
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.pretrained import Pretrained
 
 Project = Callable[..., Path]
-PHOTOS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params/photos.yaml").read_text())
+PHOTOS: dict[str, dict[str, Any]] = read_yaml((ROOT / "params/photos.yaml").read_text())
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from clone import git
 from conftest import ROOT
 from vqa.cli import results
 from vqa.foundation.files import read_json
+from vqa.overlays import read_yaml
 
 README = (ROOT / "README.md").read_text()
 
@@ -67,7 +67,7 @@ def test_every_command_names_things_that_exist(command: str) -> None:
     words = command.split("#", maxsplit=1)[0].split()
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml((ROOT / "params.yaml").read_text())
     for key in re.findall(r"-S '?(\S+?)=", command):
         block, name = key.split(".")
         assert name in params[block]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import reruns
 import stale_by_key
-import yaml
 
 from conftest import ROOT
+from vqa.overlays import read_yaml
 
 PAGE = (ROOT / "docs/stale.md").read_text()
 UNTIL = "ea79374"
@@ -24,7 +24,7 @@ def found() -> dict[str, list[str]]:
 
 
 def test_the_page_has_what_dvc_status_says_of_every_key(found: dict[str, list[str]]) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml((ROOT / "params.yaml").read_text())
     assert set(found) == {f"{block}.{key}" for block, values in params.items() for key in values}
     assert section("keys") == stale_by_key.table(found), "python benchmarks/stale_by_key.py --write"
 

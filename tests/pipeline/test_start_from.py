@@ -71,7 +71,7 @@ def test_an_adapter_that_changed_is_another_run(project: Project, started: dict[
         ({"lora": {"alpha": 16}}, r"lora\.alpha is 16.*, but the adapter in models/adapter-mine, .* has 8"),
         ({"lora": {"r": 8}}, r"lora\.r is 8, but .* has 4; set it so, or train\.start_from to models/new"),
         ({"lora": {"train_projection": True}}, r"lora\.train_projection is True, but .* has False"),
-        ({"lora": {"targets": ["attention"]}}, "of no layer of this model"),
+        ({"lora": {"targets": ["attention"]}}, r"lora\.targets are not those of the adapter"),
         ({"start_from": "models/nothing"}, "models/nothing holds no adapter"),
         ({"start_from": "models/adapter/best"}, "which DVC empties before this stage runs; copy it first"),
     ],

@@ -10,7 +10,7 @@ of the test questions in a process that imports nothing of this project; the car
 the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
-import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_
 from vqa.foundation.command_line import command_line
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import content_hash, read_json, whole
+from vqa.foundation.files import content_hash, read_json, use_umask, whole
 from vqa.inference.taught import taught_by, write_taught
 from vqa.pairs.pair import read_pairs
 from vqa.publication.chat_template import chat_template
@@ -37,6 +37,7 @@ from vqa.publication.own_folder import check_replaceable
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import PICTURES_SEEN, pictures_seen
 from vqa.vlm import attached_adapter
+from vqa.vlm.adapter_files import Places, copy_adapter
 from vqa.vlm.base_model import check_fits, commit_beside, dtype_beside
 from vqa.vlm.pretrained import Pretrained
 
@@ -60,19 +61,20 @@ def run(
     check_replaceable(out, KINDS)
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
+    questions = _questions(settings, pairs)
     judged = _judged()
     metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
     is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
     with whole(out) as folder:
-        shutil.copytree(ADAPTER, folder / "adapter")
-        base = _write_merged(settings, pretrained.kind, folder / "merged")
+        base, places = _write_merged(settings, pretrained.kind, folder / "merged")
+        copy_adapter(ADAPTER, folder / "adapter", places)
         provenance = Provenance(commit_at_hand(), judged, versions, base, is_of_abo)
-        checks = _checks(settings, folder, pairs)
+        checks = _checks(settings, folder, questions)
         for kind in KINDS:
             card = model_card(kind, settings, metrics, details, provenance, str(checks[kind]))
             (folder / kind / "README.md").write_text(card, encoding="utf-8")
-            print(f"{kind}: {checks[kind]}")
+            print(f"{kind}: {checks[kind]}{checks[kind].detail}")
         write_taught(folder / "adapter", taught_by(train, settings.data.root))
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
 
@@ -86,18 +88,18 @@ def _check_again(settings: Settings, out: Path, pairs: int) -> None:
     missing = [out / kind for kind in KINDS if not (out / kind).is_dir()]
     if missing:
         raise InputError(f"{missing[0]} is not there; run python src export --out {out} first")
-    checks = _checks(settings, out, pairs)
+    checks = _checks(settings, out, _questions(settings, pairs))
     for kind, found in checks.items():
-        print(f"{kind}: {found}")
+        print(f"{kind}: {found}{found.detail}")
     refuse_unequal(checks)
 
 
-def _checks(settings: Settings, folder: Path, count: int) -> dict[Kind, Check]:
-    """What the two exported folders answer to `count` of the test questions."""
+def _checks(settings: Settings, folder: Path, questions: Sequence[Question]) -> dict[Kind, Check]:
+    """What the two exported folders answer to the questions."""
     if settings.decoding.constrained:
         reason = "the pipeline let only answers of the training pairs be said (decoding.constrained)"
         return {kind: Check(0, 0, problem=reason) for kind in KINDS}
-    if not count:
+    if not questions:
         return {kind: Check(0, 0, problem="--pairs is 0") for kind in KINDS}
     options = {
         "base": settings.model.name,
@@ -107,14 +109,20 @@ def _checks(settings: Settings, folder: Path, count: int) -> dict[Kind, Check]:
         "num_beams": settings.decoding.num_beams,
         "is_bare": Pretrained.of(settings.model).kind == "blip-2",
     }
-    questions = _questions(settings, count)
     return {kind: check_export(kind, folder / kind, questions, options) for kind in KINDS}
 
 
 def _questions(settings: Settings, count: int) -> list[Question]:
+    """`count` of the test questions with the pipeline's answers.
+
+    Raises:
+        InputError: an image of theirs is not there.
+    """
+    if not count:
+        return []
     root = tree_of(settings.data.root)
     rows = read_rows(PREDICTIONS, ("image_name", "question", "generated_answer"))
-    return [
+    questions = [
         Question(
             image_path(root, row["image_name"]),
             row["question"],
@@ -123,6 +131,12 @@ def _questions(settings: Settings, count: int) -> list[Question]:
         )
         for row in choose_questions(rows, count)
     ]
+    if missing := [question.image for question in questions if not question.image.is_file()]:
+        raise InputError(
+            f"{missing[0]}, about which the export is asked, is not there; restore it with dvc checkout, or "
+            "export unchecked: --pairs 0"
+        )
+    return questions
 
 
 def _judged() -> dict[str, str]:
@@ -140,8 +154,8 @@ def _judged() -> dict[str, str]:
     return judged
 
 
-def _write_merged(settings: Settings, family: str, folder: Path) -> BaseModel:
-    """Write it, and say what it was made of.
+def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseModel, Places]:
+    """Write it, and say what it was made of, and where its parts stand.
 
     The sum is made in fp32, layer by layer (see `attached_adapter.merge`), in a model of the dtype that
     answers: what a GPU trained and evaluated in bf16 is exported so, though `auto` means fp32 on the CPU that
@@ -166,9 +180,10 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> BaseModel:
     has_template = _save_processor(pretrained.load_processor(), settings.model.prompt, family, folder)
     seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
     (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
-    return BaseModel(
-        family, dtype, commit_beside(ADAPTER), has_template, bool(whole.config.is_encoder_decoder)
-    )
+    for file in folder.glob("*.safetensors"):
+        use_umask(file)
+    is_encoder_decoder = bool(whole.config.is_encoder_decoder)
+    return BaseModel(family, dtype, commit_beside(ADAPTER), has_template, is_encoder_decoder), live.places
 
 
 def _save_processor(processor: Any, prompt: str, family: str, folder: Path) -> bool:

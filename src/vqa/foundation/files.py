@@ -40,6 +40,13 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         yield file
 
 
+def use_umask(path: Path) -> None:
+    """Let others read a file as they may any file made here; safetensors writes such that only we can."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

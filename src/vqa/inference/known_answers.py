@@ -40,7 +40,8 @@ def check_known_answers(
     if Path(pretrained.name).is_dir():
         return
     identity = pretrained.identity(device)
-    asked = [identity["fingerprint"], identity["dtype"], device.type, prompt, level, max_new_tokens]
+    weights = [identity["fingerprint"], identity["dtype"], pretrained.quantization, device.type]
+    asked = [*weights, prompt, level, max_new_tokens]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     path = durable_folder("known_answers") / f"{key}.json"
     versions = {name: version(name) for name in _LIBRARIES}

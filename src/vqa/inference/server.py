@@ -64,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: PageServer
 
     def do_GET(self) -> None:
+        self.path = self.path.partition("?")[0]
         if self.path.startswith("/v1/"):
             self._answer_api(self._described_models)
         elif not self._is_ours():
@@ -74,6 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, self.server.html.encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
+        self.path = self.path.partition("?")[0]
         if self.path.startswith("/v1/"):
             self._answer_api(self._completed_chat)
         elif self.path == "/":

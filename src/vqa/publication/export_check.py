@@ -29,12 +29,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Check:
-    """What a check came to. `problem`: why nothing could be asked; "" when it could."""
+    """What a check came to. `problem`: why nothing could be asked; "" when it could. `detail` names paths of
+    this machine, which no card should.
+    """
 
     asked: int
     equal: int
     differing: tuple[str, ...] = ()
     problem: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
         if self.problem:
@@ -70,7 +73,7 @@ def check_export(kind: str, folder: Path, questions: Sequence[Question], options
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return Check(len(questions), 0, problem=last)
+        return Check(len(questions), 0, problem="the process that was to ask it failed", detail=f" ({last})")
     texts: list[str] = json.loads(done.stdout.strip().splitlines()[-1])
     answers = [first_word(text) for text in texts]
     differing = tuple(
@@ -87,6 +90,10 @@ def refuse_unequal(checks: Mapping[Any, Check]) -> None:
     Raises:
         InputError: an exported folder answers otherwise than the pipeline, or could not be asked.
     """
-    bad = [f"{kind}: {check}" for kind, check in checks.items() if check.problem or check.differing]
+    bad = [
+        f"{kind}: {check}{check.detail}"
+        for kind, check in checks.items()
+        if check.asked and (check.problem or check.differing)
+    ]
     if bad:
         raise InputError(f"{'; '.join(bad)}; export again with the libraries of requirements.txt")

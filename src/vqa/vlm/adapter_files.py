@@ -9,6 +9,7 @@ language model, which this project wrote before, are read too.
 
 import copy
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vqa.foundation.errors import InputError, first_line
-from vqa.foundation.files import read_json, read_object, write_json
+from vqa.foundation.files import read_json, read_object, use_umask, write_json
 from vqa.vlm.base_model import TRAIN_AGAIN
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -105,7 +106,7 @@ def write_adapter(
     config: Any,
     places: Places,
     tensors: Mapping[str, Mapping[str, Tensor]],
-    targets: Mapping[str, Iterable[str]],
+    targets: Mapping[str, Iterable[str] | str],
     projection: Mapping[str, Tensor],
 ) -> None:
     """Write an adapter with the names of the whole model; equal adapters become equal bytes.
@@ -122,7 +123,7 @@ def write_adapter(
     for part, of_part in tensors.items():
         named |= {f"{_PREFIX}{place[part]}.{n.removeprefix(_PREFIX)}": t for n, t in of_part.items()}
     written = copy.deepcopy(config)
-    written.target_modules = "|".join(_matching(place[part], sorted(targets[part])) for part in tensors)
+    written.target_modules = "|".join(_matching(place[part], targets[part]) for part in tensors)
     written.task_type = None  # PEFT's are for bare language models
     written.modules_to_save = [places.projection] if projection else None
     written.auto_mapping = {
@@ -133,12 +134,37 @@ def write_adapter(
     folder.mkdir(parents=True, exist_ok=True)
     long = {f"{n}.weight" if n.endswith(_MAGNITUDE) else n: t.contiguous() for n, t in named.items()}
     save_file(dict(sorted(long.items())), folder / WEIGHTS, {"format": "pt"})
+    use_umask(folder / WEIGHTS)
     written.save_pretrained(folder)
     write_json(folder / CONFIG, read_json(folder / CONFIG))  # whole, and ending in a newline
 
 
-def _matching(place: str, names: Iterable[str]) -> str:
-    """PEFT matches it against the whole name of a module."""
+def copy_adapter(source: Path, target: Path, places: Places) -> None:
+    """Copy an adapter with what lies beside it; an old form is written by the names of the whole model."""
+    shutil.copytree(source, target)
+    saved = read_adapter(source, places, "cpu")
+    if saved.language_model.place is not None:
+        return
+    shutil.rmtree(target / _OLD_QFORMER, ignore_errors=True)
+    (target / _OLD_PROJECTION).unlink(missing_ok=True)
+    parts = {"language_model": saved.language_model}
+    if saved.qformer is not None:
+        parts["qformer"] = saved.qformer
+    write_adapter(
+        target,
+        saved.language_model.config,
+        places,
+        {name: part.tensors for name, part in parts.items()},
+        {name: part.config.target_modules for name, part in parts.items()},
+        saved.projection,
+    )
+
+
+def _matching(place: str, names: Iterable[str] | str) -> str:
+    """PEFT matches it against the whole name of a module. A string is a regular expression already."""
+    if isinstance(names, str):
+        return rf"{re.escape(place)}\.(?:{names})"
+    names = sorted(names)
     return rf"{re.escape(place)}\.(?:.*\.)?(?:{'|'.join(map(re.escape, names))})"
 
 
@@ -150,8 +176,11 @@ def read_adapter(folder: Path, places: Places, device: str) -> SavedAdapter:
             or its weights alone do not say what it was (see `_REPEATABLE`).
     """
     config = _read_config(folder)
-    if not any((folder / name).is_file() for name in (WEIGHTS, "adapter_model.bin")):
-        raise InputError(f"{folder / WEIGHTS} is missing; restore it, or run {TRAIN_AGAIN}")  # PEFT: the hub
+    if not (folder / WEIGHTS).is_file():  # PEFT would ask the hub, or read a pickle, which can run code
+        raise InputError(
+            f"{folder / WEIGHTS} is missing; restore it, save the adapter as safetensors, or run "
+            f"{TRAIN_AGAIN}"
+        )
     read = load_peft_weights(str(folder), device=device)
     tensors = {n.removesuffix(".weight") if n.endswith(_LONG_MAGNITUDE) else n: t for n, t in read.items()}
     if not any(name.startswith(f"{_PREFIX}{places.language_model}.") for name in tensors):

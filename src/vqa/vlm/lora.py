@@ -170,6 +170,11 @@ def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
             f"{folder / CONFIG} says init_lora_weights: {config.init_lora_weights!r}, which changes the base "
             "weights; training can go on from a plain LoRA only"
         )
+    if saved.language_model.tensors.keys() != _state(model.language_model).keys():
+        raise InputError(
+            f"params.yaml: lora.targets are not those of the adapter in {folder}, which adapts other layers; "
+            f"{remedy}"
+        )
     if bool(settings.qformer_targets) != (saved.qformer is not None):
         raise InputError(
             f"params.yaml: lora.qformer_targets are not those of the adapter in {folder}; {remedy}"
