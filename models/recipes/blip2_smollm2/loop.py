@@ -49,16 +49,17 @@ def minimise(module: nn.Module, stage: Stage, work: Path, seed: int) -> list[dic
         weight_decay=0.05,
         betas=(0.9, 0.98),
     )
-    checkpoint, first, curve = work / f"{stage.name}.pt", 0, []
+    checkpoint, first = work / f"{stage.name}.pt", 0
+    curve: list[dict[str, Any]] = []
+    sums: dict[str, float] = {}  # of the losses since the last measurement, and of how many steps
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"], strict=False)
         optimizer.load_state_dict(state["optimizer"])
-        first, curve = state["step"], state["curve"]
+        first, curve, sums = state["step"], state["curve"], state["sums"]
         _say(stage, first, f"continues from {checkpoint}")
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    sums: dict[str, float] = {}
-    counted, begun, saved, logged = 0, time.monotonic(), time.monotonic(), time.monotonic()
+    begun = saved = logged = time.monotonic()
     for step in range(first, stage.steps):
         torch.manual_seed(_seed_of(seed, step))
         module.train()
@@ -75,7 +76,6 @@ def minimise(module: nn.Module, stage: Stage, work: Path, seed: int) -> list[dic
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.item()
             sums[f"n {name}"] = sums.get(f"n {name}", 0.0) + 1
-        counted += 1
         now, is_last = time.monotonic(), step + 1 == stage.steps
         if now - logged > LOG_SECONDS or is_last:
             logged, rate = now, (now - begun) / (step + 1 - first)
@@ -89,10 +89,10 @@ def minimise(module: nn.Module, stage: Stage, work: Path, seed: int) -> list[dic
             entry = {"stage": stage.name, "step": step + 1}
             entry |= {name: round(value, 4) for name, value in _means(sums).items()} | measured
             curve.append(entry)
-            sums, counted = {}, 0
+            sums = {}
             _say(stage, step + 1, json.dumps(entry))
         if now - saved > CHECKPOINT_SECONDS or is_last:
-            _save(checkpoint, module, optimizer, step + 1, curve)
+            _save(checkpoint, module, optimizer, {"step": step + 1, "curve": curve, "sums": sums})
             saved = time.monotonic()
     return curve
 
@@ -117,14 +117,12 @@ def _means(sums: Mapping[str, float]) -> dict[str, float]:
 
 
 def _save(
-    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, curve: list[dict[str, Any]]
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, progress: Mapping[str, Any]
 ) -> None:
     names = set(trained_names(module))
     state = {name: tensor for name, tensor in module.state_dict().items() if name in names}
     with whole(path) as temporary:
-        torch.save(
-            {"module": state, "optimizer": optimizer.state_dict(), "step": step, "curve": curve}, temporary
-        )
+        torch.save({"module": state, "optimizer": optimizer.state_dict(), **progress}, temporary)
 
 
 def _seed_of(seed: int, number: int) -> int:

@@ -77,7 +77,6 @@ def train(root: Path, seen: Path, parts: Path, work: Path, out: Path, seed: int)
         photographs = seen_photographs(root, seen)
         rows = encode(photographs, root, parts, work, device)
         lesson = Lesson(photographs, rows, seed, device)
-        torch.manual_seed(seed)
         one, curve = _stage_one(lesson, parts, work)
         two, more = _stage_two(lesson, one, parts, work)
         _write(two, [*curve, *more], photographs, out)
@@ -100,6 +99,7 @@ def _stage_one(lesson: Lesson, parts: Path, work: Path) -> tuple[dict[str, Tenso
     """The trained module's tensors, and its curve."""
     minilm = minilm_folder()
     config = Blip2Config.from_pretrained(parts)
+    torch.manual_seed(lesson.seed)
     module = StageOne(config.qformer_config, config.num_query_tokens, minilm).to(lesson.device)
     words = Texts(minilm)
     products = [photograph.product for photograph in lesson.photographs]
@@ -138,6 +138,7 @@ def _stage_one(lesson: Lesson, parts: Path, work: Path) -> tuple[dict[str, Tenso
 def _stage_two(
     lesson: Lesson, stage_one: dict[str, Tensor], parts: Path, work: Path
 ) -> tuple[StageTwo, list[dict[str, object]]]:
+    torch.manual_seed(lesson.seed)  # also where stage one was trained by an earlier run
     module = StageTwo(parts, lesson.device).to(lesson.device)
     module.start_from(stage_one)
     products = [photograph.product for photograph in lesson.photographs]
