@@ -18,6 +18,7 @@ from vqa.foundation.errors import InputError
 from vqa.inference.answerer import Answerer, Reply
 from vqa.inference.questions import questions_about, questions_of_csv, write_answers
 from vqa.pairs.pair import read_pairs
+from vqa.scoring.calibration import Calibration, write_calibration
 from vqa.settings import load_settings
 
 Asking = Callable[..., None]
@@ -236,3 +237,35 @@ def test_an_adapter_of_another_model_is_asked_with_that_model(
     ours = capsys.readouterr().out
     assert theirs.split("  ")[:2] == ours.split("  ")[:2]
     assert theirs != ours
+
+
+def test_answers_below_a_probability_are_withheld_and_counted(
+    asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = "--csv", "data/vqa/test.csv", "--images", load_settings().data.root
+    write_calibration(Path("models/adapter/best"), Calibration(0.1, None, 40))  # a toy is sure of nothing
+    asking(*asked, "--out", "all.csv")
+    told = [float(row["probability"]) for row in read_rows(Path("all.csv"), ("probability",))]
+    limit = sorted(told)[len(told) // 2]  # the median, so that some are above and some below
+    capsys.readouterr()
+    asking(*asked, "--out", "sure.csv", "--at-least", f"{limit:.4f}")
+    rows = read_rows(Path("sure.csv"), ("generated_answer", "problem"))
+    printed = capsys.readouterr()
+    unsure = [row for row in rows if not row["generated_answer"]]
+    assert 0 < len(unsure) < len(rows)
+    assert f"{len(unsure)} of {len(rows)} answers are withheld" in printed.out
+    assert all(re.search(r"\d\.\d\d is below 0\.", row["problem"]) for row in unsure)
+    assert all(float(row["probability"]) >= limit - 1e-3 for row in rows if row["generated_answer"])
+
+
+def test_probabilities_are_at_the_temperature_beside_the_adapter(adapted: Path) -> None:
+    folder = Path("models/adapter/best")
+    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    asked = [(picture, "What color is it?")]
+    found = {}
+    for temperature in (1.0, 5.0):
+        write_calibration(folder, Calibration(temperature, 0.5, 40))
+        (reply,) = Answerer(load_settings(), CPU, folder).replies(asked, 1, 1)
+        found[temperature] = reply.answers[0]
+    assert found[1.0].word == found[5.0].word
+    assert found[5.0].probability < found[1.0].probability

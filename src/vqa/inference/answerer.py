@@ -50,6 +50,8 @@ def withheld(reply: Reply, at_least: float) -> Reply:
 class Answerer:
     """A model that looks at pictures itself: as it came, or with an adapter that can be switched off."""
 
+    calibration = UNCALIBRATED  # of the adapter
+
     def __init__(
         self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
     ) -> None:
@@ -70,7 +72,8 @@ class Answerer:
         elif adapter is not None:
             attached_adapter.merge(self._model, adapter, is_merged=settings.model.quantization == "none")
         self._max_new_tokens = settings.decoding.max_new_tokens
-        self.calibration = UNCALIBRATED if adapter is None else read_calibration(adapter)
+        if adapter is not None:
+            self.calibration = read_calibration(adapter)
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Features:
