@@ -103,6 +103,7 @@ def test_a_run_killed_while_it_validates_goes_on_with_fewer_pairs_at_once_to_the
 
 
 OTHER_VALUES: dict[str, Any] = {
+    "start_from": "models/adapter-photos",
     "images": 7,
     "blind": True,
     "group_by_length": True,

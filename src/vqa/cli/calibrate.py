@@ -1,6 +1,6 @@
-"""Make an adapter's probabilities mean what they say: fit its temperature, and report how well they do.
+"""Make an adapter's probabilities mean what they say.
 
-    python src calibrate --adapter models/adapter-photos      # needs data/photos, and its splits in data/vqa
+    python src calibrate --adapter models/adapter-photos      # needs data/photos and its splits
     python src calibrate --adapter models/adapter/best --report metrics/calibration/drawings.json
 
 In: params.yaml, the adapter with its model, data/vqa/val.csv and test.csv, their images below data.root. Out:

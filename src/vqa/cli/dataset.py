@@ -1,8 +1,8 @@
-"""Write the pairs as a data set for the hub or for other trainers, with a card.
+"""Write the pairs as a data set for the hub or for trainers.
 
     python src dataset
     python src dataset --pictures embed --license cc-by-4.0
-    python src dataset --format messages                    # for TRL and others: docs/other_tools.md
+    python src dataset --format messages               # for TRL and others: docs/other_tools.md
     hf upload --repo-type dataset ME/MY-PAIRS data/export   # the hub's command, to publish it
 
 In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, data/ledger,

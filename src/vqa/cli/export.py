@@ -1,4 +1,4 @@
-"""Write the adapted model for transformers and for PEFT, with cards, and check that both answer as it does.
+"""Write the adapted model for others' code, and check it there.
 
     python src export --out models/export
     python src export --check           # ask what was exported before, again

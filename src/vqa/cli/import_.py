@@ -1,4 +1,4 @@
-"""Make what the pipeline reads of your pictures and a spreadsheet.
+"""Make a catalogue of your pictures and a spreadsheet.
 
     python src import products.csv --images FOLDER --out data/mine
     python src import artikel.csv --images FOLDER --out data/mine --column picture=Foto kind=Art

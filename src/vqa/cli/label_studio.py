@@ -1,7 +1,7 @@
-"""Review pairs in Label Studio: tasks out, decisions back into data/review.
+"""Review pairs in Label Studio: tasks out, decisions back.
 
-    python src label_studio tasks                     # data/label_studio: tasks.json, interface.xml
-    python src label_studio reviews export.json       # data/review/export.csv; then dvc repro
+    python src label_studio tasks                  # data/label_studio: tasks.json, interface.xml
+    python src label_studio reviews export.json    # data/review/export.csv; then dvc repro
 
 In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, the pictures; or what Label
 Studio exported as JSON. Out: a sample by verdict and type (verify.review_pairs), to import into a project

@@ -1,4 +1,4 @@
-"""Compute the scores of unrelated words, which rescale BERTScore.
+"""Compute the unrelated words' scores that rescale BERTScore.
 
     python src rescale
     python src rescale --scorer roberta-large    # needs the hub, or its cache

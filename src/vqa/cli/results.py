@@ -1,4 +1,4 @@
-"""Print the last evaluation's results, or write all into the pages.
+"""Print the last results, or write them into the pages.
 
     python src results
     python src results --diff HEAD   # beside those of a commit, a tag or an experiment

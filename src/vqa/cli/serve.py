@@ -1,4 +1,4 @@
-"""Try base against adapted on your own pictures, in the browser or by OpenAI's client.
+"""Try both models in the browser, or by OpenAI's client.
 
     python src serve            # http://127.0.0.1:8010, this machine only
 

@@ -1,4 +1,4 @@
-"""Print what each published model needs, counted without weights.
+"""Print what each published model needs, without its weights.
 
     python src sizes
 
