@@ -55,7 +55,9 @@ def colour_chat(request: ChatRequest) -> tuple[Answer, ...]:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = PageServer(0, page("serve.html", {"models": MODELS}), colour, list(NAMES), colour_chat)
+    server = PageServer(
+        0, page("serve.html", {"models": MODELS, "wanted": 0.8}), colour, list(NAMES), colour_chat
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()
