@@ -20,6 +20,8 @@ _COLUMN = re.compile(
 )
 _BARE = re.compile(r"([A-Z])")
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
+# "B. blue", "(b) blue", "2) blue": an option with its own mark
+_MARKED = re.compile(r"\(?([a-z]|\d{1,2})[.):]\s*(\S.*)", re.IGNORECASE)
 # "B", "(b)", "B." or "Option B"; and the same of a number.
 _POINTER = re.compile(r"\(?(?:(?:option|choice|opt|answer)[\s_-]*)?([a-z]|\d{1,2})[.):]?", re.IGNORECASE)
 
@@ -80,8 +82,20 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
         options = [cells.get(name, "") for name in columns]
         while options and not options[-1]:  # a question with fewer of them
             options.pop()
-        return options
-    return entries(cells.get(columns[0], ""))
+    else:
+        options = entries(cells.get(columns[0], ""))
+    return _without_marks(options)
+
+
+def _without_marks(options: list[str]) -> list[str]:
+    """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
+    matches = [_MARKED.fullmatch(option) for option in options]
+    found = [match for match in matches if match]
+    marks = [match[1].lower() for match in found]
+    is_marked = len(found) == len(options) > 1 and any(
+        marks == _marks(start, len(marks)) for start in ("a", "0", "1")
+    )
+    return [match[2] for match in found] if is_marked else options
 
 
 def _pointer(answer: str) -> str:
