@@ -19,6 +19,7 @@ _COLUMN = re.compile(
     r"(?:option|choice|opt|answer|candidate|distractor)s?[\s_.-]*([a-z]|\d{1,2})", re.IGNORECASE
 )
 _BARE = re.compile(r"([A-Z])")
+_CHOICE = re.compile(r"\(?[a-f][.):]?", re.IGNORECASE)  # what options are commonly marked with
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
 # "B. blue", "(b) blue", "2) blue": an option with its own mark
 _MARKED = re.compile(r"\(?([a-z]|\d{1,2})[.):]\s*(\S.*)", re.IGNORECASE)
@@ -40,7 +41,9 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
         InputError: a letter or number that points at no option, or that can be read in two ways.
     """
     columns = _option_columns(pairs)
-    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs)) if columns else ()
+    if not columns:
+        return list(pairs), _bare_letters(pairs)
+    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
     asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
         return list(pairs), ""
@@ -55,6 +58,17 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
             raise _unclear(path, number, pairs[number], "is the text of one option and points at another")
     where = f"{columns[0]} to {columns[-1]}" if len(columns) > 1 else columns[0]
     return answered, f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+
+
+def _bare_letters(pairs: Sequence[Pair]) -> str:
+    """A sentence on answers that look as if they pointed at options that no column holds; "" where few do."""
+    letters = [pair.answer for pair in pairs if _CHOICE.fullmatch(pair.answer.strip())]
+    if len(letters) * 2 <= len(pairs) or len(set(letters)) < 2:
+        return ""
+    return (
+        f"{len(letters)} answers are single letters ({', '.join(sorted(set(letters))[:3])} …) and are taught "
+        "as such: where they point at options, name their columns option_a, option_b …"
+    )
 
 
 def _option_columns(pairs: Iterable[Pair]) -> list[str]:
