@@ -318,3 +318,22 @@ def test_woocommerce_s_export_asks_for_what_is_shown(shared: Path) -> None:
     assert {image: of_one["category"] for image, of_one in found.items()} == {
         image: image.split("-")[0] for image in found
     }
+
+
+def test_the_group_is_the_surest_column_whichever_the_first_row_fills() -> None:
+    draw("a.jpg", "a1.jpg", "b.jpg", "b1.jpg")
+    imported(
+        "sku,image,name,category,color,parent,model\n"
+        "a,a.jpg,Mug A,Mugs,red,,Classic\n"
+        "a1,a1.jpg,Mug A1,Mugs,blue,a,Retro\n"
+        "b,b.jpg,Mug B,Mugs,green,,Retro\n"
+        "b1,b1.jpg,Mug B1,Mugs,black,b,Classic\n"
+    )
+    assert tied() == {frozenset({"a.jpg", "a1.jpg"}), frozenset({"b.jpg", "b1.jpg"})}
+
+
+def test_a_column_of_more_pictures_that_the_user_names_is_read() -> None:
+    draw("a.jpg", "a1.jpg", "a2.jpg")
+    Path("products.csv").write_text("sku,image,Galerie\na,a.jpg,a1.jpg|a2.jpg\n")
+    run(Path("products.csv"), Path("photos"), Path("mine"), ["more_pictures=Galerie"])
+    assert tied() == {frozenset({"a.jpg", "a1.jpg", "a2.jpg"})}

@@ -7,6 +7,7 @@ import pytest
 
 from vqa.foundation.errors import InputError
 from vqa.pairs.foreign_predictions import align, check_same_rows, read_predictions
+from vqa.pairs.predictions import is_right
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,11 @@ def test_two_files_are_joined_by_image_and_question(tmp_path: Path) -> None:
     other = written(tmp_path, "theirs.csv", "b.jpg,What?,red,3", "a.jpg,What?,red,4", "c.jpg,What?,red,4")
     with pytest.raises(InputError, match=r"ours\.csv has other rows than .*theirs\.csv: 1 of .* of c\.jpg"):
         align(ours, read_predictions(other))
+
+
+def test_a_label_that_says_nothing_makes_no_answer_right(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("image_name,question,answer,generated_answer\na.jpg,What is it?,N/A,N/A\n")
+    found = read_predictions(path)
+    assert found.counts()["labels_missing"] == 1
+    assert not is_right(found.pairs[0], found.texts[0])

@@ -21,6 +21,12 @@ from vqa.pairs.pair import read_pairs
         "\\N",
         "(null)",
         "n/a.",
+        "N / A",
+        "n.a.",
+        "N.A",
+        "(n/a)",
+        "[N/A]",
+        "n/a,",
         "#REF!",
         "#name?",
         "#DIV/0!",
@@ -36,7 +42,7 @@ def test_what_programs_write_for_nothing_is_no_value(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["none", "NA", "no", "n", "#1", "#FF0000", "ref", "name", "nano", "-", "!", ""]
+    "text", ["none", "NA", "no", "n", "#1", "#FF0000", "N-A", "n a", "ref", "name", "nano", "-", "!", ""]
 )
 def test_words_and_codes_are_values(text: str) -> None:
     assert not is_missing(text)

@@ -82,3 +82,27 @@ def test_files_without_options_stay_as_they_are() -> None:
     letter = Pair("a.jpg", "What letter is shown?", "B", extra=(("asin", "B1"), ("choice", "x"), ("A", "y")))
     assert answer_with_option_texts(PATH, [letter]) == ([letter], "")
     assert re.match("B", answers(Pair("a.jpg", "Which?", "B", extra=(("options", ""),)))[0])
+
+
+@pytest.mark.parametrize(
+    "options", ["A. red|B. blue|C. gold", "(a) red; (b) blue; (c) gold", "['1) red', '2) blue', '3) gold']"]
+)
+def test_an_option_s_own_mark_is_no_part_of_the_answer(options: str) -> None:
+    mark = "2" if "1" in options else "B"
+    first = "1" if "1" in options else "A"
+    last = "3" if "1" in options else "C"
+    pairs = [in_a_cell(said, options) for said in (mark, first, last)]
+    assert answers(*pairs) == ["blue", "red", "gold"]
+
+
+def test_options_of_which_some_begin_so_stay_as_they_are() -> None:
+    assert answers(ask("A", ("A. red", "blue", "gold", "tan"))) == ["A. red"]
+
+
+def test_letters_that_no_column_explains_are_said() -> None:
+    pairs = [Pair("a.jpg", "What color? A) red B) blue", said) for said in "ABBA"]
+    kept, sentence = answer_with_option_texts(PATH, pairs)
+    assert kept == pairs
+    assert sentence.startswith("4 answers are single letters (A, B …) and are taught as such")
+    words = [Pair("a.jpg", "What color is it?", said) for said in ("red", "blue", "B", "A")]
+    assert answer_with_option_texts(PATH, words) == (words, "")

@@ -9,7 +9,7 @@ from vqa.catalogue.attribute_values import is_placeholder
 _ROW_TYPES = frozenset(
     """
     simple variable variation variant grouped external affiliate configurable virtual downloadable bundle
-    subscription giftcard gift_card parent child product item default standard
+    physical digital subscription giftcard gift_card parent child product item default standard
     """.split()
 )
 # Shelves that hold anything, and whom a thing is for.
@@ -21,6 +21,8 @@ _SHELVES = frozenset(
     men mens women womens ladies kids boys girls children baby babies unisex adults
     """.split()
 )
+# "Summer sale", "New arrivals 2025"
+_SHELF = re.compile(r"(?:.+_)?(?:sales?|arrivals|clearance|deals|offers|promotions|collections?)(?:_\d{4})?")
 _AS_ABO = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _LEVELS = re.compile(r"\s*(?:>|/|»|::|→)\s*")
 _DASH = re.compile(r"\s[-–—]\s")
@@ -84,9 +86,14 @@ def _categories(text: str) -> list[str]:
 def _levels(category: str) -> list[str]:
     """The levels of one category, without shelves at its end; [] where it says nothing."""
     levels = [level.strip() for level in _LEVELS.split(category) if level.strip()]
-    while levels and (_key(levels[-1]) in _SHELVES | _ROW_TYPES or is_placeholder(levels[-1])):
+    while levels and _is_no_kind(levels[-1]):
         levels.pop()
     return levels
+
+
+def _is_no_kind(level: str) -> bool:
+    key = _key(level)
+    return key in _SHELVES | _ROW_TYPES or _SHELF.fullmatch(key) is not None or is_placeholder(level)
 
 
 def _product_type(level: str) -> str:

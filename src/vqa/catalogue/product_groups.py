@@ -26,7 +26,8 @@ def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
     `is_named`: the user has said which column it is, which is then trusted.
     """
     notes, column = [], ""
-    for candidate in dict.fromkeys(name for row in rows for name in row.groups):
+    present = {name for row in rows for name in row.groups}
+    for candidate in sorted(present, key=_preference):
         cells = Counter(row.groups[candidate] for row in rows if candidate in row.groups)
         is_constant = len(cells) == 1 and cells.total() == len(rows) > 1
         if is_constant and candidate not in _ALWAYS and not is_named:
@@ -41,6 +42,11 @@ def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
         tokens = [of_row - {("id", next(iter(ids)))} for of_row in tokens]
     of_row = _connected(tokens)
     return Groups(of_row, column, [*notes, *_told(of_row, column)])
+
+
+def _preference(column: str) -> int:
+    """The place of a column in COLUMNS, whichever rows fill it; one that the user has named stands alone."""
+    return COLUMNS["group"].index(column) if column in COLUMNS["group"] else 0
 
 
 def _told(of_row: Sequence[int], column: str) -> list[str]:

@@ -160,7 +160,8 @@ def _cells(table: Table, column: str) -> list[str]:
 def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) -> Iterator[Row]:
     groups = [named["group"]] if "group" in named else COLUMNS["group"]
     ids = [*COLUMNS["id"], *filter(None, [columns.get("id")])]
-    further = [column for column in COLUMNS["more_pictures"] if column in table.columns]
+    mine = [*filter(None, [named.get("more_pictures")])]
+    further = mine or [column for column in COLUMNS["more_pictures"] if column in table.columns]
     pairs = _NumberedPairs(table.columns)
     for number, line in enumerate(table.rows, start=1):
         row = dict(zip(table.columns, line, strict=True))

@@ -9,7 +9,6 @@ from typing import NoReturn
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
 from vqa.pairs.listed import entries_in_brackets
-from vqa.pairs.missing_values import is_missing
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import (
     ALSO_RIGHT,
@@ -18,6 +17,7 @@ from vqa.pairs.pair import (
     image_column,
     image_name_of,
     split_also_right,
+    stated,
 )
 from vqa.pairs.predictions import COLUMNS, GROUP
 from vqa.pairs.question_types import question_type_of
@@ -50,7 +50,7 @@ class Predictions:
             "labels_of_several_words": several,
             "labels_of_ten_answers": lists.count(10),
             "labels_of_other_lists": sum(n not in (0, 10) for n in lists),
-            "labels_missing": sum(not label or is_missing(label) for label in labels),
+            "labels_missing": labels.count(""),
         }
 
     def sentences(self) -> list[str]:
@@ -99,7 +99,7 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
         Pair(
             image_name_of(row[named_in]) if has_images else str(number),
             row.get("question", ""),
-            row["answer"],
+            stated(row["answer"]),
             row.get("question_type") or question_type_of(row.get("question", "")),
             split_group=row.get(GROUP, ""),
             also_right=split_also_right(row.get(ALSO_RIGHT, "")),

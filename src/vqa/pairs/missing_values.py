@@ -12,6 +12,8 @@ from functools import lru_cache
 _NOTHING = frozenset(
     "n/a nan -nan <na> nat null <null> (null) \\n undefined unspecified #na #nv #n/a".split()
 )
+# "N / A", "n.a.", "(n/a)": their normal form is "n" too
+_NOT_AVAILABLE = re.compile(r"[(\[<{]?\s*n\s*[/\\|.]\s*a\s*[./,;]*\s*[)\]>}]?")
 # Excel and LibreOffice: #REF!, #NAME?, #DIV/0!, in German #BEZUG!, in Spanish #¡REF!
 _ERROR_VALUE = re.compile(r"#[¡¿]?[^\W\d_][\w/ ]*[!?]")
 _MONTH = (  # as spreadsheets in English and German shorten them, and whole
@@ -50,7 +52,8 @@ def is_missing(text: str) -> bool:
 @lru_cache(_REMEMBERED)
 def _is_nothing(text: str) -> bool:
     text = text.strip().strip("\"'.").lower()
-    return text in _NOTHING or _ERROR_VALUE.fullmatch(text) is not None
+    patterns = (_NOT_AVAILABLE, _ERROR_VALUE)
+    return text in _NOTHING or any(pattern.fullmatch(text) for pattern in patterns)
 
 
 @lru_cache(_REMEMBERED)

@@ -19,7 +19,10 @@ _COLUMN = re.compile(
     r"(?:option|choice|opt|answer|candidate|distractor)s?[\s_.-]*([a-z]|\d{1,2})", re.IGNORECASE
 )
 _BARE = re.compile(r"([A-Z])")
+_CHOICE = re.compile(r"\(?[a-f][.):]?", re.IGNORECASE)  # what options are commonly marked with
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
+# "B. blue", "(b) blue", "2) blue": an option with its own mark
+_MARKED = re.compile(r"\(?([a-z]|\d{1,2})[.):]\s*(\S.*)", re.IGNORECASE)
 # "B", "(b)", "B." or "Option B"; and the same of a number.
 _POINTER = re.compile(r"\(?(?:(?:option|choice|opt|answer)[\s_-]*)?([a-z]|\d{1,2})[.):]?", re.IGNORECASE)
 
@@ -38,7 +41,9 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
         InputError: a letter or number that points at no option, or that can be read in two ways.
     """
     columns = _option_columns(pairs)
-    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs)) if columns else ()
+    if not columns:
+        return list(pairs), _bare_letters(pairs)
+    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
     asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
         return list(pairs), ""
@@ -53,6 +58,17 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
             raise _unclear(path, number, pairs[number], "is the text of one option and points at another")
     where = f"{columns[0]} to {columns[-1]}" if len(columns) > 1 else columns[0]
     return answered, f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+
+
+def _bare_letters(pairs: Sequence[Pair]) -> str:
+    """A sentence on answers that look as if they pointed at options that no column holds; "" where few do."""
+    letters = [pair.answer for pair in pairs if _CHOICE.fullmatch(pair.answer.strip())]
+    if len(letters) * 2 <= len(pairs) or len(set(letters)) < 2:
+        return ""
+    return (
+        f"{len(letters)} answers are single letters ({', '.join(sorted(set(letters))[:3])} …) and are taught "
+        "as such: where they point at options, name their columns option_a, option_b …"
+    )
 
 
 def _option_columns(pairs: Iterable[Pair]) -> list[str]:
@@ -80,8 +96,20 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
         options = [cells.get(name, "") for name in columns]
         while options and not options[-1]:  # a question with fewer of them
             options.pop()
-        return options
-    return entries(cells.get(columns[0], ""))
+    else:
+        options = entries(cells.get(columns[0], ""))
+    return _without_marks(options)
+
+
+def _without_marks(options: list[str]) -> list[str]:
+    """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
+    matches = [_MARKED.fullmatch(option) for option in options]
+    found = [match for match in matches if match]
+    marks = [match[1].lower() for match in found]
+    is_marked = len(found) == len(options) > 1 and any(
+        marks == _marks(start, len(marks)) for start in ("a", "0", "1")
+    )
+    return [match[2] for match in found] if is_marked else options
 
 
 def _pointer(answer: str) -> str:
