@@ -48,9 +48,9 @@ def test_answers_depend_on_the_training_answers_only_where_nothing_else_may_be_s
         answers = folder / "data/vqa/answer_vocabulary"
         before = stale_by_key.status()
         (answers / "true.csv").write_text("answer\nred\n")
-        assert _changed(before) == {"validate"}  # whose out it is
+        assert _changed(before) <= {"validate"}  # whose out it is
         (answers / "false.csv").write_text("answer\nred\n")
-        assert _changed(before) == {"validate", "answer_base", "answer_adapted"}
+        assert _changed(before) - {"validate"} == {"answer_base", "answer_adapted"}
 
 
 def _changed(before: object) -> set[str]:
