@@ -26,11 +26,11 @@ from vqa.foundation.seeded import generator_of
 from vqa.pretraining.photographs import Photograph, read_photographs
 
 HELD_OUT = 96  # photographs whose losses are measured, never trained on
-ONE_STEPS, ONE_BATCH = 1100, 32  # eight epochs
+ONE_STEPS, ONE_BATCH = 600, 32  # four and a half epochs
 ONE_LEARNING_RATE, ONE_NEW_LEARNING_RATE = 1e-4, 4e-4  # of what came from MiniLM, and of what is new
 MATCH_EVERY = 4  # steps
 PATCHES_SHOWN = 0.5
-TWO_STEPS, TWO_BATCH = 1400, 8  # two and a half epochs
+TWO_STEPS, TWO_BATCH = 1000, 8  # two epochs
 TWO_LEARNING_RATE, TWO_PROJECTION_LEARNING_RATE = 1e-4, 5e-4
 
 

@@ -68,8 +68,9 @@ class OtherModel:
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
         self._model: Any = family.from_pretrained(name).eval().to(device)
-        if self._model.can_generate():
-            make_states_contiguous(self._model.get_output_embeddings())
+        head = self._model.get_output_embeddings()
+        if self._model.can_generate() and head is not None:  # BLIP's decoder has its own, behind a layer norm
+            make_states_contiguous(head)
         self._processor: Any = AutoProcessor.from_pretrained(name)
 
     @torch.inference_mode()
