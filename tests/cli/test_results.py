@@ -9,6 +9,7 @@ import pytest
 from clone import Clone, git
 from commands import used
 from conftest import ROOT
+from vqa.cli.results import PAGES
 
 
 def test_without_an_evaluation_the_command_that_makes_one_is_named(
@@ -25,10 +26,10 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
 ) -> None:
     for folder in ("metrics", "reports"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/results").mkdir(parents=True)
     (tmp_path / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    for name in ("catalogue.md", "evaluation.md", "photos.md", "verify.md"):
-        (tmp_path / "docs" / name).write_text("nothing marked\n")
+    for page in PAGES[1:]:
+        (tmp_path / page).write_text("nothing marked\n")
     monkeypatch.chdir(tmp_path)
     used("results")
     table = capsys.readouterr().out.split("\n\n")[1].split("\nOf the ")[0]
@@ -36,7 +37,7 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     assert "| with LoRA adapter " in table
     page = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
     assert Path("README.md").read_text() == page
-    assert Path("docs/photos.md").read_text() == "nothing marked\n"
+    assert Path("docs/results/photos.md").read_text() == "nothing marked\n"
 
 
 def test_the_first_line_says_what_the_table_is_of_and_whether_it_is_stale(small_run: Clone) -> None:

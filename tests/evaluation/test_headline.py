@@ -40,10 +40,8 @@ def test_four_systems_a_column_for_each_catalogue_over_seeds_where_there_are_som
 def test_the_leads_are_those_over_seeds_and_of_parts_those_that_the_metrics_hold() -> None:
     drawings = {"delta": "+47.8 [+44.6, +51.0]", "delta_to_blind": "+64.0 [+61.0, +67.0]"}
     said = lead_sentences(drawings, {"delta_to_text_only": "+5.9 [+4.5, +7.4]"}, OTHERS)
-    assert "on drawings adapter − base +47.8 [+44.6, +51.0]; − features zeroed +64.0 [+61.0, +67.0]." in said
-    assert (
-        "adapter − text-only +5.9 [+4.5, +7.4]; with the seed as committed +23.0 [+20.0, +26.0] on colour"
-        in said
-    )
-    assert ", +27.0 [+20.0, +30.0] where the catalogue confirms the label" in said
-    assert "− features zeroed +15.0 [+10.0, +20.0] where the wording" in said
+    assert "leads the baseline by +47.8 [+44.6, +51.0] points, and itself without the image by" in said
+    assert " by +64.0 [+61.0, +67.0]. On photographs" in said
+    assert "leads the question-only prior by +5.9 [+4.5, +7.4]." in said
+    assert "that lead is +23.0 [+20.0, +26.0] on colours and +27.0 [+20.0, +30.0] where the cat" in said
+    assert said.endswith("leads itself without the image by +15.0 [+10.0, +20.0].")

@@ -88,7 +88,7 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
     project(evaluate={"bootstrap_draws": 10000})
     files = [shared / f"predictions/blip2_opt_{name}.csv" for name in ("lora", "zero_shot")]
     found = judged(files[0], files[1], capsys)
-    text = (Path(evaluate.__file__).parents[1] / "docs/report.md").read_text()
+    text = (Path(evaluate.__file__).parents[1] / "docs/related_work.md").read_text()
     for system, title in (("against", "zero-shot"), ("predictions", "LoRA")):
         scores = found[system]
         line = next(line for line in text.splitlines() if line.startswith(f"| {title} |"))

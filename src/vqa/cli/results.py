@@ -69,7 +69,13 @@ PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of
 OWN = {"40": "2.5 min", "400": "6 min", "4,000": "12 min"}  # pictures → processor time of the whole run
 PAGES = tuple(
     Path(page)
-    for page in ("README.md", "docs/catalogue.md", "docs/evaluation.md", "docs/photos.md", "docs/verify.md")
+    for page in (
+        "README.md",
+        "docs/catalogue.md",
+        "docs/results/evaluation.md",
+        "docs/results/label_checks.md",
+        "docs/results/photos.md",
+    )
 )
 
 

@@ -57,7 +57,7 @@ def sizes_table(by_size: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str,
 def lead_sentences(
     drawings: Mapping[str, str], photographs: Mapping[str, str], details: Mapping[str, Any]
 ) -> str:
-    """What the adapter gains on base, eyes shut and the wording.
+    """What the adapter gains on the baseline, on itself without the image, and on the question-only prior.
 
     `drawings`, `photographs`: lead → what it came to over several seeds. `details`: details.json of the
     photographs.
@@ -66,11 +66,12 @@ def lead_sentences(
     confirmed = details["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
     needed = details["subsets"]["needs_picture"]["differences"][TO_BLIND.key]
     return (
-        f"In points, over these seeds: on drawings adapter − base {drawings[TO_BASE.key]}; − features zeroed "
-        f"{drawings[TO_BLIND.key]}. On photographs the wording gives much away: adapter − text-only "
-        f"{photographs[TO_TEXT_ONLY.key]}; with the seed as committed {_lead(colour)} on colour, "
-        f"{_lead(confirmed)} where the catalogue confirms the label, and − features zeroed {_lead(needed)} "
-        "where the wording does not give the answer away."
+        f"On drawings the adapter leads the baseline by {drawings[TO_BASE.key]} points, and itself without the "
+        f"image by {drawings[TO_BLIND.key]}. On photographs the question alone gives much away: the adapter "
+        f"leads the question-only prior by {photographs[TO_TEXT_ONLY.key]}. With the committed seed that lead "
+        f"is {_lead(colour)} on colours and {_lead(confirmed)} where the catalogue supports the label. Where "
+        f"the question does not give the answer away, the adapter leads itself without the image by "
+        f"{_lead(needed)}."
     )
 
 

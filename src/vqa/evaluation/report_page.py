@@ -20,7 +20,7 @@ _DRAWN = (*_COMPARED, BLIND)
 _OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
 _SHOWN = 40  # pairs of each outcome
 _TICKS = (0, 25, 50, 75, 100)  # percent
-# Of the technical report (docs/report.md), base → LoRA: BERTScore by type.
+# Of the technical report (docs/related_work.md), base → LoRA: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
     "color": (0.72, 0.78),
