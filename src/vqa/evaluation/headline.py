@@ -66,12 +66,12 @@ def lead_sentences(
     confirmed = details["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
     needed = details["subsets"]["needs_picture"]["differences"][TO_BLIND.key]
     return (
-        f"On drawings the adapter leads the baseline by {drawings[TO_BASE.key]} points, and itself without the "
-        f"image by {drawings[TO_BLIND.key]}. On photographs the question alone gives much away: the adapter "
-        f"leads the question-only prior by {photographs[TO_TEXT_ONLY.key]}. With the committed seed that lead "
-        f"is {_lead(colour)} on colours and {_lead(confirmed)} where the catalogue supports the label. Where "
-        f"the question does not give the answer away, the adapter leads itself without the image by "
-        f"{_lead(needed)}."
+        f"On drawings the adapter leads the baseline by {drawings[TO_BASE.key]} points, and itself without "
+        f"the image by {drawings[TO_BLIND.key]}. On photographs the question alone gives much away: the "
+        f"adapter leads the question-only prior by {photographs[TO_TEXT_ONLY.key]}. With the committed seed "
+        f"that lead is {_lead(colour)} on colours and {_lead(confirmed)} where the catalogue supports the "
+        "label. Where the question does not give the answer away, the adapter leads itself without the image "
+        f"by {_lead(needed)}."
     )
 
 
