@@ -71,9 +71,9 @@ PAGES = tuple(
     Path(page)
     for page in (
         "README.md",
-        "docs/catalogue.md",
         "docs/results/evaluation.md",
         "docs/results/label_checks.md",
+        "docs/results/own_images.md",
         "docs/results/photos.md",
     )
 )
