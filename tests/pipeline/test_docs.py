@@ -133,7 +133,7 @@ def test_the_settings_that_commands_name_exist() -> None:
 def written(text: str) -> list[str]:
     """The commands that start tools, or the stages that have options: lines of their own and quoted ones."""
     start = r"(?:python|torchrun[^`\n]*?) (?=src [a-z]|src/(?:generate|verify|evaluate)\.py)"
-    lines = re.findall(rf"(?m)(?:^\s*|&& ){start}([^#`\n&]*)", text)
+    lines = re.findall(rf"(?m)^\s*{start}([^#`\n&]*)", text)
     return lines + re.findall(rf"(?s)`{start}([^`]*)`", text)
 
 

@@ -112,7 +112,7 @@ def last_lines(metrics: dict[str, Any]) -> list[str]:
         f"came out: exact match {base:.1%} before, {adapted:.1%} with the adapter, {gain} points",
         "open this: metrics/report.html, every answer with its picture",
         f'ask so:    python src ask --image {pictures} --question "What color is it?"',
-        "next:      dvc exp run -S lora.r=8 && python src results --diff HEAD; then README.md, Next",
+        "next:      dvc exp run -S lora.r=8 && python src results --diff HEAD; then README.md, Run",
     ]
 
 
