@@ -27,10 +27,8 @@ def packages() -> dict[str, set[str]]:
     return {folder.name: {f.stem for f in folder.glob("*.py")} - {"__init__"} for folder in folders}
 
 
-def test_it_shows_every_package_with_its_modules() -> None:
-    lines = listed(section("Packages"))
-    shown = {name.strip("`"): set(line.split(" — ")[1].split()) for name, line in lines.items()}
-    assert shown == packages()
+def test_it_says_of_every_package_what_it_holds() -> None:
+    assert {name.strip("`") for name in listed(section("Packages"))} == packages().keys()
 
 
 def test_its_layers_are_those_that_import_linter_holds() -> None:
