@@ -4,12 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from clone import git
 from conftest import ROOT
+from vqa.catalogue.pictures import load_image
 from vqa.cli import results
 from vqa.foundation.files import read_json
+from vqa.inference.answerer import Answerer
 from vqa.overlays import read_yaml
+from vqa.settings import load_settings
 
 README = (ROOT / "README.md").read_text()
 
@@ -38,6 +42,33 @@ def test_every_marked_section_is_what_the_committed_metrics_say(
         text = (ROOT / page).read_text()
         found |= dict(re.findall(r"(?s)<!-- (\S+) -->\n(.*?)\n<!-- /\1 -->", text))
     assert found == results.sections()
+
+
+def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> None:
+    rows = [line.strip("| ").split("|") for line in README.splitlines() if "%" in line and line.startswith("|")]
+    _, lora, blind, _ = [[cell.strip() for cell in row[1:]] for row in rows]
+    shares = [f"{float(row[0].split('%')[0]):.0f} %" for row in (lora, blind)]
+    assert f"on drawings {shares[0]} with the image, {shares[1]} with its features set to zero" in README
+    drawings, photographs = (re.findall(r"over (\d+) seeds", cell)[0] for cell in lora)
+    assert f"over {drawings} training seeds on drawings, {photographs} on photographs" in README
+    operations = (ROOT / "docs/results/operations.md").read_text()
+    (shared,) = re.findall(r"(?m)^\| blip2-opt-2.7b \| 513 .* ([\d.]+) × \|$", operations)
+    assert f"{float(shared):.1f} times fewer operations" in README
+
+
+def test_the_photograph_is_answered_as_it_says() -> None:
+    settings = load_settings(ROOT / "params.yaml", ROOT / "params/photos.yaml")
+    adapter = ROOT / "models/adapter-photos"
+    answerer = Answerer(settings, torch.device("cpu"), adapter, is_switched=True)
+    (question,) = re.findall(r"\*(What .*\?)\*", README)
+    features = answerer.features([load_image(ROOT / "docs/coffee.jpg")])
+    for title, is_adapted in {"baseline": False, "with LoRA adapter": True}.items():
+        ((answer, *_),) = answerer.answers(features, [question], is_adapted=is_adapted)
+        assert f"{title}: **{answer.word}**" in README
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(README.splitlines()) <= 110
 
 
 def test_photographs_are_judged_on_enough_and_won_by_looking(committed: Path) -> None:
