@@ -45,7 +45,9 @@ def test_every_marked_section_is_what_the_committed_metrics_say(
 
 
 def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> None:
-    rows = [line.strip("| ").split("|") for line in README.splitlines() if "%" in line and line.startswith("|")]
+    rows = [
+        line.strip("| ").split("|") for line in README.splitlines() if "%" in line and line.startswith("|")
+    ]
     _, lora, blind, _ = [[cell.strip() for cell in row[1:]] for row in rows]
     shares = [f"{float(row[0].split('%')[0]):.0f} %" for row in (lora, blind)]
     assert f": {shares[0]} with the image, {shares[1]} with its features set to zero (drawings)" in README
