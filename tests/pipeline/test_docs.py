@@ -106,6 +106,14 @@ def test_no_page_is_without_its_line_in_the_index_and_no_link_is_dead() -> None:
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
+def test_every_file_that_a_page_names_exists() -> None:
+    ours = re.compile(r"`(?:python )?((?:src|tests|benchmarks|experiments|params)/[\w/.-]+\.\w+)")
+    for page in (*PAGES, *RESULTS):
+        if page.stem != "similar_projects":  # which names files of theirs
+            for path in ours.findall(page.read_text()):
+                assert (ROOT / path).is_file(), f"{page.name} names {path}"
+
+
 def test_every_link_to_a_part_of_a_page_finds_its_heading() -> None:
     for page in (*PAGES, *RESULTS):
         for link, part in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
