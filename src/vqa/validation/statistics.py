@@ -160,12 +160,11 @@ def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
     With independent errors two labels agree when both are right, (1 - noise)², so that is solved for
     `estimated_label_noise`; None where no question was asked twice.
     """
-    answers: dict[tuple[str, str], Counter[str]] = {}
+    answers: dict[tuple[str, str], list[str]] = {}
     for pair in pairs:
         if answer := normal_form(pair.answer):
-            key = pair.image_name, normal_form(pair.question)
-            answers.setdefault(key, Counter())[answer] += 1
-    repeated = [counts for counts in answers.values() if counts.total() > 1]
+            answers.setdefault((pair.image_name, normal_form(pair.question)), []).append(answer)
+    repeated = [Counter(said) for said in answers.values() if len(said) > 1]
     if not repeated:
         return {"questions_asked_twice": 0, "agreement": None, "estimated_label_noise": None}
     agreement = sum(map(_agreement, repeated)) / len(repeated)
