@@ -363,3 +363,9 @@ def test_a_group_column_that_is_not_used_and_would_tie_more_is_said(
     imported(f"id,item_group_id,model,image\n{rows}")
     said = capsys.readouterr().out
     assert "column 'model' is not used: it would tie 2 products to 1 more; --column group=model" in said
+
+
+def test_a_name_may_begin_with_a_number_sign() -> None:
+    draw("a.jpg", "b.jpg")
+    products = imported("id,title,image\n1,#1 Dad mug,a.jpg\n2,#REF!,b.jpg\n")
+    assert sorted(product.name or "" for product in products.values()) == ["", "#1 Dad mug"]
