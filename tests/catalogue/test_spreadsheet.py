@@ -337,3 +337,35 @@ def test_a_column_of_more_pictures_that_the_user_names_is_read() -> None:
     Path("products.csv").write_text("sku,image,Galerie\na,a.jpg,a1.jpg|a2.jpg\n")
     run(Path("products.csv"), Path("photos"), Path("mine"), ["more_pictures=Galerie"])
     assert tied() == {frozenset({"a.jpg", "a1.jpg", "a2.jpg"})}
+
+
+@pytest.mark.parametrize(
+    "columns", ["image1,image2,image3", "Image 1 URL,Image 2 URL,Image 3 URL", "img_1,img_2,img_3"]
+)
+def test_numbered_columns_are_pictures_of_one_product(columns: str) -> None:
+    draw("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    products = imported(f"id,title,color,{columns}\n1,Mug,red,a.jpg,b.jpg,c.jpg\n2,Cup,blue,d.jpg,,\n")
+    assert sorted(product.color or "" for product in products.values()) == ["blue", "red"]
+    assert [len(images) for images in tied()] == [3]
+
+
+def test_a_picture_s_numbered_columns_are_further_ones_of_its_row() -> None:
+    draw("a.jpg", "b.jpg", "c.jpg")
+    imported("id,title,image,image_2,image_3\n1,Mug,a.jpg,b.jpg,c.jpg\n")
+    assert [len(images) for images in tied()] == [3]
+
+
+def test_a_group_column_that_is_not_used_and_would_tie_more_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    rows = "1,A,x,a.jpg\n2,A,x,b.jpg\n3,B,x,c.jpg\n4,B,x,d.jpg\n5,C,y,e.jpg\n"
+    imported(f"id,item_group_id,model,image\n{rows}")
+    said = capsys.readouterr().out
+    assert "column 'model' is not used: it would tie 2 products to 1 more; --column group=model" in said
+
+
+def test_a_name_may_begin_with_a_number_sign() -> None:
+    draw("a.jpg", "b.jpg")
+    products = imported("id,title,image\n1,#1 Dad mug,a.jpg\n2,#REF!,b.jpg\n")
+    assert sorted(product.name or "" for product in products.values()) == ["", "#1 Dad mug"]

@@ -99,10 +99,14 @@ def test_options_of_which_some_begin_so_stay_as_they_are() -> None:
     assert answers(ask("A", ("A. red", "blue", "gold", "tan"))) == ["A. red"]
 
 
-def test_letters_that_no_column_explains_are_said() -> None:
+def test_letters_that_no_column_explains_are_refused() -> None:
     pairs = [Pair("a.jpg", "What color? A) red B) blue", said) for said in "ABBA"]
-    kept, sentence = answer_with_option_texts(PATH, pairs)
-    assert kept == pairs
-    assert sentence.startswith("4 answers are single letters (A, B …) and are taught as such")
-    words = [Pair("a.jpg", "What color is it?", said) for said in ("red", "blue", "B", "A")]
-    assert answer_with_option_texts(PATH, words) == (words, "")
+    with pytest.raises(
+        InputError, match=r"row 1: 4 of 4 answers are single letters \(a, b …\), but no column"
+    ):
+        answer_with_option_texts(PATH, pairs)
+    for kept in (
+        [Pair("a.jpg", "What color is it?", said) for said in ("red", "blue", "B", "A")],
+        [Pair("a.jpg", "Which letter is on the mug?", said) for said in "ABBA"],
+    ):
+        assert answer_with_option_texts(PATH, kept) == (kept, "")

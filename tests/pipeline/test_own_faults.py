@@ -157,6 +157,7 @@ def test_a_column_of_splits_is_kept_where_asked_for_and_else_said(
     )
 
     validate_csv(project, path, splits="column")
+    assert "generated.csv: column Split says which split each image is in" in capsys.readouterr().out
     for split in ("train", "val", "test"):
         names = {pair.image_name for pair in read_pairs(Path(f"data/vqa/{split}.csv"))}
         assert names == {row[0] for row in rows if OWN[row[3]] == split}

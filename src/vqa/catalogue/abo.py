@@ -60,9 +60,7 @@ class Listings:
     """What all listings say of the pictures that they name."""
 
     types: dict[str, str]  # picture name → product type
-    together: list[
-        list[str]
-    ]  # names of the pictures that a product's listings tie together: two or more each
+    together: list[list[str]]  # names of the pictures that a product's listings tie: two or more each
     read: int  # listings
     with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
 

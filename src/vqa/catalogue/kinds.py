@@ -24,6 +24,19 @@ _SHELVES = frozenset(
 # "Summer sale", "New arrivals 2025"
 _SHELF = re.compile(r"(?:.+_)?(?:sales?|arrivals|clearance|deals|offers|promotions|collections?)(?:_\d{4})?")
 _AS_ABO = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
+# Departments that name no one kind of thing, whatever stands above them; and colours, which name none at all.
+_DEPARTMENTS = frozenset(
+    """
+    accessories accessory electronics clothing apparel clothes fashion beauty household housewares hardware
+    homeware miscellaneous essentials equipment supplies
+    """.split()
+)
+_COLORS = frozenset(
+    """
+    beige black blue bronze brown charcoal copper cream gold gray green grey ivory khaki maroon multicolor
+    navy orange pink purple red silver tan teal turquoise violet white yellow
+    """.split()
+)
 _LEVELS = re.compile(r"\s*(?:>|/|»|::|→)\s*")
 _DASH = re.compile(r"\s[-–—]\s")
 _HEAD_ENDS = re.compile(r"[(\[]|\s(?:for|with|without|in|of|from|by)\s", re.IGNORECASE)
@@ -93,7 +106,9 @@ def _levels(category: str) -> list[str]:
 
 def _is_no_kind(level: str) -> bool:
     key = _key(level)
-    return key in _SHELVES | _ROW_TYPES or _SHELF.fullmatch(key) is not None or is_placeholder(level)
+    return (
+        key in _SHELVES | _ROW_TYPES | _COLORS or _SHELF.fullmatch(key) is not None or is_placeholder(level)
+    )
 
 
 def _product_type(level: str) -> str:
@@ -103,7 +118,7 @@ def _product_type(level: str) -> str:
     if any(_is_plural(part) for part in _AND.split(head)[:-1]):
         return ""  # two things: bags & luggage; but not salt & pepper shakers
     words = [word for word in _WORD.findall(head) if not word.isdigit() and word.lower() != "and"]
-    if not words:
+    if not words or "_".join(words).lower() in _DEPARTMENTS:
         return ""
     return re.sub(r"['’]", "", "_".join([*words[:-1], singular_noun(words[-1])])).upper()
 

@@ -41,7 +41,25 @@ def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
         notes.append(f"equal ids tie no rows: all have the id {next(iter(ids))!r}")
         tokens = [of_row - {("id", next(iter(ids)))} for of_row in tokens]
     of_row = _connected(tokens)
-    return Groups(of_row, column, [*notes, *_told(of_row, column)])
+    further = _ties_further(rows, of_row, sorted(present - {column}, key=_preference)) if column else []
+    return Groups(of_row, column, [*notes, *_told(of_row, column), *further])
+
+
+def _ties_further(rows: Sequence[Row], of_row: Sequence[int], columns: Sequence[str]) -> list[str]:
+    """A sentence on each column that is not used and would tie products of several numbers together."""
+    found = []
+    for column in columns:
+        products: dict[str, set[int]] = defaultdict(set)
+        for row, number in zip(rows, of_row, strict=True):
+            if column in row.groups:
+                products[row.groups[column]].add(number)
+        several = [numbers for numbers in products.values() if len(numbers) > 1]
+        if several and len(products) > 1:
+            found.append(
+                f"column {column!r} is not used: it would tie {len(set().union(*several))} products to "
+                f"{len(several)} more; --column group={column} ties by it instead"
+            )
+    return found
 
 
 def _preference(column: str) -> int:

@@ -48,6 +48,11 @@ _VARIATIONS = (
 _PAIRS = "additional_attributes"  # Magento's: "color=Blue,material=Cotton"
 # Shopify's "Option1 Name", "Option1 Value"; WooCommerce's "Attribute 1 name", "Attribute 1 value(s)".
 _NUMBERED = re.compile(r"(option|attribute)(\d+)(name|value)s?")
+# "image2", "Image 2 URL", "additional_image_3": a further picture of the row
+_NUMBERED_PICTURE = re.compile(
+    r"(?:additional|other|extra|product|main|more)?(?:image|picture|photo|img)(?:url|src|link|path|file|name)?\d+"
+    r"(?:url|src|link|path|file|name)?"
+)
 _TRIED = 200  # cells that show whether a column names pictures
 _TAG = re.compile(r"<[^>]*>")
 
@@ -119,9 +124,15 @@ def _found(
             found[name] = trusted[0]
     if "picture" not in found:
         found = {"picture": _picture_column(path, table, folder), **found}
-        if found["picture"] not in COLUMNS["picture"]:
+        if found["picture"] not in (*COLUMNS["picture"], *_numbered(table.columns)):
             notes.append(f"no column names the pictures; their files are called as {found['picture']!r} says")
     return found, notes
+
+
+def _numbered(header: Sequence[str]) -> list[str]:
+    """The columns image1, image2 …, which are pictures of one product, in their order."""
+    found = [column for column in header if _NUMBERED_PICTURE.fullmatch(_letters(column))]
+    return sorted(found, key=lambda column: int(re.sub(r"\D", "", column)))
 
 
 def _is_trusted(name: str, table: Table, column: str) -> bool:
@@ -138,7 +149,7 @@ def _not_read(name: str, table: Table, column: str) -> str:
 
 def _picture_column(path: Path, table: Table, folder: PictureFolder) -> str:
     """The first column called as one of pictures whose cells name some, or one of ids that does."""
-    called = [name for name in COLUMNS["picture"] if name in table.columns]
+    called = [name for name in COLUMNS["picture"] if name in table.columns] or _numbered(table.columns)
     for column in [*called, *(name for name in COLUMNS["id"] if name in table.columns)]:
         cells = _cells(table, column)[:_TRIED]
         if any(image.path for cell in cells for image in folder.pictures_in(cell)):
@@ -162,6 +173,9 @@ def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) ->
     ids = [*COLUMNS["id"], *filter(None, [columns.get("id")])]
     mine = [*filter(None, [named.get("more_pictures")])]
     further = mine or [column for column in COLUMNS["more_pictures"] if column in table.columns]
+    if not mine:
+        used = {*columns.values(), *further}
+        further += [column for column in _numbered(table.columns) if column not in used]
     pairs = _NumberedPairs(table.columns)
     for number, line in enumerate(table.rows, start=1):
         row = dict(zip(table.columns, line, strict=True))

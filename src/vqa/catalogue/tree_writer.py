@@ -26,6 +26,7 @@ from vqa.foundation.errors import InputError, end_at_interrupt
 from vqa.foundation.files import make_own, whole
 from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
+from vqa.pairs.missing_values import is_missing
 
 SIDE = 256  # pixels at most, as ABO's small pictures
 _QUALITY = 95  # of JPEG
@@ -212,6 +213,11 @@ def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any
     return listings
 
 
+def _is_no_text(cell: str) -> bool:
+    """Whether a name or description says nothing; "#1 Dad mug" is a name, and "#REF!" is none."""
+    return is_missing(cell) if cell.lstrip().startswith("#") else is_placeholder(cell)
+
+
 def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str, Any]:
     cells = product.row.cells
     listing: dict[str, Any] = {"item_id": cells["id"] or f"{unnamed}:{product.row.number}"}
@@ -222,7 +228,7 @@ def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str,
     if product_type := kind_of(cells["kind"]).product_type:
         listing["product_type"] = [{"value": product_type}]
     for key, column in _TEXTS.items():
-        nothing = says_nothing if column in ATTRIBUTES else is_placeholder
+        nothing = says_nothing if column in ATTRIBUTES else _is_no_text
         if cells[column] and not nothing(cells[column]):
             listing[key] = [{"value": cells[column]}]
     return listing

@@ -160,8 +160,7 @@ class _Columns:
         names = _spelled(names, known)
         must_have = needed(names)
         check_columns(path, names, must_have)
-        needed_places = [places[names.index(name)] for name in must_have]
-        return cls(names, places, places[0] if places else 0, needed_places)
+        return cls(names, places, places[0] if places else 0, [places[names.index(of)] for of in must_have])
 
     def is_row(self, cells: Sequence[str]) -> bool:
         """Whether the cells of one line are a row; of a single cell that cannot be told."""
@@ -198,13 +197,11 @@ def _read(path: Path, known: Collection[str], needed: Needed | None) -> Table:
         def is_row(cells: Sequence[str]) -> bool:
             return columns is not None and columns.is_row(cells)
 
-        found = records(
-            chain(head, source), delimiter, 1 + lines["header"], None if needed is None else is_row
-        )
-        for record in found:
+        first, is_ours = 1 + lines["header"], needed is None
+        for record in records(chain(head, source), delimiter, first, None if is_ours else is_row):
             cells = [cell.strip() for cell in record.cells]
             problem = record.problem or (columns.problem(cells) if columns else "")
-            if needed is not None and "\0" in "".join(cells):
+            if not is_ours and "\0" in "".join(cells):
                 problem = f"a NUL character, which no text has; remove it: {shown(','.join(cells))}"
             if problem:
                 kind = "unreadable"

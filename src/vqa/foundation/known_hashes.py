@@ -36,14 +36,17 @@ class KnownHashes:
         if known and known[:3] == stamp:
             return known[3]
         digest = self._digest(path)
-        self.remember(path, found, digest)
+        self._remember(name, found, digest)
         return digest
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Take a digest that is known otherwise; `status` is the file's from before it was read."""
+        self._remember(str(path.absolute()), status, digest)
+
+    def _remember(self, name: str, status: os.stat_result, digest: str) -> None:
         if time.time_ns() - status.st_mtime_ns > _SETTLED:
             stamp = status.st_size, status.st_mtime_ns, status.st_ino
-            self._known[str(path.absolute())] = (*stamp, digest)
+            self._known[name] = (*stamp, digest)
             self._has_new = True
 
     def keep(self) -> None:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.errors import InputError
-from vqa.pairs.listed import entries_in_brackets
+from vqa.pairs.listed import listed_answers
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import (
     ALSO_RIGHT,
@@ -40,7 +40,7 @@ class Predictions:
     def counts(self) -> dict[str, int]:
         """What the file holds, in numbers."""
         labels = [pair.answer for pair in self.pairs]
-        lists = [len(entries_in_brackets(label)) for label in labels]
+        lists = [len(listed_answers(label)) for label in labels]
         several = sum(
             not n and len(normal_form(label).split()) > 1 for n, label in zip(lists, labels, strict=True)
         )
@@ -127,7 +127,7 @@ def _first_rows(
     first: dict[tuple[_Key, str], int] = {}
     for number, (pair, row) in enumerate(zip(pairs, rows, strict=True)):
         before = first.setdefault((_key(pair), row.get("question_id", "")), number)
-        if texts[before] != texts[number]:
+        if normal_form(texts[before]) != normal_form(texts[number]):
             raise InputError(
                 f"{path}, rows {before + 1} and {number + 1} answer one question of {pair.image_name} with "
                 f"{texts[before]!r} and {texts[number]!r}; keep one of them"

@@ -20,6 +20,12 @@ def entries_in_brackets(cell: str) -> list[str]:
     return [entry.strip() for entry in cell[1:-1].split(",") if entry.strip()]
 
 
+def listed_answers(cell: str) -> list[str]:
+    """The right answers that a cell lists: as `entries_in_brackets`, or between bars; [] of one text."""
+    parts = [part.strip() for part in cell.split("|")]
+    return entries_in_brackets(cell) or (parts if len(parts) > 1 and all(parts) else [])
+
+
 def entries(cell: str) -> list[str]:
     """As `entries_in_brackets`, or what stands between line breaks, |, ; or commas."""
     if found := entries_in_brackets(cell):

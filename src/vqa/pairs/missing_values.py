@@ -41,6 +41,12 @@ _MADE: dict[str, Callable[[str], object]] = {
     "truth_value": _BOOLEAN.fullmatch,
     "decimal_comma": lambda text: _COMMA_IN_NUMBER.fullmatch(text) and not _THOUSANDS.fullmatch(text),
     "power_of_ten": _POWER_OF_TEN.fullmatch,
+    "number_in_a_narrow_column": re.compile("#{2,}").fullmatch,
+}
+# Kind → what it may have made, and a person may have written, too.
+_PERHAPS_MADE: dict[str, Callable[[str], object]] = {
+    "date_as_a_number": re.compile(r"4\d{4}").fullmatch,  # days since 1900: 2009 to 2036
+    "comma_in_a_number": _THOUSANDS.fullmatch,
 }
 
 
@@ -60,8 +66,17 @@ def _is_nothing(text: str) -> bool:
 def spreadsheet_kind(text: str) -> str:
     """What a spreadsheet made of the text that stood here; what that was cannot be told any more.
 
-    "date" (04-Mar), "truth_value" (TRUE), "decimal_comma" (1,5) or "power_of_ten" (1E+05); "" where it made
-    nothing.
+    "date" (04-Mar), "truth_value" (TRUE), "decimal_comma" (1,5), "power_of_ten" (1E+05) or
+    "number_in_a_narrow_column" (####); "" where it made nothing.
     """
     text = text.strip()
     return next((kind for kind, is_made in _MADE.items() if is_made(text)), "")
+
+
+def doubtful_kind(text: str) -> str:
+    """What a spreadsheet may have made of the text that stood here, though a person may have written it.
+
+    "date_as_a_number" (45000) or "comma_in_a_number" (1,500: 1500, or 1.5 in German); "" of anything else.
+    """
+    text = text.strip()
+    return next((kind for kind, may_be_made in _PERHAPS_MADE.items() if may_be_made(text)), "")

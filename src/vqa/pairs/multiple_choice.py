@@ -20,6 +20,7 @@ _COLUMN = re.compile(
 )
 _BARE = re.compile(r"([A-Z])")
 _CHOICE = re.compile(r"\(?[a-f][.):]?", re.IGNORECASE)  # what options are commonly marked with
+_ASKS_FOR_LETTER = re.compile(r"\b(?:letters?|initials?|grades?|cup|written|printed|read)\b", re.IGNORECASE)
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
 # "B. blue", "(b) blue", "2) blue": an option with its own mark
 _MARKED = re.compile(r"\(?([a-z]|\d{1,2})[.):]\s*(\S.*)", re.IGNORECASE)
@@ -42,7 +43,8 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
     """
     columns = _option_columns(pairs)
     if not columns:
-        return list(pairs), _bare_letters(pairs)
+        _check_no_bare_letters(path, pairs)
+        return list(pairs), ""
     found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
     asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
@@ -60,15 +62,24 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
     return answered, f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
 
 
-def _bare_letters(pairs: Sequence[Pair]) -> str:
-    """A sentence on answers that look as if they pointed at options that no column holds; "" where few do."""
-    letters = [pair.answer for pair in pairs if _CHOICE.fullmatch(pair.answer.strip())]
-    if len(letters) * 2 <= len(pairs) or len(set(letters)) < 2:
-        return ""
-    return (
-        f"{len(letters)} answers are single letters ({', '.join(sorted(set(letters))[:3])} …) and are taught "
-        "as such: where they point at options, name their columns option_a, option_b …"
-    )
+def _check_no_bare_letters(path: Path, pairs: Sequence[Pair]) -> None:
+    """Most answers are no letters that point at options which no column holds.
+
+    Raises:
+        InputError: they are, and the questions do not ask for letters.
+    """
+    pointing = [
+        number
+        for number, pair in enumerate(pairs)
+        if _CHOICE.fullmatch(pair.answer.strip()) and not _ASKS_FOR_LETTER.search(pair.question)
+    ]
+    letters = sorted({_pointer(pairs[number].answer) for number in pointing})
+    if len(pointing) * 2 > len(pairs) and len(letters) > 1:
+        raise InputError(
+            f"{path}, row {pointing[0] + 1}: {len(pointing)} of {len(pairs)} answers are single letters "
+            f"({', '.join(letters[:3])} …), but no column holds options that they point at; name these "
+            "columns option_a, option_b …, or write the option's text as the answer"
+        )
 
 
 def _option_columns(pairs: Iterable[Pair]) -> list[str]:

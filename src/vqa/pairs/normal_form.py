@@ -1,6 +1,7 @@
 """The form in which answers are compared, and when one is right."""
 
 import re
+from functools import lru_cache
 
 from vqa.pairs.spelling import american
 
@@ -10,11 +11,13 @@ _NUMBER_WORDS = """
     """.split()
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)} | {"none": "0"}
 _ARTICLES = {"a", "an", "the"}
+_REMEMBERED = 2**16  # texts: a stage asks for the form of each row's question and answer many times
 _DROPPED = re.compile(r"['’]|(?<=\d),(?=\d)")  # don't, 3,000
 # A point or colon between digits and a hyphen inside a word are part of it; other punctuation is not.
 _SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_")
 
 
+@lru_cache(_REMEMBERED)
 def normal_form(answer: str) -> str:
     """The form in which texts are compared. Idempotent.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.pairs.listed import entries_in_brackets
+from vqa.pairs.listed import listed_answers
 from vqa.pairs.normal_form import compared_part, exact_match, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
@@ -83,7 +83,7 @@ class _References:
 
 
 def _references(pair: Pair) -> _References:
-    said = tuple(entries_in_brackets(pair.answer)) if pair.answer.startswith("[") else ()
+    said = tuple(listed_answers(pair.answer))
     if len(said) == PEOPLE:
         return _References((Counter(said).most_common(1)[0][0],), said)
     return _References((*(said or (pair.answer,)), *pair.also_right))

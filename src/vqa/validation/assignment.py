@@ -71,8 +71,12 @@ def assign_splits(
         split_of = {pair.key: split for split, of_split in by_split.items() for pair in of_split}
         sentences = unused_sentences(str(source), declared, pairs, split_of)
         metrics = {"own_test_pairs_trained_on": pairs_trained_on(declared, pairs, split_of)}
-    elif rejected:
+    else:
         sentences = [
+            f"{source}: column {declared.column} says which split each image is in (validate.splits)"
+        ]
+    if limits.splits == "column" and rejected:
+        sentences += [
             f"{len(rejected)} pairs are left out: their images belong together with images that column "
             f"{declared.column} puts into another split (links_two_splits in rejected.csv)"
         ]

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
@@ -23,6 +22,7 @@ from vqa.foundation.json_lines import whole_values
 from vqa.foundation.known_hashes import KnownHashes
 from vqa.foundation.terminal import progress_bar
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _CHUNK = 64  # pictures handed to a process at once
 _FEW = 500  # pictures that are not worth starting processes for
 
@@ -35,14 +35,15 @@ def inspect_pictures(root: Path, image_names: Sequence[str], memory: Path) -> di
     """
     known = {picture.sha256: picture for picture in _remembered(memory)}
     read = KnownHashes("pictures")
-    hashes = {name: content_hash(image_path(root, name), read.sha256_of) for name in image_names}
+    paths = {name: image_path(root, name) for name in image_names}
+    hashes = {name: content_hash(path, read.sha256_of) for name, path in paths.items()}
     read.keep()
     new = [name for name in image_names if hashes[name] not in known]
     memory.parent.mkdir(parents=True, exist_ok=True)
     make_own(memory)
     found: dict[str, Picture] = {}
     with memory.open("a", encoding="utf-8") as file:
-        for name, picture in zip(new, _each_inspected(root, new), strict=True):
+        for name, picture in zip(new, _each_inspected([paths[name] for name in new]), strict=True):
             found[name] = picture
             file.write(_line(picture) if picture.sha256 else "")
             if len(found) % _CHUNK == 0:
@@ -78,8 +79,7 @@ def image_id(root: Path, image_name: str) -> str:
     return picture_id(content_hash(image_path(root, image_name))) if not problem_of_name(image_name) else ""
 
 
-def _each_inspected(root: Path, image_names: Sequence[str]) -> Iterator[Picture]:
-    paths = [image_path(root, name) for name in image_names]
+def _each_inspected(paths: Sequence[Path]) -> Iterator[Picture]:
     with progress_bar(len(paths), "image", "pictures", is_shown=bool(paths)) as progress:
         for picture in _in_parallel(paths):
             progress.update()
@@ -97,7 +97,7 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[Picture]:
 def _line(picture: Picture, names: Sequence[str] = ()) -> str:
     """`names`: what the picture is called, once all are known."""
     called = {"names": sorted(names)} if names else {}
-    return json.dumps({**asdict(picture), "decoder": DECODER, **called}, ensure_ascii=False) + "\n"
+    return _encode({**vars(picture), "decoder": DECODER, **called}) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[Picture]:

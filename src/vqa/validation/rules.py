@@ -72,8 +72,11 @@ def _each(detail_of: Callable[[Candidate, Validate], str | None]) -> Check:
     """A rule that looks at one row at a time."""
 
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
-        details = ((candidate.row, detail_of(candidate, context.limits)) for candidate in standing)
-        return ((row, detail) for row, detail in details if detail is not None)
+        limits = context.limits
+        for candidate in standing:
+            detail = detail_of(candidate, limits)
+            if detail is not None:
+                yield candidate.row, detail
 
     return check
 

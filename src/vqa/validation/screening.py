@@ -53,6 +53,8 @@ def screen(
     standing, rejected = list(candidates), list[Rejected]()
     for rule in rules:
         broken = dict(rule.check(standing, context))
+        if not broken:
+            continue
         left = []
         for candidate in standing:
             is_spared = candidate.is_reviewed and not rule.is_hard

@@ -89,7 +89,7 @@ def divided(
     drawn = vars(draw) | ({} if declared is None else {"splits": "column"})
     stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
     before = _remembered(memory, drawn) | stated
-    known = _known_looks(names, look_of_picture, _old(ids, before, seen), memory)
+    known = _known_looks(names, look_of_picture, _old(ids, before, seen), memory, declared is not None)
     is_apart = are_apart(linked.likely, known)
     links = np.concatenate([linked.sure, linked.likely[~is_apart]])
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
@@ -100,7 +100,7 @@ def divided(
     look_of = dict(zip(names, look_of_picture.tolist(), strict=True))
     split_of = {name: split_of_look[look] for name, look in look_of.items() if look not in joined}
     left_out = {name: _crossing(joined[look]) for name, look in look_of.items() if look in joined}
-    _check_no_leak(names, look_of_picture, links, split_of, memory)
+    _check_no_leak(names, look_of_picture, links, split_of, memory, declared is not None)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # What is not asked about now keeps its split: it may come back.
     record = record_of(drawn, before | {ids[name]: split for name, split in split_of.items()})
@@ -194,29 +194,39 @@ def _neighbours(of_look: Integers, links: Integers) -> dict[int, dict[int, int]]
 
 
 def _known_looks(
-    names: Sequence[str], look_of: Integers, old: Mapping[str, str], memory: Path
+    names: Sequence[str], look_of: Integers, old: Mapping[str, str], memory: Path, is_declared: bool
 ) -> dict[int, str]:
     """Look → split of those of its pictures that were dealt before."""
     first: dict[int, str] = {}
     for name, look in zip(names, look_of.tolist(), strict=True):
         if name in old and old[first.setdefault(look, name)] != old[name]:
-            raise _leak(first[look], name, old, memory)
+            raise _leak(first[look], name, old, memory, is_declared)
     return {look: old[name] for look, name in first.items()}
 
 
 def _check_no_leak(
-    names: Sequence[str], look_of: Integers, links: Integers, split_of: Mapping[str, str], memory: Path
+    names: Sequence[str],
+    look_of: Integers,
+    links: Integers,
+    split_of: Mapping[str, str],
+    memory: Path,
+    is_declared: bool,
 ) -> None:
     name_of = {look: name for name, look in zip(names, look_of.tolist(), strict=True) if name in split_of}
     for one, other in links[:, :2].tolist():
         if one in name_of and other in name_of and split_of[name_of[one]] != split_of[name_of[other]]:
-            raise _leak(name_of[one], name_of[other], split_of, memory)
+            raise _leak(name_of[one], name_of[other], split_of, memory, is_declared)
 
 
-def _leak(one: str, other: str, split_of: Mapping[str, str], memory: Path) -> InputError:
+def _leak(one: str, other: str, split_of: Mapping[str, str], memory: Path, is_declared: bool) -> InputError:
+    remedy = (
+        "state one split for both in the pairs' own column (validate.splits is column)"
+        if is_declared
+        else "delete that file to draw all splits afresh"
+    )
     return InputError(
         f"{one} ({split_of[one]}) and {other} ({split_of[other]}) are copies or share a listing, but "
-        f"are in two splits of {memory}; delete that file to draw all splits afresh"
+        f"are in two splits of {memory}; {remedy}"
     )
 
 

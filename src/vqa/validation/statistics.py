@@ -1,7 +1,7 @@
 """Trusted pairs in numbers: what there is, how evenly, and how far its labels can be trusted."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import sqrt
 from pathlib import Path
@@ -13,7 +13,7 @@ from vqa.catalogue.abo import Listings
 from vqa.foundation.csv_tables import Lines
 from vqa.foundation.errors import named_first
 from vqa.foundation.files import read_json
-from vqa.pairs.missing_values import spreadsheet_kind
+from vqa.pairs.missing_values import doubtful_kind, spreadsheet_kind
 from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import question_type_of
@@ -86,26 +86,36 @@ def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
 
 def spreadsheet_counts(pairs: Iterable[Pair]) -> dict[str, int]:
     """Kind of what a spreadsheet made of answers → how many there are among the rows as they came."""
-    return {kind: answers.total() for kind, answers in _spreadsheet_values(pairs).items()}
+    pairs = list(pairs)
+    found = _spreadsheet_values(pairs) | _spreadsheet_values(pairs, doubtful_kind)
+    return {kind: answers.total() for kind, answers in found.items()}
 
 
 def spreadsheet_sentences(pairs: Iterable[Pair]) -> list[str]:
-    """One sentence on such answers, with an example of each kind; none where there are none."""
-    found = _spreadsheet_values(pairs)
+    """A sentence on such answers and on those that may be some, with an example of each kind."""
+    pairs = list(pairs)
+    made, perhaps = _spreadsheet_values(pairs), _spreadsheet_values(pairs, doubtful_kind)
+    remedy = "write them anew, with the column formatted as text"
+    return [f"a spreadsheet changed {_shown_by_kind(made)}; {remedy}"] * bool(made) + [
+        f"a spreadsheet may have changed {_shown_by_kind(perhaps)}; they are kept: look at them"
+    ] * bool(perhaps)
+
+
+def _shown_by_kind(found: Mapping[str, Counter[str]]) -> str:
     shown = [
         f"{answers.total()} × {kind.replace('_', ' ')} such as {answers.most_common(1)[0][0]!r}"
         for kind, answers in found.items()
     ]
-    total = sum(answers.total() for answers in found.values())
-    remedy = "write them anew, with the column formatted as text"
-    return [f"a spreadsheet changed {total} answers ({', '.join(shown)}); {remedy}"] * bool(found)
+    return f"{sum(answers.total() for answers in found.values())} answers ({', '.join(shown)})"
 
 
-def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
+def _spreadsheet_values(
+    pairs: Iterable[Pair], kind_of: Callable[[str], str] = spreadsheet_kind
+) -> dict[str, Counter[str]]:
     """Kind → such answers, and how often each is there."""
     found: dict[str, Counter[str]] = {}
     for answer, count in Counter(pair.answer for pair in pairs).items():
-        if kind := spreadsheet_kind(answer):
+        if kind := kind_of(answer):
             found.setdefault(kind, Counter())[answer] += count
     return found
 
@@ -160,12 +170,11 @@ def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
     With independent errors two labels agree when both are right, (1 - noise)², so that is solved for
     `estimated_label_noise`; None where no question was asked twice.
     """
-    answers: dict[tuple[str, str], Counter[str]] = {}
+    answers: dict[tuple[str, str], list[str]] = {}
     for pair in pairs:
         if answer := normal_form(pair.answer):
-            key = pair.image_name, normal_form(pair.question)
-            answers.setdefault(key, Counter())[answer] += 1
-    repeated = [counts for counts in answers.values() if counts.total() > 1]
+            answers.setdefault((pair.image_name, normal_form(pair.question)), []).append(answer)
+    repeated = [Counter(said) for said in answers.values() if len(said) > 1]
     if not repeated:
         return {"questions_asked_twice": 0, "agreement": None, "estimated_label_noise": None}
     agreement = sum(map(_agreement, repeated)) / len(repeated)
