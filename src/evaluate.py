@@ -4,14 +4,15 @@
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
     python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
-In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
+In: data/vqa/{train,test,verdicts}.csv, data/predictions; images only for the page. Out: metrics/
 evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
-BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes; of BLIP-2 the tokenizer. Two
-systems never had a picture.
+BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the page;
+of BLIP-2 the tokenizer. Two systems never had an image.
 """
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -28,6 +29,7 @@ from vqa.evaluation.data_sets import is_abo
 from vqa.evaluation.markdown import smallest_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
+from vqa.evaluation.report_summary import Subject
 from vqa.evaluation.subsets import judged_subsets
 from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line, named_columns
@@ -85,8 +87,9 @@ def run() -> None:
     plots.write(PLOTS, test_pairs, texts, intervals)
     path_of = partial(image_path, tree_of(settings.data.root))
     is_of_report = is_abo(settings.data.root, {pair.image_name for pair in test_pairs})
+    subject = Subject(settings.data.root.as_posix(), settings.model.name, datetime.now(UTC).date())
     with whole_file(PAGE) as file:
-        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report))
+        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report, subject))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")

@@ -50,9 +50,12 @@ def test_what_a_script_reads_is_what_was_given_and_closes_no_element(data: dict[
 def test_texts_become_no_markup(text: str) -> None:
     assert re.findall(r"</?\w+", ablation(text)) == re.findall(r"</?\w+", ablation("plain"))
     models = [
-        {"adapter": word, "model": word, "taught": word, "questions": [word]} for word in (text, "plain")
+        {"adapter": word, "model": word, "taught": word, "questions": [word], "at_least": None}
+        for word in (text, "plain")
     ]
-    served, plain = (page("serve.html", {"models": [model], "wanted": 0.8}) for model in models)
+    served, plain = (
+        page("serve.html", {"models": [model], "wanted": 0.8, "examples": []}) for model in models
+    )
     assert re.findall(r"</?\w+", served) == re.findall(r"</?\w+", plain)
 
 
