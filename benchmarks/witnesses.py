@@ -306,7 +306,7 @@ def summary(runs: Sequence[Mapping[str, Any]], test: Sequence[Pair]) -> dict[str
         found[f"{rate:g}"] = {
             **{arm: round(float(mean.mean()), 4) for arm, mean in means.items()},
             "difference": round(float((means[ARMS[1]] - means[ARMS[0]]).mean()), 4),
-            "ci95": columns.intervals(_DRAWS, 0)[0].ci95,
+            **columns.intervals(_DRAWS, 0)[0].bounds,
             "by_seed": [round(float((right[ARMS[1], s] - right[ARMS[0], s]).mean()), 4) for s in seeds],
         }
     return found

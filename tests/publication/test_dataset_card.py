@@ -17,7 +17,7 @@ METRICS: dict[str, Any] = {
     "pairs": 1300,
     "rejected": {"not_one_word": 60, "duplicate": 6},
     "labels": {"questions_asked_twice": 50, "agreement": 0.81, "estimated_label_noise": 0.1},
-    "review": {"reviewed": 200, "acceptance": 0.9, "acceptance_ci95": [0.85, 0.93]},
+    "review": {"reviewed": 200, "acceptance": 0.9, "acceptance_low": 0.85, "acceptance_high": 0.93},
 }
 BY_GEMINI = [Answerer("flash", "flash-002", 300, "2026-01-31", "2026-02-03")]
 

@@ -19,9 +19,10 @@ import typer
 
 from vqa.catalogue.stamp import tree_of
 from vqa.evaluation.data_sets import DRAWN
+from vqa.evaluation.intervals import read_metrics
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, whole
+from vqa.foundation.files import whole
 from vqa.pairs.pair import SPLITS
 from vqa.publication.commit import commit_at_hand
 from vqa.publication.dataset import Census, write_dataset
@@ -100,7 +101,7 @@ def _licence_of_drawn(root: Path) -> str:
 
 def _metrics_of(census: dict[str, Census]) -> dict[str, Any]:
     """What validate counted, if it was these pairs."""
-    metrics: dict[str, Any] = read_json(METRICS)
+    metrics: dict[str, Any] = read_metrics(METRICS)
     counted = {split: found["pairs"] for split, found in metrics["splits"].items()}
     if counted != {split: found.pairs for split, found in census.items()}:
         raise InputError(f"{METRICS} counts other pairs than {FOLDER} holds; run dvc repro validate")

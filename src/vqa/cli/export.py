@@ -23,6 +23,7 @@ from vqa.catalogue.abo import image_path
 from vqa.catalogue.split_memory import read_splits
 from vqa.catalogue.stamp import tree_of
 from vqa.evaluation.data_sets import is_abo
+from vqa.evaluation.intervals import read_metrics
 from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.csv_tables import read_rows
@@ -63,7 +64,7 @@ def run(
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     questions = _questions(settings, pairs)
     judged = _judged()
-    metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
+    metrics, details, train = read_metrics(METRICS), read_metrics(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
     is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
     with whole(out) as folder:
