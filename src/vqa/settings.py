@@ -72,8 +72,7 @@ class Generate:
     mode: Literal["online", "batch"]
     model: str
     api_endpoint: Endpoint | None
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
+    prices: dict[str, tuple[NotNegative, NotNegative]]
     max_cost_usd: NotNegative
     max_requests: Count | None
     concurrency: Count
@@ -121,8 +120,6 @@ class Verify:
     second_opinion: bool
     blind_opinion: bool
     model: str
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
     thinking: Thinking
 
 

@@ -200,7 +200,7 @@ def pairs_answered(
 def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> None:
     usd = reckoned_usd((request.prompt for request in missing), settings)
     print(
-        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD by generate.usd_per_…; "
+        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD; "
         f"{ledger.usd:.4f} of generate.max_cost_usd ({settings.max_cost_usd}) are spent"
     )
 
