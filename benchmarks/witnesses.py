@@ -39,7 +39,7 @@ from ruamel.yaml import YAML
 
 import verify
 from gemini_server import Behaviour, GeminiServer, Response, answer
-from vqa.catalogue.abo import image_path
+from vqa.catalogue.abo import MOST_LISTINGS, image_path
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.json_lines import whole_values
@@ -116,7 +116,7 @@ def detection() -> dict[str, Any]:
     """By rate, witness and question type: wrong and right labels it speaks on, and those that it accuses."""
     settings = load_settings()
     paid = settings.generate
-    listed = of_root(settings.data.root, paid.languages, paid.max_listings_per_image)
+    listed = of_root(settings.data.root, paid.languages, MOST_LISTINGS)
     pairs = [pair for split in SPLITS for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
     found: dict[str, Any] = {}
     for rate in RATES:

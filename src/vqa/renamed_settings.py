@@ -27,6 +27,13 @@ GONE = {  # → why; nothing of today does the same
     "generate.usd_per_million_output_tokens": _PRICED,
     "verify.usd_per_million_input_tokens": _PRICED,
     "verify.usd_per_million_output_tokens": _PRICED,
+    "demo.seed": "the catalogue is always drawn from seed 0",
+    "evaluate.seed": "the bootstrap always draws from seed 0",
+    "generate.seed": "which pictures are asked about is always drawn from seed 0",
+    "generate.max_listings_per_image": "a picture on more than 20 listings is always boilerplate",
+    "generate.max_output_tokens": "an answer may always have 2,048 tokens",
+    "generate.temperature": "it is always 0 where a model takes one",
+    "train.max_grad_norm": "gradients are always clipped at 1.0",
 }
 
 

@@ -50,12 +50,12 @@ class Run:
 @dataclass(frozen=True, config=_CHECKED)
 class Demo:
     images: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Data:
     root: Path
+    licence: Annotated[str, Field(min_length=1)] | None
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -66,10 +66,9 @@ class Generate:
     images: Count
     questions_per_image: Count
     languages: list[str]
-    max_listings_per_image: Count
-    seed: Index
     sdk: Literal["google-generativeai", "google-genai"]
     mode: Literal["online", "batch"]
+    batch_hours: Positive
     model: str
     api_endpoint: Endpoint | None
     prices: dict[str, tuple[NotNegative, NotNegative]]
@@ -80,8 +79,6 @@ class Generate:
     tokens_per_minute: Positive
     max_attempts: Count
     timeout_s: Positive
-    max_output_tokens: Count
-    temperature: NotNegative
     media_resolution: Literal["low", "medium", "high"] | None
     thinking: Thinking
     service_tier: Literal["standard", "flex"]
@@ -168,7 +165,6 @@ class Train:
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
-    max_grad_norm: Positive
     eval_steps: Count | None
     eval_batch_size: Count
     patience: Count | None
@@ -207,7 +203,6 @@ class Benchmark:
 class Evaluate:
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)

@@ -9,7 +9,12 @@ from datetime import date
 from typing import Any
 
 from vqa.annotators.dispatcher import Request
-from vqa.annotators.gemini_models import most_picture_tokens, output_tokens, picture_tokens
+from vqa.annotators.gemini_models import (
+    MOST_OUTPUT_TOKENS,
+    most_picture_tokens,
+    output_tokens,
+    picture_tokens,
+)
 from vqa.annotators.ledger import Ledger
 from vqa.annotators.prices import price_on
 from vqa.settings import Generate
@@ -31,7 +36,7 @@ def usd_of(prompt_tokens: float, output_tokens: float, settings: Generate, day: 
 def reckoned_usd(prompts: Iterable[str], settings: Generate, day: date | None = None) -> float:
     """What asking these prompts, each with a picture, should cost that day, or today."""
     answer = _ANSWER_TOKENS * settings.questions_per_image
-    output = min(output_tokens(settings.model, settings.thinking, answer), settings.max_output_tokens)
+    output = min(output_tokens(settings.model, settings.thinking, answer), MOST_OUTPUT_TOKENS)
     picture = picture_tokens(settings.model, settings.media_resolution)
     return sum(
         usd_of(picture + len(prompt) / _CHARACTERS_A_TOKEN, output, settings, day) for prompt in prompts
@@ -49,7 +54,7 @@ def most_usd(requests: Sequence[Request], settings: Generate) -> float:
     """The most that one of these requests can cost, thoughts included."""
     tiles = most_picture_tokens(settings.model, settings.media_resolution)
     tiles -= picture_tokens(settings.model, settings.media_resolution)
-    return usd_of(most_prompt_tokens(requests, settings) + tiles, settings.max_output_tokens, settings)
+    return usd_of(most_prompt_tokens(requests, settings) + tiles, MOST_OUTPUT_TOKENS, settings)
 
 
 def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def ask(
         jobs.claim()
     if settings.mode == "batch":
         batches = GeminiJobs(settings, key, schema)
-        paid_requests.ask_in_batches(requests, ledger, jobs, batches, settings, retry)
+        paid_requests.ask_in_batches(
+            requests, ledger, jobs, batches, settings, lambda by: client_for(by, key, schema).send, retry
+        )
     elif under_way := paid_requests.under_way(requests, ledger, jobs):
         raise InputError(
             f"{len(under_way)} batch jobs are under way and paid for; set generate.mode to batch in "

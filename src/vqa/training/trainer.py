@@ -26,6 +26,7 @@ from vqa.vlm.halves import LiveHalf
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
+_MOST_GRADIENT = 1.0  # the norm beyond which gradients are clipped
 _MOST_LOGGED = 2000  # points of a plot, or a few more
 
 
@@ -48,7 +49,7 @@ def trainer_arguments(
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
-        max_grad_norm=settings.max_grad_norm,
+        max_grad_norm=_MOST_GRADIENT,
         seed=settings.seed,
         use_cpu=is_cpu,
         bf16=dtype == torch.bfloat16 and not is_cpu,
