@@ -85,7 +85,6 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
             "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
         ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
-        ("train", {"group_by_length": True, "questions_per_prefix": 2}, "train is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         (
             "zero_shot",

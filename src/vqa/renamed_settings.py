@@ -33,6 +33,7 @@ GONE = {  # → why; nothing of today does the same
     "generate.max_listings_per_image": "a picture on more than 20 listings is always boilerplate",
     "generate.max_output_tokens": "an answer may always have 2,048 tokens",
     "generate.temperature": "it is always 0 where a model takes one",
+    "train.group_by_length": "batches of like lengths cost 7 points of exact match (docs/log.md)",
     "train.max_grad_norm": "gradients are always clipped at 1.0",
 }
 

@@ -160,7 +160,6 @@ class Train:
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
-    group_by_length: bool
     questions_per_prefix: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
@@ -171,14 +170,6 @@ class Train:
     checkpoint_steps: Count
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     seed: Index
-
-    @model_validator(mode="after")
-    def _groups_by_one_thing(self) -> Self:
-        if self.group_by_length and self.questions_per_prefix > 1:
-            raise ValueError(
-                "set group_by_length to false, or questions_per_prefix to 1: a batch is made by one of them"
-            )
-        return self
 
 
 @dataclass(frozen=True, config=_CHECKED)

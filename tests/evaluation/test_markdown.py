@@ -93,7 +93,7 @@ def test_both_rules_are_said() -> None:
 
 
 def test_the_format_s_share_is_what_contains_had_already() -> None:
-    assert format_sentence(_gain(METRICS, [0.1, 0.4])) == (
+    assert format_sentence(_gain(METRICS, (0.1, 0.4))) == (
         "Of the +25.0 points, +0.0 remain when a right word anywhere in the text counts; "
         "the rest, 100% of the gain, is answer format."
     )
@@ -102,7 +102,7 @@ def test_the_format_s_share_is_what_contains_had_already() -> None:
 
 
 def test_of_a_gain_that_may_be_none_nothing_is_called_format() -> None:
-    assert format_sentence(_gain(METRICS, [-0.139, 0.185])) == (
+    assert format_sentence(_gain(METRICS, (-0.139, 0.185))) == (
         "The gain of +25.0 [-13.9, +18.5] points may be none, so what of it is answer format cannot be said."
     )
 
