@@ -12,7 +12,6 @@ from playwright.sync_api import Page
 
 from browser import chromium_page
 from judged import DETAILS, METRICS, PAIRS, SCORES, TEXTS
-from vqa.evaluation.data_sets import is_abo
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.report_summary import Subject
 from vqa.scoring.scores import Scores
@@ -168,20 +167,6 @@ def test_the_technical_report_stands_beside_its_own_pictures_only(render: Render
     html = render(is_abo=is_abo)
     assert ("LoRA Fine-Tuned BLIP2 for Visual Question Answering" in html) == is_abo
     assert ("0.69 → 0.74" in html) == is_abo
-
-
-@pytest.mark.parametrize(
-    ("root", "names", "expected"),
-    [
-        ("data/abo", ["8f5d4670.jpg", "00000000.png"], True),
-        ("data/demo", ["8f5d4670.jpg"], False),
-        ("data/mine", ["8f5d4670.jpg", "lamp.jpg"], False),
-    ],
-)
-def test_abo_is_known_by_its_names_where_nothing_was_drawn(
-    root: str, names: list[str], expected: bool
-) -> None:
-    assert is_abo(Path(root), names) is expected
 
 
 def test_answers_that_are_but_some_of_all_are_called_a_sample(render: Render) -> None:

@@ -62,7 +62,14 @@ def test_texts_become_no_markup(text: str) -> None:
 def test_a_card_keeps_its_texts_as_they_are() -> None:
     names = "kind metadata base commit max_new_tokens pairs images results by_type family licence settings"
     values: dict[str, Any] = {name: name for name in names.split()}
-    values |= {"is_drawn": True, "is_blip2": True, "data": {}, "versions": {}, "num_beams": 1}
+    values |= {
+        "is_drawn": True,
+        "pictures_licence": None,
+        "is_blip2": True,
+        "data": {},
+        "versions": {},
+        "num_beams": 1,
+    }
     values |= {"has_template": False, "is_encoder_decoder": False, "revision": None}
     values |= {"dtype": "float32", "check": "20 of 20 test questions answered as by the pipeline"}
     card = page("card.md", values | {"prompt": "<b> & 'you'"})

@@ -96,7 +96,7 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
         assert f"{scores['exact_match']:.1%}" == f"{said_exact}%"
         # Shown to three digits; where the fourth is near 5, a processor's own rounding decides the third.
         assert float(said_bert) == pytest.approx(scores["bert_score_f1"], abs=6e-4)
-    low, high = found["delta"]["exact_match"]["ci95"]
+    low, high = found["delta"]["exact_match"]["low"], found["delta"]["exact_match"]["high"]
     assert f"[{100 * low:+.1f}, {100 * high:+.1f}]" in text
     for path, share in zip(files, re.findall(r"\| (\d\.\d)% \|$", text, re.MULTILINE)[::-1], strict=True):
         rows = path.read_text().splitlines()[1:]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vqa.catalogue.pictures import picture_url
-from vqa.evaluation.markdown import points, signed
+from vqa.evaluation.markdown import difference_value, points, signed
 from vqa.evaluation.plots import confusions
 from vqa.evaluation.report_summary import (
     SYSTEM_MEANINGS,
@@ -116,7 +116,8 @@ def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[l
     rows = []
     for system in SYSTEMS:
         if system.key in metrics:
-            low, high = (f"{100 * bound:.1f}" for bound in intervals["systems"][system.key]["all"]["ci95"])
+            over_all = intervals["systems"][system.key]["all"]
+            low, high = (f"{100 * over_all[end]:.1f}" for end in ("low", "high"))
             exact, *others = _means(metrics[system.key])
             rows.append([SYSTEM_NAMES[system], f"{exact} [{low}, {high}]", *others])
     for name, scores in metrics["others"].items():
@@ -157,12 +158,7 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
     for difference in DIFFERENCES:
         if difference.key in intervals["differences"]:
             found = (of["differences"][difference.key] for of in subsets)
-            rows.append(
-                [
-                    difference_name(difference),
-                    *(points({"value": f["exact_match"], "ci95": f["ci95"]}) for f in found),
-                ]
-            )
+            rows.append([difference_name(difference), *(points(difference_value(entry)) for entry in found)])
     return rows
 
 
@@ -185,7 +181,7 @@ def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _bar(system: System, entry: Mapping[str, Any]) -> dict[str, Any]:
-    exact, low, high = (round(100 * value, 2) for value in (entry["exact_match"], *entry["ci95"]))
+    exact, low, high = (round(100 * entry[name], 2) for name in ("exact_match", "low", "high"))
     return {"key": system.key, "name": SYSTEM_NAMES[system], "exact_match": exact, "low": low, "high": high}
 
 
