@@ -39,7 +39,7 @@ from ruamel.yaml import YAML
 
 import verify
 from gemini_server import Behaviour, GeminiServer, Response, answer
-from vqa.catalogue.abo import image_path
+from vqa.catalogue.abo import MOST_LISTINGS, image_path
 from vqa.foundation.csv_tables import read_rows
 from vqa.foundation.files import sha256_of, write_json
 from vqa.foundation.json_lines import whole_values
@@ -116,7 +116,7 @@ def detection() -> dict[str, Any]:
     """By rate, witness and question type: wrong and right labels it speaks on, and those that it accuses."""
     settings = load_settings()
     paid = settings.generate
-    listed = of_root(settings.data.root, paid.languages, paid.max_listings_per_image)
+    listed = of_root(settings.data.root, paid.languages, MOST_LISTINGS)
     pairs = [pair for split in SPLITS for pair in read_pairs(Path(f"data/vqa/{split}.csv"))]
     found: dict[str, Any] = {}
     for rate in RATES:
@@ -306,7 +306,7 @@ def summary(runs: Sequence[Mapping[str, Any]], test: Sequence[Pair]) -> dict[str
         found[f"{rate:g}"] = {
             **{arm: round(float(mean.mean()), 4) for arm, mean in means.items()},
             "difference": round(float((means[ARMS[1]] - means[ARMS[0]]).mean()), 4),
-            "ci95": columns.intervals(_DRAWS, 0)[0].ci95,
+            **columns.intervals(_DRAWS, 0)[0].bounds,
             "by_seed": [round(float((right[ARMS[1], s] - right[ARMS[0], s]).mean()), 4) for s in seeds],
         }
     return found

@@ -15,6 +15,7 @@ from vqa.foundation.files import whole_file
 from vqa.settings import load_settings
 
 OUT = Path("data/demo")
+SEED = 0
 
 
 def run() -> None:
@@ -26,8 +27,8 @@ def run() -> None:
             file.write(f"{sentence}\n")
         print(sentence)
         return
-    items = draw_items(settings.demo.images, settings.demo.seed)
-    write_catalogue(OUT, items, settings.demo.seed)
+    items = draw_items(settings.demo.images, SEED)
+    write_catalogue(OUT, items, SEED)
     print(f"drew {len(items)} pictures in {OUT}")
 
 

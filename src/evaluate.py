@@ -4,14 +4,15 @@
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
     python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
-In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
+In: data/vqa/{train,test,verdicts}.csv, data/predictions; images only for the page. Out: metrics/
 evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
-BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes; of BLIP-2 the tokenizer. Two
-systems never had a picture.
+BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the page;
+of BLIP-2 the tokenizer. Two systems never had an image.
 """
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -28,6 +29,7 @@ from vqa.evaluation.data_sets import is_abo
 from vqa.evaluation.markdown import smallest_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
+from vqa.evaluation.report_summary import Subject
 from vqa.evaluation.subsets import judged_subsets
 from vqa.evaluation.systems import SYSTEMS
 from vqa.foundation.command_line import command_line, named_columns
@@ -49,6 +51,7 @@ ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
 ANSWERS = {system.key: system.answers for system in SYSTEMS if system.answers}
 OTHERS = Path("data/predictions/others")
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
+SEED = 0  # of the bootstrap
 PAGE, PLOTS = Path("metrics/report.html"), Path("metrics/plots/evaluate")
 
 
@@ -71,22 +74,23 @@ def run() -> None:
         "close other programs, or set evaluate.scorer to minilm in params.yaml where it is another",
     )
     scores = {system: every[system] for system in texts}
-    draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
-    metrics, intervals = judgement(test_pairs, scores, draws, seed)
+    draws = settings.evaluate.bootstrap_draws
+    metrics, intervals = judgement(test_pairs, scores, draws, SEED)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
     limit, answers = settings.decoding.max_new_tokens, [pair.answer for pair in test_pairs]
     metrics["data"]["answers_too_long"] = unsayable(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     of_test = read_verdicts(VERDICTS, test_pairs)
-    intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, seed)
+    intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, SEED)
     intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
     path_of = partial(image_path, tree_of(settings.data.root))
-    is_of_report = is_abo(settings.data.root, {pair.image_name for pair in test_pairs})
+    is_of_report = is_abo(settings.data)
+    subject = Subject(settings.data.root.as_posix(), settings.model.name, datetime.now(UTC).date())
     with whole_file(PAGE) as file:
-        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report))
+        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report, subject))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
@@ -126,7 +130,7 @@ def main(
         evaluate = load_settings().evaluate
         named = named_columns(column or [], NAMEABLE)
         load, draws = partial(cpu_scorer, evaluate.scorer), evaluate.bootstrap_draws
-        found = scores_of_file(predictions, against, named, load, draws, evaluate.seed)
+        found = scores_of_file(predictions, against, named, load, draws, SEED)
         print(json.dumps(found, indent=2))  # and nothing else on standard output
 
 

@@ -34,6 +34,7 @@ from vqa.settings import load_settings
 GENERATED = Path("data/vqa/generated.csv")
 LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
 METRICS = Path("metrics/generate.json")
+SEED = 0  # of which pictures are asked about, and which attributes of theirs
 
 
 @hand_edits_kept([GENERATED], "corrections belong into data/review, or into a CSV of yours (docs/pairs.md)")
@@ -66,10 +67,10 @@ def run(
             print(f"{len(before.found)} pictures are found by the names that they had before the import")
     else:
         products, metrics["listings_left_out"] = abo.read_sample(
-            root, asking.languages, asking.max_listings_per_image, asking.images, asking.seed
+            root, asking.languages, abo.MOST_LISTINGS, asking.images, SEED
         )
         if asking.annotator == "metadata":
-            pairs = metadata.pairs_of(products, asking.questions_per_image, asking.seed)
+            pairs = metadata.pairs_of(products, asking.questions_per_image, SEED)
         else:
             requests = paid_requests.requests_for(products[:preview], root, asking)
             ledger = gemini_run.ask(requests, LEDGER, asking, retry)

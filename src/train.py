@@ -35,8 +35,11 @@ from vqa.training.validator import Validator
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, version_of
 from vqa.vlm.generation import Blinded
+from vqa.vlm.halves import LiveHalf
 from vqa.vlm.pretrained import Pretrained
 from vqa.vlm.tokens import unsayable
+
+Identity = Mapping[str, str | None]  # of the base model
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
@@ -68,9 +71,7 @@ def run() -> None:
     with held([work], is_first):
         set_seed(settings.train.seed)
         model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
-        lora.add_adapter(model, settings.lora, settings.model.name)
-        if start is not None:
-            lora.start_from(model, start, settings.lora)
+        lora.add_adapter(model, settings.lora, settings.model.name, start)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
         batch_size, most_tokens = settings.train.eval_batch_size, settings.decoding.max_new_tokens
         if is_first:
@@ -91,10 +92,7 @@ def run() -> None:
         with closing(bar):
             trainer.train_whole(last_checkpoint(work))
         if is_first:
-            trainer.save_adapters(OUT, identity)
-            lora.load_adapter(model.eval(), OUT / "best")
-            if calibration := validator.calibration():
-                write_calibration(OUT / "best", calibration)
+            _save(trainer, validator, model, identity)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
             too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
             found = trainer.metrics() | {"answers_too_long": too_long}
@@ -104,7 +102,7 @@ def run() -> None:
     leave_processes()
 
 
-def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | None:
+def _start(settings: Settings, identity: Identity) -> Path | None:
     """The folder of the adapter to go on from; None for a new one.
 
     Raises:
@@ -122,9 +120,15 @@ def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | Non
     return start
 
 
-def _run(
-    settings: Settings, identity: Mapping[str, str | None], features: str, start: Path | None
-) -> dict[str, Any]:
+def _save(trainer: AdapterTrainer, validator: Validator, model: LiveHalf, identity: Identity) -> None:
+    """Write both adapters, and beside the best one how far its probabilities can be believed."""
+    trainer.save_adapters(OUT, identity)
+    lora.load_adapter(model.eval(), OUT / "best")
+    if calibration := validator.calibration():
+        write_calibration(OUT / "best", calibration)
+
+
+def _run(settings: Settings, identity: Identity, features: str, start: Path | None) -> dict[str, Any]:
     """Whatever decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
     decisive = {key: value for key, value in asdict(settings.train).items() if f"train.{key}" not in NEUTRAL}

@@ -66,7 +66,7 @@ def run() -> None:
     kept, rejected = screening.trusted(standing), [*rejected, *refused, *unusable]
 
     usable = {name: pictures[name] for name in screening.images_of(standing)}
-    listings = abo.read_listings(root, usable, settings.generate.max_listings_per_image)
+    listings = abo.read_listings(root, usable, abo.MOST_LISTINGS)
     seen = pictures_seen(Path(settings.model.name))
     assigned = assign_splits(GENERATED, pairs, kept, usable, listings, limits, MEMORY, seen)
     division, by_split = assigned.division, assigned.by_split

@@ -67,7 +67,7 @@ def run(
     rows = read_pairs(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
     reviewed = reviewed_pairs(kept, rows, reviews.decisions)
-    listed = of_root(root, paid.languages, paid.max_listings_per_image)
+    listed = of_root(root, paid.languages, abo.MOST_LISTINGS)
 
     asked = [*kept, *(pair for pair, _ in reviewed)]
     hearing = heard(kept, asked, rows, listed, opinions, similarities, limits.folds, limits.same_meaning)

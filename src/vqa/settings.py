@@ -50,12 +50,12 @@ class Run:
 @dataclass(frozen=True, config=_CHECKED)
 class Demo:
     images: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Data:
     root: Path
+    licence: Annotated[str, Field(min_length=1)] | None
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -66,14 +66,12 @@ class Generate:
     images: Count
     questions_per_image: Count
     languages: list[str]
-    max_listings_per_image: Count
-    seed: Index
     sdk: Literal["google-generativeai", "google-genai"]
     mode: Literal["online", "batch"]
+    batch_hours: Positive
     model: str
     api_endpoint: Endpoint | None
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
+    prices: dict[str, tuple[NotNegative, NotNegative]]
     max_cost_usd: NotNegative
     max_requests: Count | None
     concurrency: Count
@@ -81,8 +79,6 @@ class Generate:
     tokens_per_minute: Positive
     max_attempts: Count
     timeout_s: Positive
-    max_output_tokens: Count
-    temperature: NotNegative
     media_resolution: Literal["low", "medium", "high"] | None
     thinking: Thinking
     service_tier: Literal["standard", "flex"]
@@ -121,8 +117,6 @@ class Verify:
     second_opinion: bool
     blind_opinion: bool
     model: str
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
     thinking: Thinking
 
 
@@ -166,26 +160,16 @@ class Train:
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
-    group_by_length: bool
     questions_per_prefix: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
-    max_grad_norm: Positive
     eval_steps: Count | None
     eval_batch_size: Count
     patience: Count | None
     checkpoint_steps: Count
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     seed: Index
-
-    @model_validator(mode="after")
-    def _groups_by_one_thing(self) -> Self:
-        if self.group_by_length and self.questions_per_prefix > 1:
-            raise ValueError(
-                "set group_by_length to false, or questions_per_prefix to 1: a batch is made by one of them"
-            )
-        return self
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -210,7 +194,6 @@ class Benchmark:
 class Evaluate:
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)

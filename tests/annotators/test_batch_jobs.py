@@ -4,6 +4,8 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -482,3 +484,98 @@ def test_an_error_inside_a_batch_s_response_is_that_error(hand_over: Callable[..
             hand_over(server)
         with pytest.raises(InputError, match="1 requests are under way"):
             hand_over(server)
+
+
+def hours_pass(hours: float) -> None:
+    """As if every open job had been handed over so much earlier."""
+    for job in Jobs(JOBS).open():
+        earlier = datetime.fromisoformat(job.time) - timedelta(hours=hours)
+        Jobs(JOBS).record(replace(job, time=earlier.isoformat()))
+
+
+def of_flex(server: GeminiServer) -> list[str]:
+    """The tiers of what was asked one by one."""
+    return [body.get("serviceTier", "standard") for _, _, body in server.received]
+
+
+def test_what_a_job_that_hangs_has_not_answered_goes_by_flex_and_is_bought_once(
+    hand_over: Callable[..., None],
+) -> None:
+    fast = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9}
+    with GeminiServer() as server:
+        server.looks_until_done = 1000  # it hangs
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server, **fast)
+        hours_pass(23)
+        with pytest.raises(InputError, match="10 requests are under way"):
+            hand_over(server, **fast)
+        assert server.jobs["batches/0"].cancelled_at is None
+        hours_pass(2)
+        server.left_out_of_results = 4
+        hand_over(server, **fast)
+        assert len(server.jobs) == 1
+        assert of_flex(server) == ["flex"] * 4
+        hand_over(server, **fast)  # settled: nothing more is asked
+        assert len(server.received) == 4
+    assert outcomes() == {"answered": 10}
+    entries = [json.loads(line) for line in LEDGER.read_text().splitlines()]
+    assert len({entry["key"] for entry in entries}) == len(entries) == 10
+    bill = json.loads(Path("metrics/generate.json").read_text())["bill"]
+    assert bill["usd"] == pytest.approx(10 * (500 * 0.25 + 100 * 1.50) / 1e6 / 2)
+
+
+def test_nothing_of_a_cancelled_job_is_bought_before_the_service_says_that_it_has_ended(
+    hand_over: Callable[..., None],
+) -> None:
+    with GeminiServer() as server:
+        server.looks_until_done, server.looks_until_cancelled = 1000, 1
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        hours_pass(25)
+        with pytest.raises(InputError, match=r"batches/0 is not over after 24 h .* and was cancelled"):
+            hand_over(server)
+        assert server.received == []
+        server.has_output, server.left_out_of_results = False, 10  # and it answered nothing
+        hand_over(server)
+        assert of_flex(server) == ["flex"] * 10
+        assert len(server.jobs) == 1
+    assert outcomes() == {"answered": 10}
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (error(503, "down"), "Gemini's batch service could not be reached"),
+        (error(400, "cannot be cancelled now"), "is not over after 24 h and cannot be cancelled"),
+    ],
+)
+def test_a_job_that_the_service_does_not_cancel_is_not_bought_again(
+    hand_over: Callable[..., None], said: Response, sentence: str
+) -> None:
+    with GeminiServer() as server:
+        server.looks_until_done = 3
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        hours_pass(25)
+        server.instead["cancel"] = said
+        with pytest.raises(InputError, match=sentence):
+            hand_over(server)
+        assert (len(server.jobs), server.received) == (1, [])
+        server.looks_until_done = 0  # it was late, and is done
+        hand_over(server)
+        assert (len(server.jobs), server.received) == (1, [])
+    assert outcomes() == {"answered": 10}
+
+
+def test_who_gives_a_cancelled_job_up_does_not_wait_for_it(hand_over: Callable[..., None]) -> None:
+    with GeminiServer() as server:
+        server.looks_until_done = server.looks_until_cancelled = 1000
+        with pytest.raises(InputError, match="under way"):
+            hand_over(server)
+        hours_pass(25)
+        with pytest.raises(InputError, match="--forget batches/0"):
+            hand_over(server)
+        generate.run(forget="batches/0")
+        hand_over(server)
+        assert of_flex(server) == ["flex"] * 10
+        assert len(server.jobs) == 1

@@ -240,10 +240,10 @@ def test_an_answer_that_got_lost_is_counted_as_paid_and_asked_for_again(
         return lost if number == 0 else well(number, body)
 
     with GeminiServer(lost_once) as server:
-        asked(server, images=1, sdk=sdk, timeout_s=0.2, max_output_tokens=2000)
+        asked(server, images=1, sdk=sdk, timeout_s=0.2)
     first, last = [json.loads(line) for line in LEDGER.read_text().splitlines()]
     assert (first["outcome"], last["outcome"]) == ("lost", "answered")
-    assert first["usd"] > 2000 * 1.50 / 1e6  # the most it can have cost
+    assert first["usd"] > 2048 * 1.50 / 1e6  # the most it can have cost
     assert last["usd"] == pytest.approx(first["usd"] + (500 * 0.25 + 100 * 1.50) / 1e6)
     assert (metrics()["bill"]["retries"], metrics()["bill"]["usd"]) == (1, round(last["usd"], 6))
     assert ("half" in first["text"]) == (lost.cut_after is not None)
@@ -571,9 +571,13 @@ def test_the_same_picture_and_listing_under_two_names_is_bought_once(
         else:
             client = GeminiJobs(settings, KEY)
             jobs = Jobs(tmp_path / "jobs.jsonl")
+
+            def send_by(by: Generate) -> paid_requests.Send:
+                return client_for(by, KEY).send
+
             with pytest.raises(InputError, match="1 requests are under way"):
-                paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings)
-            paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings)
+                paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings, send_by)
+            paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings, send_by)
     pairs, outcomes = paid_requests.pairs_answered([request_, twin], ledger, "gemini")
     assert outcomes == {"answered": 2}
     assert {pair.image_name for pair in pairs} == {request_.image_name, "twin.jpg"}

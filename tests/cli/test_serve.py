@@ -1,8 +1,11 @@
 """The page, and chat completions, with real models behind them."""
 
 import base64
+import http.client
+import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,15 @@ from openai import OpenAI
 from commands import served, used
 from conftest import ROOT
 from other_adapter import other_adapter
+from vqa.catalogue.abo import image_path
+from vqa.cli.serve import describe_adapter
+from vqa.pairs.pair import Pair, read_pairs, write_pairs
 from vqa.settings import load_settings
 
 QUESTION = "What color is it?"
 
 
-def test_a_picture_and_a_question_get_an_answer_of_both_models(adapted: Path) -> None:
+def test_an_image_and_a_question_get_an_answer_of_both_models(adapted: Path) -> None:
     picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     other_adapter(adapted)
     content = base64.b64encode(picture.read_bytes()).decode()
@@ -25,6 +31,7 @@ def test_a_picture_and_a_question_get_an_answer_of_both_models(adapted: Path) ->
         said = post(posted)
         of_photos = post(posted | {"adapter": "models/adapter-photos"})
         refused = post(posted | {"adapter": "../elsewhere"})
+        html = page_of(post.port)
     assert list(said) == ["base", "adapted"]
     for answers in said.values():
         probabilities = [answer["probability"] for answer in answers]
@@ -32,7 +39,39 @@ def test_a_picture_and_a_question_get_an_answer_of_both_models(adapted: Path) ->
         assert 1 <= len(answers) <= 3
     assert said["base"] != said["adapted"]
     assert of_photos["base"] != said["base"]  # another model
+    models, examples = (
+        json.loads(re.search(rf'id="{name}">(.*?)</script>', html)[1])  # type: ignore[index]
+        for name in ("models", "example-images")
+    )
+    test = read_pairs(Path("data/vqa/test.csv"))
+    first = image_path(load_settings().data.root, test[0].image_name).read_bytes()
+    assert examples[0]["url"] == "data:image/jpeg;base64," + base64.b64encode(first).decode()
+    assert examples[0]["question"] == test[0].question
+    assert len(examples) == min(3, len({pair.image_name for pair in test}))
+    assert [model["adapter"] for model in models] == ["models/adapter/best", "models/adapter-photos"]
     assert refused == {"error": "there is no adapter '../elsewhere'; load the page again"}
+
+
+@pytest.mark.parametrize(
+    ("root", "of", "is_for_photographs"),
+    [("data/demo", "data/demo, which are drawings", False), ("data/mine", "data/mine", True)],
+)
+def test_the_page_says_what_an_adapter_was_trained_on(
+    project: Callable[..., Path], root: str, of: str, is_for_photographs: bool
+) -> None:
+    project(data={"root": root})
+    pairs = [Pair(name, "What color?", "red", "color") for name in ("a.jpg", "a.jpg", "b.jpg")]
+    write_pairs(Path("data/vqa/train.csv"), pairs)
+    said = describe_adapter("models/adapter/best", load_settings())
+    assert said["taught"] == f"trained on 3 questions about 2 images of {of}"
+    assert said["is_for_photographs"] is is_for_photographs
+    assert (said["questions"], said["at_least"]) == (["What color?"], None)
+
+
+def page_of(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/")
+    return connection.getresponse().read().decode()
 
 
 def chat_answer(client: OpenAI, model: str, picture: Path, text: str) -> tuple[str, float]:

@@ -4,16 +4,20 @@ import contextlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from clone import Clone, git
 from conftest import ROOT
-from vqa.cli.study import study_of
+from studies import record
+from vqa.cli.study import check_comparable, study_of
 from vqa.experiments.grid import read_grid
-from vqa.experiments.record import read_record
+from vqa.experiments.record import read_record, write_record
 from vqa.experiments.report import markdown
+from vqa.foundation.errors import InputError
 from vqa.foundation.files import read_json, write_json
 from vqa.overlays import read_yaml
 
@@ -84,3 +88,14 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     )
     apart = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "--out", "reports/demo")
     assert "wrote reports/demo/ablation.md and ablation.html: mine" in apart.stdout
+
+
+def test_a_study_of_other_test_questions_does_not_stand_beside_these(tmp_path: Path) -> None:
+    there = record([({"train.seed": 0, "lora.r": 2}, "1100")])
+    write_record(tmp_path / "rank.json", there)
+    files = [Path("experiments/rank.yaml"), Path("experiments/mine.yaml")]
+    check_comparable(tmp_path, files, there, {"mine"})
+    others = replace(there, groups={"a.jpg": 3, "b.jpg": 1})
+    with pytest.raises(InputError, match=r"rank\.json is of other test questions \(4, these .* of 4\)"):
+        check_comparable(tmp_path, files, others, {"mine"})
+    check_comparable(tmp_path, files, others, {"mine", "rank"})  # it is written again

@@ -49,7 +49,7 @@ def test_what_earlier_metrics_lack_has_no_row() -> None:
 
 def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
     then = {key: value for key, value in METRICS.items() if key != "majority"}
-    then |= {"lora": METRICS["baseline"], "delta": {"exact_match": {"value": 0.0, "ci95": [-0.1, 0.1]}}}
+    then |= {"lora": METRICS["baseline"], "delta": {"exact_match": {"value": 0.0, "low": -0.1, "high": 0.1}}}
     header, *rows = cells(diff_table(then, METRICS, "v1"))
     assert header == ["exact match", "v1", "now", "change"]
     assert rows[0] == ["base model", "25.0%", "25.0%", "+0.0"]
@@ -93,7 +93,7 @@ def test_both_rules_are_said() -> None:
 
 
 def test_the_format_s_share_is_what_contains_had_already() -> None:
-    assert format_sentence(_gain(METRICS, [0.1, 0.4])) == (
+    assert format_sentence(_gain(METRICS, (0.1, 0.4))) == (
         "Of the +25.0 points, +0.0 remain when a right word anywhere in the text counts; "
         "the rest, 100% of the gain, is answer format."
     )
@@ -102,14 +102,17 @@ def test_the_format_s_share_is_what_contains_had_already() -> None:
 
 
 def test_of_a_gain_that_may_be_none_nothing_is_called_format() -> None:
-    assert format_sentence(_gain(METRICS, [-0.139, 0.185])) == (
+    assert format_sentence(_gain(METRICS, (-0.139, 0.185))) == (
         "The gain of +25.0 [-13.9, +18.5] points may be none, so what of it is answer format cannot be said."
     )
 
 
-def _gain(metrics: dict[str, Any], ci95: list[float]) -> dict[str, Any]:
+def _gain(metrics: dict[str, Any], bounds: tuple[float, float]) -> dict[str, Any]:
     delta = metrics["delta"]
-    return metrics | {"delta": delta | {"exact_match": delta["exact_match"] | {"ci95": ci95}}}
+    return metrics | {
+        "delta": delta
+        | {"exact_match": delta["exact_match"] | dict(zip(("low", "high"), bounds, strict=True))}
+    }
 
 
 def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:
@@ -123,8 +126,8 @@ def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:
 
 def test_sentences_say_their_numbers() -> None:
     delta = {
-        "exact_match": {"value": 0.057, "ci95": [0.046, 0.068]},
-        "bert_score_f1": {"value": 0.029, "ci95": [-0.021, 0.036]},
+        "exact_match": {"value": 0.057, "low": 0.046, "high": 0.068},
+        "bert_score_f1": {"value": 0.029, "low": -0.021, "high": 0.036},
     }
     blind = {"against": {"exact_match": 0.423, "bert_score_f1": 0.59}, "delta": delta}
     assert blind_sentence(blind) == (

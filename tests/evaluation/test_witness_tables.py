@@ -56,7 +56,8 @@ def test_a_training_is_shown_with_its_interval_and_each_seed() -> None:
         "all": 0.5,
         "undisputed": 0.6,
         "difference": 0.1,
-        "ci95": [0.05, 0.15],
+        "low": 0.05,
+        "high": 0.15,
         "by_seed": [0.08, 0.12],
     }
     rows = cells(trained_table({"0.3": of_rate}))[1:]

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,21 @@ def test_a_shallow_clone_is_refused_by_name(
         dvc_queue.check_not_shallow()
     git(folder, "fetch", "-q", "--unshallow")
     dvc_queue.check_not_shallow()
+
+
+def test_an_experiment_that_ended_well_and_is_not_recorded_is_missed(
+    tiny: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As DVC 3.67.1 does in a shallow clone; what else might lose one is not known."""
+    dvc_queue.queue({"kept": {"model.name": "x"}})
+    assert dvc_queue.run_queue({"kept"}, 1, lambda: time.sleep(1)) == []
+    dvc_queue.check_recorded(["kept"])
+
+    git(tiny, "commit", "-q", "--allow-empty", "-m", "next")
+    folder = tmp_path_factory.mktemp("shallow")
+    git(folder, "clone", "-q", "--depth", "1", f"file://{tiny}", ".")
+    monkeypatch.chdir(folder)
+    dvc_queue.queue({"lost": {"model.name": "x"}})
+    assert dvc_queue.run_queue({"lost"}, 1, lambda: time.sleep(1)) == []  # with success
+    with pytest.raises(InputError, match="1 of 1 experiments ended well and are not recorded, first lost"):
+        dvc_queue.check_recorded(["lost"])

@@ -96,7 +96,7 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
         assert f"{scores['exact_match']:.1%}" == f"{said_exact}%"
         # Shown to three digits; where the fourth is near 5, a processor's own rounding decides the third.
         assert float(said_bert) == pytest.approx(scores["bert_score_f1"], abs=6e-4)
-    low, high = found["delta"]["exact_match"]["ci95"]
+    low, high = found["delta"]["exact_match"]["low"], found["delta"]["exact_match"]["high"]
     assert f"[{100 * low:+.1f}, {100 * high:+.1f}]" in text
     for path, share in zip(files, re.findall(r"\| (\d\.\d)% \|$", text, re.MULTILINE)[::-1], strict=True):
         rows = path.read_text().splitlines()[1:]
@@ -115,10 +115,12 @@ def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) ->
     assert Path("metrics/report.html").read_text().count("</script>") == 1
     with chromium_page() as page:
         page.goto(Path("metrics/report.html").absolute().as_uri())
+        for summary in page.locator("summary").all():
+            summary.click()
         for table in ("summary", "differences", "frequency", "confusion", "reported"):
             assert page.locator(f"#{table} tr").count() >= 2
         assert f"{100 * metrics['baseline']['exact_match']:.1f}" in page.locator("#summary").inner_text()
-        assert page.locator("#bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
+        assert page.locator(".bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
         everything = page.locator("#gallery li:visible").count()
         assert everything > 10
         assert "</script><b>?" in page.locator("#gallery").inner_text()

@@ -201,12 +201,12 @@ def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> 
     assert after["rejected"]["rejected_by_review"] == 2
     assert after["kept"] == before["kept"] - 2
     assert after["review"]["acceptance"] == 0.7
-    low, high = after["review"]["acceptance_ci95"]
+    low, high = after["review"]["acceptance_low"], after["review"]["acceptance_high"]
     assert low < 0.7 < high
     review = read_json(Path("metrics/verify.json"))["review"]
     assert review["accepted"]["confirmed"]["accepted"] == 0.7  # as the pairs stood before the review
     assert review["accepted"]["confirmed"]["reviewed"] == review["label_noise"]["reviewed"] == 10
-    low, high = review["label_noise"]["ci95"]
+    low, high = review["label_noise"]["low"], review["label_noise"]["high"]
     assert low < 0.3 < high
     kept = {
         (pair.image_name, pair.question): pair.answer

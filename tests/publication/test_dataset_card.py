@@ -8,7 +8,7 @@ from huggingface_hub import DatasetCard
 
 from conftest import ROOT
 from vqa.publication.dataset import Census
-from vqa.publication.dataset_card import dataset_card
+from vqa.publication.dataset_card import Rights, dataset_card
 from vqa.publication.origin import Answerer
 from vqa.settings import load_settings
 
@@ -17,7 +17,7 @@ METRICS: dict[str, Any] = {
     "pairs": 1300,
     "rejected": {"not_one_word": 60, "duplicate": 6},
     "labels": {"questions_asked_twice": 50, "agreement": 0.81, "estimated_label_noise": 0.1},
-    "review": {"reviewed": 200, "acceptance": 0.9, "acceptance_ci95": [0.85, 0.93]},
+    "review": {"reviewed": 200, "acceptance": 0.9, "acceptance_low": 0.85, "acceptance_high": 0.93},
 }
 BY_GEMINI = [Answerer("flash", "flash-002", 300, "2026-01-31", "2026-02-03")]
 
@@ -25,10 +25,8 @@ BY_GEMINI = [Answerer("flash", "flash-002", 300, "2026-01-31", "2026-02-03")]
 def card(annotator: Any = "gemini", is_drawn: bool = False, metrics: dict[str, Any] = METRICS) -> DatasetCard:
     settings = load_settings(ROOT / "params.yaml")
     settings = replace(settings, generate=replace(settings.generate, annotator=annotator))
-    licence = "apache-2.0" if is_drawn else "cc-by-4.0"
-    text = dataset_card(
-        settings, metrics, CENSUS, BY_GEMINI, licence, is_drawn, "abc1234", with_pictures=True
-    )
+    rights = Rights("apache-2.0", is_drawn=True) if is_drawn else Rights("cc-by-4.0", is_abo=True)
+    text = dataset_card(settings, metrics, CENSUS, BY_GEMINI, rights, "abc1234", with_pictures=True)
     return DatasetCard(text)
 
 

@@ -25,10 +25,9 @@ from vqa.foundation.errors import InputError
 from vqa.foundation.unfinished import folder_of_run, held
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Train, load_settings
-from vqa.training.batches import Shuffled, any_order, like_lengths, like_pictures, pairs_of_images
+from vqa.training.batches import Shuffled, any_order, like_pictures, pairs_of_images
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
-from vqa.vlm.blip2 import AnswerModel
 
 Project = Callable[..., Path]
 WORK = Path(".durable/training")
@@ -106,7 +105,6 @@ OTHER_VALUES: dict[str, Any] = {
     "start_from": "models/adapter-photos",
     "images": 7,
     "blind": True,
-    "group_by_length": True,
     "schedule": "cosine",
     "warmup_share": 0.1,
     "eval_steps": 5,
@@ -121,9 +119,8 @@ def test_every_key_of_train_makes_another_run_but_those_that_decide_no_weight(
     monkeypatch.setattr(train, "sha256_of", lambda _: "")
     settings, identity = load_settings(ROOT / "params.yaml"), {"fingerprint": "", "dtype": "float32"}
     value: Any = OTHER_VALUES.get(key) or getattr(settings.train, key) * 2 + 1
-    other = replace(settings, train=replace(settings.train, questions_per_prefix=1))
-    changed = replace(other, train=replace(other.train, **{key: value}))
-    runs = [folder_of_run(tmp_path, train._run(of, identity, "", None)) for of in (other, changed)]
+    changed = replace(settings, train=replace(settings.train, **{key: value}))
+    runs = [folder_of_run(tmp_path, train._run(of, identity, "", None)) for of in (settings, changed)]
     assert (runs[0] == runs[1]) == (f"train.{key}" in train.NEUTRAL)
 
 
@@ -300,20 +297,6 @@ def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:
     assert order(0) != order(0, seed=1)
 
 
-def test_batches_hold_pairs_of_like_length() -> None:
-    lengths = [i % 10 for i in range(400)]
-
-    def spread(numbers: list[int]) -> float:
-        batches = [[lengths[i] for i in numbers[k : k + 4]] for k in range(0, 400, 4)]
-        return sum(max(batch) - min(batch) for batch in batches) / len(batches)
-
-    generator = torch.Generator().manual_seed(0)
-    grouped = like_lengths(lengths, 4, generator)
-    assert sorted(grouped) == list(range(400))
-    assert spread(grouped) < 1
-    assert spread(any_order(400, generator)) > 4
-
-
 @pytest.mark.parametrize(
     ("batch_size", "together", "pictures"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
 )
@@ -334,17 +317,6 @@ def test_what_is_left_of_a_picture_s_pairs_fills_batches_of_its_own() -> None:
     batches = [{names[i] for i in order[k : k + 4]} for k in range(0, 200, 4)]
     assert [len(batch) for batch in batches].count(1) >= 39
     assert sorted(order) == list(range(200))
-
-
-def test_an_order_that_ignores_lengths_tokenises_no_pair_for_it(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cached(project, train={"images": 4})
-    monkeypatch.setattr(AnswerModel, "length_of", None)  # a length asked for now would raise
-    train.run()
-    project(train={"images": 4, "group_by_length": True, "questions_per_prefix": 1})
-    with pytest.raises(TypeError):
-        train.run()
 
 
 def test_checkpoints_are_minutes_apart_and_the_last_step_has_one() -> None:

@@ -101,14 +101,44 @@ def test_it_serves_phones_filters_and_assistive_tools(page: Path) -> None:
         assert browser.locator("#count").inner_text() == "1 of 1 reviewed"
 
 
+@pytest.mark.parametrize("size", [(420, 660), (420, 800), (1280, 900)])
+def test_answer_and_buttons_are_in_sight_without_scrolling(page: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    Image.new("RGB", (600, 900), "red").save(page.parent / "a.jpg")  # higher than it is wide
+    write_review_page(page, KEPT, VERDICTS, said, REJECTED, CONFLICTS, page.parent.joinpath, 20, seed=0)
+    with chromium_page(width, height) as browser:
+        browser.goto(page.as_uri())
+        in_sight = (
+            "all => all.map(x => x.getBoundingClientRect()).every(r => r.top >= 0 && r.height > 0 && %s)"
+        )
+        inside = f"r.bottom <= {height} && r.right <= {width}"
+        for name in ("#picture", "#question", "#answer", "#verdicts button"):
+            assert browser.locator(name).evaluate_all(in_sight % inside), name
+        assert browser.locator("#verdicts button").count() == 4
+        tops = browser.locator("#verdicts button").evaluate_all(
+            "all => all.map(x => x.getBoundingClientRect().top)"
+        )
+        assert len(set(tops)) == 1  # in one row
+
+
+def test_an_image_that_is_not_there_is_said_and_leaves_no_empty_box(page: Path) -> None:
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        assert browser.locator("#picture").is_visible()
+        browser.get_by_role("tab", name="Rejected").click()
+        browser.get_by_label("Show").select_option("image_missing")
+        assert browser.locator("#kind").inner_text() == "color · ff00.jpg · no image to show"
+        assert browser.locator("#picture").is_hidden()
+
+
 def test_the_disputed_come_first_with_what_was_said_of_them(page: Path) -> None:
     with chromium_page() as browser:
         browser.goto(page.as_uri())
-        assert browser.locator("#verdict-on").inner_text() == "Witnesses: disputed"
+        assert browser.locator("#verdict-on").inner_text() == "Label checks: disputed"
         assert browser.locator("#testimony li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
         browser.get_by_label("Verdict").select_option("confirmed")
         assert browser.locator("#place").inner_text() == "1 of 5"
-        assert browser.locator("#verdict-on").inner_text() == "Witnesses: confirmed"
+        assert browser.locator("#verdict-on").inner_text() == "Label checks: confirmed"
         browser.get_by_role("tab", name="Rejected").click()
         assert browser.locator("#verdict-on").inner_text() == ""
         assert browser.locator("#testimony li").count() == 0

@@ -12,7 +12,7 @@ def test_acceptance_is_counted_for_each_verdict_that_was_looked_at() -> None:
     found = accepted_by_verdict(verdicts, wrong)
     assert list(found) == ["disputed", "confirmed"]
     assert (found["disputed"]["reviewed"], found["disputed"]["accepted"]) == (4, 0.25)
-    low, high = found["confirmed"]["ci95"]
+    low, high = found["confirmed"]["low"], found["confirmed"]["high"]
     assert found["confirmed"]["accepted"] == 1.0 == high
     assert low == pytest.approx(10 / (10 + 1.96**2), abs=1e-3)  # Wilson's lower bound of n out of n
 
@@ -43,7 +43,7 @@ def test_its_interval_holds_the_truth_as_often_as_it_says_and_suspicion_narrows_
         seen = rng.choice(2000, 200, replace=False)
         found = label_noise(["unknown"] * 2000, suspicion, {int(n): bool(truth[n]) for n in seen})
         assert found is not None
-        low, high = found["ci95"]
+        low, high = found["low"], found["high"]
         held += low <= truth.mean() <= high
         widths.append(high - low)
     assert held >= 0.92 * 300

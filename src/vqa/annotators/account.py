@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tqdm import tqdm
@@ -19,6 +20,7 @@ from vqa.annotators.dispatcher import (
 )
 from vqa.annotators.gemini_models import is_same_model
 from vqa.annotators.ledger import Entry, Ledger
+from vqa.annotators.prices import is_priced
 from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in
 from vqa.foundation.errors import InputError
 from vqa.settings import Generate
@@ -82,7 +84,8 @@ class Account:
     ) -> float:
         """Write a response down; returns its USD. `model`: which was asked, if the settings have changed."""
         asked = model or self._settings.model
-        usd = usd_of(response.prompt_tokens, response.output_tokens, self._settings)
+        priced = replace(self._settings, model=asked) if is_priced(asked, self._settings) else self._settings
+        usd = usd_of(response.prompt_tokens, response.output_tokens, priced)
         self._write(key, image_name, response, asked, usd, seconds, attempts)
         if response.notice and response.notice not in self._said:
             self._said.add(response.notice)
@@ -123,8 +126,8 @@ class Account:
     def _compare(self, asked: str, answered: str) -> None:
         if not is_same_model(asked, answered):
             self._problem = (
-                f"{asked} was asked, but {answered} answers, whose price params.yaml does not say; set "
-                f"generate.model to {answered} and generate.usd_per_million_… to its price "
+                f"{asked} was asked, but {answered} answers, which may have another price; set "
+                f"generate.model to {answered}, and where its price is not known generate.prices "
                 "(https://ai.google.dev/gemini-api/docs/pricing)"
             )
 

@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from vqa.annotators.dispatcher import UNANSWERED, Limits, Request, Response, TryAgain
@@ -43,20 +43,26 @@ class BatchClient(Protocol):
     def submit(self, lines: bytes, label: str, /) -> str: ...
     def job_labelled(self, label: str, /) -> str | None: ...
     def result(self, name: str, /) -> Result | None: ...
+    def cancel(self, name: str, /) -> None: ...
     def responses_in(self, content: bytes, name: str, /) -> tuple[dict[str, Response], bool]: ...
 
 
-def collect_finished(jobs: Jobs, client: BatchClient, settle: Settle) -> dict[str, str]:
+def collect_finished(
+    jobs: Jobs, client: BatchClient, settle: Settle, hours: float, now: datetime | None = None
+) -> dict[str, str]:
     """Settle (key, image name, model, response) of every finished job, also what is not asked for any more.
 
-    It is paid for. A failed job's requests become missing again; one that a job left out is `unanswered`.
-    Returns why a job could not be collected, by label; it stays open.
+    It is paid for. A failed job's requests become missing again; one that a job left out is `unanswered`. A
+    job that is not over after `hours` is cancelled: nothing of it is bought again before the service says
+    that it has ended. Returns why a job could not be collected, by label; it stays open.
     """
     problems: dict[str, str] = {}
     failures = 0
     for job in jobs.open():
         try:
-            problem = _collect(job, jobs, client, settle)
+            problem = _collect(job, jobs, client, settle) or _cancel_late(
+                job, jobs, client, settle, hours, now
+            )
             failures = 0
         except TryAgain as error:
             failures += 1
@@ -81,7 +87,7 @@ def give_up(jobs: Jobs, name: str) -> str:
         names = ", ".join(job.name or job.label for job in jobs.open()) or "none"
         raise InputError(f"no batch job named {name} is open; open are: {names}")
     for job in found:
-        jobs.record(replace(job, state="failed"))
+        jobs.record(replace(job, state="cancelled" if job.state == "cancelling" else "failed"))
     count = sum(len(job.keys) for job in found)
     return f"{name} is given up: the next run asks its {count} requests again where it needs them"
 
@@ -106,6 +112,8 @@ def _collect(job: Job, jobs: Jobs, client: BatchClient, settle: Settle) -> str:
         )
     if result is None:
         return ""
+    if result.content is None and job.state == "cancelling":
+        return _settle_answered(job, jobs, {}, settle)
     if result.content is None:
         _note_failure(job, jobs, result.reason)
         return ""
@@ -125,6 +133,8 @@ def _settle_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, settl
             "requests, so it may be cut short or not the service's; nothing is bought again, run the same "
             f"command again later, or give the job up with python src/generate.py --forget {name}"
         )
+    if job.state == "cancelling":
+        return _settle_answered(job, jobs, responses, settle)
     if found < len(job.keys):
         left_out = len(job.keys) - found
         print(
@@ -138,6 +148,50 @@ def _settle_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, settl
     jobs.record(replace(job, state="collected"))
     if is_complete:
         jobs.result_path(job).unlink(missing_ok=True)
+    return ""
+
+
+def _cancel_late(
+    job: Job, jobs: Jobs, client: BatchClient, settle: Settle, hours: float, now: datetime | None
+) -> str:
+    """Cancel a job that is not over after `hours`. Returns why it still holds its requests, or nothing."""
+    job = next(
+        (one for one in jobs.open() if one.label == job.label), job
+    )  # its name may just have been found
+    waited = (now or datetime.now(UTC)) - datetime.fromisoformat(job.time) if job.time else timedelta()
+    if not job.is_open or job.name is None or waited < timedelta(hours=hours):
+        return ""
+    if job.state != "cancelling":
+        try:
+            client.cancel(job.name)
+        except Uncollectable as error:
+            return (
+                f"{job.name} is not over after {hours:g} h and cannot be cancelled ({error}); run the same "
+                f"command again, or give it up with python src/generate.py --forget {job.name}"
+            )
+        job = replace(job, state="cancelling")
+        jobs.record(job)
+        if problem := _collect(job, jobs, client, settle):
+            return problem
+    if all(one.label != job.label for one in jobs.open()):
+        return ""
+    return (
+        f"{job.name} is not over after {hours:g} h (generate.batch_hours) and was cancelled; run the same "
+        "command again: once the service says that it has ended, what it answered is collected and the rest "
+        f"goes by flex. python src/generate.py --forget {job.name} does not wait for that, though it may "
+        "still be billed"
+    )
+
+
+def _settle_answered(job: Job, jobs: Jobs, responses: dict[str, Response], settle: Settle) -> str:
+    """Close a cancelled job: what it did answer is paid for, and the rest was never tried."""
+    image_names = dict(zip(job.keys, job.image_names, strict=False))
+    answered = {key: response for key, response in responses.items() if response.outcome != UNANSWERED}
+    for key, response in answered.items():
+        settle(key, image_names.get(key, ""), job.model, response)
+    jobs.record(replace(job, state="cancelled"))
+    left = len(set(job.keys) - answered.keys())
+    print(f"{job.name} took too long and was cancelled: {left} of {len(job.keys)} requests go by flex")
     return ""
 
 

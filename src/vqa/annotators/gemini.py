@@ -111,7 +111,7 @@ class GenerativeAi:
             settings.model,
             generation_config=sdk.GenerationConfig(
                 temperature=_temperature(settings),
-                max_output_tokens=settings.max_output_tokens,
+                max_output_tokens=gemini_models.MOST_OUTPUT_TOKENS,
                 response_mime_type="application/json",
                 response_schema=schema,
             ),
@@ -192,7 +192,7 @@ def genai_config(settings: Generate, schema: dict[str, Any]) -> Any:
         thought = types.ThinkingConfig(thinking_budget=thinking)
     return types.GenerateContentConfig(
         temperature=_temperature(settings),
-        max_output_tokens=settings.max_output_tokens,
+        max_output_tokens=gemini_models.MOST_OUTPUT_TOKENS,
         media_resolution=f"MEDIA_RESOLUTION_{resolution.upper()}" if resolution else None,
         thinking_config=thought,
         service_tier="flex" if settings.service_tier == "flex" else None,
@@ -259,4 +259,4 @@ def lift_from_httpx(response: httpx2.Response) -> None:
 
 
 def _temperature(settings: Generate) -> float | None:
-    return None if gemini_models.ignores_temperature(settings.model) else settings.temperature
+    return None if gemini_models.ignores_temperature(settings.model) else gemini_models.TEMPERATURE

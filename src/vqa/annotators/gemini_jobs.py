@@ -120,6 +120,15 @@ class GeminiJobs:
             return Result(None, reason=" ".join(str(error.get("message") or state).split())[:200])
         return None
 
+    def cancel(self, name: str) -> None:
+        """Have the service end a job; when it has, `result` says so.
+
+        Raises:
+            Uncollectable: it does not, for this job.
+            TryAgain, InputError: as `submit`.
+        """
+        self._said(lambda: self._jobs.batches.cancel(name=name), self._refuse_job)
+
     def responses_in(self, content: bytes, name: str) -> tuple[dict[str, Response], bool]:
         """Responses by request key in a job's file, and whether its last line broke off. Raises nothing.
 

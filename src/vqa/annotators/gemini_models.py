@@ -9,6 +9,9 @@ import re
 from vqa.foundation.errors import InputError
 from vqa.settings import Generate
 
+TEMPERATURE = 0.0
+MOST_OUTPUT_TOKENS = 2048  # of one answer; models that think need room for it
+
 _PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
 _EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
 # A tile's side is two thirds of the shorter side, at least 256 pixels: 3 by 2 in what is sent (768 by 385).

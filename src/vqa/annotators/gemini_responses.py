@@ -35,8 +35,7 @@ _SETTINGS = {
     "generate.thinking": r"think",
     "generate.media_resolution": r"media.?resolution",
     "generate.service_tier": r"service.?tier|\bflex\b",
-    "generate.temperature": r"temperature",
-    "generate.max_output_tokens": r"max.?output",
+    "generate.model": r"temperature|max.?output",  # what it does not take is no setting
     "a setting": r"generation.?config|response.?schema|unknown name|invalid json",
 }
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vqa.annotators import paid_requests
-from vqa.annotators.costs import check_price, projection
+from vqa.annotators.costs import projection
 from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini import PAIRS_SCHEMA, api_key, client_for
 from vqa.annotators.gemini_jobs import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
+from vqa.annotators.prices import check_price, price_on
 from vqa.annotators.prompt import prompt_for
 from vqa.catalogue.abo import Product
 from vqa.foundation.durable import durable_folder
@@ -41,19 +42,24 @@ def ask(
     """The ledger, after asking for what it does not hold; `ledger_copy`: what DVC versions of it.
 
     Raises:
-        InputError: there is no key, the price has run out, jobs are under way that this mode does not
-            collect, or as `paid_requests` says; nothing paid is lost.
+        InputError: there is no key, the price is not known or has run out, jobs are under way that
+            this mode does not collect, or as `paid_requests` says; nothing paid is lost.
     """
     key = api_key()
-    check_price(settings, today or date.today())
+    price_on(
+        today or date.today(), settings
+    )  # of what is in the ledger too: the bill says what it should cost
     ledger, jobs = Ledger(durable_folder("ledger") / ledger_copy.name, ledger_copy), jobs_beside(ledger_copy)
     print(f"{len(ledger)} paid answers are in {durable_folder('ledger')}")
     if jobs.open() or paid_requests.unsettled(requests, ledger, retry):
+        check_price(settings, today or date.today())
         ledger.claim()  # before anything is paid for; what another run has bought until now is here then
         jobs.claim()
     if settings.mode == "batch":
         batches = GeminiJobs(settings, key, schema)
-        paid_requests.ask_in_batches(requests, ledger, jobs, batches, settings, retry)
+        paid_requests.ask_in_batches(
+            requests, ledger, jobs, batches, settings, lambda by: client_for(by, key, schema).send, retry
+        )
     elif under_way := paid_requests.under_way(requests, ledger, jobs):
         raise InputError(
             f"{len(under_way)} batch jobs are under way and paid for; set generate.mode to batch in "

@@ -43,14 +43,14 @@ class Job:
     label: str  # ours, sent along: finds the job again if we died before its name was written down
     keys: tuple[str, ...]
     name: str | None  # the service's
-    state: str  # "submitting", "submitted", "collected" or "failed"
+    state: str  # "submitting", "submitted", "cancelling", "cancelled", "collected" or "failed"
     image_names: tuple[str, ...] = ()  # of the keys
     model: str = ""
     time: str = ""  # when it was handed over; ISO 8601, UTC
 
     @property
     def is_open(self) -> bool:
-        return self.state in ("submitting", "submitted")
+        return self.state in ("submitting", "submitted", "cancelling")
 
 
 class Ledger:
@@ -148,6 +148,10 @@ class Jobs:
     def open(self) -> list[Job]:
         """Jobs whose answers are still to come."""
         return [job for job in self._jobs.values() if job.is_open]
+
+    def cancelled(self) -> set[str]:
+        """The keys of jobs that took too long: they go into no other one."""
+        return {key for job in self._jobs.values() if job.state == "cancelled" for key in job.keys}
 
     def holding(self, keys: Collection[str]) -> list[Job]:
         """Open jobs that will answer one of `keys`; the others are those of other experiments."""

@@ -70,14 +70,8 @@ def answers_in(asked: Sequence[Questions], ledger: Ledger) -> Mapping[tuple[str,
 
 
 def paid_settings(generate: Generate, verify: Verify) -> Generate:
-    """How opinions are asked: as pairs are, but for the model and its price."""
-    return replace(
-        generate,
-        model=verify.model,
-        usd_per_million_input_tokens=verify.usd_per_million_input_tokens,
-        usd_per_million_output_tokens=verify.usd_per_million_output_tokens,
-        thinking=verify.thinking,
-    )
+    """How opinions are asked: as pairs are, but for the model and its thinking."""
+    return replace(generate, model=verify.model, thinking=verify.thinking)
 
 
 def opinions_on(

@@ -5,6 +5,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from vqa.annotators.dispatcher import (
     Response,
     TryAgain,
 )
+from vqa.annotators.gemini_models import MOST_OUTPUT_TOKENS, TEMPERATURE
 from vqa.annotators.ledger import Job, Jobs, Ledger
 from vqa.annotators.prompt import UnusableText, pairs_in, prompt_for
 from vqa.catalogue.abo import Product, image_path
@@ -59,8 +61,8 @@ def request_for(image_name: str, path: Path | None, prompt: str, settings: Gener
         content_hash(path) if path else None,
         prompt,
         settings.model,
-        settings.temperature,
-        settings.max_output_tokens,
+        TEMPERATURE,
+        MOST_OUTPUT_TOKENS,
         *([given] if given else []),
     ]
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
@@ -77,9 +79,16 @@ def unsettled(requests: Sequence[Request], ledger: Ledger, retry: bool = False) 
 
 
 def ask_missing(
-    requests: Sequence[Request], ledger: Ledger, send: Send, settings: Generate, retry: bool = False
+    requests: Sequence[Request],
+    ledger: Ledger,
+    send: Send,
+    settings: Generate,
+    retry: bool = False,
+    reserved: float = 0.0,
 ) -> Progress:
     """Ask what the ledger does not hold, within the limits of `settings`; every answer goes there first.
+
+    `reserved`: USD of the budget that what is under way may still cost.
 
     Raises:
         InputError: the service refuses for good, another model answers than was asked, or some requests
@@ -107,7 +116,9 @@ def ask_missing(
                 return 0.0
             return account.record_lost(request, reason, most_usd([request], settings), attempts)
 
-        progress = Dispatcher(send, settle, put_off, _limits(missing, ledger, settings)).ask(missing)
+        progress = Dispatcher(send, settle, put_off, _limits(missing, ledger, settings, reserved)).ask(
+            missing
+        )
     _give_up(progress, account, len(missing), settings)
     if progress.stopped_by:
         left = len(missing) - progress.settled - len(progress.unanswered)
@@ -121,9 +132,12 @@ def ask_in_batches(
     jobs: Jobs,
     client: BatchClient,
     settings: Generate,
+    client_of: Callable[[Generate], Send],
     retry: bool = False,
 ) -> None:
-    """Collect finished jobs and submit what is missing.
+    """Collect finished jobs and submit what is missing; what a cancelled job held is asked by flex, at once.
+
+    `client_of`: what sends by other settings than these.
 
     Raises:
         InputError: jobs are still under way, and the next run collects them; or as `ask_missing`.
@@ -138,18 +152,24 @@ def ask_in_batches(
         else:
             account.record(key, image_name, response, 0.0, 1, model)
 
-    problems = collect_finished(jobs, client, settle)
+    problems = collect_finished(jobs, client, settle, settings.batch_hours)
     try:
         missing = unsettled(requests, ledger, retry)
         if missing:
             account.check()
+        late = [request for request in missing if request.key in jobs.cancelled()]
+        others = [request for request in missing if request.key not in jobs.cancelled()]
         limits = _limits(missing, ledger, settings)
-        left_out = submit_missing(jobs, missing, client, settle, limits, settings.model)
+        left_out = submit_missing(jobs, others, client, settle, limits, settings.model)
     except TryAgain as error:
         sentence = f"Gemini's batch service could not be reached ({error.reason}); run the same command again"
         raise InputError(sentence) from error
     if left_out:
         print(f"stopped by generate.max_cost_usd or generate.max_requests: {left_out} pictures not submitted")
+    if late:
+        by_flex = replace(settings, mode="online", service_tier="flex")
+        reserved = most_usd(requests, settings) * sum(len(job.keys) for job in jobs.open())
+        ask_missing(late, ledger, client_of(by_flex), by_flex, retry, reserved)
     _check_none_is_open(under_way(requests, ledger, jobs), problems)
 
 
@@ -200,7 +220,7 @@ def pairs_answered(
 def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> None:
     usd = reckoned_usd((request.prompt for request in missing), settings)
     print(
-        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD by generate.usd_per_…; "
+        f"asking {settings.model} about {len(missing)} pictures: about {usd:.4f} USD; "
         f"{ledger.usd:.4f} of generate.max_cost_usd ({settings.max_cost_usd}) are spent"
     )
 
@@ -233,7 +253,7 @@ def _give_up(progress: Progress, account: Account, asked: int, settings: Generat
         )
 
 
-def _limits(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> Limits:
+def _limits(missing: Sequence[Request], ledger: Ledger, settings: Generate, reserved: float = 0.0) -> Limits:
     """The settings, what is left of the budget, and the most that one of these requests can take."""
     return Limits(
         concurrency=settings.concurrency,
@@ -241,7 +261,7 @@ def _limits(missing: Sequence[Request], ledger: Ledger, settings: Generate) -> L
         tokens_per_minute=settings.tokens_per_minute,
         max_attempts=settings.max_attempts,
         max_requests=settings.max_requests,
-        max_usd=settings.max_cost_usd - ledger.usd,
+        max_usd=settings.max_cost_usd - ledger.usd - reserved,
         usd_per_request=most_usd(missing, settings),
         tokens_per_request=most_prompt_tokens(missing, settings),
     )

@@ -28,6 +28,7 @@ from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import image_name_of
 
 # What a file that is torn, or no text, raises.
+MOST_LISTINGS = 20  # a picture on more than these is boilerplate
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 

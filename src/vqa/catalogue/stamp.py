@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -32,8 +33,10 @@ class Part:
     sha256: str
 
 
-def text_of(root: Path) -> str:
+def text_of(root: Path, licence: str | None = None) -> str:
     """What stands for the tree at `root`: every file is read once, and again where it changed.
+
+    `licence`: of its pictures, as data.licence says it.
 
     Raises:
         InputError: there is no such folder, or nothing in it.
@@ -43,7 +46,8 @@ def text_of(root: Path) -> str:
         raise InputError(f"{root} holds no file to stand for; give a folder of pictures, such as data/abo")
     head = f"# Stands for the tree where data.root names this file. After a change: python src stamp {root}\n"
     written = StringIO()
-    YAML().dump({"root": root.as_posix(), "parts": parts}, written)
+    said = {"licence": licence} if licence else {}
+    YAML().dump({"root": root.as_posix(), **said, "parts": parts}, written)
     return head + written.getvalue()
 
 
@@ -61,6 +65,15 @@ def tree_of(root: Path) -> Path:
     here, tree = Path.cwd(), Path(_read(root)[0])
     project = project_of(here)
     return tree if project == here else project / tree
+
+
+def licence_in(root: Path) -> str | None:
+    """The licence that the file `root` says its tree's pictures have; None for a folder, or if it says none.
+
+    Raises:
+        InputError: as `tree_of`.
+    """
+    return _content(root).get("licence") if root.is_file() else None
 
 
 def unchanged_tree(root: Path) -> Path:
@@ -88,14 +101,28 @@ def _described(part: Part | None) -> str:
 
 
 def _read(stamp: Path) -> tuple[str, dict[str, Part]]:
+    content = _content(stamp)
+    try:
+        return str(content["root"]), {name: Part(**part) for name, part in content["parts"].items()}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise _stands_for_nothing(stamp) from error
+
+
+def _content(stamp: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe").load(stamp.read_text(encoding="utf-8"))
-        return str(content["root"]), {name: Part(**part) for name, part in content["parts"].items()}
-    except (YAMLError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"params.yaml: data.root is {str(stamp)!r}, which stands for no tree; name a folder, or a file "
-            "that python src stamp wrote"
-        ) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise _stands_for_nothing(stamp) from error
+    if not isinstance(content, dict):
+        raise _stands_for_nothing(stamp)
+    return content
+
+
+def _stands_for_nothing(stamp: Path) -> InputError:
+    return InputError(
+        f"params.yaml: data.root is {str(stamp)!r}, which stands for no tree; name a folder, or a file "
+        "that python src stamp wrote"
+    )
 
 
 def _parts_of(root: Path) -> dict[str, Part]:

@@ -14,9 +14,9 @@ is not given but counted as unsure. Killed, a run with --out goes on where it wa
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +35,7 @@ from vqa.foundation.unfinished import Unfinished
 from vqa.inference.answerer import Answer, Answerer, Reply, withheld
 from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
 from vqa.inference.taught import read_taught, with_model_of
-from vqa.settings import load_settings
+from vqa.settings import Settings, load_settings
 from vqa.vlm.base_model import version_of
 
 ADAPTER = Path("models/adapter/best")
@@ -106,20 +106,10 @@ def ask(
     join_processes()
     settings = load_settings()
     settings = with_model_of(adapter, settings) if adapter else settings
-    work = Path(f"{out or 'answers'}.work")
-    run_of = {
-        "model": settings.model,
-        "level": settings.features.level,
-        "max_new_tokens": settings.decoding.max_new_tokens,
-        "adapter": version_of(adapter) if adapter else None,
-        "top": top,
-        "at_least": at_least,
-        "asked": asked,
-        "pictures": _versions_of({path for path, _ in asked}),
-    }
-    unfinished = Unfinished(work, run_of)
+    unfinished = Unfinished(
+        Path(f"{out or 'answers'}.work"), _run_of(settings, asked, top, adapter, at_least)
+    )
     answerer = Answerer(settings, device, adapter)
-
     if at_least and not answerer.calibration.questions:
         what = adapter or settings.model.name
         print(f"{what} has no calibration.json: its probabilities say little", file=sys.stderr)
@@ -129,18 +119,44 @@ def ask(
             yield withheld(reply, at_least)
 
     found = _all_replies(asked, replies, unfinished if out else None, out is None)
-    if rank_and_world()[0] == 0 and out:
+    is_first = rank_and_world()[0] == 0
+    if is_first and out:
         write_answers(out, rows, found)
         unfinished.remove()
         print(f"wrote {len(found)} rows to {out}")
     leave_processes()
-    if at_least and rank_and_world()[0] == 0:
+    if is_first:
+        _say_what_is_missing(found, at_least)
+
+
+def _run_of(
+    settings: Settings, asked: Asked, top: int, adapter: Path | None, at_least: float
+) -> dict[str, Any]:
+    """Whatever decides the answers: what was begun with anything else is not gone on with."""
+    return {
+        "model": settings.model,
+        "level": settings.features.level,
+        "max_new_tokens": settings.decoding.max_new_tokens,
+        "adapter": version_of(adapter) if adapter else None,
+        "top": top,
+        "at_least": at_least,
+        "asked": asked,
+        "pictures": _versions_of({path for path, _ in asked}),
+    }
+
+
+def _say_what_is_missing(found: Sequence[Reply], at_least: float) -> None:
+    """Count what was withheld.
+
+    Raises:
+        InputError: questions have no answer.
+    """
+    if at_least:
         unsure = sum(reply.is_unsure for reply in found)
         print(f"{unsure} of {len(found)} answers are withheld: less probable than {at_least}")
-    problems = [reply.problem for reply in found if reply.problem and not reply.is_unsure]
-    if problems and rank_and_world()[0] == 0:
+    if problems := [reply.problem for reply in found if reply.problem and not reply.is_unsure]:
         raise InputError(
-            f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); give the "
+            f"{len(problems)} of {len(found)} questions have no answer ({problems[0]}); give the "
             "pictures and ask those again"
         )
 

@@ -18,18 +18,19 @@ from typing import Annotated, Any
 import typer
 
 from vqa.catalogue.stamp import tree_of
-from vqa.evaluation.data_sets import DRAWN
+from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
+from vqa.evaluation.intervals import read_metrics
 from vqa.foundation.command_line import command_line
 from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, whole
+from vqa.foundation.files import whole
 from vqa.pairs.pair import SPLITS
 from vqa.publication.commit import commit_at_hand
 from vqa.publication.dataset import Census, write_dataset
-from vqa.publication.dataset_card import dataset_card
+from vqa.publication.dataset_card import Rights, dataset_card
 from vqa.publication.messages import write_messages
 from vqa.publication.origin import answerers
 from vqa.publication.own_folder import check_replaceable
-from vqa.settings import load_settings
+from vqa.settings import Data, load_settings
 
 FOLDER = Path("data/vqa")
 LEDGER = Path("data/ledger/ledger.jsonl")
@@ -68,12 +69,12 @@ def run(
         ),
     ] = Pictures.LINK,
     license: Annotated[  # noqa: A002  # the hub's word
-        str | None, typer.Option(metavar="NAME", help="of the pictures, unless they are drawn")
+        str | None, typer.Option(metavar="NAME", help="of the pictures, where not as data.licence says")
     ] = None,
 ) -> None:
     settings = load_settings()
-    is_drawn, embed = settings.data.root == DRAWN, pictures is Pictures.EMBED
-    licence = license or _licence_of_drawn(settings.data.root)
+    embed = pictures is Pictures.EMBED
+    licence = license or pictures_licence(settings.data) or _ask_for_licence(settings.data.root)
     splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
     out = out or FOLDERS[format]
     check_replaceable(out, _WRITTEN[format])
@@ -83,24 +84,33 @@ def run(
         metrics = _metrics_of(census)
         found = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
         card = dataset_card(
-            settings, metrics, census, found, licence, is_drawn, commit_at_hand(), embed, str(format)
+            settings,
+            metrics,
+            census,
+            found,
+            _rights(settings.data, licence),
+            commit_at_hand(),
+            embed,
+            str(format),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
     print(f"wrote {sum(split.pairs for split in census.values())} pairs and their card to {out}")
 
 
-def _licence_of_drawn(root: Path) -> str:
-    if root != DRAWN:
-        raise InputError(
-            f"--license is missing: nobody but you knows what the pictures of {root} allow; Amazon Berkeley "
-            "Objects: --license cc-by-4.0"
-        )
-    return "apache-2.0"
+def _rights(data: Data, licence: str) -> Rights:
+    return Rights(licence, is_drawn(data), is_abo(data))
+
+
+def _ask_for_licence(root: Path) -> str:
+    raise InputError(
+        f"--license is missing: nobody but you knows what the pictures of {root} allow; set data.licence in "
+        "params.yaml (abo for Amazon Berkeley Objects), or give --license cc-by-4.0"
+    )
 
 
 def _metrics_of(census: dict[str, Census]) -> dict[str, Any]:
     """What validate counted, if it was these pairs."""
-    metrics: dict[str, Any] = read_json(METRICS)
+    metrics: dict[str, Any] = read_metrics(METRICS)
     counted = {split: found["pairs"] for split, found in metrics["splits"].items()}
     if counted != {split: found.pairs for split, found in census.items()}:
         raise InputError(f"{METRICS} counts other pairs than {FOLDER} holds; run dvc repro validate")

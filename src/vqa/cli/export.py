@@ -22,7 +22,7 @@ import typer
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.split_memory import read_splits
 from vqa.catalogue.stamp import tree_of
-from vqa.evaluation.data_sets import is_abo
+from vqa.evaluation.intervals import read_metrics
 from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_card
 from vqa.foundation.command_line import command_line
 from vqa.foundation.csv_tables import read_rows
@@ -63,13 +63,12 @@ def run(
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     questions = _questions(settings, pairs)
     judged = _judged()
-    metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
+    metrics, details, train = read_metrics(METRICS), read_metrics(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
-    is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
     with whole(out) as folder:
         base, places = _write_merged(settings, pretrained.kind, folder / "merged")
         copy_adapter(ADAPTER, folder / "adapter", places)
-        provenance = Provenance(commit_at_hand(), judged, versions, base, is_of_abo)
+        provenance = Provenance(commit_at_hand(), judged, versions, base)
         checks = _checks(settings, folder, questions)
         for kind in KINDS:
             card = model_card(kind, settings, metrics, details, provenance, str(checks[kind]))

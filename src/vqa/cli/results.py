@@ -22,6 +22,7 @@ from vqa.catalogue.pictures import load_image
 from vqa.catalogue.stamp import tree_of
 from vqa.evaluation.answers_picture import answers_picture, first_answers
 from vqa.evaluation.headline import headline_table, lead_sentences, sizes_table
+from vqa.evaluation.intervals import read_metrics, split_intervals
 from vqa.evaluation.markdown import (
     blind_sentence,
     diff_table,
@@ -127,7 +128,7 @@ def print_diff(rev: str) -> None:
     from vqa.experiments.dvc_queue import committed, names  # noqa: PLC0415  # DVC takes a second to load
 
     metrics, commit = _judged(), names("HEAD").get(rev, rev)
-    then = json.loads(committed(METRICS.as_posix(), commit))
+    then = split_intervals(json.loads(committed(METRICS.as_posix(), commit)))
     settings = settings_of_run(committed(LOCK.as_posix(), commit))
     changed = changes(settings, settings_of_run(LOCK.read_text(encoding="utf-8")))
     print(*_heading(metrics), sep="\n")
@@ -159,7 +160,7 @@ def _compared(then: dict[str, Any], now: dict[str, Any], rev: str, commit: str) 
 def _judged() -> dict[str, Any]:
     if not METRICS.is_file():
         raise InputError(f"{METRICS} is missing; run dvc repro first")
-    metrics: dict[str, Any] = read_json(METRICS)
+    metrics: dict[str, Any] = read_metrics(METRICS)
     return metrics
 
 
@@ -208,8 +209,8 @@ def draw_answers(path: Path) -> None:
 
 def sections() -> dict[str, str]:
     """What stands between the marks of each name."""
-    drawings, photographs = read_json(METRICS), _photos("evaluate")
-    details, seeds = (read_json(DETAILS), _photos("details")), list(map(read_record, SEEDS))
+    drawings, photographs = read_metrics(METRICS), _photos("evaluate")
+    details, seeds = (read_metrics(DETAILS), _photos("details")), list(map(read_record, SEEDS))
     (of_drawings, gains), (of_photographs, gains_there) = map(_over_seeds, seeds)
     both = {
         "drawn catalogue": (drawings, details[0], of_drawings),
@@ -228,9 +229,9 @@ def sections() -> dict[str, str]:
         "trained-blind": blind_sentence(_photos("against-trained-blind")),
         "replaces": replacement_sentence(_photos("on-drawings"), drawings),
         "photos": results_table(photographs),
-        "subsets": subsets_table(read_json(DETAILS)),
-        "photos-subsets": subsets_table(read_json(PHOTOS / "details.json")),
-        "photos-by-type": types_table(photographs, read_json(PHOTOS / "details.json")),
+        "subsets": subsets_table(details[0]),
+        "photos-subsets": subsets_table(details[1]),
+        "photos-by-type": types_table(photographs, details[1]),
     }
 
 
@@ -249,7 +250,7 @@ def _witnesses() -> dict[str, str]:
         "detection": detection_table(read_json(VERIFICATION / "detection.json")),
         "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
-        "trained": trained_table(read_json(VERIFICATION / "trained.json")),
+        "trained": trained_table(read_metrics(VERIFICATION / "trained.json")),
         "photos-verdicts": verdicts_table(_photos("verify")),
         "abo-verdicts": verdicts_table(read_json(VERIFICATION / "abo.json")),
     }
@@ -265,7 +266,7 @@ def _own() -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
 
 
 def _photos(name: str) -> dict[str, Any]:
-    metrics: dict[str, Any] = read_json(PHOTOS / f"{name}.json")
+    metrics: dict[str, Any] = read_metrics(PHOTOS / f"{name}.json")
     return metrics
 
 

@@ -81,11 +81,7 @@ def run(
             f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
             "first; mend it and run this again: what succeeded is kept"
         )
-    if lost := sorted(missing.keys() - dvc_queue.names("HEAD").keys()):
-        raise InputError(
-            f"{len(lost)} of {len(missing)} experiments ended well and are not recorded, first {lost[0]}; "
-            f"dvc queue logs {lost[0]} and docs/dvc.md say what may have happened"
-        )
+    dvc_queue.check_recorded(missing)
 
 
 def report(
@@ -109,7 +105,7 @@ def report(
     questions = questions_of(dvc_queue.kept(TEST, rev))
     reference = _reference(there, rev, params, questions)
     files = [*dict.fromkeys([*files, *EXPERIMENTS.glob("*.yaml")])]
-    _check_same_catalogue(out, files, reference)
+    check_comparable(out, files, reference, {grid.name for grid in ran})
     for grid in ran:
         settings, runs = committed_values(grid, params), _runs(grid, there, questions)
         write_record(out / f"{grid.name}.json", replace(reference, settings=settings, runs=runs))
@@ -125,10 +121,25 @@ def report(
     print(f"wrote {out}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
 
 
-def _check_same_catalogue(folder: Path, files: Collection[Path], reference: Record) -> None:
-    """Raise InputError where the folder has a study of these grids on other pictures or another model."""
+def check_comparable(
+    folder: Path, files: Collection[Path], reference: Record, written: Collection[str]
+) -> None:
+    """What stands under one head is of the same pictures, model and test questions.
+
+    `reference`: what the studies named in `written` are of, which replace those in the folder.
+
+    Raises:
+        InputError: the folder has a study of these grids that is of others.
+    """
     for path in (folder / f"{file.stem}.json" for file in files):
         there = read_record(path) if path.is_file() else reference
+        if path.stem not in written and there.groups != reference.groups:
+            counts = [f"{sum(record.groups.values()):,}" for record in (there, reference)]
+            raise InputError(
+                f"{path} is of other test questions ({counts[0]}, these experiments of {counts[1]}), so that "
+                f"its numbers do not stand beside theirs; report {path.stem} again from this commit too, or "
+                "name a folder of their own with --out"
+            )
         if (there.catalogue, there.model) != (reference.catalogue, reference.model):
             raise InputError(
                 f"{path} is of {there.catalogue}, {there.model}, these experiments of {reference.catalogue}, "

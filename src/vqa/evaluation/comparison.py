@@ -113,7 +113,7 @@ def _bounded_differences(
     found = {name: dict(entry) for name, entry in entries.items()}
     for entry in found.values():
         interval = intervals[entry.pop("column")]
-        entry |= {"ci95": interval.ci95, "smallest": interval.smallest}
+        entry.update(interval.bounds, smallest=interval.smallest)
     return found
 
 
@@ -124,7 +124,7 @@ def _bounded_by_type(
     found = {kind: dict(entry) for kind, entry in entries.items()}
     for entry in found.values():
         interval = intervals[entry.pop("column")]
-        entry |= {"ci95": interval.ci95, "n": interval.questions, "groups": interval.groups}
+        entry.update(interval.bounds, n=interval.questions, groups=interval.groups)
         entry["is_exact"] = interval.is_exact
         if interval.p is not None:
             entry["p"] = interval.p

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vqa.evaluation.markdown import points, table
+from vqa.evaluation.markdown import difference_value, points, table
 from vqa.evaluation.systems import ADAPTED, BASE, BLIND, TEXT_ONLY, TO_BASE, TO_BLIND, TO_TEXT_ONLY
 
 _HEADLINE = (BASE, ADAPTED, BLIND, TEXT_ONLY)
@@ -76,9 +76,9 @@ def lead_sentences(
 
 
 def _lead(entry: Mapping[str, Any]) -> str:
-    return points({"value": entry["exact_match"], "ci95": entry["ci95"]})
+    return points(difference_value(entry))
 
 
 def _share(entry: Mapping[str, Any]) -> str:
-    low, high = (100 * bound for bound in entry["ci95"])
+    low, high = (100 * entry[end] for end in ("low", "high"))
     return f"{entry['exact_match']:.1%} [{low:.1f}, {high:.1f}]"

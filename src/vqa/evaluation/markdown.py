@@ -66,7 +66,7 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
                 kind,
                 f"{by_type[kind]['n']:,}",
                 *(f"{100 * score['exact_match']:.1f} / {score['bert_score_f1']:.2f}" for score in scores),
-                *(points(_value(delta)) for delta in deltas),
+                *(points(difference_value(delta)) for delta in deltas),
             ]
         )
     titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
@@ -82,7 +82,10 @@ def subsets_table(details: dict[str, Any]) -> str:
             title,
             f"{of['n']:,}",
             *(f"{of['systems'][system.key]['exact_match']:.1%}" for system in COLUMNS),
-            *(points(_value(of["differences"][difference.key])) for difference in DIFFERENCE_COLUMNS),
+            *(
+                points(difference_value(of["differences"][difference.key]))
+                for difference in DIFFERENCE_COLUMNS
+            ),
         ]
         for title, of in {
             "all": everything | {"n": n},
@@ -93,9 +96,9 @@ def subsets_table(details: dict[str, Any]) -> str:
     return table(["exact match", "questions", *titles], rows)
 
 
-def _value(difference: Mapping[str, Any]) -> dict[str, Any]:
+def difference_value(difference: Mapping[str, Any]) -> dict[str, Any]:
     """A difference of details.json as `points` reads it."""
-    return {"value": difference["exact_match"], "ci95": difference["ci95"]}
+    return {"value": difference["exact_match"], "low": difference["low"], "high": difference["high"]}
 
 
 def settings_table(by_setting: dict[str, dict[str, Any]]) -> str:
@@ -139,8 +142,7 @@ def format_sentence(metrics: dict[str, Any]) -> str:
     known = 100 * metrics[TO_BASE.key]["contains"]["value"]
     if gain <= 0:
         return "The adapter gains nothing on the base model here, so nothing of it is answer format."
-    low, _ = metrics[TO_BASE.key]["exact_match"]["ci95"]
-    if low <= 0:
+    if metrics[TO_BASE.key]["exact_match"]["low"] <= 0:
         gained = points(metrics[TO_BASE.key]["exact_match"])
         return f"The gain of {gained} points may be none, so what of it is answer format cannot be said."
     share = max(0.0, 1 - known / gain)
@@ -183,14 +185,14 @@ def _with_spread(speed: Mapping[str, float], name: str) -> str:
 
 
 def points(difference: Mapping[str, Any]) -> str:
-    """`value` in percentage points with its interval `ci95`."""
-    low, high = (100 * bound for bound in difference["ci95"])
+    """`value` in percentage points with its interval from `low` to `high`."""
+    low, high = (100 * difference[end] for end in ("low", "high"))
     return f"{100 * difference['value']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def signed(difference: Mapping[str, Any]) -> str:
-    """`value` with its interval `ci95`, as they are; without one where there are too few groups."""
-    if difference["ci95"] is None:
+    """`value` with its interval, `low` to `high`, as they are; without one where there are too few groups."""
+    if difference["low"] is None:
         return f"{difference['value']:+.3f} [too few]"
-    low, high = difference["ci95"]
+    low, high = difference["low"], difference["high"]
     return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -1,4 +1,4 @@
-"""Scores, predictions and pictures → metrics/report.html, one self-contained page."""
+"""Scores, predictions and images → metrics/report.html, one self-contained page."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from vqa.catalogue.pictures import picture_url
-from vqa.evaluation.markdown import points, signed
+from vqa.evaluation.markdown import difference_value, points, signed
 from vqa.evaluation.plots import confusions
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, System
+from vqa.evaluation.report_summary import (
+    SYSTEM_MEANINGS,
+    SYSTEM_NAMES,
+    Subject,
+    difference_name,
+    opening_sentence,
+    summary_cards,
+)
+from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, System
 from vqa.pages.page import page
 from vqa.pairs.enough import too_few
 from vqa.pairs.normal_form import first_word, normal_form
@@ -20,7 +28,9 @@ _DRAWN = (*_COMPARED, BLIND)
 _OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
 _SHOWN = 40  # pairs of each outcome
 _TICKS = (0, 25, 50, 75, 100)  # percent
-# Of the technical report (docs/related_work.md), base → LoRA: BERTScore by type.
+_MOST_TYPES = 10  # in the first chart; the others are folded
+_SUBSET_NAMES = {"confirmed": "label supported", "needs_picture": "image needed"}
+# Of the technical report (docs/related_work.md), baseline → adapter: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
     "color": (0.72, 0.78),
@@ -40,36 +50,38 @@ def report_page(
     scores: Mapping[str, Scores],
     path_of: Callable[[str], Path],
     is_abo: bool,
+    subject: Subject,
 ) -> str:
-    """The page; a picture that cannot be read is left out of it.
+    """The page; an image that cannot be read is left out of it.
 
-    `is_abo`: the pictures are those that the technical report is about, so that it can stand beside.
+    `is_abo`: the images are those that the technical report is about, so that it can stand beside.
     """
-    confused = Counter(confusions(pairs, texts[ADAPTED.key]))
-    right = sorted({answer for answer, _ in confused})
-    columns = [*right, "other"]
     gallery = _gallery(pairs, texts, scores, path_of)
+    overall, *types = _types(intervals)
     return page(
         "report.html",
         {
             "few": too_few(len(pairs)),
+            "sentence": opening_sentence(metrics),
+            "subject": subject,
+            "data": metrics["data"],
+            "cards": summary_cards(metrics),
+            "systems": [(name, SYSTEM_MEANINGS[system]) for system, name in SYSTEM_NAMES.items()],
             "summary": _summary(metrics, intervals),
             "differences": _differences(metrics),
             "subsets": _subsets(intervals),
             "subset_titles": _subset_titles(intervals),
-            "drawn": _DRAWN,
-            "types": _types(intervals),
+            "drawn": [(system.key, SYSTEM_NAMES[system]) for system in _DRAWN],
+            "types": [overall, *types[:_MOST_TYPES]],
+            "other_types": types[_MOST_TYPES:],
             "ticks": _TICKS,
-            "compared": [system.short_title for system in _COMPARED],
+            "compared": [SYSTEM_NAMES[system] for system in _COMPARED],
             "frequency": _by_frequency(pairs, scores),
-            "confusion": {
-                "columns": columns,
-                "rows": [[r, *(confused[r, given] or "" for given in columns)] for r in right],
-            },
+            "confusion": _confusion(pairs, texts[ADAPTED.key]),
             "reported": _beside_the_report(metrics) if is_abo else [],
             "gallery": gallery,
             "sample": {
-                "shown": sum(len(picture["entries"]) for picture in gallery),
+                "shown": sum(len(image["entries"]) for image in gallery),
                 "of": len(pairs),
                 "each": _SHOWN,
             },
@@ -77,16 +89,40 @@ def report_page(
     )
 
 
+def _confusion(pairs: Sequence[Pair], texts: Sequence[str]) -> dict[str, Any]:
+    """The commonest right answers, a row each: how often each answer was given, and its share of the row."""
+    counts = Counter(confusions(pairs, texts))
+    right = sorted({answer for answer, _ in counts})
+    columns = [*right, "other"]
+    totals = {answer: sum(counts[answer, given] for given in columns) for answer in right}
+    rows = [
+        {
+            "answer": answer,
+            "cells": [
+                {
+                    "count": counts[answer, given],
+                    "percent": round(100 * counts[answer, given] / totals[answer]),
+                    "is_right": answer == given,
+                }
+                for given in columns
+            ],
+        }
+        for answer in right
+    ]
+    return {"columns": columns, "rows": rows}
+
+
 def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for system in SYSTEMS:
         if system.key in metrics:
-            low, high = (f"{100 * bound:.1f}" for bound in intervals["systems"][system.key]["all"]["ci95"])
+            over_all = intervals["systems"][system.key]["all"]
+            low, high = (f"{100 * over_all[end]:.1f}" for end in ("low", "high"))
             exact, *others = _means(metrics[system.key])
-            rows.append([system.title, system.sees, exact, f"[{low}, {high}]", *others])
+            rows.append([SYSTEM_NAMES[system], f"{exact} [{low}, {high}]", *others])
     for name, scores in metrics["others"].items():
         exact, *others = _means(scores)
-        rows.append([name, BASE.sees, exact, "", *others])
+        rows.append([name, exact, *others])
     return rows
 
 
@@ -102,7 +138,7 @@ def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
     found = [(difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics]
     return [
         [
-            difference.title,
+            difference_name(difference),
             points(delta["exact_match"]),
             points(delta["contains"]),
             signed(delta["bert_score_f1"]),
@@ -115,21 +151,19 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
     """Exact match of each system, and the differences, a column for each subset."""
     subsets = intervals["subsets"].values()
     rows = [
-        [system.title, *(f"{100 * of['systems'][system.key]['exact_match']:.1f}" for of in subsets)]
+        [SYSTEM_NAMES[system], *(f"{100 * of['systems'][system.key]['exact_match']:.1f}" for of in subsets)]
         for system in SYSTEMS
         if system.key in intervals["systems"]
     ]
     for difference in DIFFERENCES:
         if difference.key in intervals["differences"]:
             found = (of["differences"][difference.key] for of in subsets)
-            rows.append(
-                [difference.title, *(points({"value": f["exact_match"], "ci95": f["ci95"]}) for f in found)]
-            )
+            rows.append([difference_name(difference), *(points(difference_value(entry)) for entry in found)])
     return rows
 
 
 def _subset_titles(intervals: Mapping[str, Any]) -> list[str]:
-    return [f"{SUBSETS[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
+    return [f"{_SUBSET_NAMES[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
 
 
 def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -147,8 +181,8 @@ def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _bar(system: System, entry: Mapping[str, Any]) -> dict[str, Any]:
-    exact, low, high = (round(100 * value, 2) for value in (entry["exact_match"], *entry["ci95"]))
-    return {"system": system, "exact_match": exact, "low": low, "high": high}
+    exact, low, high = (round(100 * entry[name], 2) for name in ("exact_match", "low", "high"))
+    return {"key": system.key, "name": SYSTEM_NAMES[system], "exact_match": exact, "low": low, "high": high}
 
 
 def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[list[str]]:
@@ -186,7 +220,7 @@ def _gallery(
     scores: Mapping[str, Scores],
     path_of: Callable[[str], Path],
 ) -> list[dict[str, Any]]:
-    """The first pairs of each outcome, below their pictures: each picture is in the page once."""
+    """The first pairs of each outcome, below their images: each image is in the page once."""
     base, adapted = (scores[system.key].exact_match for system in _COMPARED)
     shown: Counter[str] = Counter()
     by_image: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -74,7 +74,7 @@ def trained_table(trained: Metrics) -> str:
             f"{float(rate):.0%}",
             f"{of['all']:.1%}",
             f"{of['undisputed']:.1%}",
-            points({"value": of["difference"], "ci95": of["ci95"]}),
+            points(of | {"value": of["difference"]}),
             ", ".join(f"{100 * difference:+.1f}" for difference in of["by_seed"]),
         ]
         for rate, of in trained.items()

@@ -4,7 +4,7 @@ import hashlib
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Any
@@ -58,6 +58,19 @@ def check_not_shallow() -> None:
     if _output("git", "rev-parse", "--is-shallow-repository").strip() == "true":
         raise InputError(
             "this clone is shallow, and DVC would record no experiment of it; run git fetch --unshallow first"
+        )
+
+
+def check_recorded(wanted: Collection[str]) -> None:
+    """DVC's queue can end with success and keep nothing of what it ran: look for every experiment.
+
+    Raises:
+        InputError: one is not among those that ran from HEAD.
+    """
+    if lost := sorted(set(wanted) - names("HEAD").keys()):
+        raise InputError(
+            f"{len(lost)} of {len(wanted)} experiments ended well and are not recorded, first {lost[0]}; "
+            f"dvc queue logs {lost[0]} and docs/dvc.md say what may have happened"
         )
 
 

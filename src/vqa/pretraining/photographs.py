@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from vqa.annotators.metadata import pairs_for
-from vqa.catalogue.abo import Product, image_path, read_catalogue
+from vqa.catalogue.abo import MOST_LISTINGS, Product, image_path, read_catalogue
 from vqa.catalogue.pictures import load_image, picture_id
 from vqa.foundation.files import content_hash
 from vqa.foundation.terminal import progress_bar
@@ -37,7 +37,7 @@ class Photograph:
 def read_photographs(root: Path, pictures: Collection[str]) -> list[Photograph]:
     """Products of an ABO tree whose picture is among `pictures` (ids as in splits.json), by name."""
     found = []
-    for product in read_catalogue(root, ["en_US", "en"], max_listings_per_image=20).products:
+    for product in read_catalogue(root, ["en_US", "en"], MOST_LISTINGS).products:
         picture = picture_id(content_hash(image_path(root, product.image_name)))
         if picture in pictures:
             found.append(Photograph(product, picture, _words_of(product)))

@@ -1,6 +1,7 @@
 """Metrics, settings and what was written → the card of the exported data set."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub import DatasetCardData
@@ -16,13 +17,21 @@ _MORE = "1M<n<10M"
 FILES = {"parquet": "data/{}.parquet", "messages": "{}.jsonl"}  # of a split
 
 
+@dataclass(frozen=True)
+class Rights:
+    """Of the pictures: the licence in the hub's spelling, such as "cc-by-4.0", and whose they are."""
+
+    licence: str
+    is_drawn: bool = False
+    is_abo: bool = False
+
+
 def dataset_card(
     settings: Settings,
     metrics: Mapping[str, Any],
     census: Mapping[str, Census],
     answerers: Sequence[Answerer],
-    licence: str,
-    is_drawn: bool,
+    rights: Rights,
     commit: str,
     with_pictures: bool,
     form: str = "parquet",
@@ -33,12 +42,11 @@ def dataset_card(
         metrics: of the stage validate (metrics/data.json).
         census: what was written, by split.
         answerers: who wrote the answers, where a ledger has them.
-        licence: in the hub's spelling, such as "cc-by-4.0".
         form: of the files: "parquet", or "messages" for JSON lines.
     """
     pairs = sum(split.pairs for split in census.values())
     values = {
-        "metadata": _metadata(census, pairs, licence, FILES[form]).to_yaml(),
+        "metadata": _metadata(census, pairs, rights.licence, FILES[form]).to_yaml(),
         "pairs": pairs,
         "census": census,
         "verdicts": [verdict for verdict in ("confirmed", "unknown", "disputed") if _has(census, verdict)],
@@ -51,8 +59,9 @@ def dataset_card(
         "labels": metrics["labels"],
         "review": metrics.get("review"),
         "splits": settings.validate,
-        "licence": licence,
-        "is_drawn": is_drawn,
+        "licence": rights.licence,
+        "is_drawn": rights.is_drawn,
+        "is_abo": rights.is_abo,
         "commit": commit,
         "with_pictures": with_pictures,
         "form": form,

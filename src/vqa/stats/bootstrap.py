@@ -40,6 +40,12 @@ class Interval:
     is_exact: bool
     smallest: float | None  # true mean that would be told from zero four times in five; None: too few groups
 
+    @property
+    def bounds(self) -> dict[str, float | None]:
+        """The interval as metrics hold it: two numbers, since DVC shows no lists."""
+        low, high = self.ci95 or (None, None)
+        return {"low": low, "high": high}
+
 
 @dataclass(frozen=True)
 class _Column:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from vqa.foundation.seeded import rank_of
 from vqa.pairs.pair import Pair
@@ -60,7 +59,7 @@ class Shuffled(Sampler[int]):
     def __init__(
         self, count: int, order: Callable[[torch.Generator], list[int]], seed: int, epoch: Callable[[], int]
     ) -> None:
-        """`order` draws one of the `count` pairs: `any_order`, `like_lengths` or `like_pictures`."""
+        """`order` draws one of the `count` pairs: `any_order` or `like_pictures`."""
         self._count, self._order, self._seed, self._epoch = count, order, seed, epoch
 
     def __len__(self) -> int:
@@ -73,15 +72,6 @@ class Shuffled(Sampler[int]):
 
 def any_order(count: int, generator: torch.Generator) -> list[int]:
     order: list[int] = torch.randperm(count, generator=generator).tolist()
-    return order
-
-
-def like_lengths(lengths: Sequence[int], batch_size: int, generator: torch.Generator) -> list[int]:
-    """Pairs of like length in a batch.
-
-    They often ask the same: with batches of 4 on the embedded default, this cost 7 points of exact match.
-    """
-    order: list[int] = get_length_grouped_indices(list(lengths), batch_size, generator=generator)
     return order
 
 

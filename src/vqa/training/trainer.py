@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.foundation.devices import PATIENCE, from_first, rank_and_world
+from vqa.foundation.devices import PATIENCE, rank_and_world
 from vqa.foundation.errors import InputError
 from vqa.foundation.files import whole, writing
 from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
-from vqa.training.batches import Shuffled, any_order, collate, like_lengths, like_pictures
+from vqa.training.batches import Shuffled, any_order, collate, like_pictures
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
@@ -26,6 +26,7 @@ from vqa.vlm.halves import LiveHalf
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
+_MOST_GRADIENT = 1.0  # the norm beyond which gradients are clipped
 _MOST_LOGGED = 2000  # points of a plot, or a few more
 
 
@@ -48,7 +49,7 @@ def trainer_arguments(
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
-        max_grad_norm=settings.max_grad_norm,
+        max_grad_norm=_MOST_GRADIENT,
         seed=settings.seed,
         use_cpu=is_cpu,
         bf16=dtype == torch.bfloat16 and not is_cpu,
@@ -110,10 +111,7 @@ class AdapterTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         pairs, settings = self.train_dataset.pairs, self._settings
-        if settings.group_by_length:  # tokenised for nothing else: it takes 148 s at a million pairs
-            lengths = from_first(lambda: [self._answer_model.length_of(p.question, p.answer) for p in pairs])
-            order = partial(like_lengths, lengths, settings.batch_size)
-        elif settings.questions_per_prefix > 1:
+        if settings.questions_per_prefix > 1:
             names = [pair.image_name for pair in pairs]
             order = partial(like_pictures, names, settings.questions_per_prefix, settings.batch_size)
         else:

@@ -96,6 +96,7 @@ def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict
     if sampled:
         interval = binomtest(accepted, len(sampled)).proportion_ci(method="wilson")
         result["acceptance"] = round(accepted / len(sampled), 4)
-        result["acceptance_ci95"] = [round(float(interval.low), 4), round(float(interval.high), 4)]
+        result["acceptance_low"] = round(float(interval.low), 4)
+        result["acceptance_high"] = round(float(interval.high), 4)
         result["reviewed"] = len(sampled)
     return result

@@ -30,7 +30,8 @@ def accepted_by_verdict(verdicts: Sequence[str], wrong: Mapping[int, bool]) -> d
             found[verdict] = {
                 "reviewed": len(seen),
                 "accepted": round(accepted / len(seen), 4),
-                "ci95": [round(float(interval.low), 4), round(float(interval.high), 4)],
+                "low": round(float(interval.low), 4),
+                "high": round(float(interval.high), 4),
             }
     return found
 
@@ -62,8 +63,12 @@ def label_noise(
         share = members.sum() / total
         value, variance = value + share * mean, variance + share**2 * of_mean
     error = _Z * sqrt(variance)
-    bounds = [round(max(0.0, value - error), 4), round(min(1.0, value + error), 4)]
-    return {"wrong": round(min(1.0, max(0.0, value)), 4), "ci95": bounds, "reviewed": len(wrong)}
+    return {
+        "wrong": round(min(1.0, max(0.0, value)), 4),
+        "low": round(max(0.0, value - error), 4),
+        "high": round(min(1.0, value + error), 4),
+        "reviewed": len(wrong),
+    }
 
 
 def _powered(truth: Floats, predicted: Floats, of_all: Floats) -> tuple[float, float]:

@@ -218,8 +218,3 @@ class AnswerModel(LiveHalf):
 
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]
-
-    def length_of(self, question: str, answer: str) -> int:
-        """Tokens of a pair, image tokens included: what batches are grouped by."""
-        ids = len(self.tokens.prompt_ids(question))
-        return ids if self.is_encoder_decoder else ids + len(self._answer_ids(answer))

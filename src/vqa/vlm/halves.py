@@ -141,10 +141,6 @@ class LiveHalf(nn.Module, ABC):
         """What `prompt` has in common with every other about the image."""
 
     @abstractmethod
-    def length_of(self, question: str, answer: str) -> int:
-        """Tokens of a pair: what batches are grouped by."""
-
-    @abstractmethod
     def _begun(
         self, questions: Sequence[str], features: Features, pictures: Sequence[int], new: int, num_beams: int
     ) -> tuple[dict[str, Any], int]:

@@ -36,13 +36,14 @@ from vqa.vlm.lora_targets import module_names
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def add_adapter(model: LiveHalf, settings: Lora, base_name: str) -> None:
-    """Freeze `model` and put a fresh adapter into it; only what is adapted requires a gradient, held in fp32.
+def add_adapter(model: LiveHalf, settings: Lora, base_name: str, start: Path | None = None) -> None:
+    """Freeze `model` and put an adapter into it; only what is adapted requires a gradient, held in fp32.
 
-    `base_name` is recorded in the adapter as the model it belongs to.
+    The adapter is a fresh one, or goes on from that in `start`. `base_name` is recorded in it as the model
+    that it belongs to.
 
     Raises:
-        InputError: a target matches nothing, or what is to be adapted is cached away.
+        InputError: a target matches nothing, or what is to be adapted is cached away; or as `start_from`.
     """
     if settings.qformer_targets and model.queries is None:
         raise InputError(model.NO_QUERIES)
@@ -59,6 +60,8 @@ def add_adapter(model: LiveHalf, settings: Lora, base_name: str) -> None:
         names = module_names(model.queries.qformer, settings.qformer_targets, "lora.qformer_targets")
         model.queries.qformer = _with_adapter(model.queries.qformer, names, None, settings, base_name)
     _lift_what_trains(model)
+    if start is not None:
+        start_from(model, start, settings)
 
 
 def _lift_what_trains(model: LiveHalf) -> None:

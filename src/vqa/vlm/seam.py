@@ -180,10 +180,6 @@ class AnswerModel(LiveHalf):
         said = [self._answer_ids(answer) for answer in answers]
         return pair_rows(prompts, said, self._pad_token_id, is_encoder_decoder=False)
 
-    def length_of(self, question: str, answer: str) -> int:
-        """Tokens of a pair without its picture's, which only its features tell."""
-        return len(self.tokens.text_ids(question)) + len(self._answer_ids(answer))
-
     def forward(
         self,
         input_ids: Tensor,
