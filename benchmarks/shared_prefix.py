@@ -2,6 +2,7 @@
 
     python benchmarks/shared_prefix.py                                   # two layers of the published widths
     python benchmarks/shared_prefix.py --models qwen2.5-vl-3b --rounds 5
+    python benchmarks/shared_prefix.py --write                           # into docs/results/shared_prefix.md
     python benchmarks/shared_prefix.py --device cuda --layers 99         # whole depth, bf16
     python benchmarks/shared_prefix.py --count --layers 99               # counted without weights, in seconds
 
@@ -11,6 +12,7 @@ the code of ea79374, still there for models that cannot share; both ways are of 
 fastest round counts, on a CPU in seconds of this process. `loss` and `gradient` are the largest differences
 between both ways without dropout, of gradients relative to the largest number in any; `kept` is what
 autograd keeps for the backward pass of such a step. `answers`: all of 4 tokens. LLaVA needs about 12 GB.
+With `--rounds 0` a step is timed once, cold; the shared one goes first, so that it pays what is paid once.
 
 `--count` runs the step of the language model, its adapter and its head on the meta device, where tensors have
 shapes and take no memory: operations of matrix products forward and backward, as torch counts them, and what
@@ -29,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from published_live import ROOT, add_adapter, random_blip2, random_features, random_seam
+from result_pages import RESULTS, report
 from tabulate import tabulate
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
@@ -171,7 +174,7 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
     add_adapter(model, name)
     batches = {way: bench.batch(way) for way in WAYS}
     model.eval()  # dropout would draw anew
-    alone, shared = (bench.once(batches[way]) for way in WAYS)
+    shared, alone = (bench.once(batches[way]) for way in reversed(WAYS))
     largest = max(float(g.abs().max()) for g in alone.gradients.values())
     gradient = max(float((shared.gradients[n] - g).abs().max()) for n, g in alone.gradients.items()) / largest
     learning = {WAYS[0]: alone.seconds, WAYS[1]: shared.seconds}
@@ -181,7 +184,7 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
         learning, _ = seconds_of(lambda way: bench.step(batches[way], optimizer), rounds, device)
     fewer = batches[WAYS[0]]["input_ids"].numel() / batches[WAYS[1]]["input_ids"].numel()
     return [
-        name,
+        _named(name, layers, images),
         f"{fewer:.2f} ×",
         *(f"{learning[way]:.3g} s" for way in WAYS),
         f"{learning[WAYS[0]] / learning[WAYS[1]]:.2f} ×",
@@ -192,6 +195,12 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
         f"{answering[WAYS[0]] / answering[WAYS[1]]:.2f} ×",
         "yes" if said[WAYS[0]] == said[WAYS[1]] else "no",
     ]
+
+
+def _named(name: str, layers: int, images: int) -> str:
+    if name == EMBEDDED:
+        return f"{name}, {images * QUESTIONS} pairs"
+    return f"{name}, {layers} layers, {images * QUESTIONS} pairs"
 
 
 def counted_row(name: str, layers: int, images: int) -> list[str]:
@@ -249,6 +258,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3, help="0: the step that compares is timed, cold")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="into docs/results/shared_prefix.md")
     parser.add_argument("--count", action="store_true", help="operations and memory, without weights")
     given = parser.parse_args()
     if given.count:
@@ -260,9 +270,10 @@ def main() -> None:
     device = torch.device(given.device)
     titles = ["model", "fewer tokens", "a step", "shared", "faster", "kept", "loss", "gradient"]
     titles += ["answers", "shared", "faster", "same"]
+    page = RESULTS / "shared_prefix.md" if given.write else None
     for name in given.models:
         row = row_of(name, given.layers, given.images, given.rounds, device)
-        print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
+        report(titles, row, device.type, page, "timed")
 
 
 if __name__ == "__main__":
