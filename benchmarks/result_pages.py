@@ -35,10 +35,8 @@ def machine(device: str) -> str:
     return f"{name}; Python {platform.python_version()}, {libraries}; {count}"
 
 
-def report(
-    titles: Sequence[str], row: Sequence[str], device: str, page: Path | None = None, section: str = ""
-) -> None:
-    """Print a row under its titles; with a `page`, also write it between the marks of `section` there.
+def report(titles: Sequence[str], row: Sequence[str], device: str, page: Path | None, section: str) -> None:
+    """Print a row of `section` under its titles; with a `page`, write it between the marks there too.
 
     A row replaces the one that begins with the same cell. On another machine the table starts afresh, so
     that no two machines meet in one table.
@@ -46,6 +44,7 @@ def report(
     Raises:
         ValueError: the page has no such section.
     """
+    print(f"{section}\n", flush=True)
     print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
     if page is None:
         return

@@ -6,7 +6,7 @@
     python benchmarks/shared_prefix.py --device cuda --layers 99         # whole depth, bf16
     python benchmarks/shared_prefix.py --count --layers 99               # counted without weights, in seconds
 
-Out: Markdown tables on standard output, a line a model. Five questions about an image (--images for more),
+Out: Markdown tables on standard output, one a model. Five questions about an image (--images for more),
 20 tokens of text in each prompt and 4 in each answer, random weights, features from memory. `a row a pair` is
 the code of ea79374, still there for models that cannot share; both ways are of one run, in turns, and the
 fastest round counts, on a CPU in seconds of this process. `loss` and `gradient` are the largest differences
@@ -32,7 +32,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from published_live import ROOT, add_adapter, random_blip2, random_features, random_seam
 from result_pages import RESULTS, report
-from tabulate import tabulate
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
@@ -182,10 +181,11 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
         model.train()
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-6)
         learning, _ = seconds_of(lambda way: bench.step(batches[way], optimizer), rounds, device)
-    fewer = batches[WAYS[0]]["input_ids"].numel() / batches[WAYS[1]]["input_ids"].numel()
+    tokens = {way: batches[way]["input_ids"].numel() for way in WAYS}
     return [
-        _named(name, layers, images),
-        f"{fewer:.2f} ×",
+        _size(name, layers, images),
+        f"{tokens[WAYS[0]]:,} → {tokens[WAYS[1]]:,}",
+        f"{tokens[WAYS[0]] / tokens[WAYS[1]]:.2f} ×",
         *(f"{learning[way]:.3g} s" for way in WAYS),
         f"{learning[WAYS[0]] / learning[WAYS[1]]:.2f} ×",
         f"{alone.megabytes:,.0f} → {shared.megabytes:,.0f} MB",
@@ -197,10 +197,9 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
     ]
 
 
-def _named(name: str, layers: int, images: int) -> str:
-    if name == EMBEDDED:
-        return f"{name}, {images * QUESTIONS} pairs"
-    return f"{name}, {layers} layers, {images * QUESTIONS} pairs"
+def _size(name: str, layers: int, images: int) -> str:
+    pairs = f"{images * QUESTIONS} pairs"
+    return f"whole, {pairs}" if name == EMBEDDED else f"{layers} layers, {pairs}"
 
 
 def counted_row(name: str, layers: int, images: int) -> list[str]:
@@ -215,8 +214,7 @@ def counted_row(name: str, layers: int, images: int) -> list[str]:
     tokens = {way: batch["input_ids"].numel() for way, batch in batches.items()}
     (work, held), (less, kept_less) = (counted[way] for way in WAYS)
     return [
-        name,
-        str(model.language_model.config.num_hidden_layers),
+        _size(name, model.language_model.config.num_hidden_layers, images),
         f"{tokens[WAYS[0]]:,} → {tokens[WAYS[1]]:,}",
         f"{tokens[WAYS[0]] / tokens[WAYS[1]]:.2f} ×",
         f"{work / 1e12:.3g} → {less / 1e12:.3g} TFLOP",
@@ -261,19 +259,20 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/results/shared_prefix.md")
     parser.add_argument("--count", action="store_true", help="operations and memory, without weights")
     given = parser.parse_args()
+    page = RESULTS / "shared_prefix.md" if given.write else None
     if given.count:
-        titles = ["model", "layers", "tokens", "fewer", "operations", "fewer", "kept", "less"]
-        counted = [counted_row(m, given.layers, given.images) for m in given.models if m != EMBEDDED]
-        print(tabulate(counted, titles, tablefmt="github", disable_numparse=True))
+        titles = ["a step", "tokens", "fewer", "operations", "fewer", "kept", "less"]
+        for name in (m for m in given.models if m != EMBEDDED):
+            row = counted_row(name, given.layers, given.images)
+            report(titles, row, "cpu", page, f"{name} counted")
         return
     torch.set_num_threads(given.threads)
     device = torch.device(given.device)
-    titles = ["model", "fewer tokens", "a step", "shared", "faster", "kept", "loss", "gradient"]
+    titles = ["a step of", "tokens", "fewer", "a row a pair", "shared", "faster", "kept", "loss", "gradient"]
     titles += ["answers", "shared", "faster", "same"]
-    page = RESULTS / "shared_prefix.md" if given.write else None
     for name in given.models:
         row = row_of(name, given.layers, given.images, given.rounds, device)
-        report(titles, row, device.type, page, "timed")
+        report(titles, row, device.type, page, name)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Tables in docs/results: who measured them and when, and how a row gets there."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import result_pages
+
+from conftest import ROOT
 
 PAGE = "before\n\n<!-- steps -->\n<!-- /steps -->\n\nbehind\n"
 TITLES = ["model", "a step"]
@@ -50,3 +53,13 @@ def test_a_committed_table_names_its_machine_and_its_days(path: Path) -> None:
         assert "torch" in body.splitlines()[0], name
         for row in result_pages._rows(body):
             assert datetime.fromisoformat(row[-1]), row
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    text = "".join(page.read_text() for page in COMMITTED)
+    named = set(re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`", text))
+    files = set(re.findall(r"`(tests/[\w/]+\.py)`", text))
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named and files
+    assert not [name for name in named if f"def {name}(" not in sources]
+    assert not [file for file in files if not (ROOT / file).is_file()]
