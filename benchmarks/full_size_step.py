@@ -2,6 +2,7 @@
 
     python benchmarks/full_size_step.py --layers 32 --dtype bfloat16     # full depth, a CPU with AMX; 20 GB
     python benchmarks/full_size_step.py                                  # fp32, two layers; about 5 GB
+    python benchmarks/full_size_step.py --batches 20 --write             # into docs/results/full_size_step.md
     python benchmarks/full_size_step.py --device cuda --layers 32 --dtype bfloat16
 
 Out: a Markdown table on standard output, a line a batch. `plain` is the loop in `plain_step`, no part of it
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from peft import LoraConfig, get_peft_model
 from published_live import ROOT, Words
-from tabulate import tabulate
+from result_pages import RESULTS, report
 from torch import Tensor
 from transformers import Blip2ForConditionalGeneration
 
@@ -193,7 +194,7 @@ def row_of(batch: int, layers: int, rounds: int, device: torch.device, dtype: to
     alone, shared = batch * (32 + text), 32 * images + batch * text
     least = bound.of(shared, batch * said, batch / (QUESTIONS * EPOCHS))
     return [
-        str(batch),
+        f"{batch}, {layers} layers, {str(dtype).removeprefix('torch.')}",
         *(f"{best[way]:.2f} s" for way in _WAYS),
         f"{best['encoding']:.2f} s",
         *(f"{best['plain'] / best[way]:.2f} ×" for way in _WAYS[1:]),
@@ -209,13 +210,15 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=2, help="of OPT's 32")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 20, 40], help="pairs a step")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="into docs/results/full_size_step.md")
     given = parser.parse_args()
     torch.set_num_threads(1)
     device, dtype = torch.device(given.device), getattr(torch, given.dtype)
     titles = ["pairs a step", *_WAYS, "encoding", "cached", "shared", "cached, paid", "shared, paid", "bound"]
+    page = RESULTS / "full_size_step.md" if given.write else None
     for batch in given.batches:
         row = row_of(batch, given.layers, given.rounds, device, dtype)
-        print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
+        report(titles, row, device.type, page, "steps")
 
 
 if __name__ == "__main__":

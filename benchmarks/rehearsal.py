@@ -16,15 +16,12 @@ import contextlib
 import csv
 import json
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,6 +33,7 @@ import random_blip2
 import random_seam
 import torch
 from hub_cache import bytes_on_disk
+from result_pages import machine
 from watched_stage import own_memory
 
 from vqa.foundation.devices import frozen_dtype
@@ -213,17 +211,6 @@ def _rows(path: Path) -> int:
 
 def _gb(count: float) -> str:
     return f"{count / 1e9:.2f} GB"
-
-
-def machine(device: str) -> str:
-    """One line: processor or GPU, memory, versions."""
-    processors = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or [platform.machine()]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    name = f"{processors[0]}, {os.cpu_count()} cores, {_gb(memory)}"
-    if device == "cuda":
-        name = torch.cuda.get_device_name()
-    libraries = ", ".join(f"{library} {version(library)}" for library in ("torch", "transformers", "peft"))
-    return f"{name}; Python {platform.python_version()}, {libraries}; {torch.get_num_threads()} threads"
 
 
 def run(given: argparse.Namespace) -> None:

@@ -135,6 +135,52 @@ def test_bf16_is_taken_only_where_the_gpu_has_it_in_hardware(
     assert devices.frozen_dtype("auto", CPU) == torch.float32
 
 
+def with_amx(patch: pytest.MonkeyPatch, has_amx: bool) -> None:
+    patch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": has_amx})
+
+
+def test_a_cpu_with_amx_stays_fp32_and_says_once_what_bf16_would_give(
+    launched: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_amx(launched, True)
+    launched.setattr(devices, "_SMALL", 1_000_000)
+    for _ in range(2):
+        model = Pretrained(TINY).load_answer_model("{question}", CPU, "qformer")
+        assert model.frozen_dtype == torch.float32
+    said = capsys.readouterr().err
+    assert said.count("this CPU has AMX") == 1
+    assert "set model.dtype to bfloat16" in said
+
+
+@pytest.mark.parametrize(
+    ("has_amx", "setting", "device", "parameters"),
+    [
+        (False, "auto", "cpu", 2_700_000_000),
+        (True, "bfloat16", "cpu", 2_700_000_000),
+        (True, "float32", "cpu", 2_700_000_000),
+        (True, "auto", "cuda", 2_700_000_000),
+        (True, "auto", "cpu", 3_600_000),
+    ],
+)
+def test_nothing_is_said_of_bf16_where_it_gives_nothing_or_was_chosen(
+    launched: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    has_amx: bool,
+    setting: str,
+    device: str,
+    parameters: int,
+) -> None:
+    with_amx(launched, has_amx)
+    devices.mention_bfloat16(setting, torch.device(device), parameters)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="asks Linux what the processor has")
+def test_torch_says_of_this_processor_whether_it_has_amx() -> None:
+    flags = Path("/proc/cpuinfo").read_text()
+    assert torch.cpu.get_capabilities().get("amx_bf16", False) == ("amx_bf16" in flags)
+
+
 @pytest.fixture
 def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from vqa.foundation.devices import from_first, frozen_dtype, use_threads_for
+from vqa.foundation.devices import from_first, frozen_dtype, mention_bfloat16, use_threads_for
 from vqa.foundation.errors import InputError, first_line, is_of_the_machine
 from vqa.foundation.memory import TOO_LARGE, in_memory
 from vqa.settings import Model
@@ -152,7 +152,9 @@ class Pretrained:
         if found["missing_keys"] or found["mismatched_keys"]:
             self.check()
             raise InputError(f"{self._named} lacks {sorted(found['missing_keys'])[:3]}; {self._restore}")
-        use_threads_for(sum(parameter.numel() for parameter in model.parameters()))
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        use_threads_for(parameters)
+        mention_bfloat16(self.dtype, device, parameters)
         return model.eval()
 
     @property
