@@ -22,7 +22,7 @@ test: lint
 lint: .venv/test
 	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
 
-# Base against adapted on your own pictures: http://127.0.0.1:8010
+# Base against adapted on your own images: http://127.0.0.1:8010
 demo: .venv/run
 	python src serve
 

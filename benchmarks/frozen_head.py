@@ -30,7 +30,7 @@ import torch
 from published_live import random_blip2, random_features
 from result_pages import RESULTS, report
 
-from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.blip2 import Blip2AnswerModel
 
 QUESTIONS = 16
 _DTYPES = ["float32", "bfloat16"]
@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 
 
 @contextmanager
-def as_it_was(model: AnswerModel) -> Iterator[None]:
+def as_it_was(model: Blip2AnswerModel) -> Iterator[None]:
     """In the block the head gets what transformers hands it."""
     head = model.language_model.get_output_embeddings()
     hooks = dict(head._forward_pre_hooks)
@@ -59,12 +59,12 @@ class Round:
     said: list[str]
 
 
-def first_tokens(model: AnswerModel, features: Any) -> list[str]:
+def first_tokens(model: Blip2AnswerModel, features: Any) -> list[str]:
     of = [question * len(features) // QUESTIONS for question in range(QUESTIONS)]
-    return model.texts([f"question {i}" for i in range(QUESTIONS)], features, 1, pictures=of)
+    return model.texts([f"question {i}" for i in range(QUESTIONS)], features, 1, images=of)
 
 
-def measured(model: AnswerModel, features: Any) -> Round:
+def measured(model: Blip2AnswerModel, features: Any) -> Round:
     head = model.language_model.get_output_embeddings()
     forward, taken = head.forward, [0.0]
 

@@ -34,13 +34,13 @@ from transformers import Blip2ForConditionalGeneration
 
 from vqa.features import shards
 from vqa.features.store import FeatureStore
+from vqa.memory_estimate.published_blip2 import published_config
 from vqa.pairs.pair import Pair
 from vqa.settings import load_settings
-from vqa.sizing.published import published_config
 from vqa.training.batches import CachedPairs, collate
 from vqa.vlm import lora
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
+from vqa.vlm.interfaces import AnswerModel
 
 QUESTIONS, EPOCHS = 5, 3  # of an image
 _WAYS = ("plain", "cached", "shared")
@@ -99,8 +99,8 @@ class Ours:
 
     def __init__(self, base: Any, images: int, folder: Path, device: torch.device) -> None:
         processor: Any = SimpleNamespace(tokenizer=Words(), image_processor=None)
-        self.encoder = ImageEncoder(base, processor, device)
-        self.model: LiveHalf = AnswerModel(base, processor, "{question}", device)
+        self.encoder = Blip2ImageEncoder(base, processor, device)
+        self.model: AnswerModel = Blip2AnswerModel(base, processor, "{question}", device)
         lora.add_adapter(self.model, load_settings(ROOT / "params.yaml").lora, "random")
         self.model.train()
         self._optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 1e-4)
@@ -120,7 +120,7 @@ class Ours:
         (folder / "work").mkdir()
         for shard in todo.missing:
             shards.write_shard(
-                folder / "work", shard, iter(torch.randn(len(shard.pictures), *self._rows)), recipe
+                folder / "work", shard, iter(torch.randn(len(shard.images), *self._rows)), recipe
             )
         shards.finish(
             folder / "store", folder / "work", todo, dict(zip(names, names, strict=True)), recipe, {}

@@ -22,12 +22,12 @@ from result_pages import RESULTS, report
 from torch import Tensor
 
 from vqa.features.store import FeatureStore
-from vqa.pairs.normal_form import exact_match
+from vqa.pairs.answer_normalization import exact_match
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.settings import load_settings
 from vqa.vlm import attached_adapter
-from vqa.vlm.generation import Decoding, distinct, texts_for
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.generation import Decoding, distinct, generate_texts
+from vqa.vlm.loading import Pretrained
 
 ADAPTER, FEATURES, TEST = Path("models/adapter/best"), Path("data/features"), Path("data/vqa/test.csv")
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ def table_rows(pairs: Sequence[Pair], store: FeatureStore) -> list[list[str]]:
     said: dict[str, list[str]] = {}
     made = []
     for name, rounded in ROUND.items():
-        said[name] = texts_for(pairs, Rounded(store, rounded), model, decoding, name)
+        said[name] = generate_texts(pairs, Rounded(store, rounded), model, decoding, name)
         changed = sum(a != b for a, b in zip(said[name], said["float32"], strict=True))
         right = sum(exact_match(text, pair.answer) for text, pair in zip(said[name], pairs, strict=True))
         made.append(

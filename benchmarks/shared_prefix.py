@@ -30,16 +30,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from published_live import ROOT, add_adapter, random_blip2, random_features, random_seam
+from published_live import ROOT, add_adapter, random_blip2, random_features, random_image_text_model
 from result_pages import RESULTS, report
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import Features
-from vqa.vlm.pretrained import Pretrained
-from vqa.vlm.token_rows import IGNORED
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.image_features import Features
+from vqa.vlm.interfaces import AnswerModel
+from vqa.vlm.loading import Pretrained
 
 QUESTIONS, NEW_TOKENS = 5, 4  # questions an image
 EMBEDDED = "embedded"
@@ -49,19 +49,19 @@ _SAID = ["dark-blue", "wood", "4", "round", "nobody"]
 WAYS = ("a row a pair", "shared")
 
 
-def live_half(name: str, layers: int, device: torch.device) -> LiveHalf:
+def answer_model(name: str, layers: int, device: torch.device) -> AnswerModel:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     if name == EMBEDDED:
         pretrained = Pretrained(str(ROOT / "models/blip2-tiny"))
         return pretrained.load_answer_model("Question: {question} Answer:", device, "qformer")
-    make: Callable[..., LiveHalf] = random_blip2 if name.startswith("blip2") else random_seam
+    make: Callable[..., AnswerModel] = random_blip2 if name.startswith("blip2") else random_image_text_model
     return make(name, layers, device, dtype)
 
 
 class Bench:
     """Both ways of one model, on the same pairs."""
 
-    def __init__(self, model: LiveHalf, images: int) -> None:
+    def __init__(self, model: AnswerModel, images: int) -> None:
         self.model = model
         self._features = random_features(model, images)
         self._of = [image for image in range(images) for _ in range(QUESTIONS)]
@@ -82,7 +82,7 @@ class Bench:
 
     def answer(self, way: str) -> list[str]:
         seen, of = (self._features, self._of) if way == "shared" else (self._alone, None)
-        return self.model.texts(self._asked, seen, NEW_TOKENS, min_new_tokens=NEW_TOKENS, pictures=of)
+        return self.model.texts(self._asked, seen, NEW_TOKENS, min_new_tokens=NEW_TOKENS, images=of)
 
     def backward(self, batch: Mapping[str, Any]) -> Tensor:
         kind = self.model.device.type
@@ -128,7 +128,7 @@ def clock(device: torch.device) -> float:
 class kept:  # noqa: N801 – a context, read like a function
     """In the block: bytes by storage of what autograd keeps, the weights left out."""
 
-    def __init__(self, model: LiveHalf, squares_of: int = 0) -> None:
+    def __init__(self, model: AnswerModel, squares_of: int = 0) -> None:
         """`squares_of`: without attention's squares of so many tokens, which fused kernels do not keep."""
         self._squares = (squares_of, squares_of)
         self._weights = {p.untyped_storage()._cdata for p in model.parameters()}
@@ -167,7 +167,7 @@ def seconds_of(
 
 
 def row_of(name: str, layers: int, images: int, rounds: int, device: torch.device) -> list[str]:
-    model = live_half(name, layers, device).eval().requires_grad_(False)
+    model = answer_model(name, layers, device).eval().requires_grad_(False)
     bench = Bench(model, images)
     answering, said = seconds_of(bench.answer, rounds + 1, device)
     add_adapter(model, name)
@@ -205,7 +205,7 @@ def _size(name: str, layers: int, images: int) -> str:
 def counted_row(name: str, layers: int, images: int) -> list[str]:
     """Tokens, operations and what is kept of a step, both ways."""
     meta = torch.device("meta")
-    model = live_half(name, layers, meta)
+    model = answer_model(name, layers, meta)
     bench = Bench(model, images)
     batches = {way: bench.batch(way) for way in WAYS}
     add_adapter(model, name)
@@ -224,7 +224,7 @@ def counted_row(name: str, layers: int, images: int) -> list[str]:
     ]
 
 
-def counted_step(model: LiveHalf, batch: Mapping[str, Any]) -> tuple[int, int]:
+def counted_step(model: AnswerModel, batch: Mapping[str, Any]) -> tuple[int, int]:
     """Operations, and bytes kept for the backward pass; the head is asked where there are labels."""
     inner = model.language_model.get_base_model()
     head = model._speaker.get_output_embeddings()

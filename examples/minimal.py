@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from vqa.catalogue.pictures import DECODER
+from vqa.catalogue.images import DECODER
 from vqa.features import shards
 from vqa.features.encoding import content_hashes, make_shards
 from vqa.features.store import FeatureStore
@@ -20,7 +20,7 @@ from vqa.pairs.pair import Pair
 from vqa.settings import load_settings
 from vqa.training.batches import CachedPairs, collate
 from vqa.vlm import lora
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 settings, device = load_settings(), torch.device("cpu")
 pretrained, level = Pretrained.of(settings.model), settings.features.level

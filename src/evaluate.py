@@ -1,13 +1,13 @@
-"""Judge base against adapted on held-out pictures: predictions → scores → differences.
+"""Judge base against adapted on held-out images: predictions → scores → differences.
 
     python src/evaluate.py
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
     python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
-In: data/vqa/{train,test,verdicts}.csv, data/predictions; images only for the page. Out: metrics/
-evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
-BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the page;
-of BLIP-2 the tokenizer. Two systems never had an image.
+In: data/vqa/{train,test,support levels}.csv, data/predictions; images only for the page. Out: metrics/
+evaluate.json, details.json (intervals by type and by support level), report.html and plots/evaluate. No model
+but BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the
+page; of BLIP-2 the tokenizer. Two systems never had an image.
 """
 
 import json
@@ -21,32 +21,36 @@ from typing import Annotated
 import typer
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.stamp import tree_of
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line, named_columns
+from vqa.core.errors import InputError, named_first, run_command
+from vqa.core.files import sha256_file, whole_file, write_json
+from vqa.core.memory import in_memory
 from vqa.evaluation import plots
-from vqa.evaluation.blind_guesses import GUESSES
-from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.comparison import compare_systems, summary
 from vqa.evaluation.data_sets import is_abo
-from vqa.evaluation.markdown import smallest_sentence
+from vqa.evaluation.guesses import GUESSES
+from vqa.evaluation.markdown import minimum_detectable_effect_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.report_summary import Subject
-from vqa.evaluation.subsets import judged_subsets
+from vqa.evaluation.subsets import compare_on_subsets
 from vqa.evaluation.systems import SYSTEMS
-from vqa.foundation.command_line import command_line, named_columns
-from vqa.foundation.errors import InputError, named_first, run_command
-from vqa.foundation.files import sha256_of, whole_file, write_json
-from vqa.foundation.memory import in_memory
 from vqa.pairs.foreign_predictions import NAMEABLE
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.pairs.predictions import read_texts
-from vqa.pairs.verdicts import read_verdicts
+from vqa.pairs.support import read_support
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
-from vqa.vlm.tokens import tokens_of, unsayable
+from vqa.vlm.tokens import load_prompt_tokens, unsayable
 
-TRAIN, TEST, VERDICTS = Path("data/vqa/train.csv"), Path("data/vqa/test.csv"), Path("data/vqa/verdicts.csv")
+TRAIN, TEST, SUPPORT_LEVELS = (
+    Path("data/vqa/train.csv"),
+    Path("data/vqa/test.csv"),
+    Path("data/vqa/support.csv"),
+)
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
 ANSWERS = {system.key: system.answers for system in SYSTEMS if system.answers}
 OTHERS = Path("data/predictions/others")
@@ -75,18 +79,18 @@ def run() -> None:
     )
     scores = {system: every[system] for system in texts}
     draws = settings.evaluate.bootstrap_draws
-    metrics, intervals = judgement(test_pairs, scores, draws, SEED)
+    metrics, intervals = compare_systems(test_pairs, scores, draws, SEED)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
-    tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
+    tokens = load_prompt_tokens(settings.model.name, settings.model.revision, settings.model.prompt)
     limit, answers = settings.decoding.max_new_tokens, [pair.answer for pair in test_pairs]
-    metrics["data"]["answers_too_long"] = unsayable(tokens.answer_ids, answers, limit)
+    metrics["data"]["answers_over_token_limit"] = unsayable(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
-    of_test = read_verdicts(VERDICTS, test_pairs)
-    intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, SEED)
-    intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
+    of_test = read_support(SUPPORT_LEVELS, test_pairs)
+    intervals["subsets"] = compare_on_subsets(test_pairs, scores, of_test, draws, SEED)
+    intervals["evaluated"] = {path.as_posix(): sha256_file(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
-    path_of = partial(image_path, tree_of(settings.data.root))
+    path_of = partial(image_path, read_tree(settings.data.root))
     is_of_report = is_abo(settings.data)
     subject = Subject(settings.data.root.as_posix(), settings.model.name, datetime.now(UTC).date())
     with whole_file(PAGE) as file:
@@ -96,7 +100,7 @@ def run() -> None:
     print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
     if several := metrics["data"]["test_pairs_with_second_answer"]:
         print(f"{several} questions have a second right answer: the better one counts")
-    print(smallest_sentence(metrics))
+    print(minimum_detectable_effect_sentence(metrics))
 
 
 def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:

@@ -4,11 +4,11 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from vqa.experiments.grid import read_grid
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.renamed_settings import GONE, NEW_NAMES
 from vqa.settings import load_settings
+from vqa.studies.grid import read_grid
 
 PARAMS = ROOT / "params.yaml"
 RENAMED = "{} is called {} now; rename it"

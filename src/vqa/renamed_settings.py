@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 NEW_NAMES = {
     "evaluate.batch_size": "decoding.batch_size",
@@ -14,8 +14,10 @@ NEW_NAMES = {
     "evaluate.compare": "zero_shot.models",
     "evaluate.speed_images": "benchmark.images",
     "model.watch": "model.dvc_dep",
+    "train.blind": "train.zero_image",
     "train.pairs_together": "train.questions_per_prefix",
     "train.verdicts": "verify.train_on",
+    "verify.blind_opinion": "verify.opinion_without_image",
     "validate.near_copy_bits": "validate.max_hash_distance",
     "validate.near_duplicate_overlap": "validate.min_question_jaccard",
     "validate.review_pairs": "verify.review_pairs",
@@ -29,8 +31,8 @@ GONE = {  # → why; nothing of today does the same
     "verify.usd_per_million_output_tokens": _PRICED,
     "demo.seed": "the catalogue is always drawn from seed 0",
     "evaluate.seed": "the bootstrap always draws from seed 0",
-    "generate.seed": "which pictures are asked about is always drawn from seed 0",
-    "generate.max_listings_per_image": "a picture on more than 20 listings is always boilerplate",
+    "generate.seed": "which images are asked about is always drawn from seed 0",
+    "generate.max_listings_per_image": "an image on more than 20 listings is always boilerplate",
     "generate.max_output_tokens": "an answer may always have 2,048 tokens",
     "generate.temperature": "it is always 0 where a model takes one",
     "train.group_by_length": "batches of like lengths cost 7 points of exact match (docs/log.md)",

@@ -29,8 +29,8 @@ from vqa.allowed_values import (
     Thinking,
     Topic,
 )
-from vqa.foundation.errors import InputError
-from vqa.overlays import Layer, file_with, merged, read_layer
+from vqa.core.errors import InputError
+from vqa.overlays import Layer, find_file, merged, read_layer
 from vqa.renamed_settings import refuse_old_names
 
 __all__ = ["OnRegions"]  # settings hand it on, so that who reads it depends on none of what they may be
@@ -111,11 +111,11 @@ class Validate:
 @dataclass(frozen=True, config=_CHECKED)
 class Verify:
     folds: Annotated[int, Field(ge=2)]
-    train_on: Literal["all", "undisputed", "confirmed"]
+    train_on: Literal["all", "not_conflicting", "supported"]
     review_pairs: Count
     same_meaning: Portion
     second_opinion: bool
-    blind_opinion: bool
+    opinion_without_image: bool
     model: str
     thinking: Thinking
 
@@ -156,7 +156,7 @@ class Lora:
 class Train:
     start_from: str
     images: Count | None
-    blind: bool
+    zero_image: bool
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
@@ -220,10 +220,10 @@ def load_settings(path: Path = PARAMS, *overlays: Path) -> Settings:
     Raises:
         InputError: not there, not YAML, or a key or value is wrong; it names file, key and remedy.
     """
-    return settings_in([read_layer(file) for file in (path, *overlays)])
+    return build_settings([read_layer(file) for file in (path, *overlays)])
 
 
-def settings_in(layers: Sequence[Layer]) -> Settings:
+def build_settings(layers: Sequence[Layer]) -> Settings:
     """As `load_settings`, of what was read already; the model is looked for beside the first file."""
     for path, blocks in layers:
         refuse_old_names(path, blocks)
@@ -232,7 +232,7 @@ def settings_in(layers: Sequence[Layer]) -> Settings:
         settings = TypeAdapter(Settings).validate_json(json.dumps(merged(layers), default=str))
     except ValidationError as error:
         raise InputError(_sentence(layers, error)) from error
-    _check_dvc_dep(settings.model, layers[0][0].parent, file_with(("model", "name"), layers))
+    _check_dvc_dep(settings.model, layers[0][0].parent, find_file(("model", "name"), layers))
     return settings
 
 
@@ -255,7 +255,7 @@ def _check_dvc_dep(model: Model, top: Path, path: Path) -> None:
 def _sentence(layers: Sequence[Layer], error: ValidationError) -> str:
     """The first problem in words; the others follow once it is mended."""
     first = error.errors()[0]
-    path, key = file_with(first["loc"], layers), ".".join(map(str, first["loc"]))
+    path, key = find_file(first["loc"], layers), ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"{path}: {key} is missing; add it (the committed file has every key)"
     if first["type"] == "unexpected_keyword_argument":

@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 
 from conftest import ROOT
-from vqa.annotators.costs import usd_of
+from vqa.annotators.costs import request_cost
 from vqa.annotators.prices import PRICES, check_price, is_priced, price_on
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.settings import load_settings
 
 SETTINGS = load_settings(ROOT / "params.yaml").generate
@@ -19,14 +19,14 @@ LAST, NEXT = date(2026, 12, 31), date(2027, 1, 1)
 @pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.7-flash", "gemini-3.8-flash"])
 def test_flash_costs_twice_as_much_from_2027_on(model: str) -> None:
     settings = replace(SETTINGS, model=model)
-    assert usd_of(1e6, 1e6, settings, LAST) == 0.75 + 3.75
-    assert usd_of(1e6, 1e6, settings, NEXT) == 1.50 + 7.50
+    assert request_cost(1e6, 1e6, settings, LAST) == 0.75 + 3.75
+    assert request_cost(1e6, 1e6, settings, NEXT) == 1.50 + 7.50
     check_price(settings, NEXT)
 
 
 @pytest.mark.parametrize("changes", [{"mode": "batch"}, {"service_tier": "flex"}])
 def test_a_mode_costs_its_share_of_the_price_of_the_day(changes: dict[str, str]) -> None:
-    assert usd_of(1e6, 1e6, replace(FLASH, **changes), NEXT) == 4.5  # type: ignore[arg-type]
+    assert request_cost(1e6, 1e6, replace(FLASH, **changes), NEXT) == 4.5  # type: ignore[arg-type]
 
 
 def test_a_price_that_has_run_out_stops_before_anything_is_paid() -> None:
@@ -55,8 +55,8 @@ def test_a_model_whose_price_nobody_said_stops_and_a_given_one_holds() -> None:
         check_price(replace(unknown, api_endpoint="http://localhost:8080"), LAST)
     given = replace(unknown, prices={"gemini-4-flash": (1.0, 2.0)})
     check_price(given, date(2030, 1, 1))
-    assert usd_of(1e6, 1e6, given) == 3.0
-    assert usd_of(1e6, 1e6, replace(FLASH, prices={"gemini-3.8-flash": (0.0, 1.0)}), NEXT) == 1.0
+    assert request_cost(1e6, 1e6, given) == 3.0
+    assert request_cost(1e6, 1e6, replace(FLASH, prices={"gemini-3.8-flash": (0.0, 1.0)}), NEXT) == 1.0
 
 
 def test_a_version_of_a_model_costs_what_the_model_does() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vqa.catalogue.kinds import kind_of, singular_noun
+from vqa.catalogue.kinds import product_kind, singular_noun
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from vqa.catalogue.kinds import kind_of, singular_noun
     ],
 )
 def test_the_head_noun_of_the_deepest_level_is_the_kind(cell: str, product_type: str) -> None:
-    assert kind_of(cell).product_type == product_type
+    assert product_kind(cell).product_type == product_type
 
 
 NONE = (
@@ -49,12 +49,12 @@ NONE = (
 
 @pytest.mark.parametrize("cell", NONE.split("|"))
 def test_what_names_no_one_thing_is_no_kind(cell: str) -> None:
-    assert kind_of(cell).product_type == ""
+    assert product_kind(cell).product_type == ""
 
 
 def test_further_kinds_as_deep_are_said_and_an_apposition_is_none() -> None:
-    assert kind_of("Clothing > Shirts, Clothing > Tops").others == ("TOP",)
-    assert kind_of("Table lamp, brass").others == kind_of("Clothing > Shirts, Sale").others == ()
+    assert product_kind("Clothing > Shirts, Clothing > Tops").others == ("TOP",)
+    assert product_kind("Table lamp, brass").others == product_kind("Clothing > Shirts, Sale").others == ()
 
 
 SINGULAR = (

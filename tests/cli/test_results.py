@@ -34,15 +34,15 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     used("results")
     table = capsys.readouterr().out.split("\n\n")[1].split("\nOf the ")[0]
     used("results", "--write")
-    assert "| with LoRA adapter " in table
-    page = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
-    assert Path("README.md").read_text() == page
+    assert "| LoRA " in table
+    written = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
+    assert Path("README.md").read_text() == written
     assert Path("docs/results/photos.md").read_text() == "nothing marked\n"
 
 
 def test_the_first_line_says_what_the_table_is_of_and_whether_it_is_stale(small_run: Clone) -> None:
     fresh = small_run.run("python", "src", "results").stdout.splitlines()
-    assert re.fullmatch(r"data/demo, models/blip2-tiny: \d+ held-out questions on \d+ pictures", fresh[0])
+    assert re.fullmatch(r"data/demo, models/blip2-tiny: \d+ held-out questions on \d+ images", fresh[0])
     assert fresh[1] == ""
 
 

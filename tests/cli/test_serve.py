@@ -23,9 +23,9 @@ QUESTION = "What color is it?"
 
 
 def test_an_image_and_a_question_get_an_answer_of_both_models(adapted: Path) -> None:
-    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     other_adapter(adapted)
-    content = base64.b64encode(picture.read_bytes()).decode()
+    content = base64.b64encode(image.read_bytes()).decode()
     posted = {"picture": content, "question": QUESTION, "adapter": "models/adapter/best"}
     with served() as post:
         said = post(posted)
@@ -74,9 +74,9 @@ def page_of(port: int) -> str:
     return connection.getresponse().read().decode()
 
 
-def chat_answer(client: OpenAI, model: str, picture: Path, text: str) -> tuple[str, float]:
+def chat_answer(client: OpenAI, model: str, image: Path, text: str) -> tuple[str, float]:
     """The answer and its probability."""
-    url = f"data:image/jpeg;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+    url = f"data:image/jpeg;base64,{base64.b64encode(image.read_bytes()).decode()}"
     done = client.chat.completions.create(
         model=model,
         messages=[
@@ -98,27 +98,27 @@ def chat_answer(client: OpenAI, model: str, picture: Path, text: str) -> tuple[s
     return token.token, math.exp(token.logprob)
 
 
-def code_of_the_page(port: int, picture: Path) -> str:
-    """What docs/other_tools.md tells to run, for this server and picture."""
+def code_of_the_page(port: int, image: Path) -> str:
+    """What docs/other_tools.md tells to run, for this server and image."""
     (code,) = re.findall(r"(?s)```py\n(.*?)```", (ROOT / "docs/other_tools.md").read_text())
-    return code.replace("8010", str(port)).replace("lamp.jpg", str(picture))
+    return code.replace("8010", str(port)).replace("lamp.jpg", str(image))
 
 
 def test_openai_s_client_is_answered_as_ask_answers(
     adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     other_adapter(adapted)
     with (
         served() as serving,
         OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key="none", max_retries=0) as client,
     ):
         names = [model.id for model in client.models.list()]
-        answers = {name: chat_answer(client, name, picture, QUESTION) for name in names}
+        answers = {name: chat_answer(client, name, image, QUESTION) for name in names}
         whole_prompt = load_settings().model.prompt.format(question=QUESTION)
-        assert chat_answer(client, "adapter", picture, whole_prompt) == answers["adapter"]
+        assert chat_answer(client, "adapter", image, whole_prompt) == answers["adapter"]
         capsys.readouterr()
-        exec(code_of_the_page(serving.port, picture), {})
+        exec(code_of_the_page(serving.port, image), {})
         assert capsys.readouterr().out.strip() == answers["adapter"][0]
     assert names == ["baseline", "adapter", "baseline-photos", "adapter-photos"]
     for name, options in {
@@ -127,7 +127,7 @@ def test_openai_s_client_is_answered_as_ask_answers(
         "adapter-photos": ["--adapter", "models/adapter-photos"],
     }.items():
         capsys.readouterr()
-        used("ask", "--image", picture, "--question", QUESTION, *options)
+        used("ask", "--image", image, "--question", QUESTION, *options)
         word, probability = answers[name]
         assert capsys.readouterr().out.rstrip().endswith(f"{QUESTION}  {word} {probability:.2f}")
     assert len(set(answers.values())) == len(names)

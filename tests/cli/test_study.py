@@ -13,13 +13,13 @@ import pytest
 from clone import Clone, git
 from conftest import ROOT
 from studies import record
-from vqa.cli.study import check_comparable, study_of
-from vqa.experiments.grid import read_grid
-from vqa.experiments.record import read_record, write_record
-from vqa.experiments.report import markdown
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
+from vqa.cli.study import check_comparable, load_study
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.overlays import read_yaml
+from vqa.studies.grid import read_grid
+from vqa.studies.record import read_record, write_record
+from vqa.studies.report import markdown
 
 GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
@@ -50,9 +50,9 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     ran = clone.run("python", "src", "study", "run", *GRIDS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    trained, judged = (clone.dvc("queue", "logs", name) for name in ("seeds-seed1", "mine-draws100"))
+    trained, evaluated = (clone.dvc("queue", "logs", name) for name in ("seeds-seed1", "mine-draws100"))
     assert re.findall(r"Running stage '(\w+)'", trained) == ["train", "answer_adapted", "evaluate"]
-    assert re.findall(r"Running stage '(\w+)'", judged) == ["evaluate"]
+    assert re.findall(r"Running stage '(\w+)'", evaluated) == ["evaluate"]
     again = clone.run("python", "src", "study", "run", *GRIDS)
     assert "2 experiments; 2 ran already" in again.stdout
 
@@ -67,7 +67,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of experiments/seeds.yaml
     assert seeds.committed[1].tolist() == seeds.runs[0].right.tolist()
     grids = [read_grid(clone.folder / path, PARAMS) for path in GRIDS]
-    studies = [study_of(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
+    studies = [load_study(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
     assert markdown(studies) == text
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")

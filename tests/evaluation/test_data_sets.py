@@ -1,12 +1,12 @@
-"""Whose pictures there are, as the settings say."""
+"""Whose images there are, as the settings say."""
 
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
-from vqa.catalogue.stamp import unchanged_tree
-from vqa.cli import stamp
+from vqa.catalogue.manifest import unchanged_tree
+from vqa.cli import manifest
 from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
 from vqa.settings import PARAMS, Data, load_settings
 
@@ -34,9 +34,9 @@ def test_what_stands_for_a_tree_says_it_of_that_tree_alone(
     catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stamp.run(catalogue, Path("abo.yaml"), "abo")
-    stamp.run(catalogue, Path("abo.yaml"))  # after a change of the tree: what was said of it stays
-    stamp.run(catalogue, Path("mine.yaml"))
+    manifest.run(catalogue, Path("abo.yaml"), "abo")
+    manifest.run(catalogue, Path("abo.yaml"))  # after a change of the tree: what was said of it stays
+    manifest.run(catalogue, Path("mine.yaml"))
     assert is_abo(Data(Path("abo.yaml"), None))
     assert pictures_licence(Data(Path("abo.yaml"), "cc0-1.0")) == "cc0-1.0"  # the settings go before
     assert pictures_licence(Data(Path("mine.yaml"), None)) is None

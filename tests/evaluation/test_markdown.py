@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from judged import DETAILS, METRICS
+from evaluated import DETAILS, METRICS
 from vqa.evaluation.markdown import (
-    blind_sentence,
     diff_table,
     format_sentence,
+    minimum_detectable_effect_sentence,
     replacement_sentence,
     results_table,
     rules_sentence,
     settings_table,
-    smallest_sentence,
     speed_sentence,
     types_table,
+    zero_image_sentence,
 )
 from vqa.evaluation.systems import DIFFERENCES, SYSTEMS
 
@@ -41,10 +41,10 @@ def test_the_results_are_a_line_for_each_system_and_difference() -> None:
 
 
 def test_what_earlier_metrics_lack_has_no_row() -> None:
-    earlier = {key: value for key, value in METRICS.items() if "picture_alone" not in key}
+    earlier = {key: value for key, value in METRICS.items() if "image_only" not in key}
     titles = [row[0] for row in cells(results_table(earlier))]
     assert len(titles) == len(cells(results_table(METRICS))) - 2
-    assert not any("nothing asked" in title or "picture alone" in title for title in titles)
+    assert not any("nothing asked" in title or "image alone" in title for title in titles)
 
 
 def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
@@ -67,7 +67,7 @@ def test_types_are_lines_the_commonest_first() -> None:
         "questions",
         "base",
         "LoRA",
-        "blind",
+        "zero_image",
         "text-only",
         "majority",
         "LoRA − blind",
@@ -116,9 +116,12 @@ def _gain(metrics: dict[str, Any], bounds: tuple[float, float]) -> dict[str, Any
 
 
 def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:
-    assert smallest_sentence(METRICS).startswith("the test set has too few groups")
-    few, enough = {"exact_match": {"smallest": None}}, {"exact_match": {"smallest": 0.0456}}
-    said = smallest_sentence({"delta": enough, "delta_to_blind": few})
+    assert minimum_detectable_effect_sentence(METRICS).startswith("the test set has too few groups")
+    few, enough = (
+        {"exact_match": {"minimum_detectable_effect": None}},
+        {"exact_match": {"minimum_detectable_effect": 0.0456}},
+    )
+    said = minimum_detectable_effect_sentence({"delta": enough, "delta_to_zero_image": few})
     assert (
         said == "smallest difference that such a test set shows four times in five, points: LoRA − base 4.6"
     )
@@ -129,8 +132,8 @@ def test_sentences_say_their_numbers() -> None:
         "exact_match": {"value": 0.057, "low": 0.046, "high": 0.068},
         "bert_score_f1": {"value": 0.029, "low": -0.021, "high": 0.036},
     }
-    blind = {"against": {"exact_match": 0.423, "bert_score_f1": 0.59}, "delta": delta}
-    assert blind_sentence(blind) == (
+    zero_image = {"against": {"exact_match": 0.423, "bert_score_f1": 0.59}, "delta": delta}
+    assert zero_image_sentence(zero_image) == (
         "Trained blind: 42.3% exact match, BERTScore F1 0.590. The adapter that looks leads by "
         "+5.7 [+4.6, +6.8] points, +0.029 [-0.021, +0.036]."
     )

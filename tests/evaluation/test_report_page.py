@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from browser import chromium_page
-from judged import DETAILS, METRICS, PAIRS, SCORES, TEXTS
+from evaluated import DETAILS, METRICS, PAIRS, SCORES, TEXTS
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.report_summary import Subject
 from vqa.scoring.scores import Scores
@@ -31,7 +31,9 @@ def render(tmp_path: Path) -> Render:
 @pytest.fixture
 def report(tmp_path: Path, render: Render) -> Path:
     Image.new("RGB", (20, 10), "red").save(tmp_path / "a.jpg")
-    (tmp_path / "report.html").write_text(render(metrics=METRICS | {"others": {"vilt": METRICS["blind"]}}))
+    (tmp_path / "report.html").write_text(
+        render(metrics=METRICS | {"others": {"vilt": METRICS["zero_image"]}})
+    )
     return tmp_path / "report.html"
 
 
@@ -50,7 +52,7 @@ def rounded(**shares: float) -> dict[str, Any]:
 def test_it_opens_with_one_sentence_made_of_the_metrics(render: Render) -> None:
     few = "The adapter answers 2 of 4 questions about images it has not seen, the baseline 1, the adapter"
     assert f"<h1>{few} without the image 1.</h1>" in render()
-    html = render(metrics=rounded(lora=0.8, baseline=0.3226, blind=0.1538))
+    html = render(metrics=rounded(lora=0.8, baseline=0.3226, zero_image=0.1538))
     many = (
         "The adapter answers 80 of 100 questions about images it has not seen, the baseline 32, the adapter"
     )
@@ -115,7 +117,7 @@ def test_all_that_was_judged_can_be_read_without_scripts_too(report: Path, is_sc
 
 def test_each_system_has_one_name(report: Path) -> None:
     html = report.read_text()
-    for other in ("base model", "LoRA −", "text-only", "features zeroed", "blind:", "another picture"):
+    for other in ("base model", "LoRA −", "text-only", "features zeroed", "blind:", "another image"):
         assert other not in html
     with chromium_page() as page:
         page.goto(report.as_uri())
@@ -163,7 +165,7 @@ def test_question_types_beyond_ten_are_folded(render: Render, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("is_abo", [True, False])
-def test_the_technical_report_stands_beside_its_own_pictures_only(render: Render, is_abo: bool) -> None:
+def test_the_technical_report_stands_beside_its_own_images_only(render: Render, is_abo: bool) -> None:
     html = render(is_abo=is_abo)
     assert ("LoRA Fine-Tuned BLIP2 for Visual Question Answering" in html) == is_abo
     assert ("0.69 → 0.74" in html) == is_abo
@@ -180,7 +182,7 @@ def test_answers_that_are_but_some_of_all_are_called_a_sample(render: Render) ->
     assert "A sample: 100 of 120, the first 40 of each outcome." in html  # 60 gained, 30 lost, 30 both wrong
 
 
-def test_answers_stand_below_their_picture_which_is_in_the_page_once(report: Path) -> None:
+def test_answers_stand_below_their_image_which_is_in_the_page_once(report: Path) -> None:
     assert report.read_text().count("data:image/jpeg") == 1
     with chromium_page() as page:
         page.goto(report.as_uri())

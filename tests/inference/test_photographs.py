@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from vqa.catalogue.pictures import load_image
+from vqa.catalogue.images import load_image
 from vqa.inference.photographs import count_colours
 
 

@@ -18,9 +18,9 @@ from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI, Permi
 from PIL import Image
 
 from browser import chromium_page
-from vqa.catalogue.pictures import decoded
+from vqa.catalogue.images import decoded
 from vqa.cli.serve import describe_kind
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.inference.answerer import Answer
 from vqa.inference.chat_completions import ChatRequest
 from vqa.inference.server import HOST, MOST_BYTES, PageServer
@@ -70,12 +70,12 @@ def serving(models: list[dict[str, Any]], examples: list[dict[str, str]]) -> Ite
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    url = f"data:image/png;base64,{base64.b64encode(photo()).decode()}"
     with serving(MODELS, [{"url": url, "question": "What is red?"}]) as at:
         yield at
 
 
-def picture(form: str = "PNG") -> bytes:
+def photo(form: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (20, 20), "red").save(buffer, form)
     return buffer.getvalue()
@@ -103,7 +103,7 @@ def body(content: bytes, question: str = "What color?") -> bytes:
 
 
 def test_a_person_asks_about_an_image(port: int, tmp_path: Path) -> None:
-    (tmp_path / "red.png").write_bytes(picture())
+    (tmp_path / "red.png").write_bytes(photo())
     with chromium_page(width=390) as browser:
         browser.goto(f"http://127.0.0.1:{port}/")
         browser.get_by_label("image of yours").set_input_files(tmp_path / "red.png")
@@ -140,7 +140,7 @@ def test_a_photograph_gets_the_adapter_for_photographs_first_and_is_told_why(
     port: int, tmp_path: Path
 ) -> None:
     (tmp_path / "photograph.png").write_bytes(photograph())
-    (tmp_path / "red.png").write_bytes(picture())
+    (tmp_path / "red.png").write_bytes(photo())
     with chromium_page() as browser:
         browser.goto(f"http://127.0.0.1:{port}/")
         options = browser.locator("#adapter option")
@@ -210,7 +210,7 @@ def test_what_kind_an_image_is_is_told_and_one_that_is_none_refused(port: int) -
         return asked(port, json.dumps({"picture": base64.b64encode(content).decode()}).encode(), "/kind")
 
     assert posted(photograph())[1]["is_photograph"] is True
-    assert posted(picture())[1]["is_photograph"] is False
+    assert posted(photo())[1]["is_photograph"] is False
     status, said = posted(b"no image")
     assert (status, list(said)) == (400, ["error"])
     assert "image_unreadable" in said["error"]
@@ -220,11 +220,11 @@ def test_what_kind_an_image_is_is_told_and_one_that_is_none_refused(port: int) -
 
 
 def test_bad_posts_get_one_sentence(port: int) -> None:
-    assert asked(port, body(picture()))[0] == 200
+    assert asked(port, body(photo()))[0] == 200
     for content, sentence in (
-        (body(b"not a picture"), "image_unreadable"),
-        (body(picture("PPM")), "image_unreadable: it is none of JPEG, PNG, WEBP"),
-        (body(picture(), question=" "), "a question has 1 to 300 letters"),
+        (body(b"not an image"), "image_unreadable"),
+        (body(photo("PPM")), "image_unreadable: it is none of JPEG, PNG, WEBP"),
+        (body(photo(), question=" "), "a question has 1 to 300 letters"),
         (b"{}", "give an image and a question"),
         (b"[", "give an image and a question"),
     ):
@@ -255,14 +255,14 @@ def chat(client: OpenAI, *turns: Any, model: str = "adapter", **options: Any) ->
 def test_openai_s_client_lists_the_models_and_gets_an_answer(client: OpenAI) -> None:
     assert [model.id for model in client.models.list()] == list(NAMES)
     assert client.models.retrieve("baseline").owned_by == "abo-vqa"
-    done = chat(client, turn(picture()), temperature=0.7, max_tokens=5)
+    done = chat(client, turn(photo()), temperature=0.7, max_tokens=5)
     (choice,) = done.choices
     assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", "red", "stop")
     assert (done.model, choice.logprobs) == ("adapter", None)
 
 
 def test_openai_s_client_gets_log_probabilities_of_whole_answers(client: OpenAI) -> None:
-    (choice,) = chat(client, turn(picture()), model="baseline", logprobs=True, top_logprobs=3).choices
+    (choice,) = chat(client, turn(photo()), model="baseline", logprobs=True, top_logprobs=3).choices
     assert choice.logprobs
     (first,) = choice.logprobs.content
     assert (first.token, first.logprob, bytes(first.bytes)) == ("red", pytest.approx(math.log(0.75)), b"red")
@@ -274,23 +274,23 @@ def test_openai_s_client_gets_log_probabilities_of_whole_answers(client: OpenAI)
     ("turns", "options", "parameter", "sentence"),
     [
         ([turn(b"no image")], {}, None, "image_unreadable"),
-        ([turn(picture(), "too long")], {}, None, "the question needs 900 tokens"),
-        ([turn(picture(), " ")], {}, "messages", "a question has 1 to 300 letters"),
+        ([turn(photo(), "too long")], {}, None, "the question needs 900 tokens"),
+        ([turn(photo(), " ")], {}, "messages", "a question has 1 to 300 letters"),
         ([{"role": "user", "content": "What color?"}], {}, "messages", "0 images came; give one"),
-        ([{"role": "system", "content": "Be brief."}, turn(picture())], {}, "messages", "system, user"),
-        ([turn(picture()), turn(picture())], {}, "messages", "it got: user, user"),
+        ([{"role": "system", "content": "Be brief."}, turn(photo())], {}, "messages", "system, user"),
+        ([turn(photo()), turn(photo())], {}, "messages", "it got: user, user"),
         ([], {}, "messages", "it got: none"),
-        ([turn(picture())], {"stream": True}, "stream", "comes whole; leave stream out"),
-        ([turn(picture())], {"n": 2}, "n", "there is one choice"),
+        ([turn(photo())], {"stream": True}, "stream", "comes whole; leave stream out"),
+        ([turn(photo())], {"n": 2}, "n", "there is one choice"),
         (
-            [turn(picture())],
+            [turn(photo())],
             {"logprobs": True, "top_logprobs": 21},
             "top_logprobs",
             "less than or equal",
         ),
-        ([turn(picture())], {"top_logprobs": 2}, "top_logprobs", "wants logprobs: true"),
+        ([turn(photo())], {"top_logprobs": 2}, "top_logprobs", "wants logprobs: true"),
         (
-            [turn(picture())],
+            [turn(photo())],
             {"tools": [{"type": "function", "function": {"name": "look"}}]},
             "tools",
             "the model calls no tools",
@@ -317,7 +317,7 @@ def test_an_image_from_elsewhere_or_too_large_and_an_unknown_model_are_refused(c
         chat(client, turn(bytes(MOST_BYTES + 100_000)))
     assert too_large.value.status_code == 413
     with pytest.raises(NotFoundError, match="no model 'gpt'; name one of baseline, adapter") as unknown:
-        chat(client, turn(picture()), model="gpt")
+        chat(client, turn(photo()), model="gpt")
     assert unknown.value.code == "model_not_found"
     with pytest.raises(NotFoundError, match=r"there is nothing at /v1/models/gpt"):
         client.models.retrieve("gpt")
@@ -337,14 +337,14 @@ def test_a_body_that_is_no_request_is_said_to_be_none(port: int) -> None:
 def test_only_this_machine_completes_chats(port: int, header: dict[str, str]) -> None:
     with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="any", default_headers=header) as stranger:
         with pytest.raises(PermissionDeniedError, match="this page is for this machine only"):
-            chat(stranger, turn(picture()))
+            chat(stranger, turn(photo()))
         with pytest.raises(PermissionDeniedError, match="this page is for this machine only"):
             stranger.models.list()
 
 
 def test_only_this_machine_and_this_page_are_answered(port: int) -> None:
     for headers in ({"Host": f"evil.example:{port}"}, {"Origin": "https://evil.example"}):
-        assert asked(port, body(picture()), **headers) == (
+        assert asked(port, body(photo()), **headers) == (
             400,
             {"error": "this page is for this machine only"},
         )

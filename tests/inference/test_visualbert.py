@@ -31,9 +31,9 @@ import answer_others
 import generate
 import validate
 from toy_others import SMALL, WORDS, detector, resnet, visualbert
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
 from vqa.inference.other_models import OtherModel
 from vqa.inference.visualbert import Regions, VisualBert
 from vqa.settings import OnRegions, load_settings
@@ -99,7 +99,7 @@ def test_it_says_the_likeliest_answer_at_the_mask(
     folder: Path, drawings: list[Image.Image], regions: str
 ) -> None:
     model = VisualBertForQuestionAnswering.from_pretrained(folder / "visualbert").eval()
-    for parameter in model.parameters():  # picture and question are to count
+    for parameter in model.parameters():  # image and question are to count
         torch.nn.init.normal_(parameter, std=0.5)
     words = BertTokenizerFast.from_pretrained(folder / "visualbert")
     see = Regions(str(folder / regions), CPU)

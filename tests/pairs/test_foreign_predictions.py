@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.pairs.foreign_predictions import align, check_same_rows, read_predictions
 from vqa.pairs.predictions import is_right
 

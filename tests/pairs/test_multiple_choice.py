@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.pairs.multiple_choice import answer_with_option_texts
 from vqa.pairs.pair import Pair
 

@@ -11,8 +11,8 @@ from PIL import Image
 from conftest import ROOT
 from vqa.catalogue.abo import image_path
 from vqa.cli import dataset
+from vqa.export.dataset import write_dataset
 from vqa.pairs.pair import Pair, write_pairs
-from vqa.publication.dataset import write_dataset
 
 TASK = ROOT / "docs/lmms_eval"
 

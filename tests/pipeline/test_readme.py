@@ -8,9 +8,9 @@ import torch
 
 from clone import git
 from conftest import ROOT
-from vqa.catalogue.pictures import load_image
+from vqa.catalogue.images import load_image
 from vqa.cli import results
-from vqa.foundation.files import read_json
+from vqa.core.files import read_json
 from vqa.inference.answerer import Answerer
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
@@ -48,8 +48,8 @@ def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> Non
     rows = [
         line.strip("| ").split("|") for line in README.splitlines() if "%" in line and line.startswith("|")
     ]
-    _, lora, blind, _ = [[cell.strip() for cell in row[1:]] for row in rows]
-    shares = [f"{float(row[0].split('%')[0]):.0f} %" for row in (lora, blind)]
+    _, lora, zero_image, _ = [[cell.strip() for cell in row[1:]] for row in rows]
+    shares = [f"{float(row[0].split('%')[0]):.0f} %" for row in (lora, zero_image)]
     assert f": {shares[0]} with the image, {shares[1]} with its features set to zero (drawings)" in README
     drawings, photographs = (re.findall(r"over (\d+) seeds", cell)[0] for cell in lora)
     assert f"over {drawings} training seeds on drawings, {photographs} on photographs" in README
@@ -77,21 +77,21 @@ def test_photographs_are_judged_on_enough_and_won_by_looking(committed: Path) ->
     photos = read_json(committed / "metrics/photos/evaluate.json")
     assert photos["data"]["test_images"] >= 1000
     assert photos["data"]["test_pairs"] >= 5000
-    for reference in ("blind", "text_only"):
+    for reference in ("zero_image", "question_only"):
         difference = photos[f"delta_to_{reference}"]["exact_match"]
         assert difference["value"] >= 0.05
         assert difference["low"] > 0
-    colour = {name: photos[name]["by_type"]["color"]["exact_match"] for name in ("lora", "blind")}
-    assert colour["lora"] - colour["blind"] >= 0.15
+    colour = {name: photos[name]["by_type"]["color"]["exact_match"] for name in ("lora", "zero_image")}
+    assert colour["lora"] - colour["zero_image"] >= 0.15
 
 
 def test_the_committed_result_is_what_the_project_promises(committed: Path) -> None:
     metrics = read_json(committed / "metrics/evaluate.json")
-    to_base, to_blind = metrics["delta"], metrics["delta_to_blind"]
+    to_base, to_zero_image = metrics["delta"], metrics["delta_to_zero_image"]
     assert to_base["exact_match"]["value"] >= 0.10
-    assert to_blind["exact_match"]["value"] >= 0.15
+    assert to_zero_image["exact_match"]["value"] >= 0.15
     assert to_base["contains"]["value"] >= 0.05
-    for difference in (*to_base.values(), *to_blind.values()):
+    for difference in (*to_base.values(), *to_zero_image.values()):
         assert difference["low"] > 0
 
 

@@ -16,9 +16,9 @@ from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
 from conftest import ROOT
-from vqa.drawn.catalogue import draw_items
-from vqa.drawn.drawing import picture
-from vqa.experiments.record import read_record
+from vqa.studies.record import read_record
+from vqa.synthetic.catalogue import draw_items
+from vqa.synthetic.drawing import image
 
 SECRET = uuid.uuid4().hex
 CREDENTIALS = {
@@ -88,14 +88,14 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
     assert theirs.changed() == set()
 
 
-def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
+def test_a_colleague_has_the_run_on_one_s_own_images_and_pairs(
     small_run: Clone, tmp_path: Path, s3: str
 ) -> None:
     """README's own images, pairs.md's CSV, README's way back, then teams.md: their commands alone."""
     mine = Clone.copy(small_run, tmp_path / "mine")
     hub = published(mine, tmp_path)
-    table, pictures, pairs = own_data(tmp_path)
-    names = {"products.csv": str(table), "FOLDER": str(pictures), "FILE": str(pairs), "NAME": "own"}
+    table, images, pairs = own_data(tmp_path)
+    names = {"products.csv": str(table), "FOLDER": str(images), "FILE": str(pairs), "NAME": "own"}
     (own,) = (block for block in page_blocks("../README", **names) if "src import" in block[0])
     keep_pairs, run = page_blocks("pairs", **names)[0]
     switch = own[-1].split(" && ")[0]
@@ -124,12 +124,12 @@ def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
 
 
 def own_data(folder: Path) -> tuple[Path, Path, Path]:
-    """A spreadsheet, the folder of its pictures, and a CSV of two pairs a picture."""
+    """A spreadsheet, the folder of its images, and a CSV of two pairs an image."""
     rows, pairs = ["Photo,Kind,Colour"], ["image_name,question,answer"]
     (folder / "photos").mkdir()
     for number, item in enumerate(draw_items(40, seed=7)):
         name = f"{number:02}-thing.jpg"
-        picture(item, 96, random.Random(number)).save(folder / "photos" / name)
+        image(item, 96, random.Random(number)).save(folder / "photos" / name)
         rows.append(f"{name},{item.product},{item.color}")
         pairs.append(f"{name},What color is the {item.product}?,{item.color}")
         pairs.append(f"{name},What is it?,{item.product}")

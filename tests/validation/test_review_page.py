@@ -9,21 +9,21 @@ import pytest
 from PIL import Image
 
 from browser import chromium_page
-from vqa.catalogue.pictures import picture_id
-from vqa.foundation.files import sha256_of
+from vqa.catalogue.images import image_id_of_content
+from vqa.core.files import sha256_file
 from vqa.pairs.pair import Pair
-from vqa.pairs.verdicts import Verdict
+from vqa.pairs.support import Support
+from vqa.validation.filtering import Rejected
 from vqa.validation.review_files import Conflict
 from vqa.validation.review_page import stratified, write_review_page
-from vqa.validation.screening import Rejected
 
 KEPT = [
     *(Pair("a.jpg", f"What color is it, {i}?", "red", "color") for i in range(6)),
     Pair("b.jpg", "How many </script><b>?", "=2", "count"),
 ]
-VERDICTS = [
-    Verdict(verdict, needs_picture=True)
-    for verdict in [*["confirmed"] * 4, "unknown", "disputed", "confirmed"]
+SUPPORT_LEVELS = [
+    Support(support, needs_image=True)
+    for support in [*["supported"] * 4, "unknown", "conflicting", "supported"]
 ]
 REJECTED = [
     Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
@@ -43,7 +43,9 @@ def page(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg"):
         Image.new("RGB", (20, 10), "red").save(tmp_path / name)
     path = tmp_path / "review.html"
-    write_review_page(path, KEPT, VERDICTS, said, REJECTED, CONFLICTS, tmp_path.joinpath, count=20, seed=0)
+    write_review_page(
+        path, KEPT, SUPPORT_LEVELS, said, REJECTED, CONFLICTS, tmp_path.joinpath, count=20, seed=0
+    )
     return path
 
 
@@ -55,15 +57,15 @@ def test_a_sample_has_each_stratum_by_its_share_and_at_least_once() -> None:
     assert stratified(items, lambda item: item.rstrip("0123456789"), str, 20, seed=1) != drawn
 
 
-def test_each_picture_is_in_the_page_once_and_none_that_is_not_there(page: Path) -> None:
+def test_each_image_is_in_the_page_once_and_none_that_is_not_there(page: Path) -> None:
     assert page.read_text().count("data:image/jpeg") == 2
 
 
 def test_another_sample_has_another_identity(tmp_path: Path) -> None:
     pages = []
     for kept in (KEPT, KEPT, KEPT[1:]):
-        verdicts, place = VERDICTS[-len(kept) :], tmp_path / "page.html"
-        write_review_page(place, kept, verdicts, said, [], [], tmp_path.joinpath, 20, seed=0)
+        support_levels, place = SUPPORT_LEVELS[-len(kept) :], tmp_path / "page.html"
+        write_review_page(place, kept, support_levels, said, [], [], tmp_path.joinpath, 20, seed=0)
         pages.append((tmp_path / "page.html").read_text())
     assert pages[0] == pages[1]
     identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
@@ -105,17 +107,17 @@ def test_it_serves_phones_filters_and_assistive_tools(page: Path) -> None:
 def test_answer_and_buttons_are_in_sight_without_scrolling(page: Path, size: tuple[int, int]) -> None:
     width, height = size
     Image.new("RGB", (600, 900), "red").save(page.parent / "a.jpg")  # higher than it is wide
-    write_review_page(page, KEPT, VERDICTS, said, REJECTED, CONFLICTS, page.parent.joinpath, 20, seed=0)
+    write_review_page(page, KEPT, SUPPORT_LEVELS, said, REJECTED, CONFLICTS, page.parent.joinpath, 20, seed=0)
     with chromium_page(width, height) as browser:
         browser.goto(page.as_uri())
         in_sight = (
             "all => all.map(x => x.getBoundingClientRect()).every(r => r.top >= 0 && r.height > 0 && %s)"
         )
         inside = f"r.bottom <= {height} && r.right <= {width}"
-        for name in ("#picture", "#question", "#answer", "#verdicts button"):
+        for name in ("#picture", "#question", "#answer", "#support levels button"):
             assert browser.locator(name).evaluate_all(in_sight % inside), name
-        assert browser.locator("#verdicts button").count() == 4
-        tops = browser.locator("#verdicts button").evaluate_all(
+        assert browser.locator("#support levels button").count() == 4
+        tops = browser.locator("#support levels button").evaluate_all(
             "all => all.map(x => x.getBoundingClientRect().top)"
         )
         assert len(set(tops)) == 1  # in one row
@@ -136,7 +138,7 @@ def test_the_disputed_come_first_with_what_was_said_of_them(page: Path) -> None:
         browser.goto(page.as_uri())
         assert browser.locator("#verdict-on").inner_text() == "Label checks: disputed"
         assert browser.locator("#testimony li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
-        browser.get_by_label("Verdict").select_option("confirmed")
+        browser.get_by_label("Verdict").select_option("supported")
         assert browser.locator("#place").inner_text() == "1 of 5"
         assert browser.locator("#verdict-on").inner_text() == "Label checks: confirmed"
         browser.get_by_role("tab", name="Rejected").click()
@@ -182,12 +184,14 @@ def test_a_second_right_answer_and_a_conflict_are_decided_on_by_name(page: Path)
         path = download.value.path()
         first, second = csv.DictReader(io.StringIO(path.read_text()))
     assert (first["decision"], first["corrected_answer"], first["reviewer"]) == ("also right", "three", "Ann")
-    assert first["image_sha256"] == picture_id(sha256_of(page.parent / "b.jpg"))
+    assert first["image_sha256"] == image_id_of_content(sha256_file(page.parent / "b.jpg"))
     assert (second["decision"], second["list"], second["answer"]) == ("reject", "rejected", "Round")
 
 
 def test_a_page_without_conflicts_shows_none(tmp_path: Path) -> None:
-    write_review_page(tmp_path / "page.html", KEPT, VERDICTS, said, [], [], tmp_path.joinpath, 20, seed=0)
+    write_review_page(
+        tmp_path / "page.html", KEPT, SUPPORT_LEVELS, said, [], [], tmp_path.joinpath, 20, seed=0
+    )
     with chromium_page() as browser:
         browser.goto((tmp_path / "page.html").as_uri())
         assert browser.locator("#tab-conflicts").is_hidden()

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 _PREFIX = "backbone."
 _EMBEDDINGS = "/backbone/embeddings/"

@@ -6,8 +6,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole
+from vqa.core.errors import InputError
+from vqa.core.files import whole
 
 FETCH = "make photos-model fetches both"
 

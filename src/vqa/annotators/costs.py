@@ -1,6 +1,6 @@
 """Requests → tokens and USD: what they should take, at most take, and took.
 
-Prices come from prices.py, the tokens of a picture and of thoughts from gemini_models.py.
+Prices come from prices.py, the tokens of an image and of thoughts from gemini_models.py.
 """
 
 from collections import Counter
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from vqa.annotators.dispatcher import Request
 from vqa.annotators.gemini_models import (
     MOST_OUTPUT_TOKENS,
-    most_picture_tokens,
+    image_tokens,
+    most_image_tokens,
     output_tokens,
-    picture_tokens,
 )
 from vqa.annotators.ledger import Ledger
 from vqa.annotators.prices import price_on
+from vqa.annotators.scheduler import Request
 from vqa.settings import Generate
 
 _ANSWER_TOKENS = 40  # a pair, as JSON with its type and difficulty
@@ -24,7 +24,9 @@ _CHARACTERS_A_TOKEN = 4
 _FEWEST_CHARACTERS_A_TOKEN = 3  # where the estimate may not be too low
 
 
-def usd_of(prompt_tokens: float, output_tokens: float, settings: Generate, day: date | None = None) -> float:
+def request_cost(
+    prompt_tokens: float, output_tokens: float, settings: Generate, day: date | None = None
+) -> float:
     """The price of these tokens that day, or today; batch mode and flex cost a part of it."""
     price = price_on(day or date.today(), settings)
     usd = (prompt_tokens * price.input + output_tokens * price.output) / 1e6
@@ -34,27 +36,27 @@ def usd_of(prompt_tokens: float, output_tokens: float, settings: Generate, day: 
 
 
 def reckoned_usd(prompts: Iterable[str], settings: Generate, day: date | None = None) -> float:
-    """What asking these prompts, each with a picture, should cost that day, or today."""
+    """What asking these prompts, each with an image, should cost that day, or today."""
     answer = _ANSWER_TOKENS * settings.questions_per_image
     output = min(output_tokens(settings.model, settings.thinking, answer), MOST_OUTPUT_TOKENS)
-    picture = picture_tokens(settings.model, settings.media_resolution)
+    image = image_tokens(settings.model, settings.media_resolution)
     return sum(
-        usd_of(picture + len(prompt) / _CHARACTERS_A_TOKEN, output, settings, day) for prompt in prompts
+        request_cost(image + len(prompt) / _CHARACTERS_A_TOKEN, output, settings, day) for prompt in prompts
     )
 
 
 def most_prompt_tokens(requests: Sequence[Request], settings: Generate) -> float:
-    """The most that one of these requests can hold, with a picture of at most 384 pixels a side."""
+    """The most that one of these requests can hold, with an image of at most 384 pixels a side."""
     longest = max((len(request.prompt) for request in requests), default=0)
-    picture = picture_tokens(settings.model, settings.media_resolution)
-    return picture + longest / _FEWEST_CHARACTERS_A_TOKEN
+    image = image_tokens(settings.model, settings.media_resolution)
+    return image + longest / _FEWEST_CHARACTERS_A_TOKEN
 
 
 def most_usd(requests: Sequence[Request], settings: Generate) -> float:
     """The most that one of these requests can cost, thoughts included."""
-    tiles = most_picture_tokens(settings.model, settings.media_resolution)
-    tiles -= picture_tokens(settings.model, settings.media_resolution)
-    return usd_of(most_prompt_tokens(requests, settings) + tiles, MOST_OUTPUT_TOKENS, settings)
+    tiles = most_image_tokens(settings.model, settings.media_resolution)
+    tiles -= image_tokens(settings.model, settings.media_resolution)
+    return request_cost(most_prompt_tokens(requests, settings) + tiles, MOST_OUTPUT_TOKENS, settings)
 
 
 def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dict[str, Any]:
@@ -82,6 +84,6 @@ def projection(asked: dict[str, Any], prompts: Sequence[str], settings: Generate
     in_all = reckoned_usd(prompts, settings)
     corrected = in_all * usd / reckoned if reckoned else in_all
     return (
-        f"a picture was reckoned at {reckoned / number:.6f} USD and billed {usd / number:.6f}; "
-        f"all {len(prompts)} pictures would cost about {corrected:.4f} USD"
+        f"an image was reckoned at {reckoned / number:.6f} USD and billed {usd / number:.6f}; "
+        f"all {len(prompts)} images would cost about {corrected:.4f} USD"
     )

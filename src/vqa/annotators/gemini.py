@@ -16,11 +16,11 @@ import urllib3
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
-from vqa.annotators.dispatcher import Request, Response, TryAgain
-from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, response_to
+from vqa.annotators.gemini_responses import Arrived, HttpAnswer, parse_response, read_whole
 from vqa.annotators.prompt import DIFFICULTIES
-from vqa.catalogue.pictures import ImageError
-from vqa.foundation.errors import InputError
+from vqa.annotators.scheduler import Request, Response, TryAgain
+from vqa.catalogue.images import ImageError
+from vqa.core.errors import InputError
 from vqa.pairs.question_types import OFFERED_TYPES
 from vqa.settings import Generate
 
@@ -84,7 +84,9 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
     )
 
 
-def client_for(settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA) -> "GenerativeAi | GenAi":
+def build_client(
+    settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA
+) -> "GenerativeAi | GenAi":
     """The client of the package that `generate.sdk` names; `schema`: of the JSON that answers are to be.
 
     Raises:
@@ -122,7 +124,7 @@ class GenerativeAi:
             session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=settings.concurrency))
 
     def send(self, request: Request) -> Response:
-        """Ask once. A picture that cannot be decoded is not sent: its reason is the outcome.
+        """Ask once. An image that cannot be decoded is not sent: its reason is the outcome.
 
         Raises:
             TryAgain: 429, 5xx, time-out, connection lost or refused.
@@ -131,8 +133,8 @@ class GenerativeAi:
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        pictures = [attachment(request.image_path)] if request.image_path else []
-        parts = [{"mime_type": picture.mime_type, "data": picture.data} for picture in pictures]
+        images = [attachment(request.image_path)] if request.image_path else []
+        parts = [{"mime_type": image.mime_type, "data": image.data} for image in images]
         self._model.generate_content(
             [*parts, request.prompt],
             request_options={"timeout": self._settings.timeout_s, "retry": None},
@@ -154,9 +156,9 @@ class GenAi:
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        pictures = [attachment(request.image_path)] if request.image_path else []
+        images = [attachment(request.image_path)] if request.image_path else []
         part_of = self._types.Part.from_bytes
-        parts = [part_of(data=picture.data, mime_type=picture.mime_type) for picture in pictures]
+        parts = [part_of(data=image.data, mime_type=image.mime_type) for image in images]
         self._client.models.generate_content(
             model=self._settings.model, contents=[*parts, request.prompt], config=self._config
         )
@@ -203,13 +205,13 @@ def genai_config(settings: Generate, schema: dict[str, Any]) -> Any:
 
 def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str) -> Response:
     try:
-        answer = answer_to(lambda: ask(request))
+        answer = parse_answer(lambda: ask(request))
     except ImageError as error:
         return Response(error.reason, "", error.detail, model, 0, 0)
-    return response_to(answer, model, key)
+    return parse_response(answer, model, key)
 
 
-def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
+def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
     """What the service answers to a call of a package, lifted out before the package reads it.
 
     Raises:

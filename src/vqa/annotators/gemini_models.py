@@ -6,14 +6,14 @@ asked of the service: what a preview is billed corrects it.
 
 import re
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.settings import Generate
 
 TEMPERATURE = 0.0
 MOST_OUTPUT_TOKENS = 2048  # of one answer; models that think need room for it
 
-_PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
-_EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
+_IMAGE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
+_EARLIER_IMAGE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
 # A tile's side is two thirds of the shorter side, at least 256 pixels: 3 by 2 in what is sent (768 by 385).
 _MOST_TILES = 6
 # How many times its answer's tokens a model writes with its thoughts: assumed, for want of a key.
@@ -27,16 +27,16 @@ def generation(model: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
 
 
-def picture_tokens(model: str, resolution: str | None) -> int:
-    """What a picture of at most 384 pixels a side counts as."""
+def image_tokens(model: str, resolution: str | None) -> int:
+    """What an image of at most 384 pixels a side counts as."""
     if generation(model) < (3, 0):
-        return _EARLIER_PICTURE_TOKENS
-    return _PICTURE_TOKENS[resolution or "high"]
+        return _EARLIER_IMAGE_TOKENS
+    return _IMAGE_TOKENS[resolution or "high"]
 
 
-def most_picture_tokens(model: str, resolution: str | None) -> int:
-    """The most that a picture of at most 768 pixels a side counts as."""
-    tokens = picture_tokens(model, resolution)
+def most_image_tokens(model: str, resolution: str | None) -> int:
+    """The most that an image of at most 768 pixels a side counts as."""
+    tokens = image_tokens(model, resolution)
     return tokens * _MOST_TILES if generation(model) < (3, 0) else tokens
 
 
@@ -63,7 +63,7 @@ def is_same_model(asked: str, answered: str) -> bool:
 
 
 def check(settings: Generate) -> None:
-    """What would be refused for every picture is refused before the first.
+    """What would be refused for every image is refused before the first.
 
     Raises:
         InputError: the package cannot send a setting, or the model does not take it.

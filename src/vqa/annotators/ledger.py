@@ -1,7 +1,7 @@
 """What was asked, answered and paid: append-only JSON lines, on disk before anything else happens.
 
 An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
-The files lie where no checkout reaches them (foundation.durable); what DVC versions is a copy that a finished
+The files lie where no checkout reaches them (foundation.state); what DVC versions is a copy that a finished
 stage writes, and whose answers come back from it on another machine. By hand, since a database file neither
 merges between copies nor shows its answers in a diff.
 """
@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vqa.foundation.files import whole_file
-from vqa.foundation.json_lines import JsonLines, Values, row_of
+from vqa.core.files import whole_file
+from vqa.core.jsonl import JsonLines, Values, row_of
 
 _START = b'{"key": "'  # of a line as we write it
 
@@ -21,7 +21,7 @@ _START = b'{"key": "'  # of a line as we write it
 class Entry:
     """One settled request."""
 
-    key: str  # hash of picture bytes, prompt, model and generation settings
+    key: str  # hash of image bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
     text: str  # as the model wrote it; all that came back where no text was found in it
@@ -72,7 +72,7 @@ class Ledger:
         self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
         self._lines = JsonLines(path, Entry, note)
         if copy is not None:
-            self._lines.take_in(copy, self._is_news, self._is_held)
+            self._lines.merge_entries(copy, self._is_news, self._is_held)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -143,7 +143,7 @@ class Jobs:
             path, Job, lambda values, _: jobs.update({values["label"]: row_of(Job, values)})
         )
         if copy is not None:
-            self._lines.take_in(copy, self._is_news)
+            self._lines.merge_entries(copy, self._is_news)
 
     def open(self) -> list[Job]:
         """Jobs whose answers are still to come."""

@@ -1,6 +1,6 @@
 """Listing attributes → one-word pairs, without a model: what the seller states, asked as a question.
 
-Free and exact where attributes are filled in, blind to everything a picture shows and a listing does
+Free and exact where attributes are filled in, blind to everything an image shows and a listing does
 not. An attribute whose text cannot be brought to one word is not asked about.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from vqa.catalogue.abo import Product
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.foundation.seeded import generator_of
+from vqa.core.seeding import seeded_generator
 from vqa.pairs.pair import Pair
 from vqa.pairs.spelling import american
 
@@ -64,14 +64,14 @@ WORDINGS = {
 
 
 def pairs_of(products: Iterable[Product], questions_per_image: int, seed: int) -> list[Pair]:
-    """The pairs of all products, as `pairs_for` makes them."""
-    return [pair for product in products for pair in pairs_for(product, questions_per_image, seed)]
+    """The pairs of all products, as `pairs_of_product` makes them."""
+    return [pair for product in products for pair in pairs_of_product(product, questions_per_image, seed)]
 
 
-def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
+def pairs_of_product(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
     """At most `questions_per_image` pairs, one a question type, the same for the same seed."""
     answers = _answers(product)
-    rng = generator_of(seed, product.image_name)
+    rng = seeded_generator(seed, product.image_name)
     types = sorted(answers)
     rng.shuffle(types)
     thing = _category(product.product_type) or "product"

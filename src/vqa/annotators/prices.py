@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from vqa.annotators.gemini_models import is_same_model
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.settings import Generate
 
 

@@ -31,7 +31,7 @@ class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failu
         self.reason = reason
 
 
-def prompt_for(product: Product, questions: int) -> str:
+def build_prompt(product: Product, questions: int) -> str:
     """The template filled with what the listing says; unknown attributes are said to be unknown."""
     description = product.description or " ".join(product.bullets[:3])
     return _template().substitute(

@@ -20,21 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from vqa.catalogue.listing import has_plain_ids, image_ids, product_type_of, text_of, texts_of
-from vqa.catalogue.pictures import problem_of_name
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import as_on_disk
-from vqa.foundation.seeded import rank_of
-from vqa.pairs.pair import image_name_of
+from vqa.catalogue.images import problem_of_name
+from vqa.catalogue.listing import has_plain_ids, image_ids, product_type, text_of, texts_of
+from vqa.core.errors import InputError
+from vqa.core.files import as_on_disk
+from vqa.core.seeding import seeded_rank
+from vqa.pairs.pair import parse_image_name
 
 # What a file that is torn, or no text, raises.
-MOST_LISTINGS = 20  # a picture on more than these is boilerplate
+MOST_LISTINGS = 20  # an image on more than these is boilerplate
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Product:
-    """One listing with the picture it is sold by; texts are in the preferred language, or None."""
+    """One listing with the image it is sold by; texts are in the preferred language, or None."""
 
     item_id: str
     image_name: str  # "8f5d4670.jpg"; the file is image_path(root, image_name)
@@ -50,7 +50,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products, one a picture, in an order that does not depend on the files', and what was left out."""
+    """Products, one an image, in an order that does not depend on the files', and what was left out."""
 
     products: list[Product]
     left_out: dict[str, int]  # reason → listings
@@ -58,20 +58,20 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Listings:
-    """What all listings say of the pictures that they name."""
+    """What all listings say of the images that they name."""
 
-    types: dict[str, str]  # picture name → product type
-    together: list[list[str]]  # names of the pictures that a product's listings tie: two or more each
+    types: dict[str, str]  # image name → product type
+    together: list[list[str]]  # names of the images that a product's listings tie: two or more each
     read: int  # listings
     with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
 
-    def pictures_on_none(self, image_names: Collection[str]) -> int:
-        """How many of these pictures no listing names."""
+    def images_on_none(self, image_names: Collection[str]) -> int:
+        """How many of these images no listing names."""
         return sum(name not in self.types for name in image_names)
 
 
 def image_path(root: Path, image_name: str) -> Path:
-    """Where the small version of a picture lies; the name's first two characters are its folder."""
+    """Where the small version of an image lies; the name's first two characters are its folder."""
     paths = paths_of_image(image_name)
     return root / paths[0] if image_name.isascii() else as_on_disk(root, *paths)
 
@@ -83,18 +83,18 @@ def paths_of_image(image_name: str) -> list[str]:
 
 
 def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image: int) -> Catalogue:
-    """Read every listing below `root` and keep the best one for each usable main picture.
+    """Read every listing below `root` and keep the best one for each usable main image.
 
     Args:
         root: a folder in ABO's layout.
         languages: tags in order of preference; "en" stands for every en_*.
-        max_listings_per_image: a picture on more listings than this is boilerplate and left out.
+        max_listings_per_image: an image on more listings than this is boilerplate and left out.
 
     Raises:
         InputError: the folder, its listings or its images.csv are missing or not readable.
     """
     names = image_names(root)
-    on_disk = {image_name_of(path.name) for path in (root / "images" / "small").glob("*/*")}
+    on_disk = {parse_image_name(path.name) for path in (root / "images" / "small").glob("*/*")}
     left_out: Counter[str] = Counter()
     by_image: dict[str, list[Product]] = defaultdict(list)
     for listing in _listings(root):
@@ -129,7 +129,7 @@ def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
-        by_type[product.product_type].append((rank_of(seed, product.image_name), product))
+        by_type[product.product_type].append((seeded_rank(seed, product.image_name), product))
     turns = []
     for of_type in by_type.values():
         of_type.sort(key=lambda drawn: drawn[0])
@@ -150,15 +150,15 @@ def read_sample(
     products = sample(catalogue.products, count, seed)
     if not products:
         raise InputError(
-            f"{root} holds no product with a usable picture (listings left out: {catalogue.left_out})"
+            f"{root} holds no product with a usable image (listings left out: {catalogue.left_out})"
         )
     return products, catalogue.left_out
 
 
 def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
-    """What ties pictures together; None for a folder of pictures without any listings folder.
+    """What ties images together; None for a folder of images without any listings folder.
 
-    A picture on more listings than `max_listings_per_image` is boilerplate and tied to none.
+    An image on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
     Raises:
         InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
@@ -181,7 +181,7 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
             of_item.setdefault(item, set()).add(len(listings))
         listings.append(of_listing)
         for name in of_listing:
-            types.setdefault(name, product_type_of(listing.get("product_type")))
+            types.setdefault(name, product_type(listing.get("product_type")))
     uses = Counter(name for of_listing in listings for name in of_listing)
     own = [[n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings]
     for first, *rest in map(sorted, of_item.values()):  # listings of one item_id are one product
@@ -190,8 +190,8 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
     if images and types.keys().isdisjoint(images):
         raise InputError(
             f"{root / 'listings'}: none of its {len(listings)} listings names one of the {len(images)} "
-            f"pictures in use ({with_unknown_images} have ids that images.csv lacks), so nothing would keep "
-            "the pictures of a product in one split; fetch what is missing, or move the folder away"
+            f"images in use ({with_unknown_images} have ids that images.csv lacks), so nothing would keep "
+            "the images of a product in one split; fetch what is missing, or move the folder away"
         )
     return Listings(types, together, len(listings), with_unknown_images)
 
@@ -201,22 +201,22 @@ def like_listings(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
-def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
-    """Sentences on what keeps no pictures of one product in one split: listings that are not there."""
+def missing_parts(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
+    """Sentences on what keeps no images of one product in one split: listings that are not there."""
     if listings is None:
         unread = [f"; {path.name} is not read, unpack it there" for path in like_listings(root)]
         return [
-            f"{root} has no listings: only their looks (copies and near copies) keep pictures of one product "
+            f"{root} has no listings: only looks (duplicates and near ones) keep images of one product "
             f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
         ]
-    on_none = listings.pictures_on_none(images)
+    on_none = listings.images_on_none(images)
     is_tied = any(sum(name in images for name in names) > 1 for names in listings.together)
     return [
-        f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
+        f"{on_none} images are on none of the {listings.read} listings found: only their looks keep them "
         "with others of their product"
     ] * bool(on_none) + [
-        f"no listing of the {listings.read} ties two pictures (by other_image_id, or an item_id that is "
-        "there twice): only their looks keep pictures of one product in one split"
+        f"no listing of the {listings.read} ties two images (by other_image_id, or an item_id that is "
+        "there twice): only their looks keep images of one product in one split"
     ] * (not is_tied)
 
 
@@ -233,7 +233,7 @@ def image_names(root: Path) -> dict[str, str]:
         raise InputError(f"{packed} is missing; data.root must hold a tree in ABO's layout")
     try:
         with _text_of(path) as file:
-            return {row["image_id"]: image_name_of(row["path"]) for row in csv.DictReader(file)}
+            return {row["image_id"]: parse_image_name(row["path"]) for row in csv.DictReader(file)}
     except (*_DAMAGE, KeyError, AttributeError, csv.Error) as error:  # AttributeError: a row without a path
         raise InputError(f"{path} is not ABO's images.csv ({error}); fetch it again") from error
 
@@ -263,7 +263,7 @@ def _shards(root: Path) -> list[Path]:
     if not found:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
-            "or, for pairs of your own, pictures without a listings folder"
+            "or, for pairs of your own, images without a listings folder"
         )
     return list(found.values())
 
@@ -290,7 +290,7 @@ def _product(listing: dict[str, Any], image_name: str, languages: Sequence[str])
     return Product(
         item_id=text_of(listing.get("item_id")) or "",
         image_name=image_name,
-        product_type=product_type_of(listing.get("product_type")),
+        product_type=product_type(listing.get("product_type")),
         name=text("item_name"),
         color=text("color"),
         material=text("material"),

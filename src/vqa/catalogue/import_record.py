@@ -1,6 +1,6 @@
 """What `python src import` made a tree of: spreadsheets, and which file became which image of the tree.
 
-imported.json                    each spreadsheet, its listings file and the folder of its pictures
+imported.json                    each spreadsheet, its listings file and the folder of its images
 names.csv                        spreadsheet,file,image_name,ids
 images/metadata/copies.jsonl     of each image the file's SHA-256, so that the next run copies what changed
 """
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vqa.catalogue.picture_folder import parts_of_path, without_query
-from vqa.foundation.csv_tables import read_rows, write_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_object, write_json
-from vqa.foundation.json_lines import whole_values
-from vqa.pairs.pair import image_name_of
+from vqa.catalogue.image_folder import parts_of_path, without_query
+from vqa.core.csv_tables import read_rows, write_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_object, write_json
+from vqa.core.jsonl import whole_values
+from vqa.pairs.pair import parse_image_name
 
 _RECORD, _NAMES, _COPIES = "imported.json", "names.csv", "images/metadata/copies.jsonl"
 LISTINGS = "listings/metadata"
@@ -70,7 +70,7 @@ class ImportRecord:
             raise InputError(f"{path} is no record of imports; remove it and {root / 'listings'}") from error
         return cls(root, spreadsheets, read_names(root))
 
-    def listings_of(self, key: str) -> str:
+    def build_listings(self, key: str) -> str:
         """The name of a spreadsheet's listings file: its own, or one that no other has."""
         taken = {of_one["listings"] for of_one in self.spreadsheets.values()}
         names = (f"listings_{number}.json.gz" for number in range(len(taken) + 1))
@@ -78,12 +78,12 @@ class ImportRecord:
         return mine["listings"] if mine else next(name for name in names if name not in taken)
 
     def check_images(
-        self, key: str, images: str, sources: Mapping[str, Path], sha256_of: Callable[[Path], str]
+        self, key: str, images: str, sources: Mapping[str, Path], sha256_file: Callable[[Path], str]
     ) -> None:
         """No image of another spreadsheet would become another file's.
 
         Args:
-            images: which folder the pictures are in (`key_of`).
+            images: which folder the images are in (`key_of`).
             sources: image name → file.
 
         Raises:
@@ -96,10 +96,10 @@ class ImportRecord:
             is_same_folder = self.spreadsheets.get(named.spreadsheet, {}).get("images") == images
             source, copy = sources[named.image_name], copies.get(named.image_name)
             is_same_file = is_same_folder and source.as_posix().endswith(named.file)
-            if not is_same_file and copy and copy["sha256"] != sha256_of(source):
+            if not is_same_file and copy and copy["sha256"] != sha256_file(source):
                 raise InputError(
                     f"{source} and {named.file}, which {named.spreadsheet} brought into {self.root}, are two "
-                    "pictures of one name; rename one, or give another --out"
+                    "images of one name; rename one, or give another --out"
                 )
 
     def check_listings(self, key: str, listings: Sequence[Mapping[str, Any]]) -> None:
@@ -124,7 +124,7 @@ class ImportRecord:
 
     def add(self, key: str, images: str, files: Iterable[NamedFile]) -> None:
         """Record a spreadsheet in place of what was recorded of it before."""
-        self.spreadsheets[key] = {"listings": self.listings_of(key), "images": images}
+        self.spreadsheets[key] = {"listings": self.build_listings(key), "images": images}
         self.files = [*(named for named in self.files if named.spreadsheet != key), *files]
 
     def write(self) -> None:
@@ -173,9 +173,9 @@ class NamesBefore:
     def name_for(self, cell: str) -> str:
         """The image that `cell` means; its file name as it stands where no file of that name was imported.
 
-        A path that no imported file fits is not cut to its file name: another folder's picture may have that.
+        A path that no imported file fits is not cut to its file name: another folder's image may have that.
         """
-        plain = image_name_of(cell)
+        plain = parse_image_name(cell)
         if not self._by_name or unicodedata.normalize("NFC", cell.strip()) in self._images:
             return plain
         parts = parts_of_path(without_query(cell))

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from vqa.catalogue.attribute_values import says_nothing
+from vqa.catalogue.image_folder import ImageFolder
 from vqa.catalogue.import_record import ImportRecord
-from vqa.catalogue.kinds import kind_of
-from vqa.catalogue.picture_folder import PictureFolder
+from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.product_groups import Groups, nothing_ties
 from vqa.catalogue.spreadsheet import Spreadsheet
 from vqa.catalogue.tree_writer import Product
@@ -22,7 +22,7 @@ def report(
     products: Sequence[Product],
     disputes: Mapping[str, int],
     record: ImportRecord,
-    folder: PictureFolder,
+    folder: ImageFolder,
 ) -> Iterator[str]:
     """The lines that are printed once all is written.
 
@@ -39,18 +39,18 @@ def report(
         yield nothing_ties()
     yield from _claims(products)
     for name, count in disputes.items():
-        yield f"{name}: {count} pictures are named by rows that do not agree on it; none of these has one"
+        yield f"{name}: {count} images are named by rows that do not agree on it; none of these has one"
     without_main = sum(not product.main for product in products)
     if without_main:
-        yield f"{without_main} products are not asked about: their first picture is not there, others are"
+        yield f"{without_main} products are not asked about: their first image is not there, others are"
     if folder.unread:
         yield folder.unread
     images = {name for product in products for name in product.images}
     count = sum(bool(product.main) for product in products)
-    yield f"{count} products with {len(images)} of {len(folder)} pictures are in {record.root}"
+    yield f"{count} products with {len(images)} of {len(folder)} images are in {record.root}"
     if len(record.spreadsheets) > 1:
         everything = {named.image_name for named in record.files}
-        yield f"with those of {len(record.spreadsheets)} spreadsheets it holds {len(everything)} pictures"
+        yield f"with those of {len(record.spreadsheets)} spreadsheets it holds {len(everything)} images"
 
 
 def _commonest(name: str, spreadsheet: Spreadsheet, products: Sequence[Product]) -> Iterator[str]:
@@ -60,9 +60,9 @@ def _commonest(name: str, spreadsheet: Spreadsheet, products: Sequence[Product])
         return
     read, nothing, several = Counter[str](), Counter[str](), Counter[str]()
     for cell, count in cells.items():
-        value = kind_of(cell).product_type if name == "kind" else "" if says_nothing(cell) else cell
+        value = product_kind(cell).product_type if name == "kind" else "" if says_nothing(cell) else cell
         (read if value else nothing)[value.replace("_", " ").lower() or cell] += count
-        if name == "kind" and kind_of(cell).others:
+        if name == "kind" and product_kind(cell).others:
             several[cell] += count
     column = spreadsheet.columns.get(name, "an attribute's columns")
     shown = ", ".join(f"{value} {count}" for value, count in read.most_common(_COMMONEST))
@@ -78,7 +78,7 @@ def _examples(cells: Counter[str]) -> str:
 
 
 def _claims(products: Sequence[Product]) -> Iterator[str]:
-    """A sentence on pictures that rows of several ids name."""
+    """A sentence on images that rows of several ids name."""
     ids: dict[str, set[str]] = {}
     for product in products:
         if product.row.cells["id"]:
@@ -89,7 +89,7 @@ def _claims(products: Sequence[Product]) -> Iterator[str]:
         first, of_first = next(iter(several.items()))
         rows = sum(map(len, several.values()))
         yield (
-            f"{len(several)} pictures are named by rows of several ids ({rows} in all; {first} by "
+            f"{len(several)} images are named by rows of several ids ({rows} in all; {first} by "
             f"{', '.join(of_first[:_FEW])}): names.csv lists them"
         )
 

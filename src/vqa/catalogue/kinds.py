@@ -70,7 +70,7 @@ class Kind:
     others: tuple[str, ...] = ()  # further ones, as deep in the shop's tree, that the cell names
 
 
-def kind_of(cell: str) -> Kind:
+def product_kind(cell: str) -> Kind:
     """The head noun of the deepest level, with what stands before it; of several as deep the first.
 
     A cell that is spelled as ABO spells it stays as it is. Shelves (Sale, New) and a shop's own row types

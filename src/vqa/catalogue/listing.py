@@ -11,7 +11,7 @@ NEUTRAL = ""  # language tag of values that carry none
 
 
 def image_ids(listing: dict[str, Any]) -> list[str]:
-    """The main picture's id and the others', in order."""
+    """The main image's id and the others', in order."""
     return [image_id for image_id in _ids(listing) if isinstance(image_id, str)]
 
 
@@ -24,7 +24,7 @@ def _ids(listing: dict[str, Any]) -> list[Any]:
     return [listing.get("main_image_id"), *_list_of(listing.get("other_image_id"))]
 
 
-def product_type_of(value: Any) -> str:
+def product_type(value: Any) -> str:
     """ABO documents a string; its files hold a list of {"value"}."""
     first = next(iter(_list_of(value)), None)
     return text_of(first.get("value") if isinstance(first, dict) else first) or "UNKNOWN"

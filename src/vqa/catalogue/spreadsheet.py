@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.catalogue.kinds import kind_of
-from vqa.catalogue.picture_folder import PictureFolder
-from vqa.foundation.csv_tables import Table, read_table
-from vqa.foundation.errors import InputError
+from vqa.catalogue.image_folder import ImageFolder
+from vqa.catalogue.kinds import product_kind
+from vqa.core.csv_tables import Table, read_table
+from vqa.core.errors import InputError
 
 # What we read → what its column may be called, in order of preference.
 COLUMNS = {
     "picture": (
         "picture image photo image_name file_name filename image_path image_file picture_name photo_name "
-        "picture_file img file path image_src image_link product_image_url base_image images pictures photos "
+        "image_file img file path image_src image_link product_image_url base_image images pictures photos "
         "main_image image_url image_id"
     ).split(),
     "id": "id sku item_id article_number article asin variant_sku".split(),
     "group": "item_group_id parent parent_sku product_id handle url_handle spu model".split(),
-    "more_pictures": (
+    "more_images": (
         "additional_image_link additional_image_links additional_images other_images more_images gallery "
         "gallery_images"
     ).split(),
-    "variant_picture": "variant_image variant_image_url".split(),
+    "variant_image": "variant_image variant_image_url".split(),
     "name": "name title product_name item_name product product_display_name".split(),
     "kind": (
         "kind product_type type article_type category categories product_kind product_category "
@@ -48,18 +48,18 @@ _VARIATIONS = (
 _PAIRS = "additional_attributes"  # Magento's: "color=Blue,material=Cotton"
 # Shopify's "Option1 Name", "Option1 Value"; WooCommerce's "Attribute 1 name", "Attribute 1 value(s)".
 _NUMBERED = re.compile(r"(option|attribute)(\d+)(name|value)s?")
-# "image2", "Image 2 URL", "additional_image_3": a further picture of the row
+# "image2", "Image 2 URL", "additional_image_3": a further image of the row
 _NUMBERED_PICTURE = re.compile(
     r"(?:additional|other|extra|product|main|more)?(?:image|picture|photo|img)(?:url|src|link|path|file|name)?\d+"
     r"(?:url|src|link|path|file|name)?"
 )
-_TRIED = 200  # cells that show whether a column names pictures
+_TRIED = 200  # cells that show whether a column names images
 _TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the spreadsheet: a product, a variant of one, or a picture of one."""
+    """One line of the spreadsheet: a product, a variant of one, or an image of one."""
 
     number: int  # from 1, of those below the header that can be read
     cells: Mapping[str, str]  # by the names of COLUMNS; "" where it says nothing
@@ -70,7 +70,7 @@ class Row:
     parts: frozenset[str] = frozenset()  # keys of rows that it says are variants of it
 
     @property
-    def picture(self) -> str:
+    def image(self) -> str:
         return self.cells["picture"]
 
 
@@ -82,14 +82,14 @@ class Spreadsheet:
     notes: list[str]  # sentences on columns that are not read, and why
 
 
-def read_spreadsheet(path: Path, named: Mapping[str, str], folder: PictureFolder) -> Spreadsheet:
+def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) -> Spreadsheet:
     """Rows of a CSV whose columns are found by their names and values, or are as `named` says.
 
     Args:
         named: what we read ("color") → its column in the file ("Farbe").
 
     Raises:
-        InputError: the file cannot be read, no column names the pictures, or one of `named` is not there.
+        InputError: the file cannot be read, no column names the images, or one of `named` is not there.
     """
     strange = next((name for name in named if name not in COLUMNS), None)
     if strange is not None:
@@ -105,7 +105,7 @@ def read_spreadsheet(path: Path, named: Mapping[str, str], folder: PictureFolder
 
 
 def _found(
-    path: Path, table: Table, named: Mapping[str, str], folder: PictureFolder
+    path: Path, table: Table, named: Mapping[str, str], folder: ImageFolder
 ) -> tuple[dict[str, str], list[str]]:
     """What we read → its column, and sentences on columns of a right name whose values are others."""
     header = table.columns
@@ -123,14 +123,14 @@ def _found(
         if trusted:
             found[name] = trusted[0]
     if "picture" not in found:
-        found = {"picture": _picture_column(path, table, folder), **found}
+        found = {"picture": _image_column_of(path, table, folder), **found}
         if found["picture"] not in (*COLUMNS["picture"], *_numbered(table.columns)):
             notes.append(f"no column names the pictures; their files are called as {found['picture']!r} says")
     return found, notes
 
 
 def _numbered(header: Sequence[str]) -> list[str]:
-    """The columns image1, image2 …, which are pictures of one product, in their order."""
+    """The columns image1, image2 …, which are images of one product, in their order."""
     found = [column for column in header if _NUMBERED_PICTURE.fullmatch(_letters(column))]
     return sorted(found, key=lambda column: int(re.sub(r"\D", "", column)))
 
@@ -138,7 +138,7 @@ def _numbered(header: Sequence[str]) -> list[str]:
 def _is_trusted(name: str, table: Table, column: str) -> bool:
     cells = set(_cells(table, column))
     if name == "kind":
-        return any(kind_of(cell).product_type for cell in cells)
+        return any(product_kind(cell).product_type for cell in cells)
     return name not in ATTRIBUTES or not all(map(says_nothing, cells))
 
 
@@ -147,12 +147,12 @@ def _not_read(name: str, table: Table, column: str) -> str:
     return f"column {column!r} is not read as {name}: its values are such as {values[:100]}"
 
 
-def _picture_column(path: Path, table: Table, folder: PictureFolder) -> str:
-    """The first column called as one of pictures whose cells name some, or one of ids that does."""
+def _image_column_of(path: Path, table: Table, folder: ImageFolder) -> str:
+    """The first column called as one of images whose cells name some, or one of ids that does."""
     called = [name for name in COLUMNS["picture"] if name in table.columns] or _numbered(table.columns)
     for column in [*called, *(name for name in COLUMNS["id"] if name in table.columns)]:
         cells = _cells(table, column)[:_TRIED]
-        if any(image.path for cell in cells for image in folder.pictures_in(cell)):
+        if any(image.path for cell in cells for image in folder.images_in(cell)):
             return column
     if not called:
         raise InputError(
@@ -171,8 +171,8 @@ def _cells(table: Table, column: str) -> list[str]:
 def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) -> Iterator[Row]:
     groups = [named["group"]] if "group" in named else COLUMNS["group"]
     ids = [*COLUMNS["id"], *filter(None, [columns.get("id")])]
-    mine = [*filter(None, [named.get("more_pictures")])]
-    further = mine or [column for column in COLUMNS["more_pictures"] if column in table.columns]
+    mine = [*filter(None, [named.get("more_images")])]
+    further = mine or [column for column in COLUMNS["more_images"] if column in table.columns]
     if not mine:
         used = {*columns.values(), *further}
         further += [column for column in _numbered(table.columns) if column not in used]
@@ -180,7 +180,7 @@ def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) ->
     for number, line in enumerate(table.rows, start=1):
         row = dict(zip(table.columns, line, strict=True))
         cells = {name: row.get(columns.get(name, ""), "") for name in COLUMNS}
-        cells["more_pictures"] = "\n".join(filter(None, (row[column] for column in further)))
+        cells["more_images"] = "\n".join(filter(None, (row[column] for column in further)))
         cells["description"] = " ".join(html.unescape(_TAG.sub(" ", cells["description"])).split())
         stated = _attributes([*pairs.of(row), *_pairs_in(row.get(_PAIRS, ""))])
         for name in ATTRIBUTES:

@@ -1,4 +1,4 @@
-"""Rows of a spreadsheet and their pictures → a tree in ABO's layout, as `abo` reads it."""
+"""Rows of a spreadsheet and their images → a tree in ABO's layout, as `abo` reads it."""
 
 import csv
 import gzip
@@ -18,20 +18,20 @@ from PIL import Image
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.attribute_values import is_placeholder, says_nothing
+from vqa.catalogue.images import ImageError, decoded
 from vqa.catalogue.import_record import LISTINGS, copies_path, read_copies
-from vqa.catalogue.kinds import kind_of
-from vqa.catalogue.pictures import ImageError, decoded
+from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.spreadsheet import ATTRIBUTES, Row
-from vqa.foundation.errors import InputError, end_at_interrupt
-from vqa.foundation.files import make_own, whole
-from vqa.foundation.known_hashes import KnownHashes
-from vqa.foundation.terminal import progress_bar
+from vqa.core.errors import InputError, end_at_interrupt
+from vqa.core.files import make_own, whole
+from vqa.core.known_hashes import KnownHashes
+from vqa.core.progress import progress_bar
 from vqa.pairs.missing_values import is_missing
 
-SIDE = 256  # pixels at most, as ABO's small pictures
+SIDE = 256  # pixels at most, as ABO's small images
 _QUALITY = 95  # of JPEG
-_FEW = 64  # pictures for which starting processes does not pay
-_PICTURES = ("picture", "more_pictures", "variant_picture")
+_FEW = 64  # images for which starting processes does not pay
+_IMAGES = ("picture", "more_images", "variant_image")
 _TEXTS = {  # of a listing → of a row
     "item_name": "name",
     "color": "color",
@@ -44,7 +44,7 @@ _TEXTS = {  # of a listing → of a row
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one picture."""
+    """What became of one image."""
 
     width: int = 0
     height: int = 0
@@ -60,7 +60,7 @@ class Product:
 
     row: Row
     group: int  # number of the product that it is, or is a variant of
-    main: str  # "" where its first picture is not there
+    main: str  # "" where its first image is not there
     others: tuple[str, ...] = ()
 
     @property
@@ -68,10 +68,10 @@ class Product:
         return [name for name in (self.main, *self.others) if name]
 
 
-def copy_pictures(
+def copy_images(
     root: Path, sources: Mapping[str, Path], is_linked: bool, known: KnownHashes
 ) -> dict[str, Copied]:
-    """Put each picture of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
+    """Put each image of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
 
     A copy of the same bytes that is there stays, so that a killed run goes on; a file's time says nothing of
     it, since archives and moves keep old ones. With `is_linked` the files themselves are linked, as they are.
@@ -122,7 +122,7 @@ def _there(
         is_same_target = (
             target.resolve() == source.resolve() if is_linked else target.stat().st_size == entry["bytes"]
         )
-        if is_same_target and known.sha256_of(source) == entry["sha256"]:
+        if is_same_target and known.sha256_file(source) == entry["sha256"]:
             return Copied(entry["width"], entry["height"], "", entry["sha256"], entry["bytes"])
     except (OSError, LookupError):  # it is gone; another version's record
         return None
@@ -176,7 +176,7 @@ def _link(root: Path, item: tuple[str, Path]) -> Copied:
 
 
 def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
-    """The file's picture, its hash and state; no picture where it has a problem."""
+    """The file's image, its hash and state; no image where it has a problem."""
     try:
         status = source.stat()
         content = source.read_bytes()
@@ -188,7 +188,7 @@ def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
         return Copied(problem=f"{error.reason}: {error.detail}"), None
 
 
-def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
+def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
     """A listing for each product.
 
     The first row of several that are one product names the images of all, which keeps them in one split. It
@@ -204,7 +204,7 @@ def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any
     listings = []
     plain: set[tuple[str, ...]] = set()  # images of rows that say nothing else
     for product in products:
-        if not any(cell for name, cell in product.row.cells.items() if name not in _PICTURES):
+        if not any(cell for name, cell in product.row.cells.items() if name not in _IMAGES):
             if tuple(product.images) in plain:
                 continue
             plain.add(tuple(product.images))
@@ -225,7 +225,7 @@ def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str,
         listing["main_image_id"] = product.main
     if further := [name for name in others if name != product.main]:
         listing["other_image_id"] = further
-    if product_type := kind_of(cells["kind"]).product_type:
+    if product_type := product_kind(cells["kind"]).product_type:
         listing["product_type"] = [{"value": product_type}]
     for key, column in _TEXTS.items():
         nothing = says_nothing if column in ATTRIBUTES else _is_no_text

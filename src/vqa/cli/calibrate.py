@@ -19,13 +19,13 @@ import typer
 from numpy.typing import NDArray
 
 from vqa.catalogue.abo import image_path
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import default_device
-from vqa.foundation.files import write_json
-from vqa.foundation.terminal import progress_bar
+from vqa.core.cli import command_line
+from vqa.core.devices import default_device
+from vqa.core.files import write_json
+from vqa.core.progress import progress_bar
 from vqa.inference.answerer import Answerer
-from vqa.inference.taught import with_model_of
-from vqa.pairs.normal_form import exact_match
+from vqa.inference.training_summary import with_adapter_model
+from vqa.pairs.answer_normalization import exact_match
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.scoring.calibration import (
     TEMPERATURES,
@@ -51,7 +51,7 @@ def run(
     ),
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="write the report as JSON")] = None,
 ) -> None:
-    settings = with_model_of(adapter, load_settings())
+    settings = with_adapter_model(adapter, load_settings())
     answerer = Answerer(settings, default_device(), adapter)
     if _OF_TRAIN.resolve() in adapter.resolve().parents:
         calibration = read_calibration(adapter)

@@ -20,17 +20,17 @@ import torch
 import typer
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import decoded
-from vqa.catalogue.stamp import tree_of
+from vqa.catalogue.images import decoded
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line
+from vqa.core.devices import default_device
+from vqa.core.errors import InputError
 from vqa.evaluation.data_sets import DRAWN
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import InputError
 from vqa.inference.answerer import Answer, Answerer
 from vqa.inference.chat_completions import ChatRequest, bare_question
 from vqa.inference.photographs import count_colours
 from vqa.inference.server import HOST, PageServer
-from vqa.inference.taught import read_taught, with_model_of
+from vqa.inference.training_summary import read_training_summary, with_adapter_model
 from vqa.pages.page import page
 from vqa.pairs.pair import read_pairs
 from vqa.scoring.calibration import WANTED, read_calibration
@@ -51,11 +51,11 @@ _LARGEST_EXAMPLE = 500_000  # bytes
 def run(port: Annotated[int, typer.Option(help="0: any that is free")] = 8010) -> None:
     settings = load_settings()
     there = [adapter for adapter in ADAPTERS if adapter.is_dir()] or list(ADAPTERS)[:1]
-    offered = {adapter.as_posix(): with_model_of(adapter, settings) for adapter in there}
+    offered = {adapter.as_posix(): with_adapter_model(adapter, settings) for adapter in there}
     served = _Served(offered, default_device())
     served.load_adapter(next(iter(offered)))  # what cannot be loaded is said before anybody asks
     shown = [describe_adapter(adapter, of_adapter) for adapter, of_adapter in offered.items()]
-    examples = find_examples(TEST, tree_of(settings.data.root))
+    examples = find_examples(TEST, read_tree(settings.data.root))
     html = page("serve.html", {"models": shown, "wanted": WANTED, "examples": examples})
     with PageServer(
         port, html, served.answer_both, describe_kind, list(served.models), served.answer_chat
@@ -158,18 +158,18 @@ def _is_small_file(file: Path) -> bool:
 
 def describe_adapter(adapter: str, settings: Settings) -> dict[str, Any]:
     """What the page says of an adapter; the first question is filled in."""
-    taught = read_taught(Path(adapter), TRAIN, settings.data.root)
+    summary = read_training_summary(Path(adapter), TRAIN, settings.data.root)
     data, seen = settings.data.root, "trained on questions that are not here"
-    if taught:
-        data = Path(taught.data)
-        seen = f"trained on {taught.pairs:,} questions about {taught.pictures:,} images of {taught.data}"
-    is_drawn = tree_of(data).resolve() == DRAWN.resolve()
+    if summary:
+        data = Path(summary.data)
+        seen = f"trained on {summary.pairs:,} questions about {summary.images:,} images of {summary.data}"
+    is_drawn = read_tree(data).resolve() == DRAWN.resolve()
     return {
         "adapter": adapter,
         "model": settings.model.name,
         "taught": f"{seen}, which are drawings" if is_drawn else seen,
         "is_for_photographs": not is_drawn,
-        "questions": taught.questions if taught else [_ANY_QUESTION],
+        "questions": summary.questions if summary else [_ANY_QUESTION],
         # From which probability on WANTED of the answers were right; None: not known.
         "at_least": read_calibration(Path(adapter)).at_least,
     }

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
-from vqa.stats.bootstrap import Columns, Interval, Kind
+from vqa.stats.bootstrap import ClusterBootstrap, Interval, Kind
 from vqa.stats.exact import holm
 
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
 _LEVEL = 0.05
 
 
-def judgement(
+def compare_systems(
     pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What metrics/evaluate.json holds, and what metrics/details.json does.
@@ -25,16 +25,16 @@ def judgement(
     The first: every system's summary, and each of DIFFERENCES that is between two of them. The second, which
     the report page shows and `dvc metrics diff` should not list: exact match with intervals, each system's
     over all and by type, and each difference's by type, with its sign where it is told from zero: that any
-    sign is wrong has a probability of 5 % (Holm). All intervals come from the same drawn groups of pictures.
+    sign is wrong has a probability of 5 % (Holm). All intervals come from the same drawn groups of images.
     """
-    columns = Columns(pairs)
+    columns = ClusterBootstrap(pairs)
     compared = {
         difference.key: (scores[difference.ours.key], scores[difference.theirs.key])
         for difference in DIFFERENCES
         if {difference.ours.key, difference.theirs.key} <= scores.keys()
     }
     deltas = {key: _added_differences(columns, ours, theirs) for key, (ours, theirs) in compared.items()}
-    types = {"all": np.ones(len(pairs), dtype=bool)} | types_of(pairs)
+    types = {"all": np.ones(len(pairs), dtype=bool)} | group_by_type(pairs)
     shares = {name: _added_by_type(columns, s.exact_match, "share", types) for name, s in scores.items()}
     gains = {
         key: _added_by_type(columns, ours.exact_match - theirs.exact_match, "gain", types)
@@ -69,7 +69,7 @@ def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
                 "exact_match": _mean(scores.exact_match[chosen]),
                 "n": int(chosen.sum()),
             }
-            for kind, chosen in types_of(pairs).items()
+            for kind, chosen in group_by_type(pairs).items()
         },
     }
 
@@ -78,11 +78,11 @@ def differences(
     pairs: Sequence[Pair], ours: Scores, theirs: Scores, draws: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """`ours - theirs` in each headline score, with 95 % intervals."""
-    columns = Columns(pairs)
+    columns = ClusterBootstrap(pairs)
     return _bounded_differences(_added_differences(columns, ours, theirs), columns.intervals(draws, seed))
 
 
-def _added_differences(columns: Columns, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
+def _added_differences(columns: ClusterBootstrap, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
     """As `differences`, each with the number of its column in place of the interval."""
     found: dict[str, dict[str, Any]] = {}
     for name in _COMPARED:
@@ -94,7 +94,7 @@ def _added_differences(columns: Columns, ours: Scores, theirs: Scores) -> dict[s
 
 
 def _added_by_type(
-    columns: Columns, values: Floats, kind_of_mean: Kind, types: Mapping[str, NDArray[np.bool_]]
+    columns: ClusterBootstrap, values: Floats, kind_of_mean: Kind, types: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, dict[str, Any]]:
     """The means of `values` [pairs] by type, each with the number of its column in place of the interval."""
     return {
@@ -113,7 +113,7 @@ def _bounded_differences(
     found = {name: dict(entry) for name, entry in entries.items()}
     for entry in found.values():
         interval = intervals[entry.pop("column")]
-        entry.update(interval.bounds, smallest=interval.smallest)
+        entry.update(interval.bounds, minimum_detectable_effect=interval.minimum_detectable_effect)
     return found
 
 
@@ -138,7 +138,7 @@ def _add_signs(entries: Sequence[dict[str, Any]]) -> None:
         entry["sign"] = int(np.sign(entry["exact_match"])) if p < _LEVEL else 0
 
 
-def types_of(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
+def group_by_type(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
     """Question type → which pairs have it `[pairs]`."""
     types = np.array([pair.question_type for pair in pairs])
     return {str(kind): types == kind for kind in np.unique(types)}

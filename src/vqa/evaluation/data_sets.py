@@ -1,11 +1,11 @@
-"""Whose pictures were judged, and what they allow: drawn here, or as is said of them.
+"""Whose images were judged, and what they allow: drawn here, or as is said of them.
 
 `data.licence` says it, or else the file that stands for the tree (python src stamp). Nothing is guessed.
 """
 
 from pathlib import Path
 
-from vqa.catalogue.stamp import licence_in, tree_of
+from vqa.catalogue.manifest import licence_in, read_tree
 from vqa.settings import Data
 
 DRAWN = Path("data/demo")  # by the stage demo
@@ -14,17 +14,17 @@ _OF_ABO, _OF_DRAWN = "cc-by-4.0", "apache-2.0"  # in the hub's spelling
 
 
 def is_drawn(data: Data) -> bool:
-    """Whether the repository drew the pictures itself."""
-    return tree_of(data.root).resolve() == DRAWN.resolve()
+    """Whether the repository drew the images itself."""
+    return read_tree(data.root).resolve() == DRAWN.resolve()
 
 
 def is_abo(data: Data) -> bool:
-    """Whether the pictures are Amazon Berkeley Objects', by what is said of them."""
+    """Whether the images are Amazon Berkeley Objects', by what is said of them."""
     return _said_of(data) == ABO and not is_drawn(data)
 
 
 def pictures_licence(data: Data) -> str | None:
-    """The licence of the pictures in the hub's spelling; None where nobody has said it."""
+    """The licence of the images in the hub's spelling; None where nobody has said it."""
     if is_drawn(data):
         return _OF_DRAWN
     said = _said_of(data)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from vqa.foundation.files import read_json
+from vqa.core.files import read_json
 
 
 def split_intervals(values: Any) -> Any:

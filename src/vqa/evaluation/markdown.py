@@ -5,7 +5,16 @@ from typing import Any
 
 from tabulate import tabulate
 
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, TO_TEXT_ONLY
+from vqa.evaluation.systems import (
+    BASELINE,
+    DIFFERENCES,
+    LORA,
+    SUBSETS,
+    SYSTEMS,
+    TO_BASELINE,
+    TO_QUESTION_ONLY,
+    ZERO_IMAGE,
+)
 
 COLUMNS = [system for system in SYSTEMS if system.is_column]
 _GROUPS = ("systems", "differences")  # of details.json
@@ -56,7 +65,7 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
     """A line for each question type, commonest first: exact match in percent / BERTScore F1 of the systems,
     and the differences in exact match in points with their 95 % intervals.
     """
-    by_type = metrics[ADAPTED.key]["by_type"]
+    by_type = metrics[LORA.key]["by_type"]
     rows = []
     for kind in sorted(by_type, key=lambda kind: -by_type[kind]["n"]):
         scores = [metrics[system.key]["by_type"][kind] for system in COLUMNS]
@@ -69,14 +78,14 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
                 *(points(difference_value(delta)) for delta in deltas),
             ]
         )
-    titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
+    titles = [column.title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
     return table(["", "questions", *titles], rows)
 
 
 def subsets_table(details: dict[str, Any]) -> str:
-    """Exact match where labels are confirmed and where the picture is needed, in percent and points."""
+    """Exact match where labels are confirmed and where the image is needed, in percent and points."""
     everything = {group: {name: of["all"] for name, of in details[group].items()} for group in _GROUPS}
-    n = everything["systems"][ADAPTED.key]["n"]
+    n = everything["systems"][LORA.key]["n"]
     rows = [
         [
             title,
@@ -92,7 +101,7 @@ def subsets_table(details: dict[str, Any]) -> str:
             **{SUBSETS[name]: of for name, of in details.get("subsets", {}).items()},
         }.items()
     ]
-    titles = [column.short_title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
+    titles = [column.title for column in COLUMNS] + [column.title for column in DIFFERENCE_COLUMNS]
     return table(["exact match", "questions", *titles], rows)
 
 
@@ -106,30 +115,30 @@ def settings_table(by_setting: dict[str, dict[str, Any]]) -> str:
     rows = [
         [
             setting,
-            *(f"{metrics[system.key]['exact_match']:.1%}" for system in (ADAPTED, BLIND)),
-            points(metrics[TO_TEXT_ONLY.key]["exact_match"]),
+            *(f"{metrics[system.key]['exact_match']:.1%}" for system in (LORA, ZERO_IMAGE)),
+            points(metrics[TO_QUESTION_ONLY.key]["exact_match"]),
         ]
         for setting, metrics in by_setting.items()
     ]
-    return table(["", ADAPTED.short_title, "the same, blind", TO_TEXT_ONLY.title], rows)
+    return table(["", LORA.title, "the same, blind", TO_QUESTION_ONLY.title], rows)
 
 
-def blind_sentence(judged: dict[str, Any]) -> str:
-    """What an adapter reaches that was trained and asked without pictures, and how far one that looks leads.
+def zero_image_sentence(evaluated: dict[str, Any]) -> str:
+    """What an adapter reaches that was trained and asked without images, and how far one that looks leads.
 
-    `judged`: what evaluate.py --predictions (the one that looks) --against (the blind one) prints.
+    `evaluated`: what evaluate.py --predictions (the one that looks) --against (the blind one) prints.
     """
-    delta = judged["delta"]
+    delta = evaluated["delta"]
     return (
-        f"Trained blind: {judged['against']['exact_match']:.1%} exact match, BERTScore F1 "
-        f"{judged['against']['bert_score_f1']:.3f}. The adapter that looks leads by "
+        f"Trained blind: {evaluated['against']['exact_match']:.1%} exact match, BERTScore F1 "
+        f"{evaluated['against']['bert_score_f1']:.3f}. The adapter that looks leads by "
         f"{points(delta['exact_match'])} points, {signed(delta['bert_score_f1'])}."
     )
 
 
 def replacement_sentence(small: dict[str, Any], tiny: dict[str, Any]) -> str:
     """Whether the model of photographs serves the drawn catalogue as well as the one made for it."""
-    ours, theirs = (metrics[ADAPTED.key]["exact_match"] for metrics in (small, tiny))
+    ours, theirs = (metrics[LORA.key]["exact_match"] for metrics in (small, tiny))
     return (
         f"On the drawn catalogue blip2-small gets {ours:.1%} with LoRA where blip2-tiny gets {theirs:.1%}: "
         f"it {'can' if ours >= theirs else 'does not'} replace it."
@@ -138,12 +147,12 @@ def replacement_sentence(small: dict[str, Any], tiny: dict[str, Any]) -> str:
 
 def format_sentence(metrics: dict[str, Any]) -> str:
     """How much of the gain is the one-word format rather than knowing the answer."""
-    gain = 100 * metrics[TO_BASE.key]["exact_match"]["value"]
-    known = 100 * metrics[TO_BASE.key]["contains"]["value"]
+    gain = 100 * metrics[TO_BASELINE.key]["exact_match"]["value"]
+    known = 100 * metrics[TO_BASELINE.key]["contains"]["value"]
     if gain <= 0:
         return "The adapter gains nothing on the base model here, so nothing of it is answer format."
-    if metrics[TO_BASE.key]["exact_match"]["low"] <= 0:
-        gained = points(metrics[TO_BASE.key]["exact_match"])
+    if metrics[TO_BASELINE.key]["exact_match"]["low"] <= 0:
+        gained = points(metrics[TO_BASELINE.key]["exact_match"])
         return f"The gain of {gained} points may be none, so what of it is answer format cannot be said."
     share = max(0.0, 1 - known / gain)
     return (
@@ -154,16 +163,24 @@ def format_sentence(metrics: dict[str, Any]) -> str:
 
 def rules_sentence(metrics: dict[str, Any]) -> str:
     """Exact match of base and adapter under the official VQA rules, on labels as they are taught."""
-    base, adapted = (metrics[system]["vqa_rules"] for system in (BASE.key, ADAPTED.key))
+    base, adapted = (metrics[system]["vqa_rules"] for system in (BASELINE.key, LORA.key))
     return f"Under the official VQA rules, on the same labels: base {base:.1%}, adapter {adapted:.1%}."
 
 
-def smallest_sentence(metrics: dict[str, Any]) -> str:
+def minimum_detectable_effect_sentence(metrics: dict[str, Any]) -> str:
     """The smallest difference in exact match that the test set can show, for each of the compared systems."""
-    smallest = {d.title: metrics[d.key]["exact_match"]["smallest"] for d in DIFFERENCES if d.key in metrics}
-    said = [f"{title} {100 * value:.1f}" for title, value in smallest.items() if value is not None]
+    minimum_detectable_effect = {
+        d.title: metrics[d.key]["exact_match"]["minimum_detectable_effect"]
+        for d in DIFFERENCES
+        if d.key in metrics
+    }
+    said = [
+        f"{title} {100 * value:.1f}"
+        for title, value in minimum_detectable_effect.items()
+        if value is not None
+    ]
     if not said:
-        return "the test set has too few groups of pictures to say which differences it can show"
+        return "the test set has too few groups of images to say which differences it can show"
     return f"smallest difference that such a test set shows four times in five, points: {', '.join(said)}"
 
 
@@ -171,10 +188,11 @@ def speed_sentence(speed: dict[str, Any]) -> str:
     """What the adapter costs in speed, every model giving answers of equal length; with its spread."""
     if "ratio_low" not in speed:
         return "Speed was measured by an earlier version, without its spread: dvc repro measure_speed."
-    merged, beside = (_with_spread(speed, name) for name in ("ratio", "unmerged_to_merged"))
+    merged, attached = (_with_spread(speed, name) for name in ("ratio", "unmerged_to_merged"))
     return (
-        f"Speed, pictures in and answers out: adapted and merged {merged} × the base model's (the technical "
-        f"report: 0.97), the adapter left beside the weights {beside} × the merged; in brackets the slowest "
+        f"Speed, images in and answers out: adapted and merged {merged} × the base model's (the technical "
+        f"report: 0.97), the adapter left beside the weights {attached} × the merged; in brackets "
+        f"the slowest "
         "and the fastest round."
     )
 

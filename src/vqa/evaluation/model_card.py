@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
 from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
 from vqa.evaluation.markdown import points, results_table, table
-from vqa.evaluation.systems import ADAPTED, BASE, TO_BASE
+from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE
 from vqa.pages.page import page
 from vqa.settings import Settings
 
@@ -88,9 +88,9 @@ def _metadata(
         EvalResult(
             task_type="visual-question-answering",
             dataset_type="amazon-berkeley-objects" if is_abo(settings.data) else settings.data.root.stem,
-            dataset_name=f"held-out pictures of {settings.data.root}",
+            dataset_name=f"held-out images of {settings.data.root}",
             metric_type=name,
-            metric_value=metrics[ADAPTED.key][name],
+            metric_value=metrics[LORA.key][name],
         )
         for name in ("exact_match", "bert_score_f1")
     ]
@@ -114,10 +114,10 @@ def _licence_of(model: str) -> str | None:
 
 
 def _by_type(details: Mapping[str, Any]) -> str:
-    systems, differences = details["systems"], details["differences"][TO_BASE.key]
+    systems, differences = details["systems"], details["differences"][TO_BASELINE.key]
     rows = []
-    for kind, adapted in systems[ADAPTED.key].items():
-        exact = (f"{entry['exact_match']:.1%}" for entry in (systems[BASE.key][kind], adapted))
+    for kind, adapted in systems[LORA.key].items():
+        exact = (f"{entry['exact_match']:.1%}" for entry in (systems[BASELINE.key][kind], adapted))
         difference = points(differences[kind] | {"value": differences[kind]["exact_match"]})
         rows.append([kind, adapted["n"], *exact, difference])
     return table(["type", "n", "base", "adapted", "difference"], rows)

@@ -5,31 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqa.catalogue.pictures import picture_url
+from vqa.catalogue.images import image_data_url
 from vqa.evaluation.markdown import difference_value, points, signed
 from vqa.evaluation.plots import confusions
 from vqa.evaluation.report_summary import (
     SYSTEM_MEANINGS,
-    SYSTEM_NAMES,
     Subject,
-    difference_name,
     opening_sentence,
     summary_cards,
 )
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SYSTEMS, TO_BASE, System
+from vqa.evaluation.systems import BASELINE, DIFFERENCES, LORA, SYSTEMS, TO_BASELINE, ZERO_IMAGE, System
 from vqa.pages.page import page
+from vqa.pairs.answer_normalization import first_word, normalize_answer
 from vqa.pairs.enough import too_few
-from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Scores
 
-_COMPARED = (BASE, ADAPTED)
-_DRAWN = (*_COMPARED, BLIND)
+_COMPARED = (BASELINE, LORA)
+_DRAWN = (*_COMPARED, ZERO_IMAGE)
 _OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
 _SHOWN = 40  # pairs of each outcome
 _TICKS = (0, 25, 50, 75, 100)  # percent
 _MOST_TYPES = 10  # in the first chart; the others are folded
-_SUBSET_NAMES = {"confirmed": "label supported", "needs_picture": "image needed"}
+_SUBSET_NAMES = {"supported": "label supported", "needs_image": "image needed"}
 # Of the technical report (docs/related_work.md), baseline → adapter: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
@@ -66,19 +64,19 @@ def report_page(
             "subject": subject,
             "data": metrics["data"],
             "cards": summary_cards(metrics),
-            "systems": [(name, SYSTEM_MEANINGS[system]) for system, name in SYSTEM_NAMES.items()],
+            "systems": [(system.title, SYSTEM_MEANINGS[system]) for system in SYSTEMS],
             "summary": _summary(metrics, intervals),
             "differences": _differences(metrics),
             "subsets": _subsets(intervals),
             "subset_titles": _subset_titles(intervals),
-            "drawn": [(system.key, SYSTEM_NAMES[system]) for system in _DRAWN],
+            "drawn": [(system.key, system.title) for system in _DRAWN],
             "types": [overall, *types[:_MOST_TYPES]],
             "other_types": types[_MOST_TYPES:],
             "ticks": _TICKS,
-            "compared": [SYSTEM_NAMES[system] for system in _COMPARED],
+            "compared": [system.title for system in _COMPARED],
             "frequency": _by_frequency(pairs, scores),
-            "confusion": _confusion(pairs, texts[ADAPTED.key]),
-            "reported": _beside_the_report(metrics) if is_abo else [],
+            "confusion": _confusion(pairs, texts[LORA.key]),
+            "reported": _report_columns(metrics) if is_abo else [],
             "gallery": gallery,
             "sample": {
                 "shown": sum(len(image["entries"]) for image in gallery),
@@ -119,7 +117,7 @@ def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[l
             over_all = intervals["systems"][system.key]["all"]
             low, high = (f"{100 * over_all[end]:.1f}" for end in ("low", "high"))
             exact, *others = _means(metrics[system.key])
-            rows.append([SYSTEM_NAMES[system], f"{exact} [{low}, {high}]", *others])
+            rows.append([system.title, f"{exact} [{low}, {high}]", *others])
     for name, scores in metrics["others"].items():
         exact, *others = _means(scores)
         rows.append([name, exact, *others])
@@ -138,7 +136,7 @@ def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
     found = [(difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics]
     return [
         [
-            difference_name(difference),
+            difference.title,
             points(delta["exact_match"]),
             points(delta["contains"]),
             signed(delta["bert_score_f1"]),
@@ -151,14 +149,14 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
     """Exact match of each system, and the differences, a column for each subset."""
     subsets = intervals["subsets"].values()
     rows = [
-        [SYSTEM_NAMES[system], *(f"{100 * of['systems'][system.key]['exact_match']:.1f}" for of in subsets)]
+        [system.title, *(f"{100 * of['systems'][system.key]['exact_match']:.1f}" for of in subsets)]
         for system in SYSTEMS
         if system.key in intervals["systems"]
     ]
     for difference in DIFFERENCES:
         if difference.key in intervals["differences"]:
             found = (of["differences"][difference.key] for of in subsets)
-            rows.append([difference_name(difference), *(points(difference_value(entry)) for entry in found)])
+            rows.append([difference.title, *(points(difference_value(entry)) for entry in found)])
     return rows
 
 
@@ -176,21 +174,21 @@ def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
             "groups": change["groups"],
             "bars": [_bar(system, intervals["systems"][system.key][kind]) for system in _DRAWN],
         }
-        for kind, change in intervals["differences"][TO_BASE.key].items()
+        for kind, change in intervals["differences"][TO_BASELINE.key].items()
     ]
 
 
 def _bar(system: System, entry: Mapping[str, Any]) -> dict[str, Any]:
     exact, low, high = (round(100 * entry[name], 2) for name in ("exact_match", "low", "high"))
-    return {"key": system.key, "name": SYSTEM_NAMES[system], "exact_match": exact, "low": low, "high": high}
+    return {"key": system.key, "name": system.title, "exact_match": exact, "low": low, "high": high}
 
 
 def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[list[str]]:
     """Exact match by how often the right answer occurs among the test answers."""
-    counts = Counter(normal_form(pair.answer) for pair in pairs)
+    counts = Counter(normalize_answer(pair.answer) for pair in pairs)
     bands: dict[tuple[int, int], list[int]] = defaultdict(list)
     for i, pair in enumerate(pairs):
-        uses = counts[normal_form(pair.answer)]
+        uses = counts[normalize_answer(pair.answer)]
         bands[next(band for band in _FREQUENCIES if band[0] <= uses <= band[1])].append(i)
     return [
         [
@@ -202,7 +200,7 @@ def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[l
     ]
 
 
-def _beside_the_report(metrics: Mapping[str, Any]) -> list[list[str]]:
+def _report_columns(metrics: Mapping[str, Any]) -> list[list[str]]:
     def ours(system: System, kind: str) -> str:
         scores = metrics[system.key]
         found = scores if kind == "all" else scores["by_type"].get(kind)
@@ -236,6 +234,6 @@ def _gallery(
             }
             by_image[pair.image_name].append(entry | {"outcome": outcome, "said": said})
     return [
-        {"image_name": name, "url": picture_url(path_of(name)), "entries": entries}
+        {"image_name": name, "url": image_data_url(path_of(name)), "entries": entries}
         for name, entries in by_image.items()
     ]

@@ -7,38 +7,28 @@ from typing import Any
 
 from vqa.evaluation.markdown import points
 from vqa.evaluation.systems import (
-    ADAPTED,
-    BASE,
-    BLIND,
+    BASELINE,
+    IMAGE_ONLY,
+    LORA,
     MAJORITY,
-    PICTURE_ALONE,
-    TEXT_ONLY,
-    TO_BASE,
-    TO_BLIND,
-    TO_TEXT_ONLY,
-    WRONG_IMAGE,
+    QUESTION_ONLY,
+    SHUFFLED_IMAGE,
+    TO_BASELINE,
+    TO_QUESTION_ONLY,
+    TO_ZERO_IMAGE,
+    ZERO_IMAGE,
     Difference,
     System,
 )
 
-# The one name that the page has for each system.
-SYSTEM_NAMES: dict[System, str] = {
-    BASE: "baseline",
-    ADAPTED: "adapter",
-    BLIND: "zero image",
-    WRONG_IMAGE: "shuffled image",
-    PICTURE_ALONE: "image only",
-    TEXT_ONLY: "question-only prior",
-    MAJORITY: "majority",
-}
 # What each is, in a sentence for who reads the page only.
 SYSTEM_MEANINGS: dict[System, str] = {
-    BASE: "the model as it came",
-    ADAPTED: "the same model with its LoRA adapter",
-    BLIND: "the adapter, with zeros in place of the image's features",
-    WRONG_IMAGE: "the adapter, with the image of another product",
-    PICTURE_ALONE: "the adapter, with the image and no question",
-    TEXT_ONLY: "no model: the answer of the most similar training questions",
+    BASELINE: "the model as it came",
+    LORA: "the same model with its LoRA adapter",
+    ZERO_IMAGE: "the adapter, with zeros in place of the image's features",
+    SHUFFLED_IMAGE: "the adapter, with the image of another product",
+    IMAGE_ONLY: "the adapter, with the image and no question",
+    QUESTION_ONLY: "no model: the answer of the most similar training questions",
     MAJORITY: "no model: the commonest training answer of the question type",
 }
 _LEAST_OF_TYPE = 20  # questions of a type, from which on it may be called the best or the weakest
@@ -69,16 +59,12 @@ def opening_sentence(metrics: Mapping[str, Any]) -> str:
     """
     of = min(100, metrics["data"]["test_pairs"])
     adapter, baseline, zero_image = (
-        round(of * metrics[system.key]["exact_match"]) for system in (ADAPTED, BASE, BLIND)
+        round(of * metrics[system.key]["exact_match"]) for system in (LORA, BASELINE, ZERO_IMAGE)
     )
     return (
         f"The adapter answers {adapter} of {of} questions about images it has not seen, the baseline "
         f"{baseline}, the adapter without the image {zero_image}"
     )
-
-
-def difference_name(difference: Difference) -> str:
-    return f"{SYSTEM_NAMES[difference.ours]} − {SYSTEM_NAMES[difference.theirs]}"
 
 
 def summary_cards(metrics: Mapping[str, Any]) -> list[Card]:
@@ -87,12 +73,12 @@ def summary_cards(metrics: Mapping[str, Any]) -> list[Card]:
     With one question type there are five, with none four.
     """
     gains = (
-        (TO_BASE, "what training added"),
-        (TO_BLIND, "what the image is worth"),
-        (TO_TEXT_ONLY, "beyond what the question's words give away"),
+        (TO_BASELINE, "what training added"),
+        (TO_ZERO_IMAGE, "what the image is worth"),
+        (TO_QUESTION_ONLY, "beyond what the question's words give away"),
     )
     cards = [_gain_card(metrics, *gain) for gain in gains if gain[0].key in metrics]
-    adapter, baseline = (metrics[system.key] for system in (ADAPTED, BASE))
+    adapter, baseline = (metrics[system.key] for system in (LORA, BASELINE))
     by_type = adapter["by_type"]
     enough = {kind: of for kind, of in by_type.items() if of["n"] >= _LEAST_OF_TYPE} or by_type
     ranked = sorted(enough, key=lambda kind: (-enough[kind]["exact_match"], kind))
@@ -111,5 +97,5 @@ def summary_cards(metrics: Mapping[str, Any]) -> list[Card]:
 
 def _gain_card(metrics: Mapping[str, Any], difference: Difference, meaning: str) -> Card:
     value, _, interval = points(metrics[difference.key]["exact_match"]).partition(" ")
-    title = f"points, {difference_name(difference)}"
+    title = f"points, {difference.title}"
     return Card(value, title, f"{meaning}; 95 % interval {interval}")

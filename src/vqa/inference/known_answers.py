@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.files import read_object, write_json
+from vqa.core.files import read_object, write_json
+from vqa.core.state_dir import state_folder
 from vqa.vlm.blip2 import Level
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 _IMAGES = Path(__file__).with_name("known_images")
 QUESTIONS = {
@@ -43,12 +43,12 @@ def check_known_answers(
     weights = [identity["fingerprint"], identity["dtype"], pretrained.quantization, device.type]
     asked = [*weights, prompt, level, max_new_tokens]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    path = durable_folder("known_answers") / f"{key}.json"
+    path = state_folder("known_answers") / f"{key}.json"
     versions = {name: version(name) for name in _LIBRARIES}
     before = read_object(path) if path.is_file() else None
     if before and before["versions"] == versions:
         return
-    encoder, model = pretrained.load_halves(prompt, device, level)
+    encoder, model = pretrained.load_model_parts(prompt, device, level)
     with torch.inference_mode():
         images = [Image.open(_IMAGES / name).convert("RGB") for name in QUESTIONS]
         features = encoder.features(encoder.pixels(images))

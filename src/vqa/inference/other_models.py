@@ -1,4 +1,4 @@
-"""Other Hugging Face models that answer questions about pictures, zero-shot, into our predictions.
+"""Other Hugging Face models that answer questions about images, zero-shot, into our predictions.
 
 Through the auto classes: classifiers of answers (ViLT), generators for visual question answering (BLIP), and
 image-text-to-text models (LLaVA and most since), whose chat template is used where they have one. VisualBERT,
@@ -24,17 +24,17 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import load_image
-from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import sha256_of
-from vqa.foundation.memory import in_memory
-from vqa.foundation.terminal import progress_bar
-from vqa.foundation.unfinished import Unfinished
+from vqa.catalogue.images import load_image
+from vqa.core.devices import gathered, rank_and_world, wait_for_all
+from vqa.core.errors import InputError
+from vqa.core.files import sha256_file
+from vqa.core.memory import in_memory
+from vqa.core.partial_results import PartialResults
+from vqa.core.progress import progress_bar
 from vqa.inference.visualbert import VisualBert
 from vqa.pairs.pair import Pair
 from vqa.settings import OnRegions
-from vqa.vlm.token_rows import make_states_contiguous
+from vqa.vlm.batching import make_states_contiguous
 
 _REQUEST = "{question} Answer in one word."
 
@@ -96,7 +96,7 @@ class OtherModel:
         return f"USER: <image>\n{request} ASSISTANT:"
 
 
-def title_of(other: str | OnRegions) -> str:
+def system_title(other: str | OnRegions) -> str:
     """What its row is called."""
     if isinstance(other, str):
         return other
@@ -109,7 +109,7 @@ def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
     Raises:
         InputError: two entries have the same title.
     """
-    titles = [title_of(other) for other in others]
+    titles = [system_title(other) for other in others]
     if twice := [title for title in titles if titles.count(title) > 1]:
         raise InputError(f"params.yaml: zero_shot.models has {twice[0]} twice; leave one out")
 
@@ -117,8 +117,8 @@ def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
 def key_of(other: str | OnRegions) -> dict[str, str]:
     """What its answers depend on beside the questions."""
     path = None if isinstance(other, str) else other.answers
-    of_file: dict[str, str] = {"answers": sha256_of(path)} if path and path.is_file() else {}
-    return {"other": title_of(other)} | of_file
+    of_file: dict[str, str] = {"answers": sha256_file(path)} if path and path.is_file() else {}
+    return {"other": system_title(other)} | of_file
 
 
 def _loaded(other: str | OnRegions, device: torch.device) -> "OtherModel | VisualBert":
@@ -127,26 +127,26 @@ def _loaded(other: str | OnRegions, device: torch.device) -> "OtherModel | Visua
     return VisualBert(other.name, other.regions, other.answers, device)
 
 
-def texts_of_other(
+def answer_with_other_model(
     other: str | OnRegions,
     pairs: Sequence[Pair],
     root: Path,
     max_new_tokens: int,
     device: torch.device,
-    unfinished: Unfinished,
+    partial_results: PartialResults,
 ) -> list[str]:
-    """The model's texts for `pairs`, one at a time, shared out by picture among the processes that torchrun
-    started; each gets all. Those that `unfinished` has are not asked for again.
+    """The model's texts for `pairs`, one at a time, shared out by image among the processes that torchrun
+    started; each gets all. Those that `partial_results` has are not asked for again.
 
     Raises:
         InputError: as `OtherModel` or `VisualBert`, or the model does not fit into memory.
     """
     rank, world = rank_and_world()
-    pictures = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
-    done: dict[int, str] = unfinished.read()
+    images = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
+    done: dict[int, str] = partial_results.read()
     wait_for_all()  # every process has read the same before one adds to it
     left = [i for i, pair in enumerate(pairs) if i not in done]
-    mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
+    mine = [i for i in left if images[pairs[i].image_name] % world == rank]
     name = other if isinstance(other, str) else other.name
     smaller = "name a smaller model in zero_shot.models in params.yaml"
     model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
@@ -160,7 +160,7 @@ def texts_of_other(
                 image = load_image(image_path(root, last))
             say = partial(model.text, image, pairs[i].question, max_new_tokens)
             said[i] = in_memory(say, f"{name} has no room for one question", smaller)
-            unfinished.add(i, said[i])
+            partial_results.add(i, said[i])
             progress.update()
     texts = done | {i: text for found in gathered(said) for i, text in found.items()}
     return [texts[i] for i in range(len(pairs))]

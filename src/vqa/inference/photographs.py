@@ -39,5 +39,5 @@ def count_colours(image: Image.Image) -> ColourCount:
     values = np.asarray(image, dtype=np.int64).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
     _, counts = np.unique(values, return_counts=True)
     counts = np.sort(counts)[::-1]  # the commonest colour first
-    beside, rare = counts[1:].sum(), counts[1 + _COMMONEST :].sum()
-    return ColourCount(max(image.size), float(rare / beside) if beside else 0.0)
+    attached, rare = counts[1:].sum(), counts[1 + _COMMONEST :].sum()
+    return ColourCount(max(image.size), float(rare / attached) if attached else 0.0)

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vqa.catalogue.pictures import ImageError
-from vqa.foundation.errors import InputError
+from vqa.catalogue.images import ImageError
+from vqa.core.errors import InputError
 from vqa.inference.answerer import Answer
 from vqa.inference.chat_completions import (
     LONGEST_QUESTION,

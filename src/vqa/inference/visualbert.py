@@ -1,6 +1,6 @@
-"""VisualBERT: a question and the regions of a picture → one of its answers.
+"""VisualBERT: a question and the regions of an image → one of its answers.
 
-It was trained on what a Faster R-CNN saw in 100 boxes a picture (Detectron's fc6), which transformers does
+It was trained on what a Faster R-CNN saw in 100 boxes an image (Detectron's fc6), which transformers does
 not have. Regions here are the boxes of a detector that it has, or the cells of a classifier's last layer: its
 answers are worth what that difference leaves of them. Li et al. 2019, https://arxiv.org/abs/1908.03557
 """
@@ -24,7 +24,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_OBJECT_DETECTION_MAPPING
 from transformers.utils.hub import cached_file
 
-from vqa.foundation.errors import InputError, first_line
+from vqa.core.errors import InputError, first_line
 
 _MOST = 100  # boxes, as it was trained
 _WORDS = "google-bert/bert-base-uncased"  # its hub repositories have no tokenizer of their own
@@ -34,7 +34,7 @@ _ANSWERS = (
 
 
 class Regions:
-    """What a detector or a classifier sees in a picture, region by region."""
+    """What a detector or a classifier sees in an image, region by region."""
 
     def __init__(self, name: str, device: torch.device) -> None:
         """Load `name`, a folder or a hub id.
@@ -65,7 +65,7 @@ class Regions:
             return self._in_boxes(inputs)
         try:
             grid: Tensor = self._model(**inputs).last_hidden_state
-        except (AttributeError, TypeError, ValueError) as error:  # it wants text beside pictures, for one
+        except (AttributeError, TypeError, ValueError) as error:  # it wants text beside images, for one
             raise self._no_grid() from error
         if grid.ndim != 4:
             raise self._no_grid()
@@ -90,10 +90,10 @@ class Regions:
         (found,) = self._processor.post_process_object_detection(outputs, threshold=0.0)
         surest = found["boxes"][found["scores"].argsort(descending=True)].tolist()
         boxes = list(dict.fromkeys(map(tuple, surest)))[:_MOST]  # one may be found as several things
-        return torch.stack([_mean_in(seen[0][0], box) for box in boxes])
+        return torch.stack([_mean_inside(seen[0][0], box) for box in boxes])
 
 
-def _mean_in(grid: Tensor, box: Sequence[float]) -> Tensor:
+def _mean_inside(grid: Tensor, box: Sequence[float]) -> Tensor:
     """`[channels]` of `grid` `[channels, H, W]` in a box of left, top, right, bottom, each 0 to 1."""
 
     def span(start: float, end: float, size: int) -> slice:
@@ -127,7 +127,7 @@ class VisualBert:
                 "give one that was, such as uclanlp/visualbert-vqa"
             )
         self._name, self._model = name, model.eval().to(device)
-        self._answers = _answers_of(name, model.config.id2label, answers)
+        self._answers = _read_answer_names(name, model.config.id2label, answers)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(name if _has_words(name) else _WORDS)
         self._regions = Regions(regions, device)
 
@@ -159,7 +159,7 @@ def _has_words(name: str) -> bool:
     return any(cached_file(name, f, _raise_exceptions_for_missing_entries=False) for f in files)
 
 
-def _answers_of(name: str, id2label: dict[int, str], path: Path | None) -> list[str]:
+def _read_answer_names(name: str, id2label: dict[int, str], path: Path | None) -> list[str]:
     """In the order of the model's classes."""
     if path is None:
         if id2label[0] == "LABEL_0":

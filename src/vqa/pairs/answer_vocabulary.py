@@ -8,7 +8,7 @@ where they do not matter.
 from collections.abc import Iterable
 from pathlib import Path
 
-from vqa.foundation.csv_tables import read_rows, write_rows
+from vqa.core.csv_tables import read_rows, write_rows
 from vqa.pairs.pair import Pair
 
 _COLUMN = "answer"

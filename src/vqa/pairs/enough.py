@@ -9,5 +9,5 @@ def too_few(test_pairs: int, val_pairs: int = LEAST_VAL) -> list[str]:
     """One sentence why results on so many pairs say nothing, and what to do; none where they are enough."""
     counted = [(test_pairs, LEAST_TEST, "test"), (val_pairs, LEAST_VAL, "validation")]
     few = [f"{n} {name} pairs, where {least} are the least" for n, least, name in counted if n < least]
-    remedy = "give more pictures, or raise validate.test_share and validate.val_share"
+    remedy = "give more images, or raise validate.test_share and validate.val_share"
     return [f"too little to tell: {' and '.join(few)}; {remedy}"] if few else []

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.pairs.listed import listed_answers
-from vqa.pairs.normal_form import normal_form
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.pairs.answer_lists import listed_answers
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import (
     ALSO_RIGHT,
     IMAGE_COLUMNS,
     Pair,
     image_column,
-    image_name_of,
+    parse_image_name,
     split_also_right,
     stated,
 )
 from vqa.pairs.predictions import COLUMNS, GROUP
-from vqa.pairs.question_types import question_type_of
+from vqa.pairs.question_types import infer_question_type
 
 # What --column may name.
 NAMEABLE = (*COLUMNS, GROUP, ALSO_RIGHT)
@@ -42,7 +42,7 @@ class Predictions:
         labels = [pair.answer for pair in self.pairs]
         lists = [len(listed_answers(label)) for label in labels]
         several = sum(
-            not n and len(normal_form(label).split()) > 1 for n, label in zip(lists, labels, strict=True)
+            not n and len(normalize_answer(label).split()) > 1 for n, label in zip(lists, labels, strict=True)
         )
         return {
             "rows": len(labels) + self.repeated,
@@ -88,19 +88,19 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
     named_in = image_column(list(rows[0]))
     has_images = named_in in rows[0]
     if not has_images:
-        print(f"{path} names no picture: intervals take every row for one of its own", file=sys.stderr)
+        print(f"{path} names no image: intervals take every row for one of its own", file=sys.stderr)
     elif GROUP not in rows[0]:
         print(
-            f"{path} has no column {GROUP}: intervals take pictures for independent, also copies and those "
+            f"{path} has no column {GROUP}: intervals take images for independent, also copies and those "
             "of one listing",
             file=sys.stderr,
         )
     pairs = [
         Pair(
-            image_name_of(row[named_in]) if has_images else str(number),
+            parse_image_name(row[named_in]) if has_images else str(number),
             row.get("question", ""),
             stated(row["answer"]),
-            row.get("question_type") or question_type_of(row.get("question", "")),
+            row.get("question_type") or infer_question_type(row.get("question", "")),
             split_group=row.get(GROUP, ""),
             also_right=split_also_right(row.get(ALSO_RIGHT, "")),
         )
@@ -127,7 +127,7 @@ def _first_rows(
     first: dict[tuple[_Key, str], int] = {}
     for number, (pair, row) in enumerate(zip(pairs, rows, strict=True)):
         before = first.setdefault((_key(pair), row.get("question_id", "")), number)
-        if normal_form(texts[before]) != normal_form(texts[number]):
+        if normalize_answer(texts[before]) != normalize_answer(texts[number]):
             raise InputError(
                 f"{path}, rows {before + 1} and {number + 1} answer one question of {pair.image_name} with "
                 f"{texts[before]!r} and {texts[number]!r}; keep one of them"
@@ -136,7 +136,7 @@ def _first_rows(
 
 
 def _key(pair: Pair) -> _Key:
-    return pair.image_name, normal_form(pair.question), normal_form(pair.answer)
+    return pair.image_name, normalize_answer(pair.question), normalize_answer(pair.answer)
 
 
 def align(ours: Predictions, theirs: Predictions) -> Predictions:
@@ -171,7 +171,7 @@ def _refuse(path: Path, other: Path, count: int, key: _Key) -> NoReturn:
 def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs: Sequence[Pair]) -> None:
     """Two files of `read_predictions` answer the same questions in the same order, as far as both tell.
 
-    The right answers tell also where a file names neither questions nor pictures.
+    The right answers tell also where a file names neither questions nor images.
 
     Raises:
         InputError: a row differs, or there are more rows in one of them.
@@ -188,6 +188,6 @@ def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs:
 
 
 def _told(pair: Pair, number: int) -> tuple[str, str, str]:
-    """What a row says of itself; a picture without a name is called by its number."""
+    """What a row says of itself; an image without a name is called by its number."""
     name = "" if pair.image_name == str(number) else pair.image_name
-    return name, normal_form(pair.question), normal_form(pair.answer) or "no answer"
+    return name, normalize_answer(pair.question), normalize_answer(pair.answer) or "no answer"

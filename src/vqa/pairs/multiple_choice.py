@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from vqa.foundation.errors import InputError
-from vqa.pairs.listed import entries
-from vqa.pairs.normal_form import normal_form
+from vqa.core.errors import InputError
+from vqa.pairs.answer_lists import entries
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
 
 _COLUMN = re.compile(
@@ -130,8 +130,8 @@ def _pointer(answer: str) -> str:
 
 
 def _by_text(answer: str, options: Sequence[str]) -> int | None:
-    forms = [normal_form(option) for option in options]
-    return forms.index(normal_form(answer)) if normal_form(answer) in forms else None
+    forms = [normalize_answer(option) for option in options]
+    return forms.index(normalize_answer(answer)) if normalize_answer(answer) in forms else None
 
 
 def _by_letter(answer: str, options: Sequence[str]) -> int | None:

@@ -1,14 +1,14 @@
-"""What the base model is told of a drawn picture: captions and a little question answering.
+"""What the base model is told of a drawn image: captions and a little question answering.
 
 Concepts that pre-training never names (see `concepts`) are left out of captions and never asked.
 """
 
 import random
 
-from vqa.drawn.concepts import ATTRIBUTES
-from vqa.drawn.drawing import Item
+from vqa.synthetic.concepts import ATTRIBUTES
+from vqa.synthetic.drawing import Item
 
-CAPTIONS, QUESTIONS = 2, 2  # of a picture in a step of pre-training
+CAPTIONS, QUESTIONS = 2, 2  # of an image in a step of pre-training
 TEXTS = CAPTIONS + QUESTIONS
 ONE_WORD_PROMPT = "Question: {question} Answer in one word:"
 SENTENCE_PROMPT = "Question: {question} Answer:"

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 
-from vqa.foundation.devices import use_threads_for
-from vqa.foundation.errors import InputError
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import limit_threads
+from vqa.core.errors import InputError
+from vqa.core.progress import progress_bar
 
 # The published sentence-transformers/all-MiniLM-L6-v2; the package that ships it is one person's.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -129,7 +129,7 @@ class BertScorer:
 def cpu_scorer(name: str) -> BertScorer:
     """The scorer that params.yaml names, on as many threads as its encoder gains from."""
     scorer = BertScorer(encoder_named(name), torch.device("cpu"))
-    use_threads_for(scorer.parameters)
+    limit_threads(scorer.parameters)
     return scorer
 
 

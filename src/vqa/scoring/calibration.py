@@ -16,8 +16,8 @@ from scipy.stats import bootstrap
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_object, write_json
+from vqa.core.errors import InputError
+from vqa.core.files import read_object, write_json
 
 Floats = NDArray[np.float64]
 
@@ -59,10 +59,10 @@ def fit(log_probabilities: Floats, is_right: NDArray[np.bool_]) -> Calibration:
     columns = np.exp(log_probabilities).T
     losses = [log_loss(is_right, _clipped(column), labels=[False, True]) for column in columns]
     best = int(np.argmin(losses))
-    return Calibration(TEMPERATURES[best], believable_from(columns[best], is_right), len(is_right))
+    return Calibration(TEMPERATURES[best], confidence_threshold(columns[best], is_right), len(is_right))
 
 
-def believable_from(probabilities: Floats, is_right: NDArray[np.bool_]) -> float | None:
+def confidence_threshold(probabilities: Floats, is_right: NDArray[np.bool_]) -> float | None:
     """The lowest probability from which on WANTED of the answers were right, of _FEWEST answers at least."""
     order = np.argsort(-probabilities, kind="stable")
     ranked, shares = probabilities[order], is_right[order].cumsum() / np.arange(1, len(order) + 1)

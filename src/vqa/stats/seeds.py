@@ -1,7 +1,7 @@
 """How much of a result is the training seed's luck: spread, intervals, agreement.
 
-Seeds and questions are crossed: every seed answers the same questions, and those about pictures that stay
-together share their luck. So seeds are redrawn, then groups of pictures, each for itself (Owen 2007, "The
+Seeds and questions are crossed: every seed answers the same questions, and those about images that stay
+together share their luck. So seeds are redrawn, then groups of images, each for itself (Owen 2007, "The
 pigeonhole bootstrap", Annals of Applied Statistics 1(2); two levels: Davison & Hinkley 1997, section 3.8).
 Why seeds belong in the interval: Bouthillier et al. 2021, "Accounting for variance in machine learning
 benchmarks".

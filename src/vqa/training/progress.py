@@ -9,8 +9,8 @@ from typing import Any
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vqa.foundation.devices import from_first
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import from_first
+from vqa.core.progress import progress_bar
 
 
 class PairsBar(TrainerCallback):

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.foundation.devices import PATIENCE, rank_and_world
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole, writing
-from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.core.devices import PATIENCE, rank_and_world
+from vqa.core.errors import InputError
+from vqa.core.files import whole, writing
+from vqa.core.memory import TOO_LARGE, with_oom_hint
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
-from vqa.training.batches import Shuffled, any_order, collate, like_pictures
+from vqa.training.batches import Shuffled, any_order, collate, group_by_image
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
@@ -92,7 +92,7 @@ class AdapterTrainer(Trainer):
     def __init__(
         self,
         *,
-        model: LiveHalf,
+        model: AnswerModel,
         validation: Callable[[], dict[str, float]],
         settings: Train,
         **named: Any,
@@ -113,7 +113,7 @@ class AdapterTrainer(Trainer):
         pairs, settings = self.train_dataset.pairs, self._settings
         if settings.questions_per_prefix > 1:
             names = [pair.image_name for pair in pairs]
-            order = partial(like_pictures, names, settings.questions_per_prefix, settings.batch_size)
+            order = partial(group_by_image, names, settings.questions_per_prefix, settings.batch_size)
         else:
             order = partial(any_order, len(pairs))
         return Shuffled(len(pairs), order, settings.seed, lambda: int(self.state.epoch or 0))
@@ -145,9 +145,7 @@ class AdapterTrainer(Trainer):
             return loss
 
         alone = rank_and_world()[1] == 1
-        return in_batches_that_fit(
-            step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone
-        )
+        return with_oom_hint(step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
 
     def _named(self, numbers: Tensor) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs

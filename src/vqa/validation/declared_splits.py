@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.seeded import rank_of
+from vqa.core.errors import InputError
+from vqa.core.seeding import seeded_rank
 from vqa.pairs.missing_values import is_missing
 from vqa.pairs.pair import SPLITS, Pair
 from vqa.validation.groups import Integers
@@ -112,7 +112,7 @@ def draw_val(
 
     For a file that names train and test alone. More images move none that was there.
     """
-    drawn = {group: int(rank_of(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
+    drawn = {group: int(seeded_rank(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
     return {
         name: "val" if split == "train" and drawn.get(group_of.get(name, ""), False) else split
         for name, split in of_image.items()
@@ -120,24 +120,24 @@ def draw_val(
 
 
 def images_across_splits(
-    names: Sequence[str], look_of: Integers, links: Integers, declared: Mapping[str, str]
+    names: Sequence[str], content_of: Integers, links: Integers, declared: Mapping[str, str]
 ) -> dict[str, str]:
     """Images to leave out so that no link joins two declared splits, each with the reason.
 
     Args:
         names: of the images.
-        look_of: [images] the look that each has.
-        links: [links, 3] pairs of looks, as `near_copies` gives them.
+        content_of: [images] the look that each has.
+        links: [links, 3] pairs of looks, as `near_duplicates` gives them.
     """
-    looks = dict(zip(names, look_of.tolist(), strict=True))
+    contents = dict(zip(names, content_of.tolist(), strict=True))
     left_out: dict[str, str] = {}
     for rank, held_out in enumerate(_HELD_OUT_FIRST):
-        own = {looks[name] for name in names if declared.get(name) == held_out and name not in left_out}
+        own = {contents[name] for name in names if declared.get(name) == held_out and name not in left_out}
         near = set(own)
         for one, other in links[:, :2].tolist():
             near |= {other} if one in own else {one} if other in own else set()
         for name in names:
-            if declared.get(name) in _HELD_OUT_FIRST[rank + 1 :] and looks[name] in near:
+            if declared.get(name) in _HELD_OUT_FIRST[rank + 1 :] and contents[name] in near:
                 reason = f"declared {declared[name]}, but linked to an image declared {held_out}"
                 left_out.setdefault(name, reason)
     return left_out

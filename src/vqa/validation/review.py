@@ -7,18 +7,18 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from vqa.pairs.normal_form import normal_form
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
-from vqa.pairs.question_types import question_type_of
+from vqa.pairs.question_types import infer_question_type
 
-ACCEPT, REJECT, CORRECT, ALSO_RIGHT = VERDICTS = ("accept", "reject", "correct", "also right")
+ACCEPT, REJECT, CORRECT, ALSO_RIGHT = KINDS = ("accept", "reject", "correct", "also right")
 
 
 @dataclass(frozen=True)
 class Decision:
     """People's word on one pair."""
 
-    verdict: str  # one of VERDICTS
+    kind: str  # one of VERDICTS
     answer: str  # the right one; unless it is corrected the pair's own
     was_kept: bool  # it was in the sample of kept pairs, not among the rejects
     also_right: tuple[str, ...] = ()  # other right answers, each one word
@@ -26,7 +26,7 @@ class Decision:
     @property
     def is_accepted(self) -> bool:
         """The pair's own answer is right."""
-        return self.verdict in (ACCEPT, ALSO_RIGHT)
+        return self.kind in (ACCEPT, ALSO_RIGHT)
 
 
 Key = tuple[str, str, str]
@@ -34,15 +34,15 @@ Key = tuple[str, str, str]
 
 def key_of(image_name: str, question: str, answer: str) -> Key:
     """What a decision is remembered by; the answer counts, since conflicting rows share the rest."""
-    return image_name, question, normal_form(answer)
+    return image_name, question, normalize_answer(answer)
 
 
-def decision_on(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
+def find_decision(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
     """The last word on a pair: a corrected answer may have been reviewed again."""
     decision = decisions.get(key_of(pair.image_name, pair.question, pair.answer))
-    met = {normal_form(pair.answer)}
-    while decision and decision.verdict == CORRECT and normal_form(decision.answer) not in met:
-        met.add(normal_form(decision.answer))
+    met = {normalize_answer(pair.answer)}
+    while decision and decision.kind == CORRECT and normalize_answer(decision.answer) not in met:
+        met.add(normalize_answer(decision.answer))
         again = decisions.get(key_of(pair.image_name, pair.question, decision.answer))
         if again is None:
             break
@@ -65,8 +65,8 @@ def reviewed_pairs(
         if decision and decision.was_kept:
             pair = replace(
                 row,
-                answer=normal_form(row.answer),
-                question_type=row.question_type or question_type_of(row.question),
+                answer=normalize_answer(row.answer),
+                question_type=row.question_type or infer_question_type(row.question),
                 split_group=group_of.get(row.image_name, ""),
             )
             found[key] = pair, not decision.is_accepted
@@ -82,14 +82,14 @@ def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict
     present |= {
         key_of(image, question, decision.answer)
         for (image, question, _), decision in decisions.items()
-        if decision.verdict == CORRECT
+        if decision.kind == CORRECT
     }
     sampled = [decision for decision in decisions.values() if decision.was_kept]
     accepted = sum(decision.is_accepted for decision in sampled)
     result: dict[str, Any] = {
         "decisions": {
-            verdict.replace(" ", "_"): count
-            for verdict, count in sorted(Counter(d.verdict for d in decisions.values()).items())
+            kind.replace(" ", "_"): count
+            for kind, count in sorted(Counter(d.kind for d in decisions.values()).items())
         },
         "decisions_on_absent_pairs": sum(key not in present for key in decisions),
     }

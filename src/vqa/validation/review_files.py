@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError, named_first
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError, named_first
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.missing_values import is_missing
-from vqa.pairs.normal_form import normal_form
-from vqa.pairs.pair import image_name_of
-from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, VERDICTS, Decision, Key, key_of
+from vqa.pairs.pair import parse_image_name
+from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, KINDS, Decision, Key, key_of
 
 COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
 _KNOWN = (*COLUMNS, "list", "decided_at", "reviewer", "image_sha256")
@@ -38,13 +38,13 @@ class Word:
     @property
     def outcome(self) -> tuple[str, str]:
         """What it comes to: words of one outcome agree. A second right answer leaves the first one right."""
-        verdict = ACCEPT if self.decision.is_accepted else self.decision.verdict
-        return verdict, normal_form(self.decision.answer)
+        kind = ACCEPT if self.decision.is_accepted else self.decision.kind
+        return kind, normalize_answer(self.decision.answer)
 
     def __str__(self) -> str:
-        answer = f" {self.decision.answer}" if self.decision.verdict == CORRECT else ""
+        answer = f" {self.decision.answer}" if self.decision.kind == CORRECT else ""
         second = "".join(f" {text}" for text in self.decision.also_right)
-        return f"{self.reviewer}: {self.decision.verdict}{answer}{second}"
+        return f"{self.reviewer}: {self.decision.kind}{answer}{second}"
 
 
 @dataclass(frozen=True)
@@ -139,21 +139,21 @@ def _files_of_decisions(folder: Path) -> list[Path]:
 def _words_in(path: Path) -> Iterable[Word]:
     for number, row in enumerate(read_rows(path, COLUMNS, _KNOWN), start=1):
         where = f"{path}, row {number}"
-        verdict = row["decision"].lower().replace("_", " ").replace("-", " ")
+        kind = row["decision"].lower().replace("_", " ").replace("-", " ")
         given = row["corrected_answer"]
-        if verdict not in VERDICTS:
-            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(VERDICTS)}")
-        needs_answer = verdict in (CORRECT, ALSO_RIGHT)
-        if needs_answer and (len(normal_form(given).split()) != 1 or is_missing(given)):
+        if kind not in KINDS:
+            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(KINDS)}")
+        needs_answer = kind in (CORRECT, ALSO_RIGHT)
+        if needs_answer and (len(normalize_answer(given).split()) != 1 or is_missing(given)):
             raise InputError(f"{where}: corrected_answer is {given!r}; give one word")
         decision = Decision(
-            verdict,
-            given if verdict == CORRECT else row["answer"],
+            kind,
+            given if kind == CORRECT else row["answer"],
             row.get("list", "kept") in ("kept", ""),
-            (given,) if verdict == ALSO_RIGHT else (),
+            (given,) if kind == ALSO_RIGHT else (),
         )
         yield Word(
-            key_of(image_name_of(row["image_name"]), row["question"], row["answer"]),
+            key_of(parse_image_name(row["image_name"]), row["question"], row["answer"]),
             row["answer"],
             decision,
             row.get("reviewer", "") or path.stem,
@@ -190,9 +190,9 @@ def _holding(last: Sequence[Word]) -> Decision:
     decision = last[-1].decision
     if not decision.is_accepted:
         return decision
-    also_right = {normal_form(text): text for word in last for text in word.decision.also_right}
-    verdict = ALSO_RIGHT if also_right else ACCEPT
-    return Decision(verdict, decision.answer, decision.was_kept, tuple(also_right.values()))
+    also_right = {normalize_answer(text): text for word in last for text in word.decision.also_right}
+    kind = ALSO_RIGHT if also_right else ACCEPT
+    return Decision(kind, decision.answer, decision.was_kept, tuple(also_right.values()))
 
 
 def _time(where: str, text: str) -> datetime | None:

@@ -1,6 +1,6 @@
 """Why a pair is rejected: RULES is the whole list, in the order in which they are asked.
 
-Those on text come first, so that no picture is opened for a pair that its words reject.
+Those on text come first, so that no image is opened for a pair that its words reject.
 """
 
 import re
@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vqa.catalogue.pictures import Picture, problem_of_name
-from vqa.foundation.seeded import rank_of
+from vqa.catalogue.images import ImageRecord, problem_of_name
+from vqa.core.seeding import seeded_rank
+from vqa.pairs.answer_normalization import training_form
 from vqa.pairs.missing_values import is_missing, spreadsheet_kind
-from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import UNREADABLE, Pair
-from vqa.pairs.question_types import hidden_topic_of
+from vqa.pairs.question_types import find_hidden_topic
 from vqa.settings import Validate
 
 # No English question does without one of these; measured on 42,000 real ones: it also finds answers that
@@ -47,11 +47,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Context:
-    """What rules may ask for: their parameters, the model's room, and the pictures, once looked at."""
+    """What rules may ask for: their parameters, the model's room, and the images, once looked at."""
 
     limits: Validate
     too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
-    pictures: Mapping[str, Picture] = field(default_factory=dict)  # by name; none for rules on text
+    images: Mapping[str, ImageRecord] = field(default_factory=dict)  # by name; none for rules on text
 
 
 # Candidates that no earlier rule has rejected → row and detail of those that break the rule.
@@ -101,7 +101,7 @@ def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
 
 def _too_many_tokens(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        if detail := context.too_long(candidate.pair.question, taught_form(candidate.said)):
+        if detail := context.too_long(candidate.pair.question, training_form(candidate.said)):
             yield candidate.row, detail
 
 
@@ -153,25 +153,25 @@ def _answer_in_question(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _not_visible(candidate: Candidate, limits: Validate) -> str | None:
-    topic = hidden_topic_of(candidate.pair.question, limits.not_visible)
+    topic = find_hidden_topic(candidate.pair.question, limits.not_visible)
     return f"asks about {topic.replace('_', ' ')}" if topic else None
 
 
 def _image(reason: str) -> Check:
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
         for candidate in standing:
-            picture = context.pictures[candidate.pair.image_name]
-            if picture.problem == reason:
-                yield candidate.row, picture.detail
+            image = context.images[candidate.pair.image_name]
+            if image.problem == reason:
+                yield candidate.row, image.detail
 
     return check
 
 
 def _image_too_small(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        picture = context.pictures[candidate.pair.image_name]
-        if min(picture.width, picture.height) < context.limits.min_image_side:
-            yield candidate.row, f"{picture.width}×{picture.height} pixels"
+        image = context.images[candidate.pair.image_name]
+        if min(image.width, image.height) < context.limits.min_image_side:
+            yield candidate.row, f"{image.width}×{image.height} pixels"
 
 
 def _conflicting_answers(standing: Sequence[Candidate], context: Context) -> Broken:
@@ -241,7 +241,7 @@ def _surplus(group: Sequence[Candidate], most: int, seed: int) -> list[int]:
 
     def draw(candidate: Candidate) -> tuple[bool, str]:
         name = f"{candidate.pair.image_name}/{candidate.question}"
-        return not candidate.is_reviewed, rank_of(seed, name)
+        return not candidate.is_reviewed, seeded_rank(seed, name)
 
     return [candidate.row for candidate in sorted(group, key=draw)[most:]]
 
@@ -261,7 +261,7 @@ RULES_ON_TEXT = (
     Rule("answer_in_question", _each(_answer_in_question)),
     Rule("not_visible", _each(_not_visible)),
 )
-RULES_ON_PICTURES = (  # on their files, then on the pairs that share one, or an answer
+RULES_ON_IMAGES = (  # on their files, then on the pairs that share one, or an answer
     Rule("image_missing", _image("image_missing"), is_hard=True),
     Rule("image_truncated", _image("image_truncated"), is_hard=True),
     Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
@@ -274,4 +274,4 @@ RULES_ON_PICTURES = (  # on their files, then on the pairs that share one, or an
     Rule("too_many_of_answer", _too_many_of_answer),
     Rule("too_many_yes_no", _too_many_yes_no),
 )
-RULES = RULES_ON_TEXT + RULES_ON_PICTURES
+RULES = RULES_ON_TEXT + RULES_ON_IMAGES

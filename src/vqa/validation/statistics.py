@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 
 from vqa.catalogue.abo import Listings
-from vqa.foundation.csv_tables import Lines
-from vqa.foundation.errors import named_first
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import Lines
+from vqa.core.errors import named_first
+from vqa.core.files import read_json
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.missing_values import doubtful_kind, spreadsheet_kind
-from vqa.pairs.normal_form import normal_form
 from vqa.pairs.pair import Pair
-from vqa.pairs.question_types import question_type_of
-from vqa.validation.alike_names import numbered_apart
-from vqa.validation.screening import Rejected
-from vqa.validation.splits import Division
+from vqa.pairs.question_types import infer_question_type
+from vqa.validation.filtering import Rejected
+from vqa.validation.similar_names import numbered_apart
+from vqa.validation.splits import SplitAssignment
 
 _YES_NO = ["yes", "no"]
 
@@ -50,28 +50,31 @@ def census(by_split: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
 
 
 def leak_protection(
-    division: Division, images: Collection[str], listings: Listings | None, seen: Collection[str] | None
+    assigned: SplitAssignment,
+    images: Collection[str],
+    listings: Listings | None,
+    seen: Collection[str] | None,
 ) -> dict[str, Any]:
-    """What keeps pictures of one thing in one split; null is a protection whose input is not there.
+    """What keeps images of one thing in one split; null is a protection whose input is not there.
 
-    `images`: names of the usable pictures; `seen`: ids of those that the model was made with.
+    `images`: names of the usable images; `seen`: ids of those that the model was made with.
     """
     return {
-        "groups": division.groups,
-        "largest_group_share": round(division.largest_share, 4),
-        "groups_cut": division.groups_cut,
-        "near_copies": division.near_copies,
-        "turned_copies": division.turned_copies,
-        "names_tied": division.names_tied,
-        "dealt_apart": division.dealt_apart,
+        "groups": assigned.groups,
+        "largest_group_share": round(assigned.largest_share, 4),
+        "groups_cut": assigned.groups_cut,
+        "near_duplicates": assigned.near_duplicates,
+        "transformed_duplicates": assigned.transformed_duplicates,
+        "names_tied": assigned.names_tied,
+        "dealt_apart": assigned.dealt_apart,
         "listings": listings
         and {
             "read": listings.read,
             "with_unknown_images": listings.with_unknown_images,
-            "tying_pictures": division.tying_listings,
-            "pictures_on_none": listings.pictures_on_none(images),
+            "tying_images": assigned.tying_listings,
+            "images_on_none": listings.images_on_none(images),
         },
-        "pictures_model_was_made_with": None if seen is None else len(seen),
+        "images_model_was_made_with": None if seen is None else len(seen),
     }
 
 
@@ -110,12 +113,12 @@ def _shown_by_kind(found: Mapping[str, Counter[str]]) -> str:
 
 
 def _spreadsheet_values(
-    pairs: Iterable[Pair], kind_of: Callable[[str], str] = spreadsheet_kind
+    pairs: Iterable[Pair], product_kind: Callable[[str], str] = spreadsheet_kind
 ) -> dict[str, Counter[str]]:
     """Kind → such answers, and how often each is there."""
     found: dict[str, Counter[str]] = {}
     for answer, count in Counter(pair.answer for pair in pairs).items():
-        if kind := kind_of(answer):
+        if kind := product_kind(answer):
             found.setdefault(kind, Counter())[answer] += count
     return found
 
@@ -146,34 +149,34 @@ def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
     return {"labels": label_noise(pairs), "types": type_agreement(pairs)}
 
 
-def cuts_in(division: Division) -> list[str]:
+def count_cuts(assigned: SplitAssignment) -> list[str]:
     """Sentences on what stands in several splits though it may belong together; none where nothing does.
 
     These are groups that were too large, what that cost, pairs that were dealt before their likeness was
     looked for, and names that differ by a number.
     """
     apart = [
-        f"{division.dealt_apart} pairs of pictures that look alike once turned or brightened, or whose names "
+        f"{assigned.dealt_apart} pairs of images that look alike once turned or brightened, or whose names "
         "are made of one, were dealt to two splits before; delete data/vqa/splits.json to draw afresh"
-    ] * bool(division.dealt_apart)
+    ] * bool(assigned.dealt_apart)
     cut = [
-        f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
-        f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
+        f"{assigned.groups_cut} group(s) of near duplicates were cut: too large (the largest held "
+        f"{assigned.largest_share:.1%} of the images) or of two splits; {len(assigned.left_out)} images "
         "at the cuts are left out; a lower validate.max_hash_distance cuts less"
-    ] * bool(division.groups_cut)
-    return apart + numbered_apart(division.split_of) + cut
+    ] * bool(assigned.groups_cut)
+    return apart + numbered_apart(assigned.split_of) + cut
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How often one question about one picture got two answers, among the rows as they came.
+    """How often one question about one image got two answers, among the rows as they came.
 
     With independent errors two labels agree when both are right, (1 - noise)², so that is solved for
     `estimated_label_noise`; None where no question was asked twice.
     """
     answers: dict[tuple[str, str], list[str]] = {}
     for pair in pairs:
-        if answer := normal_form(pair.answer):
-            answers.setdefault((pair.image_name, normal_form(pair.question)), []).append(answer)
+        if answer := normalize_answer(pair.answer):
+            answers.setdefault((pair.image_name, normalize_answer(pair.question)), []).append(answer)
     repeated = [Counter(said) for said in answers.values() if len(said) > 1]
     if not repeated:
         return {"questions_asked_twice": 0, "agreement": None, "estimated_label_noise": None}
@@ -188,7 +191,7 @@ def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
 def type_agreement(pairs: Sequence[Pair]) -> dict[str, Any]:
     """How often the type read from the words is the one that came with the pair, on pairs of both."""
     typed = [pair for pair in pairs if pair.question_type]
-    same = sum(pair.question_type == question_type_of(pair.question) for pair in typed)
+    same = sum(pair.question_type == infer_question_type(pair.question) for pair in typed)
     return {"pairs": len(typed), "agreement": round(same / len(typed), 4) if typed else None}
 
 

@@ -22,8 +22,8 @@ from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vqa.foundation.errors import InputError, first_line
-from vqa.foundation.files import read_json, read_object, use_umask, write_json
+from vqa.core.errors import InputError, first_line
+from vqa.core.files import read_json, read_object, use_umask, write_json
 from vqa.vlm.base_model import TRAIN_AGAIN
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -235,10 +235,10 @@ def _read_config(folder: Path) -> Any:
 def _read_old(folder: Path, config: Any, tensors: dict[str, Tensor], device: str) -> SavedAdapter:
     """With the names of the bare language model, and the other parts beside it."""
     qformer, projection = folder / _OLD_QFORMER, folder / _OLD_PROJECTION
-    beside = load_peft_weights(str(qformer), device=device) if qformer.is_dir() else {}
+    attached = load_peft_weights(str(qformer), device=device) if qformer.is_dir() else {}
     return SavedAdapter(
         SavedPart(config, tensors),
-        SavedPart(_read_config(qformer), beside) if beside else None,
+        SavedPart(_read_config(qformer), attached) if attached else None,
         load_file(projection, device=device) if projection.is_file() else {},
     )
 

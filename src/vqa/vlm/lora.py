@@ -18,8 +18,8 @@ from peft import (
 )
 from torch import Tensor, nn
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import undamaged
+from vqa.core.errors import InputError
+from vqa.core.files import undamaged
 from vqa.settings import Lora
 from vqa.vlm.adapter_files import (
     CONFIG,
@@ -30,13 +30,13 @@ from vqa.vlm.adapter_files import (
     write_adapter,
 )
 from vqa.vlm.base_model import TRAIN_AGAIN
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.lora_targets import module_names
 
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def add_adapter(model: LiveHalf, settings: Lora, base_name: str, start: Path | None = None) -> None:
+def add_adapter(model: AnswerModel, settings: Lora, base_name: str, start: Path | None = None) -> None:
     """Freeze `model` and put an adapter into it; only what is adapted requires a gradient, held in fp32.
 
     The adapter is a fresh one, or goes on from that in `start`. `base_name` is recorded in it as the model
@@ -64,18 +64,18 @@ def add_adapter(model: LiveHalf, settings: Lora, base_name: str, start: Path | N
         start_from(model, start, settings)
 
 
-def _lift_what_trains(model: LiveHalf) -> None:
+def _lift_what_trains(model: AnswerModel) -> None:
     """PEFT lifts its own weights to fp32, not the biases that it trains: in fp16 their gradients cannot be
     unscaled, in bf16 their updates round away.
     """
     for module in model.modules():
-        halves = [p for p in module.parameters(recurse=False) if p.requires_grad and p.dtype in _HALF]
-        if not halves:
+        model_parts = [p for p in module.parameters(recurse=False) if p.requires_grad and p.dtype in _HALF]
+        if not model_parts:
             continue
         model.is_mixed = True
         if isinstance(module, nn.LayerNorm):  # whose weight and bias must be of one dtype
             module.float()
-        for parameter in halves:
+        for parameter in model_parts:
             parameter.data = parameter.data.float()
 
 
@@ -111,7 +111,7 @@ def _with_adapter(
     return wrapped
 
 
-def save_adapter(model: LiveHalf, folder: Path) -> None:
+def save_adapter(model: AnswerModel, folder: Path) -> None:
     """In PEFT's format with the names of the whole model: see `adapter_files`."""
     wrapped = {"language_model": model.language_model}
     if model.queries is not None and isinstance(model.queries.qformer, PeftModel):
@@ -127,7 +127,7 @@ def save_adapter(model: LiveHalf, folder: Path) -> None:
     )
 
 
-def load_adapter(model: LiveHalf, folder: Path) -> None:
+def load_adapter(model: AnswerModel, folder: Path) -> None:
     """Put saved weights into a model that `add_adapter` made ready.
 
     Raises:
@@ -141,7 +141,7 @@ def load_adapter(model: LiveHalf, folder: Path) -> None:
         load_all(model.queries.qformer, saved.qformer.tensors, folder)
 
 
-def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
+def start_from(model: AnswerModel, folder: Path, settings: Lora) -> None:
     """Let a model that `add_adapter` made ready go on from an adapter that was trained before.
 
     Raises:
@@ -185,7 +185,7 @@ def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
     load_adapter(model, folder)
 
 
-def read_saved(model: LiveHalf, folder: Path) -> SavedAdapter:
+def read_saved(model: AnswerModel, folder: Path) -> SavedAdapter:
     """What is in the folder, all of which has a place in `model`.
 
     Raises:

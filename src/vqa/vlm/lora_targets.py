@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 _Roles = dict[str, dict[str, list[str]]]
 # The seven names of Llama and of all that were built after it.

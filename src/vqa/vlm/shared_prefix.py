@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vqa.vlm.token_rows import IGNORED, padded
+from vqa.vlm.batching import IGNORED, padded
 
 # Images share a row up to so many tokens: little is padded then, and attention, whose cost grows with the
 # square, stays small beside the layers. On the embedded model 512 took a third longer, at 40 pairs a step.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from vqa.foundation.errors import InputError, first_line
+from vqa.core.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
 # Bytes, and so tokens at most, of a question and an answer that every model has room for.
@@ -57,11 +57,11 @@ class Tokens:
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
-        return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
+        return f"the question needs {needed} tokens with its prompt, image and answer, and {room}"
 
 
 class TextTokens:
-    """Of a model whose pictures take unequally many tokens: what is said of them here is the text's share."""
+    """Of a model whose images take unequally many tokens: what is said of them here is the text's share."""
 
     def __init__(self, tokenizer: Any, positions: int, prompt: str) -> None:
         """`positions` that the model has room for; `prompt`: a template with {question}."""
@@ -74,7 +74,7 @@ class TextTokens:
         return ids
 
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
-        """Why there is no room for a question and its answer, beside any picture; "" when there may be."""
+        """Why there is no room for a question and its answer, beside any image; "" when there may be."""
         asked, said = (
             len(self.tokenizer(text)["input_ids"])
             for text in (self._prompt.format(question=question), answer)
@@ -83,7 +83,7 @@ class TextTokens:
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
-        return f"the question needs {needed} tokens with its prompt and answer, without a picture, and {room}"
+        return f"the question needs {needed} tokens with its prompt and answer, without an image, and {room}"
 
 
 def unsayable(answer_ids: Callable[[str], Sequence[int]], answers: Iterable[str], max_new_tokens: int) -> int:
@@ -100,7 +100,7 @@ def end_token_id(model: Any) -> int:
     return int(ends[0] if isinstance(ends, list) else ends)
 
 
-def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
+def load_prompt_tokens(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
     """Of a model's folder or hub id, without its weights.
 
     Raises:
@@ -121,12 +121,14 @@ def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens | TextToke
         ) from error
 
 
-def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str, str], str]:
+def token_limit(
+    name: str, revision: str | None, prompt: str, max_new_tokens: int
+) -> Callable[[str, str], str]:
     """What says of a question and its answer why the model has no room for them; "" when it has.
 
     Loads the tokenizer when asked about a pair that is not short: most catalogues have none.
     """
-    tokens = cache(lambda: tokens_of(name, revision, prompt))
+    tokens = cache(lambda: load_prompt_tokens(name, revision, prompt))
 
     @cache
     def too_long(question: str, answer: str) -> str:

@@ -20,7 +20,7 @@ from transformers.utils import (
 )
 from transformers.utils.hub import cached_file, extract_commit_hash, get_checkpoint_shard_files
 
-from vqa.foundation.known_hashes import KnownHashes
+from vqa.core.known_hashes import KnownHashes
 
 # In transformers' own order of preference.
 _NAMES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -29,7 +29,7 @@ _LFS_POINTER = b"version https://git-lfs"
 _SHOWN = 3  # names of tensors in a message
 
 
-def commit_of(name: str, revision: str | None) -> str | None:
+def hub_commit(name: str, revision: str | None) -> str | None:
     """The commit of a hub repository that `revision` (None: the newest) stands for; the cached one when
     offline."""
     commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
@@ -73,7 +73,7 @@ def weights_hashes(paths: Sequence[Path]) -> list[str]:
     """SHA-256 of each weight file; the hub's cache names large files by it, so that they need not be read."""
     read = KnownHashes("weights")
     blobs = [path.resolve().name for path in paths]
-    found = [b if _BLOB.fullmatch(b) else read.sha256_of(p) for b, p in zip(blobs, paths, strict=True)]
+    found = [b if _BLOB.fullmatch(b) else read.sha256_file(p) for b, p in zip(blobs, paths, strict=True)]
     read.keep()
     return found
 

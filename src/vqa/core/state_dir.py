@@ -1,0 +1,50 @@
+"""Where unfinished work is kept: a folder that no checkout reaches and every copy of the project finds.
+
+`dvc exp run` begins with a forced checkout of every out; with --temp and in the queue it runs in a
+repository of its own below PROJECT/.dvc/tmp/exps. What is paid for or half made therefore lies in
+PROJECT/.state, which git and DVC ignore, or where the environment's VQA_STATE_DIR says. Both had another name
+before, .durable and VQA_DURABLE, which are still read.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+VARIABLE = "VQA_STATE_DIR"
+_OLD_VARIABLE = "VQA_DURABLE"
+_FOLDER, _OLD_FOLDER = ".state", ".durable"
+_COPIES = (".dvc", "tmp", "exps")  # in the project, where DVC makes its temporary copies
+
+
+def state_folder(name: str, here: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of one kind of unfinished work, say "ledger"; absolute, and perhaps not there yet.
+
+    `here` is the top folder of the project or of one of DVC's copies of it; by default where we stand. A
+    folder or a variable of the old name is read where there is none of the new one, and said once.
+    """
+    project = project_root((here or Path.cwd()).absolute())
+    named = environment.get(VARIABLE, "").strip()
+    if not named and (old := environment.get(_OLD_VARIABLE, "").strip()):
+        _say_renamed(_OLD_VARIABLE, VARIABLE)
+        named = old
+    folder = project / (Path(named).expanduser() if named else _FOLDER)
+    old_folder = project / _OLD_FOLDER
+    if not named and not folder.exists() and old_folder.is_dir():
+        _say_renamed(str(old_folder), str(folder))
+        folder = old_folder
+    return folder / name
+
+
+@cache
+def _say_renamed(old: str, new: str) -> None:
+    print(f"{old} is called {new} now; it is read under its old name until you rename it", file=sys.stderr)
+
+
+def project_root(here: Path) -> Path:
+    """The project that `here`, an absolute path, is one of DVC's copies of, or `here` itself."""
+    for at in range(1, len(here.parts)):
+        if here.parts[at : at + len(_COPIES)] == _COPIES:
+            return Path(*here.parts[:at])
+    return here

@@ -1,0 +1,57 @@
+"""The same question about the same image asked elsewhere in the CSV, as a label check: was the answer the
+same?
+
+Two questions are the same where their words are, but for those that only frame them: "What color is the mug?"
+and "Which color does the mug have?".
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from vqa.label_checks.meanings import singular, words_of
+from vqa.label_checks.vote import AGREES, CONTRADICTS, SILENT, Vote
+from vqa.pairs.answer_normalization import normalize_answer
+from vqa.pairs.pair import Pair
+
+_FRAMING = frozenset(
+    """
+    a an and any appear appears are be can come comes do does for from has have in is it of on see seen shown
+    the there this to used visible what which with you
+    """.split()
+)
+
+
+def votes(pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Vote]:
+    """What the other `rows` of the CSV that `pairs` were made from answer to each pair's question.
+
+    A pair's own row says nothing of it; where a person corrected it, that row has another answer.
+    """
+    asked = {question: _asked(question) for question in {row.question for row in [*pairs, *rows]}}
+    times = Counter((row.image_name, asked[row.question]) for row in rows)
+    answers: dict[tuple[str, frozenset[str]], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for row in rows:
+        key = row.image_name, asked[row.question]
+        if times[key] > 1 and (answer := normalize_answer(row.answer)):
+            answers[key][normalize_answer(row.question), answer] += 1
+    found = []
+    for pair in pairs:
+        others = answers.get((pair.image_name, asked[pair.question]))
+        found.append(_vote(pair, others) if others else SILENT)
+    return found
+
+
+def _vote(pair: Pair, answers: Counter[tuple[str, str]]) -> Vote:
+    question, answer = normalize_answer(pair.question), normalize_answer(pair.answer)
+    others = answers.copy()
+    own = (question, answer) if others[question, answer] else None
+    own = own or next((row for row in sorted(others) if row[0] == question), None)
+    if own:
+        others[own] -= 1
+    said = {given for (_, given), times in others.items() if times > 0}
+    if not said:
+        return SILENT
+    return Vote(AGREES if said == {answer} else CONTRADICTS, " / ".join(sorted(said)))
+
+
+def _asked(question: str) -> frozenset[str]:
+    return frozenset(singular(word) for word in words_of(question) if word not in _FRAMING)
