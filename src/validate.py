@@ -26,7 +26,13 @@ from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
 from vqa.settings import load_settings
 from vqa.validation import filtering, statistics
 from vqa.validation.assignment import assign_splits
-from vqa.validation.image_checks import changed_images, check_images, contents_before, image_id
+from vqa.validation.image_checks import (
+    adopt_old_record,
+    changed_images,
+    check_images,
+    contents_before,
+    image_id,
+)
 from vqa.validation.review import acceptance
 from vqa.validation.review_files import read_reviews
 from vqa.validation.rules import RULES_ON_IMAGES, RULES_ON_TEXT, Context
@@ -59,6 +65,7 @@ def run() -> None:
     candidates, rejected = filtering.build_candidates(pairs, reviews.decisions)
     context = Context(limits, too_long)
     readable, refused = filtering.filter_pairs(candidates, RULES_ON_TEXT, context)
+    adopt_old_record(IMAGES)
     before = contents_before(IMAGES)
     images = check_images(root, filtering.images_to_inspect(readable, rejected), IMAGES)
     context = replace(context, images=images)

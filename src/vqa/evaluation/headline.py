@@ -75,8 +75,8 @@ def lead_sentences(
     needed = details["subsets"]["needs_image"]["differences"][TO_ZERO_IMAGE.key]
     return (
         f"On drawings the adapter leads the baseline by {drawings[TO_BASELINE.key]} points, and itself "
-        f"without the image by {drawings[TO_ZERO_IMAGE.key]}. On photographs the question alone gives much away: the "
-        f"adapter leads the question-only prior by {photographs[TO_QUESTION_ONLY.key]}. "
+        f"without the image by {drawings[TO_ZERO_IMAGE.key]}. On photographs the question alone gives much "
+        f"away: the adapter leads the question-only prior by {photographs[TO_QUESTION_ONLY.key]}. "
         f"With the committed seed that lead is {_lead(colour)} on colours and {_lead(supported)} where the "
         "catalogue supports the label. Where the question does not give the answer away, the adapter leads "
         f"itself without the image by {_lead(needed)}."

@@ -27,6 +27,13 @@ _CHUNK = 64  # images handed to a process at once
 _FEW = 500  # images that are not worth starting processes for
 
 
+def adopt_old_record(record: Path) -> None:
+    """Take over what an earlier version kept as pictures.jsonl, so that no image is decoded again."""
+    old = record.with_name("pictures.jsonl")
+    if old.is_file() and not record.exists():
+        old.rename(record)
+
+
 def check_images(root: Path, image_names: Sequence[str], memory: Path) -> dict[str, ImageRecord]:
     """Image name → what was found. A file whose bytes are in `memory` is not decoded again.
 
