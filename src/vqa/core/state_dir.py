@@ -22,24 +22,27 @@ def state_folder(name: str, here: Path | None = None, environment: Mapping[str, 
     """The folder of one kind of unfinished work, say "ledger"; absolute, and perhaps not there yet.
 
     `here` is the top folder of the project or of one of DVC's copies of it; by default where we stand. A
-    folder or a variable of the old name is read where there is none of the new one, and said once.
+    folder or a variable of the old name is read where there is none of the new one; both are said once.
     """
     project = project_root((here or Path.cwd()).absolute())
-    named = environment.get(VARIABLE, "").strip()
+    named, old_folder = environment.get(VARIABLE, "").strip(), project / _OLD_FOLDER
     if not named and (old := environment.get(_OLD_VARIABLE, "").strip()):
-        _say_renamed(_OLD_VARIABLE, VARIABLE)
+        _say_once(f"{_OLD_VARIABLE} is called {VARIABLE} now; it is still read")
         named = old
     folder = project / (Path(named).expanduser() if named else _FOLDER)
-    old_folder = project / _OLD_FOLDER
-    if not named and not folder.exists() and old_folder.is_dir():
-        _say_renamed(str(old_folder), str(folder))
-        folder = old_folder
+    if not named and old_folder.is_dir():
+        if not folder.exists():
+            _say_once(f"{old_folder} is called {_FOLDER} now; it is still read until you rename it")
+            return old_folder / name
+        _say_once(
+            f"{old_folder} is not read beside {folder}; paid answers may lie in it: move its files there"
+        )
     return folder / name
 
 
 @cache
-def _say_renamed(old: str, new: str) -> None:
-    print(f"{old} is called {new} now; it is read under its old name until you rename it", file=sys.stderr)
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def project_root(here: Path) -> Path:
