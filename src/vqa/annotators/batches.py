@@ -1,8 +1,8 @@
 """Batch mode: requests handed over in jobs now, their answers collected by a later run at half the price.
 
 A job is written down before it is submitted and again with its name, so that neither a crash nor a lost
-connection submits it twice. Its result is kept before it is read, and believed only where it accounts for
-every request: a proxy's page or half a file must not buy them again.
+connection submits it twice. Its result is kept before it is read, and trusted only where it accounts for
+every request: a proxy's page or half a file must not make us buy them again.
 """
 
 import sys
@@ -20,7 +20,7 @@ from vqa.core.errors import InputError
 MOST_REQUESTS = 2000  # a job
 MOST_BYTES = 200_000_000  # of a job's file, images inside: a tenth of what the service takes
 
-_FAILURES = 3  # so many jobs in a row that cannot be looked at: the service is down
+_FAILURES = 3  # so many jobs in a row that cannot be read: the service is down
 
 Settle = Callable[[str, str, str, Response], None]  # key, image name, model, response
 
@@ -35,7 +35,7 @@ class Result:
 
 
 class Uncollectable(Exception):  # noqa: N818  # of one job; others go on
-    """The service does not give a job out: it is too old, or another project's."""
+    """The service does not return a job: it is too old, or another project's."""
 
 
 class BatchClient(Protocol):
@@ -82,13 +82,13 @@ def give_up(jobs: Jobs, name: str) -> str:
     Raises:
         InputError: no open job has this name or label.
     """
-    found = [job for job in jobs.open() if name in (job.name, job.label)]
-    if not found:
+    open_jobs = [job for job in jobs.open() if name in (job.name, job.label)]
+    if not open_jobs:
         names = ", ".join(job.name or job.label for job in jobs.open()) or "none"
         raise InputError(f"no batch job named {name} is open; open are: {names}")
-    for job in found:
+    for job in open_jobs:
         jobs.record(replace(job, state="cancelled" if job.state == "cancelling" else "failed"))
-    count = sum(len(job.keys) for job in found)
+    count = sum(len(job.keys) for job in open_jobs)
     return f"{name} is given up: the next run asks its {count} requests again where it needs them"
 
 
@@ -125,18 +125,18 @@ def _record_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, recor
     name, content = str(job.name), result.content or b""
     is_as_before = jobs.keep_result(job, content)
     responses, is_torn = client.read_responses(content, name)
-    found = len(responses.keys() & set(job.keys))
-    is_complete = not is_torn and (found == len(job.keys) or bool(found and result.is_partial))
-    if not is_complete and not (is_as_before and (found or (result.is_partial and not content.strip()))):
+    answered = len(responses.keys() & set(job.keys))
+    is_complete = not is_torn and (answered == len(job.keys) or bool(answered and result.is_partial))
+    if not is_complete and not (is_as_before and (answered or (result.is_partial and not content.strip()))):
         return (
-            f"the result of {name} ({jobs.result_path(job)}) answers {found} of its {len(job.keys)} "
+            f"the result of {name} ({jobs.result_path(job)}) answers {answered} of its {len(job.keys)} "
             "requests, so it may be cut short or not the service's; nothing is bought again, run the same "
             f"command again later, or give the job up with python src/generate.py --forget {name}"
         )
     if job.state == "cancelling":
         return _settle_answered(job, jobs, responses, record)
-    if found < len(job.keys):
-        left_out = len(job.keys) - found
+    if answered < len(job.keys):
+        left_out = len(job.keys) - answered
         print(
             f"{name} left {left_out} of {len(job.keys)} requests out: they are asked again", file=sys.stderr
         )

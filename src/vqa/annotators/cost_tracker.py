@@ -1,4 +1,4 @@
-"""What came back and what it cost, written into the ledger before anything else is thought about it."""
+"""Responses and their cost: each is written into the ledger before anything else is done with it."""
 
 import re
 import sys
@@ -52,7 +52,7 @@ def is_usable(entry: Entry | None) -> bool:
 
 
 class CostTracker:
-    """Entries of one run. Of a request that is asked again, cost and attempts add up in its entry."""
+    """The ledger entries of one run. If a request is asked again, cost and attempts add up in its entry."""
 
     def __init__(self, ledger: Ledger, settings: Generate, requests: Sequence[Request]) -> None:
         self._ledger, self._settings = ledger, settings
@@ -135,9 +135,9 @@ class CostTracker:
         is_alike = response.outcome in (REFUSED, NOT_UNDERSTOOD)
         self._in_a_row = self._in_a_row + 1 if is_alike else 0
         if self._in_a_row >= _ALIKE:
-            said = " ".join((response.finish_reason or response.text[:200]).split())
+            reason = " ".join((response.finish_reason or response.text[:200]).split())
             self._problem = (
-                f"the last {_ALIKE} images were all {response.outcome} ({said}); look at generate.model "
+                f"the last {_ALIKE} images were all {response.outcome} ({reason}); look at generate.model "
                 "and generate.api_endpoint, then run python src/generate.py --retry"
             )
 

@@ -23,8 +23,8 @@ _VERSION = re.compile(r"-(\d+|preview|exp|experimental)(-[\d-]+)?")  # of one mo
 
 def generation(model: str) -> tuple[int, int]:
     """(3, 1) for gemini-3.1-flash-lite; a name without a number, such as an alias, counts as the newest."""
-    found = re.search(r"gemini-(\d+)(?:\.(\d+))?", model)
-    return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+    match = re.search(r"gemini-(\d+)(?:\.(\d+))?", model)
+    return (int(match[1]), int(match[2] or 0)) if match else (99, 0)
 
 
 def image_tokens(model: str, resolution: str | None) -> int:

@@ -89,5 +89,5 @@ def preview(
         yield f"{pair.image_name}  {pair.question}  →  {pair.answer}  [{pair.question_type}]"
     bill = asked["bill"]
     prompts = [build_prompt(product, settings.questions_per_image) for product in products]
-    yield f"outcomes {asked['outcomes']}, spent {bill['usd']:.6f} USD on {bill['requests']} pictures"
+    yield f"outcomes {asked['outcomes']}, spent {bill['usd']:.6f} USD on {bill['requests']} images"
     yield projection(bill, prompts, settings)

@@ -1,8 +1,8 @@
 """What was asked, answered and paid: append-only JSON lines, on disk before anything else happens.
 
 An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
-The files lie where no checkout reaches them (foundation.state); what DVC versions is a copy that a finished
-stage writes, and whose answers come back from it on another machine. By hand, since a database file neither
+The files lie where no checkout reaches them (core.state_dir). DVC versions a copy, which a finished stage
+writes and from which another machine takes the answers. It is no database, since a database file neither
 merges between copies nor shows its answers in a diff.
 """
 
@@ -64,12 +64,12 @@ class Ledger:
     """
 
     def __init__(self, path: Path, copy: Path | None = None) -> None:
-        found = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
+        places = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
 
         def note(values: Values, at: int) -> None:
-            found[values["key"]] = at, values["usd"]
+            places[values["key"]] = at, values["usd"]
 
-        self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
+        self._found, self._copy, self._copied = places, copy, set[str]()  # the keys in the copy
         self._lines = JsonLines(path, Entry, note)
         if copy is not None:
             self._lines.merge_entries(copy, self._is_news, self._is_held)

@@ -2,8 +2,8 @@
 
 The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
 concurrency follows the service: halved when it says "too many", raised by one after as many successes
-(additive increase, multiplicative decrease). A request that was put off is never dropped. By hand, since no
-library has budget, adapting concurrency and never-drop in one.
+(additive increase, multiplicative decrease). A request to be retried later is never dropped. No library
+combines a budget, adaptive concurrency and this.
 """
 
 import heapq
@@ -89,10 +89,10 @@ class Limits:
 
 @dataclass
 class Progress:
-    """What happened so far."""
+    """Counts so far."""
 
     recorded: int = 0
-    heard: int = 0  # responses of the service among them
+    heard: int = 0  # how many of these came from the service
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
@@ -113,7 +113,7 @@ class Dispatcher:
         """
         Args:
             send: asks once; raises TryAgain to be asked later, InputError to stop everything.
-            settle: `(request, response, seconds, attempts)` → USD paid; makes the response durable.
+            record: `(request, response, seconds, attempts)` → USD paid; has the response on disk first.
             retry_later: `(request, reason, attempts)` → USD to count for an attempt without an answer.
         """
         self._send, self._record, self._count, self._limits = send, record, retry_later, limits

@@ -1,4 +1,4 @@
-"""CSV files: anyone's come in, row by row with line numbers; ours go out safe to open in a spreadsheet.
+"""CSV files: anyone's are read row by row with line numbers; ours are written safe to open in a spreadsheet.
 
 Everything is text: "NA" and "None" are answers, never missing values.
 """
@@ -46,7 +46,7 @@ class Lines:
     blank: int
     parsed: int  # of rows; a quoted line break makes a row longer
     unreadable: int  # of rows that do not fit the header
-    rows: int  # that the judged lines make: far fewer where quotes swallowed some
+    rows: int  # that the parsed lines make: far fewer where a stray quote took in several lines
 
 
 @dataclass(frozen=True)
@@ -257,9 +257,9 @@ def _delimiter(lines: Iterator[str]) -> tuple[str, list[str]]:
     """What stands between cells, and the lines down to the header, which are the records' first ones."""
     head: list[str] = []
     for line in lines:
-        said = None if head else _SAID_DELIMITER.fullmatch(line)
-        if said:
-            return said[1], []
+        stated = None if head else _SAID_DELIMITER.fullmatch(line)
+        if stated:
+            return stated[1], []
         head.append(line)
         if line.strip(f'{_DELIMITERS}" \r\n'):
             break

@@ -1,4 +1,4 @@
-"""Files and folders are written whole: under another name, then renamed, so that none is ever half there."""
+"""Files and folders are written whole: under another name, then renamed, so that none is ever partial."""
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ from vqa.core.state_dir import VARIABLE
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Another path, to write a file or a folder to: it takes the place of `path` when the block ends well."""
+    """Another path, to write a file or a folder to: it replaces `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     _remove(temporary)  # what a kill left
@@ -35,13 +35,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open `path` for writing text; it appears (or is replaced) only when the block ends well."""
+    """Open `path` for writing text; it appears (or is replaced) only when the block ends without an error."""
     with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 
 def use_umask(path: Path) -> None:
-    """Let others read a file as they may any file made here; safetensors writes such that only we can."""
+    """Give a file the rights of any other new file; safetensors writes files that only the owner can read."""
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)

@@ -2,7 +2,7 @@
 
 DVC runs a stage again when its output was changed, and removes the output first unless `persist: true` says
 otherwise; so each file that is guarded here has that line in dvc.yaml. `dvc exp run` restores every output
-before any stage runs: what was edited is gone before it can be seen.
+before any stage runs: edits are lost before this code can see them.
 """
 
 import hashlib
@@ -28,13 +28,14 @@ def hand_edits_kept(outputs: Sequence[Path], remedy: str) -> Iterator[None]:
     One sentence is printed on each when the block has ended: how many of its lines are not in what the block
     wrote, and the `remedy`, where such corrections belong.
     """
-    known = _locked(outputs) | _written_before()
-    named = {path for path, _ in known}
+    known_outputs = _locked(outputs) | _written_before()
+    named = {path for path, _ in known_outputs}
     before = {path.as_posix(): _md5(path) for path in outputs if path.is_file()}
     edited = {
         path: _keep(path)
         for path in outputs
-        if path.as_posix() in named and (path.as_posix(), before.get(path.as_posix(), "")) not in known
+        if path.as_posix() in named
+        and (path.as_posix(), before.get(path.as_posix(), "")) not in known_outputs
         if path.is_file()
     }
     try:
@@ -102,8 +103,8 @@ def _remember(entries: Sequence[tuple[str, str]]) -> None:
         memory = _written()
         before = memory.read_text(encoding="utf-8").splitlines() if memory.is_file() else []
         with whole_file(memory) as file:
-            kept = [*before, *map(json.dumps, entries)][-_REMEMBERED:]
-            file.write("\n".join(kept) + "\n")
+            lines = [*before, *map(json.dumps, entries)][-_REMEMBERED:]
+            file.write("\n".join(lines) + "\n")
 
 
 def _md5(path: Path) -> str:

@@ -191,8 +191,8 @@ def whole_values(path: Path) -> Iterator[Any]:
 
 def row_of(row: type[Row], values: Values) -> Row:
     """The fields that `row` knows of a line."""
-    known = {field.name for field in fields(cast(Any, row))}
-    return row(**{name: value for name, value in values.items() if name in known})
+    names = {field.name for field in fields(cast(Any, row))}
+    return row(**{name: value for name, value in values.items() if name in names})
 
 
 def _parsed(line: bytes, kind: type | UnionType = dict) -> Any:

@@ -17,7 +17,7 @@ _Known = tuple[int, int, int, str]  # size, time in ns, inode, SHA-256
 
 
 class KnownHashes:
-    """Hashes of one kind of file, remembered in the durable folder: of weights, say, or images.
+    """Hashes of one kind of file, remembered in the state folder: of weights, say, or images.
 
     Size, time and inode are what DVC and git go by, too. `digest` reads a file, where not all of it counts.
     """
@@ -30,13 +30,13 @@ class KnownHashes:
 
     def sha256_file(self, path: Path) -> str:
         """As `files.sha256_file`, or what `digest` makes of the file."""
-        found, name = path.stat(), str(path.absolute())
-        stamp = found.st_size, found.st_mtime_ns, found.st_ino
-        known = self._known.get(name)
-        if known and known[:3] == stamp:
-            return known[3]
+        status, name = path.stat(), str(path.absolute())
+        stamp = status.st_size, status.st_mtime_ns, status.st_ino
+        entry = self._known.get(name)
+        if entry and entry[:3] == stamp:
+            return entry[3]
         digest = self._digest(path)
-        self._remember(name, found, digest)
+        self._remember(name, status, digest)
         return digest
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
@@ -57,7 +57,7 @@ class KnownHashes:
         with suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps([name, *known]) + "\n" for name, known in self._known.items())
+                file.writelines(json.dumps([name, *entry]) + "\n" for name, entry in self._known.items())
             temporary.replace(self._memory)
 
 

@@ -33,7 +33,7 @@ _BOOLEAN = re.compile(
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _COMMA_IN_NUMBER = re.compile(r"[+-]?\d+(?:,\d+)+")
 _POWER_OF_TEN = re.compile(r"\d(?:[.,]\d+)?E[+-]\d{2,3}")
-_LONGEST = 30  # letters; what is longer was written by a person
+_LONGEST = 30  # letters; a longer text was written by a person
 _REMEMBERED = 1 << 16  # texts: a file of a million answers holds few different ones
 # Kind → what the spreadsheet made.
 _MADE: dict[str, Callable[[str], object]] = {

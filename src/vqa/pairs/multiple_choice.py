@@ -1,7 +1,8 @@
 """Questions with options: an answer that is a letter or a number becomes the text of the option it points at.
 
 Options stand in columns of their own (option_a …, choice1 …, A, B, C, D) or as a list in one cell. How the
-answers of a file point at them is told from all its rows together; what can be read in two ways is refused.
+answers of a file point at options is inferred from all its rows together; a file that can be read in two ways
+is refused.
 """
 
 import re
@@ -45,8 +46,10 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
     if not columns:
         _check_no_bare_letters(path, pairs)
         return list(pairs), ""
-    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
-    asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
+    options_by_row = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
+    asked = [
+        (number, options) for number, options in options_by_row if options and _pointer(pairs[number].answer)
+    ]
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
         return list(pairs), ""
     name, read = _reading(path, pairs, asked)
@@ -115,12 +118,12 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
 def _without_marks(options: list[str]) -> list[str]:
     """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
     matches = [_MARKED.fullmatch(option) for option in options]
-    found = [match for match in matches if match]
-    marks = [match[1].lower() for match in found]
-    is_marked = len(found) == len(options) > 1 and any(
+    marked = [match for match in matches if match]
+    marks = [match[1].lower() for match in marked]
+    is_marked = len(marked) == len(options) > 1 and any(
         marks == _marks(start, len(marks)) for start in ("a", "0", "1")
     )
-    return [match[2] for match in found] if is_marked else options
+    return [match[2] for match in marked] if is_marked else options
 
 
 def _pointer(answer: str) -> str:

@@ -36,7 +36,7 @@ class Pair:
     source: str = ""
     split_group: str = ""  # of the images that stay together in one split; "" before there are splits
     extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
-    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, none is taught
+    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, training uses none
 
     @property
     def key(self) -> tuple[str, str]:
@@ -45,12 +45,12 @@ class Pair:
 
     @property
     def right_answers(self) -> tuple[str, ...]:
-        """Each one is right; the first is the one that is taught."""
+        """All right answers; training uses the first."""
         return self.answer, *self.also_right
 
     @property
     def together(self) -> str:
-        """What shares its luck: the group of its image; the image where the file names no groups."""
+        """Its cluster in resampling: the group of its image; the image where the file names no groups."""
         return self.split_group or self.image_name
 
 
@@ -63,8 +63,8 @@ def parse_image_name(text: str) -> str:
     """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
 
     Its accents are composed (NFC), so that one image has one name; see `files.as_on_disk`.
-    A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
-    it by name, and it never becomes a path.
+    A path that leaves its folder ("../../etc/passwd") is returned as it is: `rules` rejects it by name, and
+    it is never opened.
     """
     named = unicodedata.normalize("NFC", text.strip())
     parts = named.replace("\\", "/").split("/")
