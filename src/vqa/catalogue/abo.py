@@ -27,8 +27,8 @@ from vqa.core.files import as_on_disk
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import parse_image_name
 
-# What a file that is torn, or no text, raises.
 MOST_LISTINGS = 20  # an image on more than these is boilerplate
+# What a file that is torn, or no text, raises.
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
@@ -50,7 +50,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products, one an image, in an order that does not depend on the files', and what was left out."""
+    """Products, one for each image, in an order that no file order changes; and what was left out."""
 
     products: list[Product]
     left_out: dict[str, int]  # reason → listings
@@ -58,7 +58,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Listings:
-    """What all listings say of the images that they name."""
+    """What all listings state about the images that they name."""
 
     types: dict[str, str]  # image name → product type
     together: list[list[str]]  # names of the images that a product's listings tie: two or more each
@@ -162,7 +162,7 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
 
     Raises:
         InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
-            are missing or not readable, or no listing names one of `images`: splits would rest on nothing.
+            are missing or not readable, or no listing names one of `images`, so that listings tie none.
     """
     if not (root / "listings").exists():
         for folder in filter(Path.is_dir, like_listings(root)):
@@ -202,21 +202,21 @@ def like_listings(root: Path) -> list[Path]:
 
 
 def missing_parts(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
-    """Sentences on what keeps no images of one product in one split: listings that are not there."""
+    """Sentences on listings that are missing, so that they keep no images of one product in one split."""
     if listings is None:
         unread = [f"; {path.name} is not read, unpack it there" for path in like_listings(root)]
         return [
-            f"{root} has no listings: only looks (duplicates and near ones) keep images of one product "
-            f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
+            f"{root} has no listings: only duplicates and near duplicates keep images of one "
+            f"product in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
         ]
     on_none = listings.images_on_none(images)
     is_tied = any(sum(name in images for name in names) > 1 for names in listings.together)
     return [
-        f"{on_none} images are on none of the {listings.read} listings found: only their looks keep them "
-        "with others of their product"
+        f"{on_none} images are on none of the {listings.read} listings found: only near duplicates keep "
+        "them with others of their product"
     ] * bool(on_none) + [
         f"no listing of the {listings.read} ties two images (by other_image_id, or an item_id that is "
-        "there twice): only their looks keep images of one product in one split"
+        "there twice): only near duplicates keep images of one product in one split"
     ] * (not is_tied)
 
 
@@ -255,17 +255,17 @@ def _listings(root: Path) -> Iterator[dict[str, Any]]:
 
 def _shards(root: Path) -> list[Path]:
     """Every listing file wherever it lies below listings/, by name."""
-    found: dict[str, Path] = {}
+    shards: dict[str, Path] = {}
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            found[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
-    if not found:
+            shards[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
+    if not shards:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
             "or, for pairs of your own, images without a listings folder"
         )
-    return list(found.values())
+    return list(shards.values())
 
 
 def _text_of(path: Path) -> TextIO:

@@ -26,7 +26,7 @@ class Named:
     text: str  # as the cell has it
     path: Path | None
     problem: str = ""
-    elsewhere: str = ""  # the rest of an absolute path or URL, of which only the end was compared
+    elsewhere: str = ""  # the rest of an absolute path or URL, of which only the end is compared
 
 
 class ImageFolder:
@@ -53,8 +53,8 @@ class ImageFolder:
     def images_in(self, cell: str) -> list[Named]:
         """The images that `cell` names, in order: separated by commas, semicolons, bars or line ends.
 
-        A file name or URL that has a separator in it, and is there, is one. A path means only an image whose
-        path ends in all of it; of an absolute path and of a URL, which begin elsewhere, the end must be the
+        A name or URL that holds a separator counts as one if that file exists. A path matches only an image
+        whose path ends in all of it. An absolute path or a URL, which begins elsewhere, must end in the
         image's whole path below the folder.
         """
         pieces = _SEPARATOR.split(cell.strip())
@@ -76,7 +76,7 @@ class ImageFolder:
         return is_file_name or not any(self._looks_whole(piece) for piece in pieces[:-1:2])
 
     def _looks_whole(self, piece: str) -> bool:
-        """Whether a piece names an image by itself, be it there or not."""
+        """Whether a piece names an image by itself, even one that does not exist."""
         return is_image(without_query(piece)) or self._found(piece)[0] is not None
 
     def _named(self, text: str) -> Named:
@@ -118,7 +118,7 @@ class ImageFolder:
         return "no image is called so"
 
     def name_of(self, path: Path) -> str:
-        """What an image is called where all lie in one folder: as its file, or else by its path."""
+        """An image's name in a flat folder: its file name if that is unique, else its path with dashes."""
         inside = path.relative_to(self._root).as_posix()
         is_alone = len(self._by_name[_folded(path.name)]) == 1
         return path.name if is_alone else inside.replace("/", "-")
@@ -156,12 +156,12 @@ def _files_below(root: Path) -> Iterator[str]:
 
 def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
     """File names with and without ending, folded → paths."""
-    found: dict[str, list[str]] = defaultdict(list)
+    paths_by_name: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         name = _folded(path.rsplit("/", 1)[-1])
         for key in {name, name.rpartition(".")[0]} - {""}:
-            found[key].append(path)
-    return found
+            paths_by_name[key].append(path)
+    return paths_by_name
 
 
 def _folded(text: str) -> str:

@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 HASH_BITS = 256
 GREY_SIDE = 17  # places a side of the grey values that turned copies are found by
-# Raise it when the same bytes decode to other pixels or another support level: nothing remembered holds then.
+# Raise it when the same bytes decode to other pixels or to another problem: remembered records are void then.
 DECODER = 2
 # What is decoded, by content, whatever a file is called: nothing that starts another program (EPS) or
 # unpacks what no shop has.
@@ -32,8 +32,8 @@ _TOO_MANY = f"more than {MOST_PIXELS // 10**6} million pixels; make it smaller"
 
 ID_LENGTH = 12  # hex digits of a SHA-256 by which splits.json knows an image
 _SIDE = 256  # pixels, at most, of an image in a page
-_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of others, line and paragraph ends
-_SAME = 2  # of 255: rounding of two conversions; a profile that moves colours by no more is sRGB
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
+_SAME = 2  # of 255: rounding of two conversions; a profile that changes colours by no more is sRGB
 _NAMES = 2**16  # of images, whose check is kept: each row of an image asks again
 _PROFILES = 16  # whose conversions are kept; a catalogue has a few
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
@@ -71,7 +71,7 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What was found in an image's file; size and hash are of the image as it is looked at."""
+    """What an image's file holds; size and hash are of the upright image."""
 
     sha256: str = ""  # of the file's bytes; "" where there is no file
     width: int = 0  # pixels
@@ -185,10 +185,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """The image as RGB or RGBA in sRGB; as it is where its profile is sRGB, broken or not for its mode."""
-    found = _conversion(profile)
-    if found is None:
+    known_conversion = _conversion(profile)
+    if known_conversion is None:
         return image
-    mode, conversion = found
+    mode, conversion = known_conversion
     is_for = {"L": image.mode in _GREY, "CMYK": image.mode == "CMYK", "RGB": image.mode not in _NOT_RGB}
     if not is_for[mode]:
         return image
@@ -225,10 +225,10 @@ def _swatches(mode: str) -> Image.Image:
 
 
 def _difference_hash(grey: Image.Image) -> str:
-    """256 bits: is each of 16×16 places lighter than its left neighbour? In hex.
+    """256 bits in hex: is each of 16×16 places lighter than its left neighbour?
 
-    By hand, since imagehash, the tests' oracle, would bring PyWavelets for two lines.
-    On 6,612 ABO images 10 bits or fewer apart are copies, other sizes and other colours of one thing.
+    Written here, since imagehash, which the tests compare with, would bring PyWavelets for two lines. Among
+    6,612 ABO images those at most 10 bits apart are copies, other sizes or other colours of one thing.
     Source: N. Krawetz, "Kind of like that", https://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html
     """
     small = np.asarray(grey.resize((17, 16), Image.Resampling.LANCZOS), dtype=np.int16)

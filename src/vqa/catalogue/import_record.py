@@ -1,4 +1,4 @@
-"""What `python src import` made a tree of: spreadsheets, and which file became which image of the tree.
+"""The record of `python src import`: its spreadsheets, and which file became which image of the tree.
 
 imported.json                    each spreadsheet, its listings file and the folder of its images
 names.csv                        spreadsheet,file,image_name,ids
@@ -103,7 +103,7 @@ class ImportRecord:
                 )
 
     def check_listings(self, key: str, listings: Sequence[Mapping[str, Any]]) -> None:
-        """No product of another spreadsheet is told otherwise.
+        """No product of another spreadsheet has other values here.
 
         Raises:
             InputError: one is; nothing was written.
@@ -173,7 +173,7 @@ class NamesBefore:
     def name_for(self, cell: str) -> str:
         """The image that `cell` means; its file name as it stands where no file of that name was imported.
 
-        A path that no imported file fits is not cut to its file name: another folder's image may have that.
+        A path that no imported file fits is not cut to its file name: an image of another folder may have it.
         """
         plain = parse_image_name(cell)
         if not self._by_name or unicodedata.normalize("NFC", cell.strip()) in self._images:
@@ -182,14 +182,14 @@ class NamesBefore:
         same_name = self._by_name.get(parts[-1], []) if parts else []
         exact = {name for file, name in same_name if file == parts}
         fitting = {name for file, name in same_name if _is_end(parts, file) or _is_end(file, parts)}
-        found = exact or fitting
-        if len(found) == 1:
-            (name,) = found
+        matches = exact or fitting
+        if len(matches) == 1:
+            (name,) = matches
             self.found |= {name} - {plain}
             return name
         is_path_in_tree = parts[-2:-1] == [plain[:2].casefold()]
         return (
-            "-".join(parts) if same_name and len(parts) > 1 and not found and not is_path_in_tree else plain
+            "-".join(parts) if same_name and len(parts) > 1 and not matches and not is_path_in_tree else plain
         )
 
 

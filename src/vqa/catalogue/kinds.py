@@ -64,7 +64,7 @@ _IRREGULAR = dict(
 
 @dataclass(frozen=True)
 class Kind:
-    """What a category comes to."""
+    """The product type of a category."""
 
     product_type: str = ""  # as ABO spells it; "" where the cell names no one kind of thing
     others: tuple[str, ...] = ()  # further ones, as deep in the shop's tree, that the cell names
@@ -83,7 +83,7 @@ def product_kind(cell: str) -> Kind:
         return Kind(text)
     paths = [path for part in _categories(text) if (path := _levels(part))]
     deepest = max(map(len, paths), default=0)
-    types = [found for path in paths if len(path) == deepest if (found := _product_type(path[-1]))]
+    types = [kind_name for path in paths if len(path) == deepest if (kind_name := _product_type(path[-1]))]
     distinct = list(dict.fromkeys(types))
     is_apposition = deepest == 1  # "Table lamp, brass"
     return Kind(distinct[0], () if is_apposition else tuple(distinct[1:])) if distinct else Kind()

@@ -1,4 +1,4 @@
-"""Metrics, settings and what was written → the card of the exported data set."""
+"""Metrics, settings and counts of what was written → the card of the exported data set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -72,7 +72,7 @@ class Export:
 
 
 def labeling_interface(decisions: Sequence[str]) -> str:
-    """The XML that a project is set up with: the image, the question, a decision, the answer to edit."""
+    """The XML to set a project up with: the image, the question, a decision, the answer to edit."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name=_IMAGE, value="$image", maxWidth=_WIDEST)
     ElementTree.SubElement(view, "Header", value="$question")
@@ -91,7 +91,7 @@ def task_for_pair(pair: Pair, support: str, image_url: str, image_id: str, annot
     """A task in which the pair's answer is the prediction; no decision is filled in, so that none is biased.
 
     Args:
-        support level: on the label; "" where there is none.
+        support: the support level of the label; "" where there is none.
         image_id: first digits of the SHA-256 of the image's file.
         annotator: who wrote the answer.
     """

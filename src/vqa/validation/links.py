@@ -1,4 +1,4 @@
-"""What ties images together: looks, listings and names → links between looks, sure ones and likely ones."""
+"""What ties images together: hashes, listings and names → links between contents, sure and likely ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def link_images(
 
 
 def are_apart(links: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
-    """Which links join looks that were dealt to two splits: what was dealt stays."""
+    """Which links join contents that were assigned to two splits before; they stay there."""
     splits = [(known.get(one), known.get(other)) for one, other in links[:, :2].tolist()]
     return np.array([None not in both and both[0] != both[1] for both in splits], dtype=bool)
 
@@ -57,14 +57,14 @@ def _turned(
     near: Integers,
     most_bits: int,
 ) -> Integers:
-    """Looks that are turned or brightened copies, and not in `near`; as `near_duplicates` gives links."""
+    """Links between turned or brightened copies that are not in `near`, as `near_duplicates` gives them."""
     first = np.unique(content_of, return_index=True)[1].tolist()
     greys = {content: images[names[number]].grey for content, number in enumerate(first)}
     contents = np.array([content for content, grey in greys.items() if grey], dtype=np.int64)
-    found = transformed_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
-    found[:, :2] = contents[found[:, :2]]
-    is_known = np.isin(found[:, 0] * len(first) + found[:, 1], near[:, 0] * len(first) + near[:, 1])
-    return found[~is_known]
+    links = transformed_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
+    links[:, :2] = contents[links[:, :2]]
+    is_known = np.isin(links[:, 0] * len(first) + links[:, 1], near[:, 0] * len(first) + near[:, 1])
+    return links[~is_known]
 
 
 def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:

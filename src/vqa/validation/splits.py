@@ -43,7 +43,7 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class SplitAssignment:
-    """Who goes where, and what it rests on."""
+    """The split of each image, and what it depends on."""
 
     split_of: dict[str, str]  # by image name
     group_of: dict[str, str]  # likewise: the first name of those that stay together
@@ -54,11 +54,9 @@ class SplitAssignment:
     groups_cut: int  # that were too large, or tied images of two splits
     near_duplicates: int  # pairs of images
     tying_listings: int  # products whose listings have two or more of the images
-    transformed_duplicates: int = (
-        0  # pairs of looks beside near duplicates, once they are turned or brightened
-    )
+    transformed_duplicates: int = 0  # pairs of contents that are near only once they are turned or brightened
     names_tied: int = 0  # groups of images whose names are made of one
-    dealt_apart: int = 0  # pairs of these two kinds that were dealt to two splits before
+    dealt_apart: int = 0  # pairs of these two kinds that were assigned to two splits before
 
 
 def split_images(
@@ -106,7 +104,7 @@ def split_images(
     left_out = {name: _crossing(joined[content]) for name, content in content_of.items() if content in joined}
     _check_no_leak(names, content_of_image, links, split_of, memory, declared is not None)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
-    # What is not asked about now keeps its split: it may come back.
+    # Images without pairs now keep their split, since their pairs may come back.
     record = splits_record(drawn, before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
@@ -128,8 +126,10 @@ def _assign_contents(
     of_content: Integers,
     links: Integers,
 ) -> list[str]:
-    """Split of each look, those of `known` as they are; `members` by group, `of_content` [looks] the
-    groups."""
+    """The split of each content; `known` ones stay.
+
+    `members`: images by group; `of_content`: [contents] the group of each.
+    """
     already = {int(of_content[content]): split for content, split in known.items()}
     split_of_group = _dealt(members, types, draw, already, _neighbours(of_content, links))
     return [split_of_group[group] for group in of_content.tolist()]
@@ -154,8 +154,7 @@ def _dealt(
     already: Mapping[int, str],
     neighbours: Mapping[int, Mapping[int, int]],
 ) -> dict[int, str]:
-    """Each group, by number, to the split that lacks most, within its product type and over all; large ones
-    first.
+    """Assign each group, large ones first, to the split that lacks most, within its type and over all.
 
     A link to a group that has its split counts as an image that this split lacks: the parts of a group that
     was cut come together again as far as the shares allow, and few images are left out between them.
@@ -190,18 +189,18 @@ def _dealt(
 
 def _neighbours(of_content: Integers, links: Integers) -> dict[int, dict[int, int]]:
     """Group → the groups that links were cut to, and how many."""
-    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    neighbours: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     ends = of_content[links[:, :2]]
     for one, other in ends[ends[:, 0] != ends[:, 1]].tolist():
-        found[one][other] += 1
-        found[other][one] += 1
-    return found
+        neighbours[one][other] += 1
+        neighbours[other][one] += 1
+    return neighbours
 
 
 def _known_contents(
     names: Sequence[str], content_of: Integers, old: Mapping[str, str], memory: Path, is_declared: bool
 ) -> dict[int, str]:
-    """Look → split of those of its images that were dealt before."""
+    """Content → the split to which images of it were assigned before."""
     first: dict[int, str] = {}
     for name, content in zip(names, content_of.tolist(), strict=True):
         if name in old and old[first.setdefault(content, name)] != old[name]:
@@ -255,17 +254,17 @@ def _remembered(memory: Path, draw: Mapping[str, Any]) -> dict[str, str]:
 def images_seen(model: Path) -> frozenset[str] | None:
     """Ids of the images that the model in this folder was made with; None where it does not say.
 
-    The small model that looked at photographs lists them; no published one does.
+    The small model that was trained on photographs lists them; no published model does.
 
     Raises:
-        InputError: the list is empty or holds something else, and would protect nothing.
+        InputError: the list is empty or holds something else, so that it would protect nothing.
     """
     path = model / IMAGES_SEEN
     if not path.is_file():
         return None
-    seen = path.read_text(encoding="utf-8", errors="replace").split()
-    strange = next((text for text in seen if not _ID.fullmatch(text)), None)
-    if strange is not None or not seen:
+    ids = path.read_text(encoding="utf-8", errors="replace").split()
+    strange = next((text for text in ids if not _ID.fullmatch(text)), None)
+    if strange is not None or not ids:
         what = "is empty" if strange is None else f"holds {strange[:40]!r}, which is no image's id"
         raise InputError(f"{path} {what}; restore it, so that no image the model saw is held out")
-    return frozenset(text[:ID_LENGTH] for text in seen)
+    return frozenset(text[:ID_LENGTH] for text in ids)
