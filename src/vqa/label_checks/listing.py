@@ -62,7 +62,7 @@ def votes(pairs: Sequence[Pair], catalogue: Catalogue, similarity: Similarity, l
     """Compare each pair with the listing of its image; abstain where no product is sold by the image.
 
     A word that the table of meanings lacks agrees where its `similarity` with what is stated is `least` or
-    more. It never contradicts, since words that look unlike are often alike in meaning.
+    more. It never contradicts, since different words often have similar meanings.
     """
     votes_on_pairs, doubtful = [], dict[int, str]()
     thing_of = {question: thing_asked_about(question) for question in {pair.question for pair in pairs}}
