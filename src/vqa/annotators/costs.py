@@ -1,4 +1,4 @@
-"""Requests → tokens and USD: what they should take, at most take, and took.
+"""Requests → tokens and USD: the estimate, the maximum, and the actual bill.
 
 Prices come from prices.py, the tokens of an image and of thoughts from gemini_models.py.
 """
@@ -60,7 +60,7 @@ def most_usd(requests: Sequence[Request], settings: Generate) -> float:
 
 
 def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dict[str, Any]:
-    """What those of `requests` in the ledger took: requests, attempts, tokens and USD, by model.
+    """The bill of those `requests` that are in the ledger: requests, attempts, tokens and USD, by model.
 
     `reckoned_usd` is what the same requests should have cost.
     """
@@ -79,7 +79,7 @@ def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dic
 
 
 def projection(asked: dict[str, Any], prompts: Sequence[str], settings: Generate) -> str:
-    """What all `prompts` would cost, as reckoned and corrected by the bill of those that were asked."""
+    """What all `prompts` would cost: the estimate, corrected by the bill of those that were asked."""
     number, usd, reckoned = max(1, asked["requests"]), asked["usd"], asked["reckoned_usd"]
     in_all = reckoned_usd(prompts, settings)
     corrected = in_all * usd / reckoned if reckoned else in_all

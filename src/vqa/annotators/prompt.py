@@ -1,6 +1,6 @@
-"""Product → prompt, and a model's text → pairs. Knows no vendor.
+"""Product → prompt, and a model's text → pairs, for any vendor.
 
-A multi-word answer is kept as it came: rejecting it is the validate stage's work, cutting it nobody's.
+An answer of several words is kept as it came: the validate stage rejects it, and nothing cuts it.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Requests → responses, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
+"""Requests → responses, many at once, within limits of concurrency, rate and budget, for any vendor.
 
 The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
 concurrency follows the service: halved when it says "too many", raised by one after as many successes
@@ -38,10 +38,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What came back: a text, or the reason why there is none; both are final and may be paid for."""
+    """A text, or the reason why there is none; both are final and may be paid for."""
 
     outcome: str  # "answered", or a reason such as "blocked_prompt"
-    text: str  # the model's; where none was found, everything that came back
+    text: str  # the model's; the whole response where it has none
     finish_reason: str
     model: str
     prompt_tokens: int
@@ -50,15 +50,15 @@ class Response:
 
     @property
     def is_from_service(self) -> bool:
-        """Whether the service replied: not an image's problem, which is found here, nor a proxy's page."""
+        """Whether the service replied, in contrast to a problem of the image or a page of a proxy."""
         return self.prompt_tokens > 0 or self.outcome in (ANSWERED, REFUSED)
 
 
 class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
     """The service could not answer now.
 
-    `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, and its answer got lost;
-    `text` is what came of it. `is_reached`: the service itself said so.
+    `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, but its answer was lost;
+    `text` is the part that came. `is_reached`: the service itself said so.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Progress:
 
 
 class Dispatcher:
-    """Asks until every request is settled, a limit is reached, or an error stops it."""
+    """Sends requests until all are recorded, a limit is reached, or an error stops it."""
 
     def __init__(
         self,
@@ -207,7 +207,9 @@ class Dispatcher:
                 self._next_start = max(self._next_start, later)
             self._note_in_vain(request, reason, start)
             if attempts < self._limits.max_attempts:
-                if len(self._in_vain) > 1 or not self.progress.heard:  # not one request's matter: all wait
+                if (
+                    len(self._in_vain) > 1 or not self.progress.heard
+                ):  # more than one request is affected: all wait
                     hold = min(_LONGEST_HOLD, 0.5 * 2 ** len(self._in_vain)) * random.uniform(0.5, 1.0)
                     wait = hold if reason.wait is None else reason.wait
                     self._next_start = max(self._next_start, time.monotonic() + wait)

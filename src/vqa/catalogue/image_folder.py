@@ -140,7 +140,7 @@ def unread_files(paths: Iterable[str]) -> str:
             of_ending[Path(path).suffix.lower() or "no ending"].append(path)
     if not of_ending:
         return ""
-    counts = Counter({ending: len(found) for ending, found in of_ending.items()}).most_common()
+    counts = Counter({ending: len(files) for ending, files in of_ending.items()}).most_common()
     named = ", ".join(f"{count} × {ending} ({of_ending[ending][0]})" for ending, count in counts)
     return f"{sum(map(len, of_ending.values()))} files are not read: {named}"
 

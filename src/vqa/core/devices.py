@@ -72,7 +72,7 @@ def frozen_dtype(setting: str, device: torch.device) -> torch.dtype:
 
 
 def mention_bfloat16(setting: str, device: torch.device, parameters: int) -> None:
-    """Say once what bf16 would give a model of so many parameters where `auto` is fp32 on a CPU with AMX.
+    """Print once what bf16 would gain for a model of so many parameters if `auto` is fp32 on a CPU with AMX.
 
     One busy core with AMX multiplied matrices at 151 GFLOP/s in bf16 and at 28 in fp32. A small model's
     products are too small for that.
@@ -101,7 +101,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def join_processes() -> None:
-    """Meet the other processes that torchrun started, so that `wait_for_all` can be used; alone, nothing."""
+    """Join the process group of torchrun, so that `wait_for_all` works; does nothing without torchrun."""
     if rank_and_world()[1] > 1 and not torch.distributed.is_initialized():
         # A process that encodes the last shard, or scores, keeps the others waiting: that is no fault.
         torch.distributed.init_process_group("gloo", timeout=PATIENCE)
@@ -138,7 +138,7 @@ def from_first(work: Callable[[], T]) -> T:
 
 
 def _local_rank_and_world() -> tuple[int, int]:
-    """The same on this host."""
+    """As `rank_and_world`, on this host."""
     if not _is_started_by_torchrun():
         return 0, 1
     return int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
@@ -157,5 +157,5 @@ def _is_started_by_torchrun() -> bool:
 
 @cache
 def _say(sentence: str) -> None:
-    """Once a process."""
+    """Print a sentence once per process."""
     print(sentence, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What people changed by hand in a stage's output is kept beside it before the stage writes it anew.
+"""Keep a copy of a stage's output that people changed by hand, before the stage writes it anew.
 
 DVC runs a stage again when its output was changed, and removes the output first unless `persist: true` says
 otherwise; so each file that is guarded here has that line in dvc.yaml. `dvc exp run` restores every output
@@ -23,10 +23,10 @@ _REMEMBERED = 1000  # outputs that stages wrote, the latest
 
 @contextmanager
 def hand_edits_kept(outputs: Sequence[Path], remedy: str) -> Iterator[None]:
-    """Whatever of `outputs` neither dvc.lock nor an earlier run of the block knows is kept as NAME.edited.
+    """Keep each of `outputs` that neither dvc.lock nor an earlier run of the block knows as NAME.edited.
 
-    One sentence is printed on each when the block has ended: how many of its lines are not in what the block
-    wrote, and the `remedy`, where such corrections belong.
+    When the block has ended, one sentence on each is printed: how many of its lines the new file lacks, and
+    the `remedy`, which says where such corrections belong.
     """
     known_outputs = _locked(outputs) | _written_before()
     named = {path for path, _ in known_outputs}
@@ -96,7 +96,7 @@ def _written_before() -> set[tuple[str, str]]:
 
 
 def _remember(entries: Sequence[tuple[str, str]]) -> None:
-    """Where that cannot be written, the next run keeps a file too many."""
+    """If this cannot be written, the next run keeps one copy too many."""
     if not entries:
         return
     with suppress(OSError):
@@ -108,6 +108,6 @@ def _remember(entries: Sequence[tuple[str, str]]) -> None:
 
 
 def _md5(path: Path) -> str:
-    """As DVC has it of a file."""
+    """The MD5 that DVC records for a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -89,14 +89,16 @@ def split_images(
     drawn = vars(draw) | ({} if declared is None else {"splits": "column"})
     stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
     before = _remembered(memory, drawn) | stated
-    known = _known_contents(names, content_of_image, _old(ids, before, seen), memory, declared is not None)
-    is_apart = are_apart(linked.likely, known)
+    split_before = _known_contents(
+        names, content_of_image, _old(ids, before, seen), memory, declared is not None
+    )
+    is_apart = are_apart(linked.likely, split_before)
     links = np.concatenate([linked.sure, linked.likely[~is_apart]])
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
-    groups = grouped(links, np.bincount(content_of_image), known, most)
+    groups = grouped(links, np.bincount(content_of_image), split_before, most)
     members = _members(names, groups.of_content[content_of_image])
-    split_of_content = _assign_contents(members, types, draw, known, groups.of_content, links)
-    joined = uncrossed(links, split_of_content, known)
+    split_of_content = _assign_contents(members, types, draw, split_before, groups.of_content, links)
+    joined = uncrossed(links, split_of_content, split_before)
     content_of = dict(zip(names, content_of_image.tolist(), strict=True))
     split_of = {
         name: split_of_content[content] for name, content in content_of.items() if content not in joined
