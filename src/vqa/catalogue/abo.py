@@ -63,7 +63,7 @@ class Listings:
     types: dict[str, str]  # image name → product type
     together: list[list[str]]  # names of the images that a product's listings tie: two or more each
     read: int  # listings
-    with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
+    with_unknown_images: int  # listings with an image_id that images.csv lacks, or that is no text
 
     def images_on_none(self, image_names: Collection[str]) -> int:
         """How many of these images no listing names."""
@@ -77,7 +77,7 @@ def image_path(root: Path, image_name: str) -> Path:
 
 
 def paths_of_image(image_name: str) -> list[str]:
-    """Where `image_path` looks, below the root: the folder's two characters can be composed or not."""
+    """The paths that `image_path` tries, below the root: the folder's characters may be composed or not."""
     forms = [image_name, unicodedata.normalize("NFD", image_name)]
     return [f"images/small/{name[:2]}/{name}" for name in dict.fromkeys(forms)]
 
@@ -125,7 +125,7 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
 def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     """`count` products, taken in turn from every product type; a larger count keeps the smaller's.
 
-    The turn keeps common types (phone cases are 44 % of ABO) from filling the sample.
+    Turns keep common types (phone cases are 44 % of ABO) from filling the sample.
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
@@ -156,7 +156,7 @@ def read_sample(
 
 
 def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
-    """What ties images together; None for a folder of images without any listings folder.
+    """What the listings say of images; None for a folder of images without a listings folder.
 
     An image on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
@@ -197,7 +197,7 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
 
 
 def like_listings(root: Path) -> list[Path]:
-    """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
+    """Paths below `root` with a name like that of the listings folder: its archive, or another spelling."""
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
@@ -259,7 +259,9 @@ def _shards(root: Path) -> list[Path]:
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            shards[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
+            shards[unpacked] = (
+                path  # the packed file comes later and wins: a killed gunzip leaves half an unpacked one
+            )
     if not shards:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "

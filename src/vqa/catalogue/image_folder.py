@@ -21,7 +21,7 @@ _FEW = 3  # examples in a sentence
 
 @dataclass(frozen=True)
 class Named:
-    """One image that a cell names: its file, or why there is none."""
+    """An image that a cell names: its file, or why there is none."""
 
     text: str  # as the cell has it
     path: Path | None
@@ -69,7 +69,7 @@ class ImageFolder:
         return named
 
     def _is_one(self, pieces: Sequence[str]) -> bool:
-        """Whether pieces and the separators between them are one image's name."""
+        """Whether pieces, with the separators between them, are the name of one image."""
         if self._found("".join(pieces))[0] is None:
             return False
         is_file_name = not any("/" in piece or "\\" in piece for piece in pieces[1:])
@@ -133,7 +133,7 @@ def is_image(path: str) -> bool:
 
 
 def unread_files(paths: Iterable[str]) -> str:
-    """A clause on files whose ending is none that is decoded, counted by ending; "" where there are none."""
+    """A clause on files that are no images, counted by ending; "" if there are none."""
     of_ending: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         if not is_image(path):
@@ -146,7 +146,7 @@ def unread_files(paths: Iterable[str]) -> str:
 
 
 def _files_below(root: Path) -> Iterator[str]:
-    """Paths below `root`; hidden files and folders are none."""
+    """Paths of files below `root`, without hidden files and folders."""
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -165,7 +165,7 @@ def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _folded(text: str) -> str:
-    """As paths are compared: accents composed, case folded."""
+    """The form in which paths are compared: accents composed, case folded."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
@@ -182,7 +182,7 @@ def without_query(cell: str) -> str:
 
 
 def parts_of_path(text: str) -> list[str]:
-    """The folders and the file of a path or URL, folded; without a URL's host; shops have several."""
+    """The folders and the file of a path or URL, folded; a URL's host is left out: shops use several."""
     named = _URL.sub("", _folded(text.strip()).replace("\\", "/"))
     parts = [part for part in named.split("/") if part not in ("", ".")]
     return parts[1:] if _URL.match(text.strip()) else parts

@@ -23,8 +23,8 @@ HASH_BITS = 256
 GREY_SIDE = 17  # places a side of the grey values that turned copies are found by
 # Raise it when the same bytes decode to other pixels or to another problem: remembered records are void then.
 DECODER = 2
-# What is decoded, by content, whatever a file is called: nothing that starts another program (EPS) or
-# unpacks what no shop has.
+# The formats that are decoded, by content, whatever the file's name. None of them starts another program (as
+# EPS does), and none is a format that shops do not use.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 ENDINGS = frozenset(".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split())
 MOST_PIXELS = 50_000_000  # 200 MB in memory; a file of 0.7 MB can hold four times as many
@@ -45,10 +45,10 @@ _MISSING_REMEDY = (
     "; python src import pairs.csv --images FOLDER --out data/mine puts images where they are found"
 )
 
-# Pillow warns where we refuse.
+# Pillow only warns of what we refuse.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# What Pillow raises on damaged files, broken EXIF included; found by changing bytes at random.
+# The errors that Pillow raises on damaged files, broken EXIF included; collected by changing random bytes.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -201,10 +201,10 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 @lru_cache(_PROFILES)
 def _conversion(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None:
-    """The mode that a profile is for, and what takes it to sRGB; None where it is sRGB, or broken.
+    """The mode that a profile is for, and its conversion to sRGB; None if the profile is sRGB, or broken.
 
-    Relative colorimetric with black point compensation, as browsers and Photoshop do. Whether a profile is
-    sRGB is measured and not read: it has many names, and some that have its name are not.
+    Relative colorimetric with black point compensation, as in browsers and Photoshop. Whether a profile is
+    sRGB is measured, since sRGB has many names, and some profiles with its name are not sRGB.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -218,7 +218,7 @@ def _conversion(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None
 
 
 def _swatches(mode: str) -> Image.Image:
-    """An image of nine levels of each of the mode's channels, with all others."""
+    """An image of all combinations of nine levels in each of the mode's channels."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     levels = np.indices((9,) * channels).reshape(channels, 1, -1) * 255 // 8
     return Image.merge(mode, [Image.fromarray(level.astype(np.uint8)) for level in levels])
@@ -236,7 +236,7 @@ def _difference_hash(grey: Image.Image) -> str:
 
 
 def image_id_of_content(sha256: str) -> str:
-    """What splits.json knows an image by."""
+    """The id by which splits.json knows an image."""
     return sha256[:ID_LENGTH]
 
 

@@ -54,7 +54,7 @@ def report(
 
 
 def _commonest(name: str, spreadsheet: Spreadsheet, products: Sequence[Product]) -> Iterator[str]:
-    """What a column was read as, and what of it is read as nothing."""
+    """What a column was read as, and which of its values say nothing."""
     cells = Counter(product.row.cells[name] for product in products if product.row.cells[name])
     if not cells:
         return

@@ -33,7 +33,7 @@ def product_type(value: Any) -> str:
 def texts_of(values: Any, languages: Sequence[str]) -> list[str]:
     """Every value in the most preferred language that has any; standardised values come first.
 
-    A value that stands there without a language, as other catalogues write it, is neutral.
+    A value without a language, as in other catalogues, counts as neutral.
     """
     entries = [
         value if isinstance(value, dict) else {"value": value}
@@ -58,7 +58,7 @@ def _list_of(value: Any) -> list[Any]:
 
 
 def text_of(value: Any) -> str | None:
-    """Text and numbers as text that UTF-8 can hold; None for anything else, which says nothing readable."""
+    """Text and numbers as text that UTF-8 can hold; None for any other value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value)

@@ -1,4 +1,4 @@
-"""Rows of a spreadsheet → which of them are one product, and what a row takes from the others of it."""
+"""Rows of a spreadsheet → which rows are one product, and the cells that these take from each other."""
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Hashable, Iterable, Sequence
@@ -8,7 +8,13 @@ from vqa.catalogue.attribute_values import says_nothing
 from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.spreadsheet import ATTRIBUTES, COLUMNS, Row
 
-_ALWAYS = ("item_group_id", "parent", "parent_sku", "handle", "url_handle")  # mean nothing but a group
+_ALWAYS = (
+    "item_group_id",
+    "parent",
+    "parent_sku",
+    "handle",
+    "url_handle",
+)  # columns that can only name a group
 _PARENTS = ("parent", "parent_sku")  # columns that name another row, by its id
 _OF_PRODUCT = ("name", "kind", "material", "pattern", "shape", "description")
 
@@ -21,9 +27,9 @@ class Groups:
 
 
 def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
-    """Rows of one product: by the first column of a group's name that ties some, and by equal ids.
+    """Tie the rows of one product: by the first group column with equal cells, and by equal ids.
 
-    `is_named`: the user has said which column it is, which is then trusted.
+    `is_named`: the user named the column, which is therefore trusted.
     """
     notes, column = [], ""
     present = {name for row in rows for name in row.groups}
@@ -63,7 +69,7 @@ def _ties_further(rows: Sequence[Row], of_row: Sequence[int], columns: Sequence[
 
 
 def _preference(column: str) -> int:
-    """The place of a column in COLUMNS, whichever rows fill it; one that the user has named stands alone."""
+    """The place of a column in COLUMNS; 0 for a column that the user named, which has no competitor."""
     return COLUMNS["group"].index(column) if column in COLUMNS["group"] else 0
 
 
@@ -172,7 +178,7 @@ def without_disputes(rows: Sequence[Row], image_of: Sequence[str]) -> tuple[list
 
 
 def _meant(name: str, cell: str) -> str:
-    """What two cells are compared by; "" where one says nothing."""
+    """The form in which cells are compared; "" for a cell that says nothing."""
     if name == "kind":
         return product_kind(cell).product_type
     return "" if says_nothing(cell) else cell.casefold()

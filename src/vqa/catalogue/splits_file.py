@@ -1,4 +1,4 @@
-"""splits.json: the split that each image was dealt to once, in git.
+"""splits.json: the split that each image was assigned to once; git versions it.
 
 A line holds the ids of a split that begin with the same three digits, which it holds once: 398,000 images
 take 4 MB, and one more image changes one short line.

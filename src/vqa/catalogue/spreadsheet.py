@@ -1,6 +1,6 @@
-"""A spreadsheet of products, as shops keep it → its rows, whatever its columns are called.
+"""A shop's spreadsheet of products → its rows, whatever the names of its columns.
 
-A column is found by its name and trusted for its values: WooCommerce's Type holds "variable" and "variation".
+A column is found by name and confirmed by its values: WooCommerce's Type holds "variable" and "variation".
 """
 
 import html
@@ -61,9 +61,9 @@ _TAG = re.compile(r"<[^>]*>")
 class Row:
     """One line of the spreadsheet: a product, a variant of one, or an image of one."""
 
-    number: int  # from 1, of those below the header that can be read
-    cells: Mapping[str, str]  # by the names of COLUMNS; "" where it says nothing
-    keys: frozenset[str] = frozenset()  # what other rows may call it by
+    number: int  # from 1, among the readable rows below the header
+    cells: Mapping[str, str]  # by the names of COLUMNS; "" if empty
+    keys: frozenset[str] = frozenset()  # by which other rows may refer to it
     groups: Mapping[str, str] = field(
         default_factory=dict
     )  # column that may tie rows → its cell, where there is one
@@ -83,7 +83,7 @@ class Spreadsheet:
 
 
 def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) -> Spreadsheet:
-    """Rows of a CSV whose columns are found by their names and values, or are as `named` says.
+    """Read a CSV whose columns are found by their names and values, or are given in `named`.
 
     Args:
         named: what we read ("color") → its column in the file ("Farbe").
@@ -196,7 +196,7 @@ def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) ->
 
 
 def _attributes(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Of names and values of a row's attributes those that we read; the first of each."""
+    """The attributes that we read, among names and values of a row's attributes; the first of each."""
     values: dict[str, str] = {}
     for name, value in pairs:
         for attribute in ATTRIBUTES:
@@ -210,7 +210,7 @@ def _pairs_in(cell: str) -> list[tuple[str, str]]:
 
 
 class _NumberedPairs:
-    """Pairs of columns of which one has an attribute's name and one its value.
+    """Pairs of columns, one with the name of an attribute and one with its value.
 
     Shopify writes the name in a product's first row only, so it holds until another name comes.
     """

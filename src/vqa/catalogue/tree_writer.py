@@ -44,7 +44,7 @@ _TEXTS = {  # of a listing → of a row
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one image."""
+    """The result of copying one image."""
 
     width: int = 0
     height: int = 0
@@ -71,7 +71,7 @@ class Product:
 def copy_images(
     root: Path, sources: Mapping[str, Path], is_linked: bool, known: KnownHashes
 ) -> dict[str, Copied]:
-    """Put each image of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
+    """Copy each image of `sources` (name → file) into the tree: upright, RGB, at most SIDE pixels a side.
 
     A copy of the same bytes that exists stays, so that a killed run continues. A file's time is no evidence,
     since archives and moves keep old times. With `is_linked` the files themselves are linked, as they are.
@@ -137,7 +137,7 @@ def _recorded(name: str, copied: Copied, is_linked: bool) -> str:
 
 
 def _write_copies(root: Path, copied: Mapping[str, Copied], is_linked: bool) -> None:
-    """Once all is copied, each image's record once, in order."""
+    """After copying: write each image's record once, in order."""
     now = {name: _recorded(name, of_one, is_linked) for name, of_one in copied.items()}
     before = {name: json.dumps(entry, ensure_ascii=False) + "\n" for name, entry in read_copies(root).items()}
     with whole(copies_path(root)) as temporary:
@@ -193,9 +193,9 @@ def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
 def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
     """A listing for each product.
 
-    The first row of several that are one product names the images of all, which keeps them in one split. It
-    alone does, so that an image is on few listings however many rows there are. Rows that say nothing but
-    their images, as those of a CSV of pairs, make one listing for each image.
+    Of several rows that are one product, the first names the images of all, which keeps them in one split.
+    Only the first does, so that an image is on few listings, however many rows there are. Rows that hold
+    nothing but images, as in a CSV of pairs, make one listing for each image.
 
     Args:
         unnamed: what the ids of rows without one begin with.
@@ -242,7 +242,7 @@ def write_listings(root: Path, file_name: str, listings: Sequence[Mapping[str, A
 
 
 def write_images(root: Path, names: Iterable[str]) -> None:
-    """images.csv of these images, of which each has been copied."""
+    """Write images.csv for those of these images that were copied."""
     copies = read_copies(root)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

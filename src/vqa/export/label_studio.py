@@ -113,7 +113,7 @@ def read_export(path: Path, decisions: Sequence[str]) -> Export:
     """The decisions in a file that Label Studio exported as JSON, in its order.
 
     Raises:
-        InputError: it is no such file, or an annotation says no decision that holds.
+        InputError: it is no such file, or an annotation has no valid decision.
     """
     try:
         tasks = TypeAdapter(list[_Task]).validate_json(path.read_bytes())
@@ -156,7 +156,7 @@ def _rows_of(path: Path, task: _Task, decisions: Sequence[str]) -> Iterator[dict
 def _decision_and_answer(
     annotation: _Annotation, label: str, decisions: Sequence[str]
 ) -> tuple[str, str, str]:
-    """Decision, the answer that it gives in place of or beside the label, and why they do not hold."""
+    """The decision, the corrected or further answer, and what is wrong with them ("" if nothing)."""
     values = {result.from_name: result.value for result in annotation.result}
     chosen = values.get(_DECISION, _Value()).choices
     if len(chosen) != 1 or chosen[0] not in decisions:

@@ -93,7 +93,7 @@ def _row(pair: Pair, image: str) -> dict[str, Any]:
 
 
 def _describe_file(split: str) -> dict[str, Any]:
-    """What LLaMA-Factory wants to know of a file; its own names for columns and roles are others."""
+    """The entry that describes a file to LLaMA-Factory, whose default names of columns and roles differ."""
     return {
         "file_name": f"{split}.jsonl",
         "formatting": "sharegpt",

@@ -20,7 +20,7 @@ class Answerer:
 
 
 def answerers(ledger: Path) -> list[Answerer]:
-    """Those of every answer in the file, the busiest first; none where there is no file.
+    """The models that answered in the ledger, most requests first; none if there is no file.
 
     Raises:
         InputError: a line of it is no ledger entry.

@@ -35,9 +35,9 @@ _Asked = Sequence[
 
 
 def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], str]:
-    """The pairs of a file, answers that point at options replaced by these; and a sentence on what was done.
+    """Replace answers that point at options by the options' texts; also returns a sentence on that.
 
-    "" where no answer was replaced. An answer that is no letter or number stays as it is.
+    The sentence is "" if no answer was replaced. An answer that is no letter or number stays as it is.
 
     Raises:
         InputError: a letter or number that points at no option, or that can be read in two ways.
@@ -66,10 +66,10 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
 
 
 def _check_no_bare_letters(path: Path, pairs: Sequence[Pair]) -> None:
-    """Most answers are no letters that point at options which no column holds.
+    """Check that the answers are not letters of options that no column holds.
 
     Raises:
-        InputError: they are, and the questions do not ask for letters.
+        InputError: most are, and the questions do not ask for letters.
     """
     pointing = [
         number
@@ -116,7 +116,7 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
 
 
 def _without_marks(options: list[str]) -> list[str]:
-    """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
+    """The options without a leading "A.", "B." … or "1)", "2)" …, if each option has one."""
     matches = [_MARKED.fullmatch(option) for option in options]
     marked = [match for match in matches if match]
     marks = [match[1].lower() for match in marked]
@@ -159,7 +159,7 @@ _READINGS: dict[str, _Reading] = {
 
 
 def _reading(path: Path, pairs: Sequence[Pair], asked: _Asked) -> tuple[str, _Reading]:
-    """How the answers point at options: the one way in which all do that are no option's text.
+    """How the answers point at options: the one way that fits all answers which are no option's text.
 
     Raises:
         InputError: no way reads all of them, or two do.

@@ -11,7 +11,7 @@ from vqa.pairs.missing_values import is_missing
 
 # Where a file may name its images, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
-# Extra column of a row that did not fit its file's header: line and problem.
+# Extra column of a row that does not fit its file's header: line and problem.
 UNREADABLE = "unreadable_row"
 
 
@@ -60,7 +60,7 @@ def stated(cell: str) -> str:
 
 
 def parse_image_name(text: str) -> str:
-    """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
+    """The file name in a cell, in any spelling that files use: "images\\small\\8f\\8f5d4670.jpg".
 
     Its accents are composed (NFC), so that one image has one name; see `files.as_on_disk`.
     A path that leaves its folder ("../../etc/passwd") is returned as it is: `rules` rejects it by name, and

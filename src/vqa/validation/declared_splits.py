@@ -44,7 +44,7 @@ def read_declared_splits(pairs: Sequence[Pair]) -> DeclaredSplits:
 
 
 def check_declared_splits(source: str, pairs: Sequence[Pair], declared: DeclaredSplits) -> None:
-    """The pairs name splits that can be kept.
+    """Check that the pairs name splits that can be used.
 
     Raises:
         InputError: there is no such column, or a cell of it is no split.
@@ -89,7 +89,7 @@ def unused_sentences(
 def pairs_trained_on(
     declared: DeclaredSplits, pairs: Sequence[Pair], split_of: Mapping[tuple[str, str], str]
 ) -> int:
-    """How many pairs that their file holds out for test are in train."""
+    """How many pairs that their file declares as test are in train."""
     if not declared.column:
         return 0
     rows = zip(pairs, declared.of_row, strict=True)
@@ -97,7 +97,7 @@ def pairs_trained_on(
 
 
 def rows_across_splits(pairs: Sequence[Pair], declared: DeclaredSplits) -> dict[tuple[str, str], str]:
-    """Rows that state another split than their image gets, by their key, each with the reason."""
+    """Rows that declare another split than their image gets: key → reason."""
     return {
         pair.key: f"declared {split}, but another row declares its image {declared.of_image[pair.image_name]}"
         for pair, split in zip(pairs, declared.of_row, strict=True)
@@ -110,7 +110,7 @@ def draw_val(
 ) -> dict[str, str]:
     """The splits by image, with about `share` of the train images in val: whole groups, by a seeded draw.
 
-    For a file that names train and test alone. More images move none that was there.
+    For a file that names only train and test. Adding images moves no earlier image.
     """
     drawn = {group: int(seeded_rank(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
     return {

@@ -49,7 +49,7 @@ def build_candidates(
 def filter_pairs(
     candidates: Sequence[Candidate], rules: Sequence[Rule], context: Context
 ) -> tuple[list[Candidate], list[Rejected]]:
-    """Those that break none of `rules`, in order, and the others as they came, rule by rule."""
+    """Split candidates into those that break none of `rules`, and the rejected pairs as they came."""
     standing, rejected = list(candidates), list[Rejected]()
     for rule in rules:
         broken = dict(rule.check(standing, context))
@@ -80,7 +80,7 @@ def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
 
 
 def _further(candidate: Candidate) -> tuple[str, ...]:
-    """The right answers but the first, each once, in the form of the first."""
+    """The further right answers, each once, in the form for training."""
     forms = {
         normalize_answer(text): training_form(text) for text in candidate.also_right if normalize_answer(text)
     }

@@ -28,11 +28,11 @@ class Groups:
 def grouped(links: Integers, sizes: Integers, known: Mapping[int, str], most: int) -> Groups:
     """Connected contents, cut where they have more than `most` images or tie two splits.
 
-    A cut group is Kruskal's spanning tree with a capacity: parts grow along links, the nearest first, as long
+    A group is cut by Kruskal's spanning tree with a capacity: parts grow along links, nearest first, as long
     as they stay within both bounds.
 
     Args:
-        links: [links, 3] as `near_duplicates` gives them; one by a listing is -1 bits long.
+        links: [links, 3] as `near_duplicates` gives them; a link by a listing is -1 bits long.
         sizes: [contents] images that have each.
         known: split by content, of those that were dealt before.
     """

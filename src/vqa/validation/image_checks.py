@@ -59,14 +59,14 @@ def check_images(root: Path, image_names: Sequence[str], memory: Path) -> dict[s
 
 
 def contents_before(memory: Path) -> dict[str, str]:
-    """Image name → SHA-256 of its file in the run that wrote `memory`; nothing where there was none."""
+    """Image name → SHA-256 of its file in the run that wrote `memory`; empty if there was no run."""
     return {
         name: entry.get("sha256", "") for entry in whole_values(memory) for name in entry.get("names", ())
     }
 
 
 def changed_images(before: Mapping[str, str], images: Mapping[str, ImageRecord]) -> list[str]:
-    """Names whose files are there now as before, with another content."""
+    """Names of files that existed in the run before and now have another content."""
     return [
         name
         for name, image in images.items()
@@ -99,13 +99,13 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[ImageRecord]:
 
 
 def _line(image: ImageRecord, names: Sequence[str] = ()) -> str:
-    """`names`: what the image is called, once all are known."""
+    """One line of `memory`; `names`: of the image, once all are known."""
     called = {"names": sorted(names)} if names else {}
     return _encode({**vars(image), "decoder": DECODER, **called}) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[ImageRecord]:
-    """Every whole line of this decoder."""
+    """The records of this decoder version in all complete lines."""
     for entry in whole_values(memory):
         try:
             if entry.pop("decoder") != DECODER:

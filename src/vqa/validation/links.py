@@ -15,7 +15,7 @@ from vqa.validation.transformed_duplicates import grey_values, transformed_links
 
 @dataclass(frozen=True)
 class Links:
-    """Links `[links, 3]` as `near_duplicates` gives them; one by a listing or a name is -1 bits long."""
+    """Links `[links, 3]` as `near_duplicates` gives them; a link by a listing or name is -1 bits long."""
 
     content_of: Integers  # [images]
     sure: Integers  # near duplicates, and images of one product
@@ -29,8 +29,8 @@ def link_images(
 ) -> Links:
     """The links of `images` (by name, here in the order of `names`).
 
-    `together`: names of images that are of one product; `most_bits`: that hashes of near duplicates differ
-    in.
+    `together`: names of images of one product; `most_bits`: the most bits in which hashes of near duplicates
+    differ.
     """
     copies = near_duplicates([images[name].perceptual_hash for name in names], most_bits)
     ties, named = _ties(names, together), names_made_of(names)
@@ -68,13 +68,13 @@ def _turned(
 
 
 def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
-    """Indices of those images that a listing ties to another one here."""
+    """For each listing that ties two or more of `names`, their indices."""
     index = {name: i for i, name in enumerate(names)}
     present = ([index[name] for name in listing if name in index] for listing in together)
     return [tie for tie in present if len(tie) > 1]
 
 
 def _tie_links(ties: Iterable[Sequence[int]], content_of: Integers) -> Integers:
-    """As `near_duplicates` gives them, nearer than any copies."""
+    """Links as `near_duplicates` gives them, nearer than any copies."""
     rows = [(content_of[one], content_of[other], -1) for tie in ties for one, other in pairwise(tie)]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)

@@ -33,7 +33,7 @@ Key = tuple[str, str, str]
 
 
 def key_of(image_name: str, question: str, answer: str) -> Key:
-    """What a decision is remembered by; the answer counts, since conflicting rows share the rest."""
+    """The key of a decision; it includes the answer, since conflicting rows share image and question."""
     return image_name, question, normalize_answer(answer)
 
 

@@ -76,7 +76,7 @@ class Reviews:
         }
 
     def sentences(self) -> list[str]:
-        """What whoever runs validate must know of them; none where all is well."""
+        """Sentences for the user of validate; none if there is no problem."""
         sentences = []
         if self.conflicts:
             sentences.append(
@@ -98,8 +98,8 @@ def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> 
     `image_id`: name → first digits of the SHA-256 of the image that is there now, "" where none is.
 
     Raises:
-        InputError: a file that the review page did not write, a decision or a time that cannot be read in one
-            way only, or two decisions of which none is the later; no decision is passed over.
+        InputError: the review page did not write a file, a decision or time is ambiguous, or of two decisions
+            neither is the later one; no decision is skipped.
     """
     words = [word for path in _files_of_decisions(folder) for word in _words_in(path)]
     named = {word.key[0] for word in words if word.image} if image_id else set()
@@ -126,7 +126,7 @@ def read_decisions(folder: Path) -> dict[Key, Decision]:
 
 
 def _files_of_decisions(folder: Path) -> list[Path]:
-    """Every file of the folder but what explains it (README…) and hidden ones."""
+    """Every file of the folder, except README files and hidden ones."""
     paths = sorted(path for path in folder.glob("*") if path.is_file())
     paths = [path for path in paths if not path.name.startswith((".", "README"))]
     for path in paths:
@@ -167,7 +167,7 @@ def _last_words(words: Sequence[Word]) -> list[Word]:
     """The last decision of each reviewer, the latest of all at the end.
 
     Raises:
-        InputError: which one is the last cannot be told, and it matters.
+        InputError: it is not clear which decision is the last, and they differ.
     """
     earliest = datetime.min.replace(tzinfo=UTC)
     ordered = sorted(words, key=lambda word: (word.time or earliest, str(word.path), word.row))
@@ -195,7 +195,7 @@ def _holding(last: Sequence[Word]) -> Decision:
 
 
 def _time(where: str, text: str) -> datetime | None:
-    """When it was decided; a time without a zone is taken for UTC, None where there is none.
+    """The time of a decision; UTC if it has no zone, None if the cell is empty.
 
     Raises:
         InputError: the text can be read as two days, or as none.

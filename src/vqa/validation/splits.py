@@ -1,9 +1,9 @@
-"""Images → train, val or test, by groups that must stay together; what was drawn once stays.
+"""Images → train, val or test, by groups that must stay together; an assignment is kept for ever.
 
-A group is a connected component: images with equal bytes, near-equal perceptual hashes (once turned or
-brightened, too), on one product's listings, or with a name made of another's; very large ones are cut
-(`groups.grouped`). Groups are dealt out by product type, so that each type has its share in each split. What
-was dealt is kept in splits.json, which git versions: more images never move one that was there.
+A group is a connected component: images with equal bytes, with near-equal perceptual hashes (also once turned
+or brightened), on one product's listings, or with a name made of another's. Very large groups are cut
+(`groups.grouped`). Groups are assigned by product type, so that each type has its share in each split. The
+assignment is kept in splits.json, which git versions: adding images never moves an earlier image.
 """
 
 import re
@@ -33,7 +33,7 @@ _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH},}}")
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How splits are drawn; another draw starts afresh."""
+    """How splits are drawn; with another configuration all are drawn afresh."""
 
     val_share: float
     test_share: float
@@ -68,11 +68,11 @@ def split_images(
     seen: Container[str] = frozenset(),
     declared: Mapping[str, str] | None = None,
 ) -> SplitAssignment:
-    """Deal usable `images` (by name) out, as `memory` (splits.json) says where it knows one.
+    """Assign usable `images` (by name) to splits; those that `memory` (splits.json) knows keep theirs.
 
     `types`: product type by image name, "" where there is none; `together`: image names that share a
-    listing; `seen`: ids of images that the model was made with, which go to train; `declared`: splits by
-    image name that the pairs themselves state and that hold whatever was dealt before.
+    listing; `seen`: ids of images that the model was trained on, which go to train; `declared`: splits by
+    image name that the pairs themselves state, which override earlier assignments.
 
     Raises:
         InputError: two images that belong together are in two splits of `memory`, or an image that the
@@ -115,7 +115,7 @@ def split_images(
 
 
 def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:
-    """Image name → its split of before; what the model has seen goes to train. `ids`: by image name."""
+    """Image name → its earlier split; images that the model has seen go to train. `ids`: by image name."""
     to_train = {name: "train" for name, identity in ids.items() if identity in seen}
     return to_train | {name: before[identity] for name, identity in ids.items() if identity in before}
 
@@ -158,8 +158,8 @@ def _dealt(
 ) -> dict[int, str]:
     """Assign each group, large ones first, to the split that lacks most, within its type and over all.
 
-    A link to a group that has its split counts as an image that this split lacks: the parts of a group that
-    was cut come together again as far as the shares allow, and few images are left out between them.
+    A link to an assigned group counts as an image that its split lacks: so the parts of a cut group come
+    together again as far as the shares allow, and few images are left out between them.
     """
     shares = np.array([1 - draw.val_share - draw.test_share, draw.val_share, draw.test_share])
     column = {split: i for i, split in enumerate(SPLITS)}
@@ -254,7 +254,7 @@ def _remembered(memory: Path, draw: Mapping[str, Any]) -> dict[str, str]:
 
 
 def images_seen(model: Path) -> frozenset[str] | None:
-    """Ids of the images that the model in this folder was made with; None where it does not say.
+    """Ids of the images that the model in this folder was trained on; None if it has no such list.
 
     The small model that was trained on photographs lists them; no published model does.
 

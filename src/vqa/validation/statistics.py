@@ -79,8 +79,9 @@ def leak_protection(
 
 
 def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
-    """What became of each line of generated.csv, and of generate.csv where the pairs come from there, as the
-    metrics `generation` of the stage before say.
+    """Counts of the lines of generated.csv by outcome, and of generate.csv, if the pairs come from it.
+
+    `generation`: the metrics of the stage generate, which hold the latter.
     """
     before = read_json(generation) if generation.is_file() else {}
     of_csv = {"csv": before["lines"]} if "lines" in before else {}
@@ -126,8 +127,9 @@ def _spreadsheet_values(
 def changed_image_sentences(
     changed: Sequence[str], pairs: Iterable[Pair], decisions: Iterable[tuple[str, str, str]]
 ) -> list[str]:
-    """One sentence on images that have another content than in the run before, under labels and decisions
-    that may have been made for that one; none where none has. `decisions`: their keys.
+    """One sentence on images that changed since the last run, and on their labels and decisions, or none.
+
+    These may have been made for the earlier content. `decisions`: their keys.
     """
     names = set(changed)
     labels = sum(pair.image_name in names for pair in pairs)
@@ -139,7 +141,7 @@ def changed_image_sentences(
 
 
 def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
-    """One sentence on pairs whose image is not there: where the first was looked for, and what brings it."""
+    """One sentence on pairs whose image is missing: where the first should be, and how to get it."""
     missing = [reject for reject in rejected if reject.reason == "image_missing"]
     return [f"{len(missing)} pairs name images that are not there: {missing[0].detail}"] if missing else []
 

@@ -63,7 +63,7 @@ def transformed_links(greys: Greys, most_bits: int) -> Integers:
     def slopes_agree(one: Integers, other: Integers) -> NDArray[np.bool_]:
         return _slopes_agree(upright, one % len(upright), other % len(upright))
 
-    # As it is and brightened, which a brightened copy is nearer to.
+    # Unchanged and brightened: a brightened copy is nearer to the latter.
     coarse = np.concatenate([_coarse_hashes(values) for values in (upright, _BRIGHTER[upright])])
     links_of_tests = [
         near_links(hashes, most_bits, shares_bits),
@@ -130,7 +130,7 @@ def _coarse_hashes(greys: Greys) -> NDArray[np.uint8]:
 
 
 def _slopes_agree(greys: Greys, one: Integers, other: Integers) -> NDArray[np.bool_]:
-    """Whether what rises in one image rises in the other, too, or is flat there."""
+    """Whether places that get lighter in one image get lighter or stay flat in the other."""
     is_same = np.zeros(len(one), dtype=bool)
     for start in range(0, len(one), _CHUNK):
         part = slice(start, start + _CHUNK)
