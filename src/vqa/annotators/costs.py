@@ -21,13 +21,13 @@ from vqa.settings import Generate
 
 _ANSWER_TOKENS = 40  # a pair, as JSON with its type and difficulty
 _CHARACTERS_A_TOKEN = 4
-_FEWEST_CHARACTERS_A_TOKEN = 3  # where the estimate may not be too low
+_FEWEST_CHARACTERS_A_TOKEN = 3  # for an upper bound
 
 
 def request_cost(
     prompt_tokens: float, output_tokens: float, settings: Generate, day: date | None = None
 ) -> float:
-    """The price of these tokens that day, or today; batch mode and flex cost a part of it."""
+    """The price of these tokens on a day, by default today; batch mode and flex cost a share of it."""
     price = price_on(day or date.today(), settings)
     usd = (prompt_tokens * price.input + output_tokens * price.output) / 1e6
     if settings.mode == "batch":
@@ -36,7 +36,7 @@ def request_cost(
 
 
 def reckoned_usd(prompts: Iterable[str], settings: Generate, day: date | None = None) -> float:
-    """What asking these prompts, each with an image, should cost that day, or today."""
+    """The estimated cost of these prompts, each with an image, on a day, by default today."""
     answer = _ANSWER_TOKENS * settings.questions_per_image
     output = min(output_tokens(settings.model, settings.thinking, answer), MOST_OUTPUT_TOKENS)
     image = image_tokens(settings.model, settings.media_resolution)

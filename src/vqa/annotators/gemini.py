@@ -102,7 +102,7 @@ class GenerativeAi:
 
     def __init__(self, settings: Generate, key: str, schema: dict[str, Any]) -> None:
         with warnings.catch_warnings():
-            # It announces at import that its support has ended; we know (docs/gemini.md).
+            # At import it warns that its support has ended (docs/gemini.md).
             warnings.simplefilter("ignore", FutureWarning)
             import google.generativeai as sdk  # noqa: PLC0415  # takes seconds, so only when asked for
             from google.generativeai.client import get_default_generative_client  # noqa: PLC0415
@@ -218,7 +218,7 @@ def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
         TryAgain: nothing came.
         InputError: the request cannot be sent as it is.
     """
-    # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
+    # Tracebacks are dropped, since through them the package's retry loop would keep all our frames alive.
     try:
         ask()
         reason = TryAgain("the package sent nothing")
@@ -236,20 +236,20 @@ def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
     try:
         raise reason
     finally:
-        del reason  # which holds this frame, and this frame it
+        del reason  # a reference cycle: it holds this frame, and this frame holds it
 
 
 def _may_have_arrived(error: Exception) -> bool:
     """Whether the service may have had the request, and so may have it paid."""
     if isinstance(error, (*_SENT, *_SENT_BY_REQUESTS)):
         return True
-    # What breaks off after connecting has no type of its own in requests.
+    # In requests a break after connecting has no type of its own.
     is_connection = isinstance(error, requests.exceptions.ConnectionError)
     return is_connection and isinstance(error.args[:1] and error.args[0], urllib3.exceptions.ProtocolError)
 
 
 def _lift_from_requests(response: requests.Response, **_: Any) -> None:
-    # read1: what has come, where iter_content would drop the half of a body that broke off.
+    # read1 returns what has come; iter_content would drop the part of a body that broke off.
     content, is_whole = read_whole(iter(lambda: response.raw.read1(65536, decode_content=True), b""))
     raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
 

@@ -40,7 +40,7 @@ class GeminiJobs:
         gemini_models.check(settings)
         self._settings, self._key = settings, key
         self._types, self._errors = types, errors
-        # What is said of jobs is read here, as responses are; up- and downloads take the package's own ways.
+        # Answers about jobs are read here, as responses are; the package handles uploads and downloads.
         self._jobs, self._files = (
             genai_client(settings, key, [lift_from_httpx]),
             genai_client(settings, key, []),
@@ -64,10 +64,10 @@ class GeminiJobs:
         return json.dumps({"key": request.key, "request": body}).encode() + b"\n"
 
     def submit(self, lines: bytes, label: str) -> str:
-        """Hand requests over as one job; returns its name.
+        """Submit requests as one job; returns its name.
 
         Raises:
-            TryAgain: the service could not be reached, or said nothing of use.
+            TryAgain: the service could not be reached, or its answer was not usable.
             InputError: it refuses.
         """
         upload = self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label)
@@ -100,10 +100,10 @@ class GeminiJobs:
             is_first = False
 
     def result(self, name: str) -> Result | None:
-        """What a job left behind that is over; None while it runs.
+        """The result of a job that has ended; None while it runs.
 
         Raises:
-            Uncollectable: the service does not give this job out, or its file.
+            Uncollectable: the service does not return this job, or its file.
             TryAgain, InputError: as `submit`.
         """
         job = self._said(lambda: self._jobs.batches.get(name=name), self._refuse_job)
@@ -121,10 +121,10 @@ class GeminiJobs:
         return None
 
     def cancel(self, name: str) -> None:
-        """Have the service end a job; when it has, `result` says so.
+        """Ask the service to end a job; `result` shows when it has.
 
         Raises:
-            Uncollectable: it does not, for this job.
+            Uncollectable: the service refuses for this job.
             TryAgain, InputError: as `submit`.
         """
         self._said(lambda: self._jobs.batches.cancel(name=name), self._refuse_job)

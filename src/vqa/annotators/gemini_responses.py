@@ -1,7 +1,7 @@
-"""What Gemini sends back → a Response, or what to do instead. Reads the HTTP body itself.
+"""Gemini's HTTP answers → a Response, or an exception that says what to do.
 
-Between payment and ledger nothing may raise: the packages raise on what they do not know (a new finish reason
-as a number, a web page with status 200), so that they see no body. Whatever came back becomes a Response.
+Between payment and ledger nothing may raise. The packages raise on what they do not know (a new finish reason
+as a number, a web page with status 200), so the body is read here, and every body becomes a Response.
 """
 
 import json
@@ -35,7 +35,7 @@ _SETTINGS = {
     "generate.thinking": r"think",
     "generate.media_resolution": r"media.?resolution",
     "generate.service_tier": r"service.?tier|\bflex\b",
-    "generate.model": r"temperature|max.?output",  # what it does not take is no setting
+    "generate.model": r"temperature|max.?output",  # the refused value is a constant, not a setting
     "a setting": r"generation.?config|response.?schema|unknown name|invalid json",
 }
 
@@ -131,13 +131,13 @@ def _outcome(body: dict[str, Any]) -> tuple[str, str, str]:
     objects = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     texts = [part.get("text") for part in objects if not part.get("thought")]
     text = "".join(text for text in texts if isinstance(text, str))
-    if reason not in ("", "STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: what text there is was withheld
+    if reason not in ("", "STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: the text is incomplete
         return reason.lower(), text, reason
     return (ANSWERED if text else f"no_text_{reason.lower()}".rstrip("_")), text, reason
 
 
 def _reason(given: Any, names: list[str]) -> str:
-    """A reason by its own name; a number that has none is called by the number."""
+    """The name of a reason; a number without a name keeps its number."""
     if isinstance(given, int) and not isinstance(given, bool):
         matches = names[given : given + 1] if given >= 0 else []
         return matches[0] if matches else f"{names[0].removesuffix('_UNSPECIFIED')}_{given}"[:60]
@@ -146,14 +146,14 @@ def _reason(given: Any, names: list[str]) -> str:
 
 
 def _tokens(usage: dict[str, Any]) -> tuple[int, int]:
-    """Of the prompt, and of all the rest: what is billed as output includes the model's thoughts."""
+    """Tokens of the prompt, and all others, since the model's thoughts are billed as output."""
     prompt, total = _count(usage.get("promptTokenCount")), _count(usage.get("totalTokenCount"))
     parts = _count(usage.get("candidatesTokenCount")) + _count(usage.get("thoughtsTokenCount"))
     return prompt, max(total - prompt, parts)
 
 
 def _notice(body: dict[str, Any], model: str) -> str:
-    """One sentence, where the service says that the model will end, or something that we do not know."""
+    """One sentence if the service announces the end of the model, or something unknown; else ""."""
     status = as_dict(body.get("modelStatus"))
     stage = _reason(status.get("modelStage"), STAGES)
     ends, message = _text(status.get("retirementTime")), _text(status.get("message"))
@@ -190,7 +190,7 @@ def answer_text(answer: HttpAnswer, key: str) -> str:
 
 
 def _lasting_fault(status: int, text: str, model: str) -> str:
-    """What no other image would change, in words; "" where it is a matter of this one."""
+    """A fault that every image would meet, in words; "" if only this image is concerned."""
     if "api key" in text.lower() or "API_KEY" in text:
         return "the key is not valid"
     if "FAILED_PRECONDITION" in text or "location is not supported" in text:
@@ -214,7 +214,7 @@ def _find_error(answer: HttpAnswer) -> dict[str, Any]:
 
 
 def _seconds_to_wait(details: Any, headers: Mapping[str, str]) -> float | None:
-    """What the service asks for: RetryInfo in the body, else the Retry-After header."""
+    """The wait that the service asks for, in seconds: RetryInfo in the body, else the Retry-After header."""
     delays = [detail.get("retryDelay") for detail in as_list(details) if isinstance(detail, dict)]
     for delay in [*delays, headers.get("Retry-After")]:
         if match := re.fullmatch(r"(\d+(\.\d+)?)s?", str(delay)):
@@ -248,5 +248,5 @@ def _count(value: Any) -> int:
 
 
 def _encodable(text: str) -> str:
-    """Without the half characters (lone surrogates) that JSON may hold and no file can."""
+    """The text without lone surrogates, which JSON may hold and no file can."""
     return text.encode(errors="replace").decode()

@@ -53,7 +53,7 @@ def ask(
     print(f"{len(ledger)} paid answers are in {state_folder('ledger')}")
     if jobs.open() or paid_requests.unrecorded(requests, ledger, retry):
         check_price(settings, today or date.today())
-        ledger.claim()  # before anything is paid for; what another run has bought until now is here then
+        ledger.claim()  # before anything is paid for; this also reads what another run has bought until now
         jobs.claim()
     if settings.mode == "batch":
         batches = GeminiJobs(settings, key, schema)

@@ -24,7 +24,7 @@ class Entry:
     key: str  # hash of image bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
-    text: str  # as the model wrote it; all that came back where no text was found in it
+    text: str  # as the model wrote it; the whole response where it has no text
     finish_reason: str
     model_asked: str
     model_answered: str
@@ -191,5 +191,5 @@ def _rank(values: Values, line: bytes) -> tuple[bool, str, bytes]:
 
 
 def _progress(job: Job) -> tuple[bool, bool]:
-    """How far it is: submitting, submitted, over."""
+    """How far a job is: submitting, submitted, over."""
     return not job.is_open, job.name is not None

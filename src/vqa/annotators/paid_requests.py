@@ -34,7 +34,7 @@ from vqa.settings import Generate
 
 _SURELY_OF_IMAGES = 20  # so few failures are due to images, if other requests were answered
 
-_LONG_WAIT = 5.0  # seconds, that a person would wonder about
+_LONG_WAIT = 5.0  # seconds; a longer wait is shown in the progress bar
 
 Send = Callable[[Request], Response]
 
@@ -54,7 +54,7 @@ def build_requests(products: Sequence[Product], root: Path, settings: Generate) 
 
 def build_request(image_name: str, path: Path | None, prompt: str, settings: Generate) -> Request:
     """A request about an image; without a `path` the image is not sent."""
-    # Left out where they are null, so that answers from before these settings existed are found.
+    # Null settings are left out, so that answers from before these settings existed are found.
     more = {"media_resolution": settings.media_resolution, "thinking": settings.thinking}
     given = {name: value for name, value in more.items() if value is not None}
     identity: list[Any] = [
@@ -227,7 +227,7 @@ def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) ->
 
 def _give_up(progress: Progress, account: CostTracker, asked: int, settings: Generate) -> None:
     """Record what the service failed to answer; raises if the next run is to try again."""
-    # Where most requests failed, or all, it was the service, and no image is blamed for it.
+    # If most requests failed, the service is the cause, and no failure counts against an image.
     is_few = len(progress.unanswered) <= max(_SURELY_OF_IMAGES, progress.heard)
     is_of_images = is_few and progress.heard > 0
     again = {

@@ -1,7 +1,7 @@
-"""What Gemini's models cost, by id, and until when.
+"""Prices of Gemini's models, by id, and their last days.
 
 Source: https://ai.google.dev/gemini-api/docs/pricing and …/deprecations, as of 25 November 2026; nothing was
-asked of the service. For a model that is not here, or a price of one's own, there is `generate.prices`.
+tested with the service. `generate.prices` sets the price of another model, or another price.
 """
 
 from dataclasses import dataclass
@@ -85,5 +85,5 @@ def is_priced(model: str, settings: Generate) -> bool:
 
 
 def _listed(model: str) -> tuple[Price, ...]:
-    """A version of a model, such as gemini-3.8-flash-001, costs what the model does."""
+    """The prices of a model; a version, such as gemini-3.8-flash-001, costs the same as its model."""
     return next((prices for name, prices in PRICES.items() if is_same_model(name, model)), ())

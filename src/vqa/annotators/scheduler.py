@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LONGEST_BACKOFF = 60.0  # seconds
-_LONGEST_HOLD = 10.0  # seconds that all wait while nothing comes back
-_IN_VAIN = 20  # so many requests, one after the other, without a response between them: an outage
+_LONGEST_HOLD = 10.0  # seconds that all requests wait while nothing comes back
+_IN_VAIN = 20  # so many failed requests in a row are an outage
 
-# Outcomes that are more than a reason; every other one is named by the service or by an image's problem.
+# Outcomes that the code refers to; the service or an image's problem names all others.
 ANSWERED = "answered"
 REFUSED = "bad_request"  # this image or prompt, by the service
-NOT_UNDERSTOOD = "not_understood"  # what came back is not the service's
+NOT_UNDERSTOOD = "not_understood"  # the response is not the service's
 UNANSWERED = "unanswered"  # the service failed, in two runs
 
 
@@ -97,7 +97,7 @@ class Progress:
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
     is_reached: bool = False  # the service took a request, whatever became of it
-    outage: str = ""  # why asking ended: nothing comes back any more
+    outage: str = ""  # why asking ended early: no responses any more
 
 
 class Dispatcher:
@@ -143,7 +143,7 @@ class Dispatcher:
         if self._error:
             try:
                 raise self._error
-            finally:  # its traceback leads back here: a circle that would keep what we hold open
+            finally:  # its traceback refers to this frame: a cycle that would keep our files open
                 self._error = None
         return self.progress
 

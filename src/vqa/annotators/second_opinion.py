@@ -33,7 +33,7 @@ UNKNOWN_ANSWER = "unknown"  # what a model says that the image does not show
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked about one image: a request, and the questions in the order of their numbers from 1."""
+    """The request for one image, and its questions in the order of their numbers, from 1."""
 
     request: Request
     questions: tuple[str, ...]
@@ -57,7 +57,7 @@ def opinion_requests(check: str, pairs: Iterable[Pair], root: Path, settings: Ge
 
 
 def collect_answers(asked: Sequence[Questions], ledger: Ledger) -> Mapping[tuple[str, str], str]:
-    """Image and question → the answer in normal form, of what was answered; "unknown" is none."""
+    """Image and question → the answer in normal form, where there is one; "unknown" is none."""
     answers: dict[tuple[str, str], str] = {}
     for of_image in asked:
         entry = ledger.get(of_image.request.key)
@@ -72,7 +72,7 @@ def collect_answers(asked: Sequence[Questions], ledger: Ledger) -> Mapping[tuple
 
 
 def paid_settings(generate: Generate, verify: Verify) -> Generate:
-    """How opinions are asked: as pairs are, but for the model and its thinking."""
+    """The settings for opinions: those for pairs, with another model and thinking."""
     return replace(generate, model=verify.model, thinking=verify.thinking)
 
 
@@ -100,7 +100,7 @@ def ask_second_opinions(
 def preview(
     pairs: Sequence[Pair], root: Path, generate: Generate, verify: Verify, ledger_copy: Path, count: int
 ) -> Iterator[str]:
-    """Lines: the opinions on `count` images, each label check's, and what all would cost.
+    """Lines with the opinions of each label check on `count` images, and the cost of all.
 
     Raises:
         InputError: no opinion is asked for; or as `ask_second_opinions`.

@@ -34,7 +34,7 @@ ID_LENGTH = 12  # hex digits of a SHA-256 by which splits.json knows an image
 _SIDE = 256  # pixels, at most, of an image in a page
 _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
 _SAME = 2  # of 255: rounding of two conversions; a profile that changes colours by no more is sRGB
-_NAMES = 2**16  # of images, whose check is kept: each row of an image asks again
+_NAMES = 2**16  # checked names that are kept, since each row of an image asks again
 _PROFILES = 16  # whose conversions are kept; a catalogue has a few
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _INTENT, _BLACK_POINT = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -84,7 +84,7 @@ class ImageRecord:
 
 @lru_cache(_NAMES)
 def problem_of_name(image_name: str) -> str:
-    """Why an image's file cannot be called this; "" where it can. Blanks, quotes, &, #, @ are all fine."""
+    """Why an image's file cannot have this name; "" if it can. Blanks, quotes, &, #, @ are all fine."""
     ending = os.path.splitext(image_name)[1].lower()  # noqa: PTH122 - a Path costs three times as much
     if "/" in image_name or "\\" in image_name or image_name.startswith(".."):
         return f"{image_name!r} is a path, not the name of an image file"
@@ -156,7 +156,7 @@ def _check_pixels(image: Image.Image) -> None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """In sRGB, transparent places white, as in a catalogue."""
+    """The image as RGB in sRGB, with white in transparent places, as in a catalogue."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         image = _eight_bits(image)

@@ -73,8 +73,8 @@ class Kind:
 def product_kind(cell: str) -> Kind:
     """The head noun of the deepest level, with the words before it; of several such levels the first.
 
-    A cell in ABO's spelling stays as it is. Shelves (Sale, New), a shop's row types (simple, variable) and two
-    things at once ("Shirts & Tops") are no kinds.
+    A cell in ABO's spelling stays as it is. Shelves (Sale, New), row types of shops (simple, variable) and
+    two things at once ("Shirts & Tops") are no kinds.
     """
     text = cell.strip()
     if is_placeholder(text):

@@ -169,7 +169,7 @@ class _Columns:
         return all(place < len(cells) and cells[place] for place in self.needed)
 
     def problem(self, cells: Sequence[str]) -> str:
-        """Why a row does not fit, or ""."""
+        """Why a row does not fit the header; "" if it does."""
         if len(cells) > len(self.places):
             used = [place for place, cell in enumerate(cells) if cell and place >= self.index]
             if not set(used) <= set(self.places):

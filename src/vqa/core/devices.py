@@ -1,4 +1,4 @@
-"""Where tensors live, in which dtype, on how many threads, and which process of how many this is."""
+"""The device, dtype and threads of tensors, and the rank of this process among how many."""
 
 import os
 import sys

@@ -38,7 +38,7 @@ def run_command(command: Callable[[], None]) -> None:
     """Run a stage or command; bad input, a full disk or one that may not be written end it with one
     sentence on stderr and exit code 1, Ctrl-C with one and exit code 130.
     """
-    # Versions are pinned: what a library plans to change is no news for whoever runs this.
+    # Versions are pinned, so that warnings of future changes do not matter to users.
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         try:
@@ -74,7 +74,7 @@ def run_command(command: Callable[[], None]) -> None:
 
 
 def run_stage(stage: Callable[[], None]) -> None:
-    """As `run_command`, of a stage that takes no words: --help shows what it is for, others are refused."""
+    """As `run_command`, for a stage without options: --help shows its docstring, other words are refused."""
     if {"--help", "-h"} & set(sys.argv[1:]):
         print((sys.modules["__main__"].__doc__ or "").strip())
     elif sys.argv[1:]:

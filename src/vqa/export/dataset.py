@@ -32,7 +32,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Census:
-    """What a file holds."""
+    """Counts of one file."""
 
     pairs: int
     images: int
@@ -105,7 +105,7 @@ def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> Non
 
 
 def count_pairs(pairs: Sequence[Pair], found: Mapping[Key, Mapping[str, str]]) -> Census:
-    """What a split file holds; `found`: rows of support.csv by image and question."""
+    """The counts of a split file; `found`: rows of support.csv by image and question."""
     support_levels = Counter(found[pair.key]["support"] for pair in pairs if pair.key in found)
     images, groups = (
         {pair.image_name for pair in pairs},

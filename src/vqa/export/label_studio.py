@@ -64,7 +64,7 @@ class _Task(BaseModel):
 
 @dataclass(frozen=True)
 class Export:
-    """What people did with the tasks."""
+    """The results of people's work on the tasks."""
 
     rows: list[dict[str, str]]  # decisions, with `COLUMNS`
     skipped: int  # annotations that the reviewer skipped

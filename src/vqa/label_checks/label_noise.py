@@ -79,7 +79,7 @@ def _powered(truth: Floats, predicted: Floats, of_all: Floats) -> tuple[float, f
     weight = float(np.cov(truth, predicted)[0, 1]) / ((1 + count / len(of_all)) * spread) if spread else 0.0
     weight = min(1.0, max(0.0, weight))
     rest = truth - weight * predicted
-    # All alike by chance is no certainty: at least the variance that the rule of succession leaves.
+    # Equal outcomes may be chance: the variance is at least that of the rule of succession.
     share = (truth.sum() + 1) / (count + 2)
     left = max(float(rest.var(ddof=1)), share * (1 - share) if truth.std() == 0 else 0.0)
     return float(rest.mean() + weight * of_all.mean()), left / count + weight**2 * spread / len(of_all)

@@ -19,7 +19,7 @@ from vqa.pairs.pair import Pair
 # Answers and words of listings, one each a pair → the similarity of their meanings, 1 for equal ones.
 Similarity = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 
-# What frames a question; what is left names the thing that it asks about.
+# Words that frame a question; the others name the thing that it asks about.
 _FRAME = frozenset(
     """
     a an and any appear appears apparent appearance are be being can category color colors colour colours
@@ -83,7 +83,7 @@ def votes(pairs: Sequence[Pair], catalogue: Catalogue, similarity: Similarity, l
 
 
 def _stated(question_type: str, thing: Sequence[str] | None, product: Product) -> str:
-    """What the listing states of what is asked; "" where it states nothing, or a part is asked about."""
+    """The value that the listing states; "" if it states none, or if the question is about a part."""
     if thing is None or (thing and not _is_product(thing, product)):
         return ""
     if question_type == "category":

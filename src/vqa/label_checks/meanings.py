@@ -1,4 +1,4 @@
-"""Which words mean the same colour, material, pattern or shape: a small table, and what follows from it.
+"""Which words mean the same colour, material, pattern or shape: a small table, and comparisons by it.
 
 A line is a basic word with other words for it, then the words for kinds of it; a kind may stand in several
 lines. Navy is a kind of blue: a navy thing is blue, but a blue one need not be navy; and of navy and teal,
@@ -76,8 +76,8 @@ cylindrical cylinder: tube
 heart hearts:
 star stars:
 """
-# Of a listing's colour: it is not one, or not the whole thing's ("red speckled"; the soft white of a bulb's
-# light), so that it cannot prove another one wrong.
+# Words in a listing's colour which show that it is not one colour, or not that of the whole thing ("red
+# speckled"; the soft white of a bulb's light), so that it cannot prove another colour wrong.
 _MANY_COLORS = frozenset(
     """
     multi multicolor multicolored multipack assorted mixed others other print

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _ROUNDING = 1e-9  # far above that of sums of some ten products below 1
-_TRIED = 10  # times as many as are wanted: compared first, for a high bar to the others
+_TRIED = 10  # times `count`: so many are compared first, which sets a high bar for the others
 
 
 class KnownQuestions:
@@ -25,7 +25,7 @@ class KnownQuestions:
         self._vectors = self._vectorizer.fit_transform(known)  # [known, words]
         self._vectors.sort_indices()  # words ascending in each row
         self._having = self._vectors.tocsc()  # by word: the questions that have it
-        self._most = self._having.max(axis=0).toarray()[0]  # [words] what each counts at most
+        self._most = self._having.max(axis=0).toarray()[0]  # [words] the largest weight of each
         self._partial = np.zeros(len(known))
         self._asked = np.zeros(self._vectors.shape[1])
 
@@ -87,5 +87,5 @@ class KnownQuestions:
 
 
 def _bar(similarities: Floats, count: int) -> float:
-    """What the `count`-th nearest has at least, a little below for rounding's sake."""
+    """The similarity of the `count`-th nearest, minus a little for rounding."""
     return float(np.partition(similarities, -count)[-count]) - _ROUNDING

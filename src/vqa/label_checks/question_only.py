@@ -27,8 +27,8 @@ _SHARPNESS = 8  # as of `question_only`: near-equal wordings decide, distant one
 _LINEAR_VOTES = (
     0.5  # the linear model's weight beside the neighbours'; of 0.5, 1 and 2 the best on 30,000 real pairs
 )
-_MOST_VOTERS = 20_000  # distinct questions, the most asked ones: what one guess costs grows with them
-_MOST_ANSWERS = 1000  # that are guessed, the commonest ones
+_MOST_VOTERS = 20_000  # distinct questions, the most frequent ones: the cost of a guess grows with them
+_MOST_ANSWERS = 1000  # the commonest ones, which alone are guessed
 _DIMENSIONS = 200  # of the latent space in which the linear model works
 _PENALTY = 0.1  # of its ridge
 _ROWS_AT_ONCE = 2000  # times answers, 8 bytes each
@@ -142,7 +142,7 @@ def _counts(known: _Rows, fold: int, shape: tuple[int, int]) -> csr_matrix:
 
 
 def _votes(texts: Sequence[str], times: Floats) -> csr_matrix:
-    """What each text's answers count for each other `[texts, texts]`."""
+    """The weight of each text's answers for each other text `[texts, texts]`."""
     voters = np.sort(np.lexsort((np.arange(len(texts)), -times))[: min(_MOST_VOTERS, int((times > 0).sum()))])
     nearest = KnownQuestions([texts[number] for number in voters]).nearest(texts, _NEIGHBOURS)
     numbers, similarities = zip(*nearest, strict=True)

@@ -38,7 +38,7 @@ def _shares(support_levels: Sequence[Support]) -> dict[str, Any]:
 def reviewed(
     checks_run: LabelChecks, support_levels: Sequence[Support], count: int, wrong: Sequence[bool]
 ) -> dict[str, Any]:
-    """What people accepted of each support level, and the label noise of all pairs.
+    """The share that people accepted at each support level, and the label noise of all pairs.
 
     Args:
         count: of the kept pairs, which come first; reviewed pairs follow, as they stood at their review.

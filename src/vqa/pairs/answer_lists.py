@@ -27,7 +27,7 @@ def listed_answers(cell: str) -> list[str]:
 
 
 def entries(cell: str) -> list[str]:
-    """As `entries_in_brackets`, or what stands between line breaks, |, ; or commas."""
+    """As `entries_in_brackets`, or the texts between line breaks, |, ; or commas."""
     if texts := entries_in_brackets(cell):
         return texts
     text = cell.strip("[](){}")

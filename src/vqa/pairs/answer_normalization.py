@@ -57,7 +57,8 @@ def first_word(text: str) -> str:
 
 
 def compared_part(text: str, reference: str) -> str:
-    """What of a generated text is compared with a right answer: its first word, or all of it where the right
-    answer has several words, which no first word ever is.
+    """The part of a generated text that is compared with a right answer.
+
+    It is the first word, or the whole text if the right answer has several words.
     """
     return text if len(normalize_answer(reference).split()) > 1 else first_word(text)

@@ -35,7 +35,7 @@ class Pair:
     difficulty: str = ""
     source: str = ""
     split_group: str = ""  # of the images that stay together in one split; "" before there are splits
-    extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
+    extra: tuple[tuple[str, str], ...] = ()  # other columns of its file
     also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, training uses none
 
     @property
@@ -93,12 +93,12 @@ def pairs_and_lines(
     names_by_id: Callable[[], Mapping[str, str]] | None = None,
     name_of: Callable[[str], str] = parse_image_name,
 ) -> tuple[list[Pair], Lines]:
-    """As `read_pairs`, and what became of each line of the file; `name_of` makes a name of a cell."""
+    """As `read_pairs`, with counts of the file's lines; `name_of`: cell → image name."""
     table = read_table(path, (*_FIELDS, _GROUP, ALSO_RIGHT, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
-    unread: list[int] = []  # the lines of each row that an earlier reading could not read
+    unread: list[int] = []  # the lines of each row that an earlier stage could not read
     for number, cells in enumerate(table.rows):
         row = dict(zip(table.columns, cells, strict=True))
         named = row.pop(named_in)

@@ -1,7 +1,7 @@
 """What a question asks for, read from its words: its type, and topics that no image shows.
 
-The one list of each: annotators, settings and tests derive from it. Imports nothing of ours, so that settings
-may read it.
+This is the one list of each: annotators, settings and tests derive from it. It imports no module of ours, so
+that settings can import it.
 """
 
 import re

@@ -116,7 +116,7 @@ def leave_out_rows(
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    """By reason, then image and question, so that rows in conflict stand together."""
+    """Write rejected pairs by reason, image and question, so that rows in conflict stand together."""
 
     def row(reject: Rejected) -> dict[str, str]:
         return row_of(reject.pair) | {"reason": reject.reason, "detail": reject.detail}
@@ -127,7 +127,7 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
 
 
 def read_rejected(path: Path) -> list[Rejected]:
-    """What `write_rejected` wrote, without columns of the file that the pairs came from."""
+    """Read the file of `write_rejected`, without the extra columns of pairs."""
     return [
         Rejected(
             Pair(row["image_name"], row["question"], row["answer"], row["question_type"]),

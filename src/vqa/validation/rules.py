@@ -27,7 +27,7 @@ _FUNCTION_WORDS = frozenset(
 # What is left of an answer that was cut short ("made of", "the"). Not on, off, in, up: they answer.
 _CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
 _FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
-_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
+_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" may name its answer
 _YES_NO = frozenset({"yes", "no"})
 _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
 
@@ -50,7 +50,7 @@ class Context:
     """What rules may use: their parameters, the model's token limit, and the images, once decoded."""
 
     limits: Validate
-    too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
+    too_long: Callable[[str, str], str] = lambda *_: ""  # why question and answer exceed the token limit
     images: Mapping[str, ImageRecord] = field(default_factory=dict)  # by name; none for rules on text
 
 

@@ -48,7 +48,7 @@ class SplitAssignment:
     split_of: dict[str, str]  # by image name
     group_of: dict[str, str]  # likewise: the first name of those that stay together
     left_out: dict[str, str]  # new images that would have joined two splits, with the reason
-    record: dict[str, Any]  # for splits.json, once all is well
+    record: dict[str, Any]  # for splits.json, written after all checks
     groups: int  # of images that stay together, single ones too
     largest_share: float  # of all images that the largest group held before any was cut
     groups_cut: int  # that were too large, or tied images of two splits

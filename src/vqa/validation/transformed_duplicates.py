@@ -102,7 +102,7 @@ def _oriented(greys: Greys) -> tuple[Integers, Greys]:
 
 
 def _fits(moment: NDArray[np.float64], is_turned: bool, least: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where an image is to be turned (or not) so that `moment` becomes positive, or it does not matter."""
+    """Whether turning (or not) makes `moment` positive, or it is too small to decide."""
     return ((moment < 0) == is_turned) | (np.abs(moment) <= least)
 
 
