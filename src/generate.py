@@ -2,8 +2,8 @@
 
     python src/generate.py
     python src/generate.py --preview 5      # ask about five, show their pairs and the bill for all
-    python src/generate.py --retry          # ask again all that gave no pair, but for safety and the like
-    python src/generate.py --forget JOB     # give a batch job up that cannot be collected any more
+    python src/generate.py --retry          # ask again what gave no pair, except refusals such as safety
+    python src/generate.py --forget JOB     # give up a batch job that cannot be collected any more
 
 In: the catalogue at data.root (ABO's layout), or generate.csv. Out: data/vqa/generated.csv,
 metrics/generate.json and data/ledger, the answers that they were made of. Every answer that was paid for
@@ -34,7 +34,7 @@ from vqa.settings import load_settings
 GENERATED = Path("data/vqa/generated.csv")
 LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
 METRICS = Path("metrics/generate.json")
-SEED = 0  # of which images are asked about, and which attributes of theirs
+SEED = 0  # of the draw of images, and of the attributes that are asked about
 
 
 @hand_edits_kept([GENERATED], "corrections belong into data/review, or into a CSV of yours (docs/pairs.md)")
@@ -47,7 +47,7 @@ def run(
         str | None, typer.Option(metavar="JOB", help="give up a batch job that cannot be collected")
     ] = None,
 ) -> None:
-    """Make the pairs; `preview`: only show those of so many, and the bill; `forget`: give a job up."""
+    """Make the pairs; `preview`: only show those of so many images, and the bill; `forget`: give up a job."""
     if forget:
         print(give_up(gemini_run.jobs_next_to(LEDGER), forget))
         return

@@ -1,4 +1,4 @@
-"""Screen every pair and split the good ones by image: pairs → trusted pairs.
+"""Filter the pairs and split those that are kept by image: pairs → trusted pairs.
 
     python src/validate.py
 
@@ -70,12 +70,12 @@ def run() -> None:
     images = check_images(root, filtering.images_to_inspect(readable, rejected), IMAGES)
     context = replace(context, images=images)
     standing, unusable = filtering.filter_pairs(readable, RULES_ON_IMAGES, context)
-    kept, rejected = filtering.trusted(standing), [*rejected, *refused, *unusable]
+    kept_pairs, rejected = filtering.trusted(standing), [*rejected, *refused, *unusable]
 
     usable = {name: images[name] for name in filtering.image_names(standing)}
     listings = abo.read_listings(root, usable, abo.MOST_LISTINGS)
-    seen = images_seen(Path(settings.model.name))
-    assigned = assign_splits(GENERATED, pairs, kept, usable, listings, limits, MEMORY, seen)
+    images_of_model = images_seen(Path(settings.model.name))
+    assigned = assign_splits(GENERATED, pairs, kept_pairs, usable, listings, limits, MEMORY, images_of_model)
     split_assignment, by_split = assigned.split_assignment, assigned.by_split
     rejected += assigned.rejected
     filtering.write_rejected(REJECTED, rejected)  # also when nothing is left: it says why
@@ -87,7 +87,7 @@ def run() -> None:
     write_vocabulary(VOCABULARY, by_split["train"])
     metrics = _metrics(pairs, by_split, rejected)
     metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
-    protection = statistics.leak_protection(split_assignment, usable, listings, seen)
+    protection = statistics.leak_protection(split_assignment, usable, listings, images_of_model)
     metrics["leak_protection"] = protection | assigned.metrics
     metrics["review"] = acceptance(reviews.decisions, pairs) | reviews.counts()
     write_json(METRICS, metrics)
@@ -108,8 +108,8 @@ def run() -> None:
 def _metrics(
     pairs: Sequence[Pair], by_split: dict[str, list[Pair]], rejected: Sequence[filtering.Rejected]
 ) -> dict[str, Any]:
-    kept = sum(map(len, by_split.values()))
-    counts = {"pairs": len(pairs), "kept": kept, "rejected": filtering.counts_by_reason(rejected)}
+    kept_count = sum(map(len, by_split.values()))
+    counts = {"pairs": len(pairs), "kept": kept_count, "rejected": filtering.counts_by_reason(rejected)}
     counts["spreadsheet_values"] = statistics.spreadsheet_counts(pairs)
     return counts | statistics.census(by_split) | statistics.trust(pairs)
 

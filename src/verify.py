@@ -1,13 +1,13 @@
-"""Hear label checks on every pair and say how far its label can be trusted: trusted pairs → support levels.
+"""Run the label checks, which tell how far each label can be trusted: trusted pairs → support levels.
 
     python src/verify.py
     python src/verify.py --preview 5      # of opinions: ask about five images, show the bill for all
 
 In: data/vqa/{train,val,test,rejected,generated}.csv, the listings at data.root, what people decided in
-data/review/*.csv; images for the page and for opinions. Out: data/vqa/support.csv (a row a pair, with what
-each label check said), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
-review.html to look at a sample, the disputed first, metrics/verify.json and data/opinions, the paid
-answers. It drops nothing. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
+data/review/*.csv; images for the page and for opinions. Out: data/vqa/support.csv (a row a pair, with the
+vote of each label check), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
+review.html (a sample to review, conflicting labels first), metrics/verify.json and data/opinions (the paid
+answers). It drops no pair. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
 """
 
 from collections.abc import Sequence
@@ -59,24 +59,24 @@ def run(
     settings = load_settings()
     root, paid, limits = read_tree(settings.data.root), settings.generate, settings.verify
     by_split = {name: read_pairs(path) for name, path in PAIRS.items()}
-    kept = [pair for pairs in by_split.values() for pair in pairs]
+    kept_pairs = [pair for pairs in by_split.values() for pair in pairs]
     if few:
-        print(*preview(kept, root, paid, limits, LEDGER, few), sep="\n")
+        print(*preview(kept_pairs, root, paid, limits, LEDGER, few), sep="\n")
         return
-    opinions, bill = ask_second_opinions(kept, root, paid, limits, LEDGER)
+    opinions, bill = ask_second_opinions(kept_pairs, root, paid, limits, LEDGER)
     rows = read_pairs(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
-    reviewed = reviewed_pairs(kept, rows, reviews.decisions)
+    reviewed = reviewed_pairs(kept_pairs, rows, reviews.decisions)
     listed = of_root(root, paid.languages, abo.MOST_LISTINGS)
 
-    asked = [*kept, *(pair for pair, _ in reviewed)]
+    asked = [*kept_pairs, *(pair for pair, _ in reviewed)]
     checks_run = run_label_checks(
-        kept, asked, rows, listed, opinions, similarities, limits.folds, limits.same_meaning
+        kept_pairs, asked, rows, listed, opinions, similarities, limits.folds, limits.same_meaning
     )
     support_levels = checks_run.support_levels()
-    of_kept = support_levels[: len(kept)]
-    write_support(FOUND, kept, of_kept, map(checks_run.cells, range(len(kept))))
-    support_of = {pair.key: support.support for pair, support in zip(kept, of_kept, strict=True)}
+    of_kept = support_levels[: len(kept_pairs)]
+    write_support(FOUND, kept_pairs, of_kept, map(checks_run.cells, range(len(kept_pairs))))
+    support_of = {pair.key: support.support for pair, support in zip(kept_pairs, of_kept, strict=True)}
     trained_on = TRAINED_ON[settings.verify.train_on]
     left_out = [pair for pair in by_split["train"] if support_of[pair.key] not in trained_on]
     write_left_out(NOT_TRAINED_ON, left_out)
@@ -84,16 +84,21 @@ def run(
     count, seed = settings.verify.review_pairs, settings.validate.seed
     path_of = partial(abo.image_path, root)
     refused, conflicts = read_rejected(REJECTED), reviews.conflicts
-    write_review_page(REVIEW, kept, of_kept, checks_run.sentences, refused, conflicts, path_of, count, seed)
-    metrics = statistics.census(checks_run, support_levels, len(kept)) | {"not_trained_on": len(left_out)}
+    write_review_page(
+        REVIEW, kept_pairs, of_kept, checks_run.sentences, refused, conflicts, path_of, count, seed
+    )
+    metrics = statistics.census(checks_run, support_levels, len(kept_pairs)) | {
+        "not_trained_on": len(left_out)
+    }
     metrics["review"] = statistics.reviewed(
-        checks_run, support_levels, len(kept), [wrong for _, wrong in reviewed]
+        checks_run, support_levels, len(kept_pairs), [wrong for _, wrong in reviewed]
     )
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
     shares = (
-        f"{metrics[SUPPORTED]:.1%} of {len(kept)} pairs are confirmed, {metrics[CONFLICTING]:.1%} disputed"
+        f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, "
+        f"{metrics[CONFLICTING]:.1%} conflicting"
     )
-    print(f"{shares} ({FOUND} says by whom): see {REVIEW}")
+    print(f"{shares} ({FOUND} has the votes): see {REVIEW}")
 
 
 def similarities(answers: Sequence[str], stated: Sequence[str]) -> Any:

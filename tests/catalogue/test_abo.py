@@ -186,7 +186,7 @@ def test_listings_of_one_item_id_are_one_product_and_where_nothing_ties_anything
     (said,) = missing_parts(root, listings, ["aa000000.jpg", "cc000000.jpg"])
     assert said == (
         "no listing of the 4 ties two images (by other_image_id, or an item_id that is there twice): only "
-        "their looks keep images of one product in one split"
+        "near duplicates keep images of one product in one split"
     )
 
 

@@ -77,8 +77,8 @@ def test_a_lock_goes_with_its_killed_process_and_what_it_kept_stays(
     killed, bare = PartialResults(tmp_path, {"r": 4}), run_folder(tmp_path, {"r": 8})
     killed.add(1, "a")
     program = (
-        "import sys; from pathlib import Path; from vqa.core.partial_results import held\n"
-        "with held(map(Path, sys.argv[1:]), True): print(flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from vqa.core.partial_results import lock_run\n"
+        "with lock_run(map(Path, sys.argv[1:]), True): print(flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, killed.folder, bare],

@@ -24,16 +24,16 @@ def said(**says: str) -> dict[str, Vote]:
 @pytest.mark.parametrize(
     ("says", "support"),
     [
-        ({}, "unknown"),
+        ({}, "unchecked"),
         ({"catalogue": "agrees"}, "supported"),
         ({"catalogue": "contradicts"}, "conflicting"),
         ({"duplicate_question": "contradicts"}, "conflicting"),
-        ({"duplicate_question": "agrees"}, "unknown"),  # the same annotator twice
-        ({"question_only": "agrees"}, "unknown"),
+        ({"duplicate_question": "agrees"}, "unchecked"),  # the same annotator twice
+        ({"question_only": "agrees"}, "unchecked"),
         ({"second_opinion": "agrees"}, "supported"),
         ({"second_opinion": "contradicts"}, "conflicting"),
-        ({"catalogue": "agrees", "duplicate_question": "contradicts"}, "unknown"),
-        ({"catalogue": "contradicts", "second_opinion": "agrees"}, "unknown"),
+        ({"catalogue": "agrees", "duplicate_question": "contradicts"}, "unchecked"),
+        ({"catalogue": "contradicts", "second_opinion": "agrees"}, "unchecked"),
         (
             {"catalogue": "agrees", "second_opinion": "agrees", "duplicate_question": "contradicts"},
             "supported",
@@ -46,7 +46,7 @@ def test_the_support_level_is_the_sign_of_the_votes(says: dict[str, str], suppor
 
 
 def test_more_agreement_never_makes_a_support_level_worse() -> None:
-    order = ["conflicting", "unknown", "supported"]
+    order = ["conflicting", "unchecked", "supported"]
     for says in product(("contradicts", "", "agrees"), repeat=len(VOTES)):
         run_label_checks = dict(zip(VOTES, says, strict=True))
         for check in VOTES:
@@ -57,10 +57,10 @@ def test_more_agreement_never_makes_a_support_level_worse() -> None:
 
 
 def test_the_image_is_needed_where_nobody_gives_the_answer_without_it() -> None:
-    assert needs_image(said(wording="", listing="agrees"))
-    assert not needs_image(said(wording="agrees"))
-    assert not needs_image(said(wording="", opinion_without_image="agrees"))
-    assert needs_image(said(wording="", opinion_without_image="contradicts"))
+    assert needs_image(said(question_only="", catalogue="agrees"))
+    assert not needs_image(said(question_only="agrees"))
+    assert not needs_image(said(question_only="", opinion_without_image="agrees"))
+    assert needs_image(said(question_only="", opinion_without_image="contradicts"))
 
 
 COLORS = st.sampled_from(["red", "blue", "navy", "black"])

@@ -259,7 +259,7 @@ def test_data_json_says_what_splits_rest_on(
     validate.run()
     assert read_json(METRICS)["leak_protection"]["listings"] is None
     said = capsys.readouterr().out
-    assert f"{root} has no listings: only their looks (copies and near duplicates) keep" in said
+    assert f"{root} has no listings: only duplicates and near duplicates keep" in said
     assert "too little to tell: " in said  # of thirty images
     assert f"would lie in {root}/listings/metadata; abo-listings.tar is not read, unpack it there\n" in said
 

@@ -23,7 +23,7 @@ KEPT = [
 ]
 SUPPORT_LEVELS = [
     Support(support, needs_image=True)
-    for support in [*["supported"] * 4, "unknown", "conflicting", "supported"]
+    for support in [*["supported"] * 4, "unchecked", "conflicting", "supported"]
 ]
 REJECTED = [
     Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),

@@ -1,8 +1,8 @@
-"""Batch mode: requests handed over in jobs now, their answers collected by a later run at half the price.
+"""Batch mode: requests are submitted in jobs, and a later run collects their answers at half the price.
 
 A job is written down before it is submitted and again with its name, so that neither a crash nor a lost
-connection submits it twice. Its result is kept before it is read, and believed only where it accounts for
-every request: a proxy's page or half a file must not buy them again.
+connection submits it twice. Its result is kept before it is read, and trusted only where it accounts for
+every request: a proxy's page or half a file must not make us buy them again.
 """
 
 import sys
@@ -20,22 +20,22 @@ from vqa.core.errors import InputError
 MOST_REQUESTS = 2000  # a job
 MOST_BYTES = 200_000_000  # of a job's file, images inside: a tenth of what the service takes
 
-_FAILURES = 3  # so many jobs in a row that cannot be looked at: the service is down
+_FAILURES = 3  # so many jobs in a row that cannot be read: the service is down
 
 Settle = Callable[[str, str, str, Response], None]  # key, image name, model, response
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a job that is over left behind."""
+    """The result of a job that has ended."""
 
     content: bytes | None  # its file; None: it failed as a whole
-    is_partial: bool = False  # it was cancelled or so: some requests have no answer
+    is_partial: bool = False  # it was cancelled or the like, so some requests have no answer
     reason: str = ""  # of a failure
 
 
 class Uncollectable(Exception):  # noqa: N818  # of one job; others go on
-    """The service does not give a job out: it is too old, or another project's."""
+    """The service does not return a job: it is too old, or another project's."""
 
 
 class BatchClient(Protocol):
@@ -50,11 +50,11 @@ class BatchClient(Protocol):
 def collect_finished(
     jobs: Jobs, client: BatchClient, record: Settle, hours: float, now: datetime | None = None
 ) -> dict[str, str]:
-    """Settle (key, image name, model, response) of every finished job, also what is not asked for any more.
+    """Record the responses of every finished job, also those no longer asked for: they are paid for.
 
-    It is paid for. A failed job's requests become missing again; one that a job left out is `unanswered`. A
-    job that is not over after `hours` is cancelled: nothing of it is bought again before the service says
-    that it has ended. Returns why a job could not be collected, by label; it stays open.
+    A failed job's requests become missing again; a request that a job left out is `unanswered`. A job that is
+    not over after `hours` is cancelled, and nothing of it is bought again before the service says that it has
+    ended. Returns why jobs could not be collected, by label; these stay open.
     """
     problems: dict[str, str] = {}
     failures = 0
@@ -82,20 +82,20 @@ def give_up(jobs: Jobs, name: str) -> str:
     Raises:
         InputError: no open job has this name or label.
     """
-    found = [job for job in jobs.open() if name in (job.name, job.label)]
-    if not found:
+    open_jobs = [job for job in jobs.open() if name in (job.name, job.label)]
+    if not open_jobs:
         names = ", ".join(job.name or job.label for job in jobs.open()) or "none"
         raise InputError(f"no batch job named {name} is open; open are: {names}")
-    for job in found:
+    for job in open_jobs:
         jobs.record(replace(job, state="cancelled" if job.state == "cancelling" else "failed"))
-    count = sum(len(job.keys) for job in found)
+    count = sum(len(job.keys) for job in open_jobs)
     return f"{name} is given up: the next run asks its {count} requests again where it needs them"
 
 
 def _collect(job: Job, jobs: Jobs, client: BatchClient, record: Settle) -> str:
-    """Settle one job if it is over. Returns why that could not be, or nothing."""
+    """Record the responses of one job if it is over. Returns why that failed, or ""."""
     name = job.name or _found_name(job, jobs, client)
-    if name is None:  # we died before it was submitted
+    if name is None:  # our process died before it was submitted
         jobs.record(replace(job, state="failed"))
         return ""
     if job.name is None:
@@ -125,18 +125,18 @@ def _record_all(job: Job, jobs: Jobs, result: Result, client: BatchClient, recor
     name, content = str(job.name), result.content or b""
     is_as_before = jobs.keep_result(job, content)
     responses, is_torn = client.read_responses(content, name)
-    found = len(responses.keys() & set(job.keys))
-    is_complete = not is_torn and (found == len(job.keys) or bool(found and result.is_partial))
-    if not is_complete and not (is_as_before and (found or (result.is_partial and not content.strip()))):
+    answered = len(responses.keys() & set(job.keys))
+    is_complete = not is_torn and (answered == len(job.keys) or bool(answered and result.is_partial))
+    if not is_complete and not (is_as_before and (answered or (result.is_partial and not content.strip()))):
         return (
-            f"the result of {name} ({jobs.result_path(job)}) answers {found} of its {len(job.keys)} "
+            f"the result of {name} ({jobs.result_path(job)}) answers {answered} of its {len(job.keys)} "
             "requests, so it may be cut short or not the service's; nothing is bought again, run the same "
             f"command again later, or give the job up with python src/generate.py --forget {name}"
         )
     if job.state == "cancelling":
         return _settle_answered(job, jobs, responses, record)
-    if found < len(job.keys):
-        left_out = len(job.keys) - found
+    if answered < len(job.keys):
+        left_out = len(job.keys) - answered
         print(
             f"{name} left {left_out} of {len(job.keys)} requests out: they are asked again", file=sys.stderr
         )
@@ -199,7 +199,7 @@ def _found_name(job: Job, jobs: Jobs, client: BatchClient) -> str | None:
     try:
         return client.job_labelled(job.label)
     except TryAgain as error:
-        # `{}` is an empty listing, but also what a broken gateway says: believed when it comes twice.
+        # `{}` is an empty listing, but a broken gateway also sends it: it counts when it comes twice.
         if error.text and jobs.keep_result(job, error.text.encode()):
             jobs.result_path(job).unlink()
             return None
@@ -220,9 +220,9 @@ def submit_missing(
     limits: Limits,
     model: str,
 ) -> int:
-    """Submit what is not under way, within the budget; returns how many were left out.
+    """Submit the requests that no open job holds, within the budget; returns how many were left out.
 
-    An image that cannot be decoded is settled with its reason, unpaid.
+    An image that cannot be decoded is recorded with its reason and costs nothing.
     """
     under_way = {key for job in jobs.open() for key in job.keys}
     missing = [request for request in missing if request.key not in under_way]
@@ -245,7 +245,7 @@ def submit_missing(
 def _files(
     requests: Sequence[Request], client: BatchClient, refuse: Callable[[Request, Response], None]
 ) -> Iterator[tuple[list[Request], bytes]]:
-    """Jobs that are neither too many requests nor too many bytes, one at a time in memory."""
+    """The requests and file of each job, within the limits of requests and bytes, one job at a time."""
     held: list[Request] = []
     lines = bytearray()
     for request in requests:

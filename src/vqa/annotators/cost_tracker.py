@@ -1,4 +1,4 @@
-"""What came back and what it cost, written into the ledger before anything else is thought about it."""
+"""Responses and their cost: each is written into the ledger before anything else is done with it."""
 
 import re
 import sys
@@ -31,18 +31,18 @@ UNANSWERED_ONCE = "unanswered_once"  # in a whole run; asked again by the next o
 _DECIDED = re.compile(
     "blocked_prompt.*|safety|recitation|blocklist|prohibited_content|spii|image_(safety|recitation|prohibited_content)"
 )
-_ALIKE = 20  # so many refusals in a row are no matter of single images
+_ALIKE = 20  # so many refusals in a row are not due to single images
 
 
 def is_recorded(entry: Entry | None, retry: bool = False) -> bool:
-    """Whether nothing is to be asked; `retry`: only answers and decisions about content are settled."""
+    """Whether a request needs no asking; with `retry` only answers and decisions about content count."""
     if entry is None or entry.outcome in (LOST, UNANSWERED_ONCE):
         return False
     return not retry or is_usable(entry) or bool(_DECIDED.fullmatch(entry.outcome))
 
 
 def is_usable(entry: Entry | None) -> bool:
-    """Whether it is an answer that pairs can be read out of."""
+    """Whether it is an answer that holds pairs."""
     if entry is None or entry.outcome != ANSWERED:
         return False
     try:
@@ -52,7 +52,7 @@ def is_usable(entry: Entry | None) -> bool:
 
 
 class CostTracker:
-    """Entries of one run. Of a request that is asked again, cost and attempts add up in its entry."""
+    """The ledger entries of one run. If a request is asked again, cost and attempts add up in its entry."""
 
     def __init__(self, ledger: Ledger, settings: Generate, requests: Sequence[Request]) -> None:
         self._ledger, self._settings = ledger, settings
@@ -67,7 +67,7 @@ class CostTracker:
                 self._compare(entry.model_asked, entry.model_answered)
 
     def holds(self, key: str, response: Response) -> bool:
-        """Whether a usable answer to the request is written down, or this very response."""
+        """Whether the ledger has a usable answer to the request, or this very response."""
         entry = self._ledger.get(key)
         if entry is None or is_usable(entry):
             return entry is not None
@@ -82,7 +82,7 @@ class CostTracker:
     def record(
         self, key: str, image_name: str, response: Response, seconds: float, attempts: int, model: str = ""
     ) -> float:
-        """Write a response down; returns its USD. `model`: which was asked, if the settings have changed."""
+        """Record a response; returns its USD. `model`: the one asked, if the settings have changed since."""
         asked = model or self._settings.model
         priced = replace(self._settings, model=asked) if is_priced(asked, self._settings) else self._settings
         usd = request_cost(response.prompt_tokens, response.output_tokens, priced)
@@ -95,7 +95,7 @@ class CostTracker:
         return usd
 
     def record_lost(self, request: Request, reason: TryAgain, usd: float, attempts: int) -> float:
-        """Write down an attempt that may be paid, though its answer got lost, at the most it can cost."""
+        """Record an attempt whose answer was lost but may be paid for, at the most that it can cost."""
         entry = self._ledger.get(request.key)
         outcome = entry.outcome if entry and entry.outcome in (UNANSWERED, UNANSWERED_ONCE) else LOST
         response = Response(outcome, reason.text, reason.reason, self._settings.model, 0, 0)
@@ -105,7 +105,7 @@ class CostTracker:
     def give_up(
         self, key: str, image_name: str, reason: str, attempts: int, is_of_image: bool = True
     ) -> bool:
-        """A run ends without an answer. Returns whether that is final: it was so in a run before."""
+        """Record a run without an answer. Returns whether that is final: an earlier run failed, too."""
         entry = self._ledger.get(key)
         failed_before = entry is not None and entry.outcome in (UNANSWERED, UNANSWERED_ONCE)
         if failed_before or is_of_image:
@@ -115,7 +115,7 @@ class CostTracker:
         return failed_before
 
     def check(self) -> None:
-        """Stop before the next request where it would be wrong or in vain.
+        """Stop before the next request if it would be wrong or useless.
 
         Raises:
             InputError: another model answers, at another price; or everything is refused.
@@ -135,9 +135,9 @@ class CostTracker:
         is_alike = response.outcome in (REFUSED, NOT_UNDERSTOOD)
         self._in_a_row = self._in_a_row + 1 if is_alike else 0
         if self._in_a_row >= _ALIKE:
-            said = " ".join((response.finish_reason or response.text[:200]).split())
+            reason = " ".join((response.finish_reason or response.text[:200]).split())
             self._problem = (
-                f"the last {_ALIKE} images were all {response.outcome} ({said}); look at generate.model "
+                f"the last {_ALIKE} images were all {response.outcome} ({reason}); look at generate.model "
                 "and generate.api_endpoint, then run python src/generate.py --retry"
             )
 

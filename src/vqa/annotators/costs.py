@@ -1,4 +1,4 @@
-"""Requests → tokens and USD: what they should take, at most take, and took.
+"""Requests → tokens and USD: the estimate, the maximum, and the actual bill.
 
 Prices come from prices.py, the tokens of an image and of thoughts from gemini_models.py.
 """
@@ -21,13 +21,13 @@ from vqa.settings import Generate
 
 _ANSWER_TOKENS = 40  # a pair, as JSON with its type and difficulty
 _CHARACTERS_A_TOKEN = 4
-_FEWEST_CHARACTERS_A_TOKEN = 3  # where the estimate may not be too low
+_FEWEST_CHARACTERS_A_TOKEN = 3  # for an upper bound
 
 
 def request_cost(
     prompt_tokens: float, output_tokens: float, settings: Generate, day: date | None = None
 ) -> float:
-    """The price of these tokens that day, or today; batch mode and flex cost a part of it."""
+    """The price of these tokens on a day, by default today; batch mode and flex cost a share of it."""
     price = price_on(day or date.today(), settings)
     usd = (prompt_tokens * price.input + output_tokens * price.output) / 1e6
     if settings.mode == "batch":
@@ -36,7 +36,7 @@ def request_cost(
 
 
 def reckoned_usd(prompts: Iterable[str], settings: Generate, day: date | None = None) -> float:
-    """What asking these prompts, each with an image, should cost that day, or today."""
+    """The estimated cost of these prompts, each with an image, on a day, by default today."""
     answer = _ANSWER_TOKENS * settings.questions_per_image
     output = min(output_tokens(settings.model, settings.thinking, answer), MOST_OUTPUT_TOKENS)
     image = image_tokens(settings.model, settings.media_resolution)
@@ -60,7 +60,7 @@ def most_usd(requests: Sequence[Request], settings: Generate) -> float:
 
 
 def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dict[str, Any]:
-    """What those of `requests` in the ledger took: requests, attempts, tokens and USD, by model.
+    """The bill of those `requests` that are in the ledger: requests, attempts, tokens and USD, by model.
 
     `reckoned_usd` is what the same requests should have cost.
     """
@@ -79,7 +79,7 @@ def bill(requests: Sequence[Request], ledger: Ledger, settings: Generate) -> dic
 
 
 def projection(asked: dict[str, Any], prompts: Sequence[str], settings: Generate) -> str:
-    """What all `prompts` would cost, as reckoned and corrected by the bill of those that were asked."""
+    """What all `prompts` would cost: the estimate, corrected by the bill of those that were asked."""
     number, usd, reckoned = max(1, asked["requests"]), asked["usd"], asked["reckoned_usd"]
     in_all = reckoned_usd(prompts, settings)
     corrected = in_all * usd / reckoned if reckoned else in_all

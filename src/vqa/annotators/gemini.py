@@ -1,4 +1,4 @@
-"""Google's Gemini, over either of its packages: requests go out here; gemini_responses.py reads the answers.
+"""Google's Gemini, through either of its packages. Requests are sent here; gemini_responses.py reads answers.
 
 The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request header; it is in no setting,
 file or message. The packages' own retries are off: they ignore our time-out, budget and pace.
@@ -45,7 +45,7 @@ ANSWERS_SCHEMA: dict[str, Any] = {
         "required": ["question", "answer"],
     },
 }
-# Not sent, and no waiting mends it.
+# The request cannot be sent, and waiting does not help.
 _UNSENDABLE = (
     httpx2.UnsupportedProtocol,
     httpx2.LocalProtocolError,
@@ -55,7 +55,7 @@ _UNSENDABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
 )
-# Connected and sent, as far as can be told; all else never left this machine.
+# The request was probably sent; after any other error it never left this machine.
 _SENT = (httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError)
 _SENT_BY_REQUESTS = (
     requests.exceptions.ReadTimeout,
@@ -98,11 +98,11 @@ def build_client(
 
 
 class GenerativeAi:
-    """google-generativeai, which Google supports no more. Safe to use from many threads."""
+    """google-generativeai, which Google no longer supports. Safe to use from many threads."""
 
     def __init__(self, settings: Generate, key: str, schema: dict[str, Any]) -> None:
         with warnings.catch_warnings():
-            # It announces at import that its support has ended; we know (docs/gemini.md).
+            # At import it warns that its support has ended (docs/gemini.md).
             warnings.simplefilter("ignore", FutureWarning)
             import google.generativeai as sdk  # noqa: PLC0415  # takes seconds, so only when asked for
             from google.generativeai.client import get_default_generative_client  # noqa: PLC0415
@@ -177,7 +177,7 @@ def genai_client(settings: Generate, key: str, hooks: list[Callable[[httpx2.Resp
         timeout=int(timeout * 1000),
         client_args={"limits": pool, "event_hooks": {"response": hooks}},
     )
-    # It retries nothing unless told to. vertexai: else a variable of the environment would choose.
+    # It does not retry by default. Without `vertexai` a variable of the environment would choose.
     return sdk.Client(vertexai=False, api_key=key, http_options=options)
 
 
@@ -212,13 +212,13 @@ def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str
 
 
 def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
-    """What the service answers to a call of a package, lifted out before the package reads it.
+    """The service's answer to a call of a package, taken before the package reads it.
 
     Raises:
         TryAgain: nothing came.
         InputError: the request cannot be sent as it is.
     """
-    # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
+    # Tracebacks are dropped, since through them the package's retry loop would keep all our frames alive.
     try:
         ask()
         reason = TryAgain("the package sent nothing")
@@ -236,20 +236,20 @@ def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
     try:
         raise reason
     finally:
-        del reason  # which holds this frame, and this frame it
+        del reason  # a reference cycle: it holds this frame, and this frame holds it
 
 
 def _may_have_arrived(error: Exception) -> bool:
     """Whether the service may have had the request, and so may have it paid."""
     if isinstance(error, (*_SENT, *_SENT_BY_REQUESTS)):
         return True
-    # What breaks off after connecting has no type of its own in requests.
+    # In requests a break after connecting has no type of its own.
     is_connection = isinstance(error, requests.exceptions.ConnectionError)
     return is_connection and isinstance(error.args[:1] and error.args[0], urllib3.exceptions.ProtocolError)
 
 
 def _lift_from_requests(response: requests.Response, **_: Any) -> None:
-    # read1: what has come, where iter_content would drop the half of a body that broke off.
+    # read1 returns what has come; iter_content would drop the part of a body that broke off.
     content, is_whole = read_whole(iter(lambda: response.raw.read1(65536, decode_content=True), b""))
     raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
 

@@ -40,7 +40,7 @@ class GeminiJobs:
         gemini_models.check(settings)
         self._settings, self._key = settings, key
         self._types, self._errors = types, errors
-        # What is said of jobs is read here, as responses are; up- and downloads take the package's own ways.
+        # Answers about jobs are read here, as responses are; the package handles uploads and downloads.
         self._jobs, self._files = (
             genai_client(settings, key, [lift_from_httpx]),
             genai_client(settings, key, []),
@@ -64,10 +64,10 @@ class GeminiJobs:
         return json.dumps({"key": request.key, "request": body}).encode() + b"\n"
 
     def submit(self, lines: bytes, label: str) -> str:
-        """Hand requests over as one job; returns its name.
+        """Submit requests as one job; returns its name.
 
         Raises:
-            TryAgain: the service could not be reached, or said nothing of use.
+            TryAgain: the service could not be reached, or its answer was not usable.
             InputError: it refuses.
         """
         upload = self._types.UploadFileConfig(mime_type="application/jsonl", display_name=label)
@@ -100,17 +100,17 @@ class GeminiJobs:
             is_first = False
 
     def result(self, name: str) -> Result | None:
-        """What a job left behind that is over; None while it runs.
+        """The result of a job that has ended; None while it runs.
 
         Raises:
-            Uncollectable: the service does not give this job out, or its file.
+            Uncollectable: the service does not return this job, or its file.
             TryAgain, InputError: as `submit`.
         """
         job = self._said(lambda: self._jobs.batches.get(name=name), self._refuse_job)
         metadata, response = as_dict(job.get("metadata")), as_dict(job.get("response"))
         state = re.sub(r"^(BATCH|JOB)_STATE_", "", str(metadata.get("state")))
         files = (as_dict(place).get("responsesFile") for place in (metadata.get("output"), response))
-        file = next((str(found) for found in files if found), None)
+        file = next((str(place_name) for place_name in files if place_name), None)
         error, is_done = as_dict(job.get("error")), job.get("done") is True
         if file and (is_done or state in _OVER):
             with self._translated(self._refuse_job):
@@ -121,10 +121,10 @@ class GeminiJobs:
         return None
 
     def cancel(self, name: str) -> None:
-        """Have the service end a job; when it has, `result` says so.
+        """Ask the service to end a job; `result` shows when it has.
 
         Raises:
-            Uncollectable: it does not, for this job.
+            Uncollectable: the service refuses for this job.
             TryAgain, InputError: as `submit`.
         """
         self._said(lambda: self._jobs.batches.cancel(name=name), self._refuse_job)
@@ -150,8 +150,8 @@ class GeminiJobs:
         if line.get("key") and error:
             # HTTP 400 or gRPC 3: the request itself is refused; otherwise it may yet pass.
             outcome = REFUSED if error.get("code") in (None, 3, 400) else UNANSWERED
-            said = f"{str(error.get('message'))[:200]} ({job})"
-            return str(line["key"]), Response(outcome, raw, said, model, 0, 0)
+            reason = f"{str(error.get('message'))[:200]} ({job})"
+            return str(line["key"]), Response(outcome, raw, reason, model, 0, 0)
         key = re.search(r'"key"\s*:\s*"([^"]+)"', raw)
         return key[1] if key else "", read_response(raw, model)
 
@@ -159,22 +159,22 @@ class GeminiJobs:
         self, ask: Callable[[], Any], refuse: Callable[[HttpAnswer], None] | None = None
     ) -> dict[str, Any]:
         answer = parse_answer(ask)
-        said = parsed(answer.text)
+        body = parsed(answer.text)
         if not 200 <= answer.status < 300:
             (refuse or self._refuse)(answer)
         # An operation that failed has a name; an error without one is not the job's.
-        if not isinstance(said, dict) or ("error" in said and "name" not in said):
+        if not isinstance(body, dict) or ("error" in body and "name" not in body):
             raise TryAgain(f"no word of a batch job, but {answer.text[:100]!r}")
-        return said
+        return body
 
     def _refuse(self, answer: HttpAnswer) -> None:
         response = parse_response(answer, self._settings.model, self._key)
         raise InputError(f"Gemini refuses the batch: {response.finish_reason}")
 
     def _refuse_job(self, answer: HttpAnswer) -> None:
-        said = answer_text(answer, self._key)
-        if answer.status in _NOT_GIVEN_OUT and not re.search(r"api.key", said, re.IGNORECASE):
-            raise Uncollectable(f"{answer.status} {said}")
+        message = answer_text(answer, self._key)
+        if answer.status in _NOT_GIVEN_OUT and not re.search(r"api.key", message, re.IGNORECASE):
+            raise Uncollectable(f"{answer.status} {message}")
         self._refuse(answer)
 
     @contextmanager

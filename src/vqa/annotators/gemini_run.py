@@ -1,4 +1,4 @@
-"""A run of asking Gemini: open ledger and jobs, ask for what is missing, one by one or in batches."""
+"""One run that asks Gemini: open ledger and jobs, and ask what is missing, one by one or in batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -21,13 +21,13 @@ from vqa.settings import Generate
 
 
 def jobs_next_to(ledger_copy: Path) -> Jobs:
-    """The batch jobs under way; they were kept beside DVC's copy of the ledger before .state."""
+    """The batch jobs under way; before .state existed they were kept beside DVC's copy of the ledger."""
     old = old_jobs(ledger_copy)
     return Jobs(state_folder("ledger") / old.name, old)
 
 
 def old_jobs(ledger_copy: Path) -> Path:
-    """Where jobs were kept before .state."""
+    """Where jobs were kept before .state existed."""
     return ledger_copy.with_name("jobs.jsonl")
 
 
@@ -39,7 +39,7 @@ def ask(
     schema: dict[str, Any] = PAIRS_SCHEMA,
     today: date | None = None,
 ) -> Ledger:
-    """The ledger, after asking for what it does not hold; `ledger_copy`: what DVC versions of it.
+    """Ask what the ledger does not hold, and return it; `ledger_copy`: the copy that DVC versions.
 
     Raises:
         InputError: there is no key, the price is not known or has run out, jobs are under way that
@@ -53,7 +53,7 @@ def ask(
     print(f"{len(ledger)} paid answers are in {state_folder('ledger')}")
     if jobs.open() or paid_requests.unrecorded(requests, ledger, retry):
         check_price(settings, today or date.today())
-        ledger.claim()  # before anything is paid for; what another run has bought until now is here then
+        ledger.claim()  # before anything is paid for; this also reads what another run has bought until now
         jobs.claim()
     if settings.mode == "batch":
         batches = GeminiJobs(settings, key, schema)
@@ -72,7 +72,7 @@ def ask(
 
 
 def write_copy(ledger_copy: Path, ledger: Ledger | None, requests: Sequence[Request]) -> None:
-    """Leave DVC its out: what the ledger holds, and these requests; an empty one where nothing is asked."""
+    """Write the copy that DVC versions, with these requests; an empty one if nothing was asked."""
     if ledger is not None:
         ledger.write_copy(request.key for request in requests)
         old_jobs(ledger_copy).unlink(missing_ok=True)
@@ -89,5 +89,5 @@ def preview(
         yield f"{pair.image_name}  {pair.question}  →  {pair.answer}  [{pair.question_type}]"
     bill = asked["bill"]
     prompts = [build_prompt(product, settings.questions_per_image) for product in products]
-    yield f"outcomes {asked['outcomes']}, spent {bill['usd']:.6f} USD on {bill['requests']} pictures"
+    yield f"outcomes {asked['outcomes']}, spent {bill['usd']:.6f} USD on {bill['requests']} images"
     yield projection(bill, prompts, settings)

@@ -1,7 +1,7 @@
 """Listing attributes → one-word pairs, without a model: what the seller states, asked as a question.
 
-Free and exact where attributes are filled in, blind to everything an image shows and a listing does
-not. An attribute whose text cannot be brought to one word is not asked about.
+The pairs are free, and exact where attributes are filled in. They do not ask about what only the image shows
+nor about an attribute whose text cannot be reduced to one word.
 """
 
 import re
@@ -101,18 +101,18 @@ def _answers(product: Product) -> dict[str, str]:
 
 
 def one_word(question_type: str, text: str | None) -> str | None:
-    """The word that a text comes to: its only one, or the one colour or material that is known in it.
+    """The one word that answers for a text: its only word, or the only known colour or material in it.
 
-    None where it has no word, several of which none or more than one is known, or says nothing ("assorted",
-    "#FF0000", "not black").
+    None if the text has no word, if it has several of which not exactly one is known, or if it says nothing
+    ("assorted", "#FF0000", "not black").
     """
     if says_nothing(text or ""):
         return None
-    found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
-    words = [american(word) for word in found]
-    known = set(words) & _KNOWN.get(question_type, frozenset())
+    matches = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
+    words = [american(word) for word in matches]
+    known_words = set(words) & _KNOWN.get(question_type, frozenset())
     if len(words) > 1:
-        return known.pop() if len(known) == 1 else None
+        return known_words.pop() if len(known_words) == 1 else None
     return words[0] if words else None
 
 

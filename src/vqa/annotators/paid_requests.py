@@ -1,4 +1,4 @@
-"""Products → requests → settled answers → pairs. Knows the ledger and no vendor's protocol."""
+"""Products → requests → recorded answers → pairs. It uses the ledger, and no vendor's protocol."""
 
 import hashlib
 import json
@@ -32,9 +32,9 @@ from vqa.core.progress import progress_bar
 from vqa.pairs.pair import Pair
 from vqa.settings import Generate
 
-_SURELY_OF_IMAGES = 20  # so few failures are theirs, where anything else was answered
+_SURELY_OF_IMAGES = 20  # so few failures are due to images, if other requests were answered
 
-_LONG_WAIT = 5.0  # seconds, that a person would wonder about
+_LONG_WAIT = 5.0  # seconds; a longer wait is shown in the progress bar
 
 Send = Callable[[Request], Response]
 
@@ -53,8 +53,8 @@ def build_requests(products: Sequence[Product], root: Path, settings: Generate) 
 
 
 def build_request(image_name: str, path: Path | None, prompt: str, settings: Generate) -> Request:
-    """A request about an image; without a `path` it is asked without seeing it."""
-    # Left out where they are null, so that answers from before these settings existed are found.
+    """A request about an image; without a `path` the image is not sent."""
+    # Null settings are left out, so that answers from before these settings existed are found.
     more = {"media_resolution": settings.media_resolution, "thinking": settings.thinking}
     given = {name: value for name, value in more.items() if value is not None}
     identity: list[Any] = [
@@ -70,9 +70,9 @@ def build_request(image_name: str, path: Path | None, prompt: str, settings: Gen
 
 
 def unrecorded(requests: Sequence[Request], ledger: Ledger, retry: bool = False) -> list[Request]:
-    """What is still to be asked, once a key: two products may have the same image and listing text.
+    """The requests still to be asked, each key once: two products may have the same image and listing text.
 
-    `retry`: also all that gave no pair, but for what the service decided about content (safety, recitation).
+    `retry`: also requests that gave no pair, except the service's decisions on content (safety, recitation).
     """
     by_key = {request.key: request for request in requests}
     return [request for key, request in by_key.items() if not is_recorded(ledger.get(key), retry)]
@@ -88,7 +88,7 @@ def ask_missing(
 ) -> Progress:
     """Ask what the ledger does not hold, within the limits of `settings`; every answer goes there first.
 
-    `reserved`: USD of the budget that what is under way may still cost.
+    `reserved`: USD of the budget that requests under way may still cost.
 
     Raises:
         InputError: the service refuses for good, another model answers than was asked, or some requests
@@ -137,7 +137,7 @@ def ask_in_batches(
 ) -> None:
     """Collect finished jobs and submit what is missing; what a cancelled job held is asked by flex, at once.
 
-    `client_of`: what sends by other settings than these.
+    `client_of`: makes a `Send` for other settings.
 
     Raises:
         InputError: jobs are still under way, and the next run collects them; or as `ask_missing`.
@@ -145,7 +145,7 @@ def ask_in_batches(
     account = CostTracker(ledger, settings, requests)
 
     def record(key: str, image_name: str, model: str, response: Response) -> None:
-        if account.holds(key, response):  # a run before died while it collected this job
+        if account.holds(key, response):  # an earlier run died while it collected this job
             return
         if response.outcome == UNANSWERED:
             account.give_up(key, image_name, response.finish_reason, attempts=1)
@@ -174,7 +174,7 @@ def ask_in_batches(
 
 
 def _check_none_is_open(open_jobs: Sequence[Job], problems: dict[str, str]) -> None:
-    """Say what came in the way of other experiments' jobs (`problems`, by label).
+    """Print what kept jobs of other experiments from being collected (`problems`, by label).
 
     Raises:
         InputError: jobs of ours are under way, or cannot be collected.
@@ -226,8 +226,8 @@ def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) ->
 
 
 def _give_up(progress: Progress, account: CostTracker, asked: int, settings: Generate) -> None:
-    """Write down what the service failed to answer; raises where the next run is to try once more."""
-    # Where most requests failed, or all, it was the service, and no image is blamed for it.
+    """Record what the service failed to answer; raises if the next run is to try again."""
+    # If most requests failed, the service is the cause, and no failure counts against an image.
     is_few = len(progress.unanswered) <= max(_SURELY_OF_IMAGES, progress.heard)
     is_of_images = is_few and progress.heard > 0
     again = {

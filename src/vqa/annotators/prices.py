@@ -1,7 +1,7 @@
-"""What Gemini's models cost, by id, and until when.
+"""Prices of Gemini's models, by id, and their last days.
 
 Source: https://ai.google.dev/gemini-api/docs/pricing and …/deprecations, as of 25 November 2026; nothing was
-asked of the service. For a model that is not here, or a price of one's own, there is `generate.prices`.
+tested with the service. `generate.prices` sets the price of another model, or another price.
 """
 
 from dataclasses import dataclass
@@ -44,10 +44,10 @@ _MODULE = f"src/vqa/annotators/{Path(__file__).name}"
 
 
 def price_on(day: date, settings: Generate) -> Price:
-    """The price of `settings.model` that day; where all have run out, the last: what is paid for is counted.
+    """The price of `settings.model` on a day; the last one if all have run out, so that all costs count.
 
     Raises:
-        InputError: nobody has said what the model costs.
+        InputError: no price of the model is known.
     """
     if given := settings.prices.get(settings.model):
         return Price(*given)
@@ -61,9 +61,9 @@ def price_on(day: date, settings: Generate) -> Price:
 
 
 def check_price(settings: Generate, today: date) -> None:
-    """Stop before anything is paid at a price that is not known: the budget would hold what it cannot.
+    """Stop before anything is paid at an unknown price, with which the budget could not be kept.
 
-    What runs out is Google's own price: who asks another address (generate.api_endpoint) has other terms.
+    Only Google's own price runs out: another address (generate.api_endpoint) has other terms.
 
     Raises:
         InputError: as `price_on`; or the model's last price has run out.
@@ -85,5 +85,5 @@ def is_priced(model: str, settings: Generate) -> bool:
 
 
 def _listed(model: str) -> tuple[Price, ...]:
-    """A version of a model, such as gemini-3.8-flash-001, costs what the model does."""
+    """The prices of a model; a version, such as gemini-3.8-flash-001, costs the same as its model."""
     return next((prices for name, prices in PRICES.items() if is_same_model(name, model)), ())

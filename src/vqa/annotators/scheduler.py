@@ -1,9 +1,9 @@
-"""Requests → responses, many at once, within limits: concurrency, rates, a budget. Knows no vendor.
+"""Requests → responses, many at once, within limits of concurrency, rate and budget, for any vendor.
 
 The first request goes alone: a wrong key, model or price shows before the second is sent. From then on
 concurrency follows the service: halved when it says "too many", raised by one after as many successes
-(additive increase, multiplicative decrease). A request that was put off is never dropped. By hand, since no
-library has budget, adapting concurrency and never-drop in one.
+(additive increase, multiplicative decrease). A request to be retried later is never dropped. No library
+combines a budget, adaptive concurrency and this.
 """
 
 import heapq
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LONGEST_BACKOFF = 60.0  # seconds
-_LONGEST_HOLD = 10.0  # seconds that all wait while nothing comes back
-_IN_VAIN = 20  # so many requests, one after the other, without a response between them: an outage
+_LONGEST_HOLD = 10.0  # seconds that all requests wait while nothing comes back
+_IN_VAIN = 20  # so many failed requests in a row are an outage
 
-# Outcomes that are more than a reason; every other one is named by the service or by an image's problem.
+# Outcomes that the code refers to; the service or an image's problem names all others.
 ANSWERED = "answered"
 REFUSED = "bad_request"  # this image or prompt, by the service
-NOT_UNDERSTOOD = "not_understood"  # what came back is not the service's
+NOT_UNDERSTOOD = "not_understood"  # the response is not the service's
 UNANSWERED = "unanswered"  # the service failed, in two runs
 
 
@@ -38,10 +38,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What came back: a text, or the reason why there is none; both are final and may be paid for."""
+    """A text, or the reason why there is none; both are final and may be paid for."""
 
     outcome: str  # "answered", or a reason such as "blocked_prompt"
-    text: str  # the model's; where none was found, everything that came back
+    text: str  # the model's; the whole response where it has none
     finish_reason: str
     model: str
     prompt_tokens: int
@@ -50,15 +50,15 @@ class Response:
 
     @property
     def is_from_service(self) -> bool:
-        """Whether the service replied: not an image's problem, which is found here, nor a proxy's page."""
+        """Whether the service replied, in contrast to a problem of the image or a page of a proxy."""
         return self.prompt_tokens > 0 or self.outcome in (ANSWERED, REFUSED)
 
 
 class TryAgain(Exception):  # noqa: N818  # an instruction more than an error
     """The service could not answer now.
 
-    `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, and its answer got lost;
-    `text` is what came of it. `is_reached`: the service itself said so.
+    `is_throttled`: because of too many requests. `may_be_paid`: the request arrived, but its answer was lost;
+    `text` is the part that came. `is_reached`: the service itself said so.
     """
 
     def __init__(
@@ -89,19 +89,19 @@ class Limits:
 
 @dataclass
 class Progress:
-    """What happened so far."""
+    """Counts so far."""
 
     recorded: int = 0
-    heard: int = 0  # responses of the service among them
+    heard: int = 0  # how many of these came from the service
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
     is_reached: bool = False  # the service took a request, whatever became of it
-    outage: str = ""  # why asking ended: nothing comes back any more
+    outage: str = ""  # why asking ended early: no responses any more
 
 
 class Dispatcher:
-    """Asks until every request is settled, a limit is reached, or an error stops it."""
+    """Sends requests until all are recorded, a limit is reached, or an error stops it."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Dispatcher:
         """
         Args:
             send: asks once; raises TryAgain to be asked later, InputError to stop everything.
-            settle: `(request, response, seconds, attempts)` → USD paid; makes the response durable.
+            record: `(request, response, seconds, attempts)` → USD paid; has the response on disk first.
             retry_later: `(request, reason, attempts)` → USD to count for an attempt without an answer.
         """
         self._send, self._record, self._count, self._limits = send, record, retry_later, limits
@@ -143,7 +143,7 @@ class Dispatcher:
         if self._error:
             try:
                 raise self._error
-            finally:  # its traceback leads back here: a circle that would keep what we hold open
+            finally:  # its traceback refers to this frame: a cycle that would keep our files open
                 self._error = None
         return self.progress
 
@@ -207,7 +207,9 @@ class Dispatcher:
                 self._next_start = max(self._next_start, later)
             self._note_in_vain(request, reason, start)
             if attempts < self._limits.max_attempts:
-                if len(self._in_vain) > 1 or not self.progress.heard:  # not one request's matter: all wait
+                if (
+                    len(self._in_vain) > 1 or not self.progress.heard
+                ):  # more than one request is affected: all wait
                     hold = min(_LONGEST_HOLD, 0.5 * 2 ** len(self._in_vain)) * random.uniform(0.5, 1.0)
                     wait = hold if reason.wait is None else reason.wait
                     self._next_start = max(self._next_start, time.monotonic() + wait)

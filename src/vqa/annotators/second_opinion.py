@@ -1,7 +1,6 @@
 """Pairs → requests for another model's answers to their questions, with the image or without → the answers.
 
-One request an image, never shown the answers; the ledger, the budget and all that comes with them are
-generate's.
+Each image has one request, which does not contain the answers. Ledger and budget are those of generate.
 """
 
 from collections import defaultdict
@@ -34,18 +33,18 @@ UNKNOWN_ANSWER = "unknown"  # what a model says that the image does not show
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked about one image: a request, and the questions in the order of their numbers from 1."""
+    """The request for one image, and its questions in the order of their numbers, from 1."""
 
     request: Request
     questions: tuple[str, ...]
 
 
-def opinion_requests(witness: str, pairs: Iterable[Pair], root: Path, settings: Generate) -> list[Questions]:
+def opinion_requests(check: str, pairs: Iterable[Pair], root: Path, settings: Generate) -> list[Questions]:
     """One request an image, each question once; neither depends on the pairs' order."""
     by_image: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
         by_image[pair.image_name].add(pair.question)
-    file, sees_image = OPINIONS[witness]
+    file, sees_image = OPINIONS[check]
     template = Template(Path(__file__).with_name(file).read_text(encoding="utf-8"))
     asked = []
     for name, questions in sorted(by_image.items()):
@@ -58,30 +57,29 @@ def opinion_requests(witness: str, pairs: Iterable[Pair], root: Path, settings: 
 
 
 def collect_answers(asked: Sequence[Questions], ledger: Ledger) -> Mapping[tuple[str, str], str]:
-    """Image and question → the answer in normal form, of what was answered; "unknown" is none."""
-    found: dict[tuple[str, str], str] = {}
+    """Image and question → the answer in normal form, where there is one; "unknown" is none."""
+    answers: dict[tuple[str, str], str] = {}
     for of_image in asked:
         entry = ledger.get(of_image.request.key)
         if entry is None or not is_usable(entry):
             continue
-        said = {pair.question: pair.answer for pair in pairs_in(entry.text, entry.image_name, "")}
+        answer_of = {pair.question: pair.answer for pair in pairs_in(entry.text, entry.image_name, "")}
         for number, question in enumerate(of_image.questions, 1):
-            answer = normalize_answer(first_word(said.get(str(number), "")))
+            answer = normalize_answer(first_word(answer_of.get(str(number), "")))
             if answer and answer != UNKNOWN_ANSWER:
-                found[of_image.request.image_name, question] = answer
-    return found
+                answers[of_image.request.image_name, question] = answer
+    return answers
 
 
 def paid_settings(generate: Generate, verify: Verify) -> Generate:
-    """How opinions are asked: as pairs are, but for the model and its thinking."""
+    """The settings for opinions: those for pairs, with another model and thinking."""
     return replace(generate, model=verify.model, thinking=verify.thinking)
 
 
 def ask_second_opinions(
     pairs: Sequence[Pair], root: Path, generate: Generate, verify: Verify, ledger_copy: Path
 ) -> tuple[dict[str, Mapping[tuple[str, str], str]], dict[str, Any]]:
-    """The answers of each label check of OPINIONS that is asked for, and the bill; of none nothing, for
-    nothing.
+    """The answers for each label check of OPINIONS that is switched on, and the bill; both empty if none is.
 
     `ledger_copy`: what DVC versions of the ledger.
 
@@ -89,20 +87,20 @@ def ask_second_opinions(
         InputError: as `gemini_run.ask`; nothing paid is lost.
     """
     asked = _asked(pairs, root, generate, verify)
-    requests = [of_image.request for of_witness in asked.values() for of_image in of_witness]
+    requests = [of_image.request for of_check in asked.values() for of_image in of_check]
     settings = paid_settings(generate, verify)
     ledger = gemini_run.ask(requests, ledger_copy, settings, schema=ANSWERS_SCHEMA) if requests else None
     gemini_run.write_copy(ledger_copy, ledger, requests)
     if ledger is None:
         return {}, {}
-    answers = {witness: collect_answers(of_witness, ledger) for witness, of_witness in asked.items()}
+    answers = {check: collect_answers(of_check, ledger) for check, of_check in asked.items()}
     return answers, costs.bill(requests, ledger, settings)
 
 
 def preview(
     pairs: Sequence[Pair], root: Path, generate: Generate, verify: Verify, ledger_copy: Path, count: int
 ) -> Iterator[str]:
-    """Lines: the opinions on `count` images, each label check's, and what all would cost.
+    """Lines with the opinions of each label check on `count` images, and the cost of all.
 
     Raises:
         InputError: no opinion is asked for; or as `ask_second_opinions`.
@@ -110,20 +108,19 @@ def preview(
     asked = _asked(pairs, root, generate, verify)
     if not asked:
         raise InputError(
-            "--preview asks for opinions; set verify.second_opinion or "
-            "verify.opinion_without_image to true in "
-            "params.yaml"
+            "--preview asks for opinions; set verify.second_opinion or verify.opinion_without_image to true "
+            "in params.yaml"
         )
     settings = paid_settings(generate, verify)
-    few = {witness: of_witness[:count] for witness, of_witness in asked.items()}
-    requests = [of_image.request for of_witness in few.values() for of_image in of_witness]
+    few = {check: of_check[:count] for check, of_check in asked.items()}
+    requests = [of_image.request for of_check in few.values() for of_image in of_check]
     ledger = gemini_run.ask(requests, ledger_copy, settings, schema=ANSWERS_SCHEMA)
-    for witness, of_witness in few.items():
-        for (name, question), answer in collect_answers(of_witness, ledger).items():
-            yield f"{name}  {question}  →  {answer}  [{witness}]"
+    for check, of_check in few.items():
+        for (name, question), answer in collect_answers(of_check, ledger).items():
+            yield f"{name}  {question}  →  {answer}  [{check}]"
     bill = costs.bill(requests, ledger, settings)
     yield f"spent {bill['usd']:.6f} USD on {bill['requests']} requests"
-    prompts = [of_image.request.prompt for of_witness in asked.values() for of_image in of_witness]
+    prompts = [of_image.request.prompt for of_check in asked.values() for of_image in of_check]
     yield costs.projection(bill, prompts, settings)
 
 
@@ -135,8 +132,4 @@ def _asked(
         "opinion_without_image": verify.opinion_without_image,
     }
     settings = paid_settings(generate, verify)
-    return {
-        witness: opinion_requests(witness, pairs, root, settings)
-        for witness in OPINIONS
-        if is_wanted[witness]
-    }
+    return {check: opinion_requests(check, pairs, root, settings) for check in OPINIONS if is_wanted[check]}

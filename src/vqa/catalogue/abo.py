@@ -27,8 +27,8 @@ from vqa.core.files import as_on_disk
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import parse_image_name
 
-# What a file that is torn, or no text, raises.
 MOST_LISTINGS = 20  # an image on more than these is boilerplate
+# What a file that is torn, or no text, raises.
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
@@ -50,7 +50,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products, one an image, in an order that does not depend on the files', and what was left out."""
+    """Products, one for each image, in an order that no file order changes; and what was left out."""
 
     products: list[Product]
     left_out: dict[str, int]  # reason → listings
@@ -58,12 +58,12 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Listings:
-    """What all listings say of the images that they name."""
+    """What all listings state about the images that they name."""
 
     types: dict[str, str]  # image name → product type
     together: list[list[str]]  # names of the images that a product's listings tie: two or more each
     read: int  # listings
-    with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
+    with_unknown_images: int  # listings with an image_id that images.csv lacks, or that is no text
 
     def images_on_none(self, image_names: Collection[str]) -> int:
         """How many of these images no listing names."""
@@ -77,7 +77,7 @@ def image_path(root: Path, image_name: str) -> Path:
 
 
 def paths_of_image(image_name: str) -> list[str]:
-    """Where `image_path` looks, below the root: the folder's two characters can be composed or not."""
+    """The paths that `image_path` tries, below the root: the folder's characters may be composed or not."""
     forms = [image_name, unicodedata.normalize("NFD", image_name)]
     return [f"images/small/{name[:2]}/{name}" for name in dict.fromkeys(forms)]
 
@@ -125,7 +125,7 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
 def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
     """`count` products, taken in turn from every product type; a larger count keeps the smaller's.
 
-    The turn keeps common types (phone cases are 44 % of ABO) from filling the sample.
+    Turns keep common types (phone cases are 44 % of ABO) from filling the sample.
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
@@ -156,13 +156,13 @@ def read_sample(
 
 
 def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
-    """What ties images together; None for a folder of images without any listings folder.
+    """What the listings say of images; None for a folder of images without a listings folder.
 
     An image on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
     Raises:
         InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
-            are missing or not readable, or no listing names one of `images`: splits would rest on nothing.
+            are missing or not readable, or no listing names one of `images`, so that listings tie none.
     """
     if not (root / "listings").exists():
         for folder in filter(Path.is_dir, like_listings(root)):
@@ -197,26 +197,26 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
 
 
 def like_listings(root: Path) -> list[Path]:
-    """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
+    """Paths below `root` with a name like that of the listings folder: its archive, or another spelling."""
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
 def missing_parts(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
-    """Sentences on what keeps no images of one product in one split: listings that are not there."""
+    """Sentences on listings that are missing, so that they keep no images of one product in one split."""
     if listings is None:
         unread = [f"; {path.name} is not read, unpack it there" for path in like_listings(root)]
         return [
-            f"{root} has no listings: only looks (duplicates and near ones) keep images of one product "
-            f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
+            f"{root} has no listings: only duplicates and near duplicates keep images of one "
+            f"product in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
         ]
     on_none = listings.images_on_none(images)
     is_tied = any(sum(name in images for name in names) > 1 for names in listings.together)
     return [
-        f"{on_none} images are on none of the {listings.read} listings found: only their looks keep them "
-        "with others of their product"
+        f"{on_none} images are on none of the {listings.read} listings found: only near duplicates keep "
+        "them with others of their product"
     ] * bool(on_none) + [
         f"no listing of the {listings.read} ties two images (by other_image_id, or an item_id that is "
-        "there twice): only their looks keep images of one product in one split"
+        "there twice): only near duplicates keep images of one product in one split"
     ] * (not is_tied)
 
 
@@ -255,17 +255,19 @@ def _listings(root: Path) -> Iterator[dict[str, Any]]:
 
 def _shards(root: Path) -> list[Path]:
     """Every listing file wherever it lies below listings/, by name."""
-    found: dict[str, Path] = {}
+    shards: dict[str, Path] = {}
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            found[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
-    if not found:
+            shards[unpacked] = (
+                path  # the packed file comes later and wins: a killed gunzip leaves half an unpacked one
+            )
+    if not shards:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
             "or, for pairs of your own, images without a listings folder"
         )
-    return list(found.values())
+    return list(shards.values())
 
 
 def _text_of(path: Path) -> TextIO:

@@ -1,8 +1,8 @@
-"""Which cells of a product's attributes say nothing: placeholders, codes, what a thing is not."""
+"""Which cells of a product's attributes state nothing: placeholders, codes, negations such as "not black"."""
 
 import re
 
-# Said where nothing is known, in shops' exports; compared without case and outer punctuation.
+# Written where nothing is known, in shops' exports; compared without case and outer punctuation.
 _PLACEHOLDERS = frozenset(
     """
     na n/a nan nil null none undefined unspecified unknown unclear tbd tbc todo default standard other others
@@ -18,7 +18,7 @@ _NEGATION = re.compile(r"\b(?:not?|without|except|isn't)\b|\bnon\b(?!-)", re.IGN
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a cell says nothing: "N/A", "#VALUE!", "assorted", "-"; an empty one does not ask."""
+    """Whether a cell says nothing: "N/A", "#VALUE!", "assorted", "-"; False for an empty cell."""
     words = re.sub(r"[\s_]+", "_", text.strip(" \t\r\n.,;:!?*-–—()[]\"'").casefold())
     return bool(text) and (not words or words in _PLACEHOLDERS or text.lstrip().startswith("#"))
 

@@ -21,12 +21,12 @@ _FEW = 3  # examples in a sentence
 
 @dataclass(frozen=True)
 class Named:
-    """One image that a cell names: its file, or why there is none."""
+    """An image that a cell names: its file, or why there is none."""
 
     text: str  # as the cell has it
     path: Path | None
     problem: str = ""
-    elsewhere: str = ""  # the rest of an absolute path or URL, of which only the end was compared
+    elsewhere: str = ""  # the rest of an absolute path or URL, of which only the end is compared
 
 
 class ImageFolder:
@@ -53,8 +53,8 @@ class ImageFolder:
     def images_in(self, cell: str) -> list[Named]:
         """The images that `cell` names, in order: separated by commas, semicolons, bars or line ends.
 
-        A file name or URL that has a separator in it, and is there, is one. A path means only an image whose
-        path ends in all of it; of an absolute path and of a URL, which begin elsewhere, the end must be the
+        A name or URL that holds a separator counts as one if that file exists. A path matches only an image
+        whose path ends in all of it. An absolute path or a URL, which begins elsewhere, must end in the
         image's whole path below the folder.
         """
         pieces = _SEPARATOR.split(cell.strip())
@@ -69,14 +69,14 @@ class ImageFolder:
         return named
 
     def _is_one(self, pieces: Sequence[str]) -> bool:
-        """Whether pieces and the separators between them are one image's name."""
+        """Whether pieces, with the separators between them, are the name of one image."""
         if self._found("".join(pieces))[0] is None:
             return False
         is_file_name = not any("/" in piece or "\\" in piece for piece in pieces[1:])
         return is_file_name or not any(self._looks_whole(piece) for piece in pieces[:-1:2])
 
     def _looks_whole(self, piece: str) -> bool:
-        """Whether a piece names an image by itself, be it there or not."""
+        """Whether a piece names an image by itself, even one that does not exist."""
         return is_image(without_query(piece)) or self._found(piece)[0] is not None
 
     def _named(self, text: str) -> Named:
@@ -118,7 +118,7 @@ class ImageFolder:
         return "no image is called so"
 
     def name_of(self, path: Path) -> str:
-        """What an image is called where all lie in one folder: as its file, or else by its path."""
+        """An image's name in a flat folder: its file name if that is unique, else its path with dashes."""
         inside = path.relative_to(self._root).as_posix()
         is_alone = len(self._by_name[_folded(path.name)]) == 1
         return path.name if is_alone else inside.replace("/", "-")
@@ -133,20 +133,20 @@ def is_image(path: str) -> bool:
 
 
 def unread_files(paths: Iterable[str]) -> str:
-    """A clause on files whose ending is none that is decoded, counted by ending; "" where there are none."""
+    """A clause on files that are no images, counted by ending; "" if there are none."""
     of_ending: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         if not is_image(path):
             of_ending[Path(path).suffix.lower() or "no ending"].append(path)
     if not of_ending:
         return ""
-    counts = Counter({ending: len(found) for ending, found in of_ending.items()}).most_common()
+    counts = Counter({ending: len(files) for ending, files in of_ending.items()}).most_common()
     named = ", ".join(f"{count} × {ending} ({of_ending[ending][0]})" for ending, count in counts)
     return f"{sum(map(len, of_ending.values()))} files are not read: {named}"
 
 
 def _files_below(root: Path) -> Iterator[str]:
-    """Paths below `root`; hidden files and folders are none."""
+    """Paths of files below `root`, without hidden files and folders."""
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -156,16 +156,16 @@ def _files_below(root: Path) -> Iterator[str]:
 
 def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
     """File names with and without ending, folded → paths."""
-    found: dict[str, list[str]] = defaultdict(list)
+    paths_by_name: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         name = _folded(path.rsplit("/", 1)[-1])
         for key in {name, name.rpartition(".")[0]} - {""}:
-            found[key].append(path)
-    return found
+            paths_by_name[key].append(path)
+    return paths_by_name
 
 
 def _folded(text: str) -> str:
-    """As paths are compared: accents composed, case folded."""
+    """The form in which paths are compared: accents composed, case folded."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
@@ -182,7 +182,7 @@ def without_query(cell: str) -> str:
 
 
 def parts_of_path(text: str) -> list[str]:
-    """The folders and the file of a path or URL, folded; without a URL's host; shops have several."""
+    """The folders and the file of a path or URL, folded; a URL's host is left out: shops use several."""
     named = _URL.sub("", _folded(text.strip()).replace("\\", "/"))
     parts = [part for part in named.split("/") if part not in ("", ".")]
     return parts[1:] if _URL.match(text.strip()) else parts

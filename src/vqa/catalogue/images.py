@@ -21,10 +21,10 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 HASH_BITS = 256
 GREY_SIDE = 17  # places a side of the grey values that turned copies are found by
-# Raise it when the same bytes decode to other pixels or another support level: nothing remembered holds then.
+# Raise it when the same bytes decode to other pixels or to another problem: remembered records are void then.
 DECODER = 2
-# What is decoded, by content, whatever a file is called: nothing that starts another program (EPS) or
-# unpacks what no shop has.
+# The formats that are decoded, by content, whatever the file's name. None of them starts another program (as
+# EPS does), and none is a format that shops do not use.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 ENDINGS = frozenset(".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split())
 MOST_PIXELS = 50_000_000  # 200 MB in memory; a file of 0.7 MB can hold four times as many
@@ -32,9 +32,9 @@ _TOO_MANY = f"more than {MOST_PIXELS // 10**6} million pixels; make it smaller"
 
 ID_LENGTH = 12  # hex digits of a SHA-256 by which splits.json knows an image
 _SIDE = 256  # pixels, at most, of an image in a page
-_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of others, line and paragraph ends
-_SAME = 2  # of 255: rounding of two conversions; a profile that moves colours by no more is sRGB
-_NAMES = 2**16  # of images, whose check is kept: each row of an image asks again
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
+_SAME = 2  # of 255: rounding of two conversions; a profile that changes colours by no more is sRGB
+_NAMES = 2**16  # checked names that are kept, since each row of an image asks again
 _PROFILES = 16  # whose conversions are kept; a catalogue has a few
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _INTENT, _BLACK_POINT = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -45,10 +45,10 @@ _MISSING_REMEDY = (
     "; python src import pairs.csv --images FOLDER --out data/mine puts images where they are found"
 )
 
-# Pillow warns where we refuse.
+# Pillow only warns of what we refuse.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# What Pillow raises on damaged files, broken EXIF included; found by changing bytes at random.
+# The errors that Pillow raises on damaged files, broken EXIF included; collected by changing random bytes.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -71,7 +71,7 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What was found in an image's file; size and hash are of the image as it is looked at."""
+    """What an image's file holds; size and hash are of the upright image."""
 
     sha256: str = ""  # of the file's bytes; "" where there is no file
     width: int = 0  # pixels
@@ -84,7 +84,7 @@ class ImageRecord:
 
 @lru_cache(_NAMES)
 def problem_of_name(image_name: str) -> str:
-    """Why an image's file cannot be called this; "" where it can. Blanks, quotes, &, #, @ are all fine."""
+    """Why an image's file cannot have this name; "" if it can. Blanks, quotes, &, #, @ are all fine."""
     ending = os.path.splitext(image_name)[1].lower()  # noqa: PTH122 - a Path costs three times as much
     if "/" in image_name or "\\" in image_name or image_name.startswith(".."):
         return f"{image_name!r} is a path, not the name of an image file"
@@ -156,7 +156,7 @@ def _check_pixels(image: Image.Image) -> None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """In sRGB, transparent places white, as in a catalogue."""
+    """The image as RGB in sRGB, with white in transparent places, as in a catalogue."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
@@ -185,10 +185,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """The image as RGB or RGBA in sRGB; as it is where its profile is sRGB, broken or not for its mode."""
-    found = _conversion(profile)
-    if found is None:
+    known_conversion = _conversion(profile)
+    if known_conversion is None:
         return image
-    mode, conversion = found
+    mode, conversion = known_conversion
     is_for = {"L": image.mode in _GREY, "CMYK": image.mode == "CMYK", "RGB": image.mode not in _NOT_RGB}
     if not is_for[mode]:
         return image
@@ -201,10 +201,10 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 @lru_cache(_PROFILES)
 def _conversion(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None:
-    """The mode that a profile is for, and what takes it to sRGB; None where it is sRGB, or broken.
+    """The mode that a profile is for, and its conversion to sRGB; None if the profile is sRGB, or broken.
 
-    Relative colorimetric with black point compensation, as browsers and Photoshop do. Whether a profile is
-    sRGB is measured and not read: it has many names, and some that have its name are not.
+    Relative colorimetric with black point compensation, as in browsers and Photoshop. Whether a profile is
+    sRGB is measured, since sRGB has many names, and some profiles with its name are not sRGB.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -218,17 +218,17 @@ def _conversion(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None
 
 
 def _swatches(mode: str) -> Image.Image:
-    """An image of nine levels of each of the mode's channels, with all others."""
+    """An image of all combinations of nine levels in each of the mode's channels."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     levels = np.indices((9,) * channels).reshape(channels, 1, -1) * 255 // 8
     return Image.merge(mode, [Image.fromarray(level.astype(np.uint8)) for level in levels])
 
 
 def _difference_hash(grey: Image.Image) -> str:
-    """256 bits: is each of 16×16 places lighter than its left neighbour? In hex.
+    """256 bits in hex: is each of 16×16 places lighter than its left neighbour?
 
-    By hand, since imagehash, the tests' oracle, would bring PyWavelets for two lines.
-    On 6,612 ABO images 10 bits or fewer apart are copies, other sizes and other colours of one thing.
+    Written here, since imagehash, which the tests compare with, would bring PyWavelets for two lines. Among
+    6,612 ABO images those at most 10 bits apart are copies, other sizes or other colours of one thing.
     Source: N. Krawetz, "Kind of like that", https://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html
     """
     small = np.asarray(grey.resize((17, 16), Image.Resampling.LANCZOS), dtype=np.int16)
@@ -236,7 +236,7 @@ def _difference_hash(grey: Image.Image) -> str:
 
 
 def image_id_of_content(sha256: str) -> str:
-    """What splits.json knows an image by."""
+    """The id by which splits.json knows an image."""
     return sha256[:ID_LENGTH]
 
 

@@ -1,4 +1,4 @@
-"""What `python src import` made a tree of: spreadsheets, and which file became which image of the tree.
+"""The record of `python src import`: its spreadsheets, and which file became which image of the tree.
 
 imported.json                    each spreadsheet, its listings file and the folder of its images
 names.csv                        spreadsheet,file,image_name,ids
@@ -80,7 +80,7 @@ class ImportRecord:
     def check_images(
         self, key: str, images: str, sources: Mapping[str, Path], sha256_file: Callable[[Path], str]
     ) -> None:
-        """No image of another spreadsheet would become another file's.
+        """Check that no image of another spreadsheet would be replaced by another file.
 
         Args:
             images: which folder the images are in (`key_of`).
@@ -103,7 +103,7 @@ class ImportRecord:
                 )
 
     def check_listings(self, key: str, listings: Sequence[Mapping[str, Any]]) -> None:
-        """No product of another spreadsheet is told otherwise.
+        """Check that no product of another spreadsheet has other values here.
 
         Raises:
             InputError: one is; nothing was written.
@@ -133,7 +133,7 @@ class ImportRecord:
 
 
 def key_of(path: Path) -> str:
-    """How a file or folder is recorded: by its path in the project, or its name and a hash of its place."""
+    """The key of a file or folder: its path in the project, or else its name and a hash of its place."""
     whole, here = path.resolve(), Path.cwd().resolve()
     if whole.is_relative_to(here):
         return whole.relative_to(here).as_posix()
@@ -141,7 +141,7 @@ def key_of(path: Path) -> str:
 
 
 def read_copies(root: Path) -> dict[str, dict[str, Any]]:
-    """Image name → what is recorded of its copy, the last that was."""
+    """Image name → the latest record of its copy."""
     entries = (entry for entry in whole_values(root / _COPIES) if isinstance(entry, dict) and "name" in entry)
     return {entry["name"]: entry for entry in entries}
 
@@ -151,7 +151,7 @@ def copies_path(root: Path) -> Path:
 
 
 def read_names(root: Path) -> list[NamedFile]:
-    """Which file became which image of the tree at `root`; nothing of a tree that was not imported."""
+    """Which file became which image of the tree at `root`; nothing for a tree that was not imported."""
     path = root / _NAMES
     if not path.is_file():
         return []
@@ -173,7 +173,7 @@ class NamesBefore:
     def name_for(self, cell: str) -> str:
         """The image that `cell` means; its file name as it stands where no file of that name was imported.
 
-        A path that no imported file fits is not cut to its file name: another folder's image may have that.
+        A path that no imported file fits is not cut to its file name: an image of another folder may have it.
         """
         plain = parse_image_name(cell)
         if not self._by_name or unicodedata.normalize("NFC", cell.strip()) in self._images:
@@ -182,14 +182,14 @@ class NamesBefore:
         same_name = self._by_name.get(parts[-1], []) if parts else []
         exact = {name for file, name in same_name if file == parts}
         fitting = {name for file, name in same_name if _is_end(parts, file) or _is_end(file, parts)}
-        found = exact or fitting
-        if len(found) == 1:
-            (name,) = found
+        matches = exact or fitting
+        if len(matches) == 1:
+            (name,) = matches
             self.found |= {name} - {plain}
             return name
         is_path_in_tree = parts[-2:-1] == [plain[:2].casefold()]
         return (
-            "-".join(parts) if same_name and len(parts) > 1 and not found and not is_path_in_tree else plain
+            "-".join(parts) if same_name and len(parts) > 1 and not matches and not is_path_in_tree else plain
         )
 
 

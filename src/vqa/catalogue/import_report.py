@@ -1,4 +1,4 @@
-"""What an import tells its user: what was read as what, what ties rows, and what it is not sure of."""
+"""The report of an import: what each column was read as, what ties rows, and what is doubtful."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def report(
 
 
 def _commonest(name: str, spreadsheet: Spreadsheet, products: Sequence[Product]) -> Iterator[str]:
-    """What a column was read as, and what of it is read as nothing."""
+    """What a column was read as, and which of its values say nothing."""
     cells = Counter(product.row.cells[name] for product in products if product.row.cells[name])
     if not cells:
         return
@@ -95,7 +95,7 @@ def _claims(products: Sequence[Product]) -> Iterator[str]:
 
 
 def _images_of_groups(products: Sequence[Product]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    images_of: dict[int, list[str]] = {}
     for product in products:
-        found.setdefault(product.group, []).extend(product.images)
-    return found
+        images_of.setdefault(product.group, []).extend(product.images)
+    return images_of

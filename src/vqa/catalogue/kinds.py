@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from vqa.catalogue.attribute_values import is_placeholder
 
-# How shop software calls a row of its table, and never a thing.
+# Names that shop software gives to rows of its table; they name no product.
 _ROW_TYPES = frozenset(
     """
     simple variable variation variant grouped external affiliate configurable virtual downloadable bundle
     physical digital subscription giftcard gift_card parent child product item default standard
     """.split()
 )
-# Shelves that hold anything, and whom a thing is for.
+# Shelves that hold any product, and groups of customers.
 _SHELVES = frozenset(
     """
     sale sales new new_arrivals new_in featured bestseller bestsellers best_sellers clearance outlet
@@ -24,7 +24,7 @@ _SHELVES = frozenset(
 # "Summer sale", "New arrivals 2025"
 _SHELF = re.compile(r"(?:.+_)?(?:sales?|arrivals|clearance|deals|offers|promotions|collections?)(?:_\d{4})?")
 _AS_ABO = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
-# Departments that name no one kind of thing, whatever stands above them; and colours, which name none at all.
+# Departments, which name no single kind of product; and colours, which name none at all.
 _DEPARTMENTS = frozenset(
     """
     accessories accessory electronics clothing apparel clothes fashion beauty household housewares hardware
@@ -64,17 +64,17 @@ _IRREGULAR = dict(
 
 @dataclass(frozen=True)
 class Kind:
-    """What a category comes to."""
+    """The product type of a category."""
 
     product_type: str = ""  # as ABO spells it; "" where the cell names no one kind of thing
     others: tuple[str, ...] = ()  # further ones, as deep in the shop's tree, that the cell names
 
 
 def product_kind(cell: str) -> Kind:
-    """The head noun of the deepest level, with what stands before it; of several as deep the first.
+    """The head noun of the deepest level, with the words before it; of several such levels the first.
 
-    A cell that is spelled as ABO spells it stays as it is. Shelves (Sale, New) and a shop's own row types
-    (simple, variable) are no kinds, nor are two things at once ("Shirts & Tops").
+    A cell in ABO's spelling stays as it is. Shelves (Sale, New), row types of shops (simple, variable) and
+    two things at once ("Shirts & Tops") are no kinds.
     """
     text = cell.strip()
     if is_placeholder(text):
@@ -83,21 +83,21 @@ def product_kind(cell: str) -> Kind:
         return Kind(text)
     paths = [path for part in _categories(text) if (path := _levels(part))]
     deepest = max(map(len, paths), default=0)
-    types = [found for path in paths if len(path) == deepest if (found := _product_type(path[-1]))]
+    types = [kind_name for path in paths if len(path) == deepest if (kind_name := _product_type(path[-1]))]
     distinct = list(dict.fromkeys(types))
     is_apposition = deepest == 1  # "Table lamp, brass"
     return Kind(distinct[0], () if is_apposition else tuple(distinct[1:])) if distinct else Kind()
 
 
 def _categories(text: str) -> list[str]:
-    """Of a list of categories each; a bar stands between these, or between levels where nothing else does."""
+    """Each category of a list; a bar separates categories, or levels if the cell has no other separator."""
     if "|" in text and not re.search(r"[>/,;\n]", text):
         text = text.replace("|", ">")
     return re.split(r"[,;|\n]", text)
 
 
 def _levels(category: str) -> list[str]:
-    """The levels of one category, without shelves at its end; [] where it says nothing."""
+    """The levels of one category, without shelves at its end; [] if nothing else is left."""
     levels = [level.strip() for level in _LEVELS.split(category) if level.strip()]
     while levels and _is_no_kind(levels[-1]):
         levels.pop()
@@ -112,7 +112,7 @@ def _is_no_kind(level: str) -> bool:
 
 
 def _product_type(level: str) -> str:
-    """ "Shoes for women" is SHOE, "Kids - Set of mugs" MUG; "" where it is no one thing."""
+    """ "Shoes for women" is SHOE, "Kids - Set of mugs" MUG; "" if it names no single thing."""
     parts = [part for part in _DASH.split(level) if _key(part) not in _SHELVES]
     head = _HEAD_ENDS.split(_SET_OF.sub("", parts[0].strip()))[0] if parts else ""
     if any(_is_plural(part) for part in _AND.split(head)[:-1]):

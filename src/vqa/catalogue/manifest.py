@@ -1,7 +1,7 @@
-"""A small file that stands for a tree of images, so that DVC looks at one file and not at 398,212.
+"""Dataset manifest: a small file that stands for a tree of images, so that DVC checks one file, not 398,212.
 
-data.root may name it in the tree's place. It holds the tree's folder and, of each part, how many files and
-bytes there are and one SHA-256 over their names and contents.
+data.root may name it in the tree's place. It holds the path of the tree and, for each part, the number of
+files and bytes and one SHA-256 over names and contents.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ class Part:
 
 
 def text_of(root: Path, licence: str | None = None) -> str:
-    """What stands for the tree at `root`: every file is read once, and again where it changed.
+    """The manifest of the tree at `root`. Every file is read once, and again if it has changed.
 
-    `licence`: of its images, as data.licence says it.
+    `licence`: of its images, as in data.licence.
 
     Raises:
         InputError: there is no such folder, or nothing in it.
@@ -46,16 +46,16 @@ def text_of(root: Path, licence: str | None = None) -> str:
         raise InputError(f"{root} holds no file to stand for; give a folder of images, such as data/abo")
     head = f"# Stands for the tree where data.root names this file. After a change: python src stamp {root}\n"
     written = StringIO()
-    said = {"licence": licence} if licence else {}
-    YAML().dump({"root": root.as_posix(), **said, "parts": parts}, written)
+    licence_entry = {"licence": licence} if licence else {}
+    YAML().dump({"root": root.as_posix(), **licence_entry, "parts": parts}, written)
     return head + written.getvalue()
 
 
 def read_tree(root: Path) -> Path:
     """The folder that `root`, as params.yaml names it, is or stands for.
 
-    What a file stands for is the project's own tree also where DVC runs an experiment in a copy of the
-    project: the copy has none, or the part that git keeps.
+    Where DVC runs an experiment in a copy of the project, a manifest still means the tree of the project
+    itself: the copy has no tree, or only the part that git keeps.
 
     Raises:
         InputError: `root` is a file that stands for nothing.
@@ -77,7 +77,7 @@ def licence_in(root: Path) -> str | None:
 
 
 def unchanged_tree(root: Path) -> Path:
-    """As `read_tree`, once its files are those that a file stands for.
+    """As `read_tree`, after checking that the tree still is what the manifest says.
 
     Raises:
         InputError: they are not; it names the first part that differs.
@@ -85,10 +85,10 @@ def unchanged_tree(root: Path) -> Path:
     tree = read_tree(root)
     if tree == root:
         return root
-    stood_for, found = _read(root)[1], _parts_of(tree)
-    for name in sorted(stood_for.keys() | found.keys()):
-        if stood_for.get(name) != found.get(name):
-            here, there = _described(stood_for.get(name)), _described(found.get(name))
+    stood_for, parts = _read(root)[1], _parts_of(tree)
+    for name in sorted(stood_for.keys() | parts.keys()):
+        if stood_for.get(name) != parts.get(name):
+            here, there = _described(stood_for.get(name)), _described(parts.get(name))
             raise InputError(
                 f"{root} stands for {here} in {name}, but {tree} has {there} there; restore them, or run "
                 f"python src stamp {tree} --out {root}"

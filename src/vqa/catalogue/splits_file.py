@@ -1,7 +1,7 @@
-"""splits.json: the split that each image was dealt to once, in git.
+"""splits.json: the split that each image was assigned to once; git versions it.
 
-A line holds the ids of a split that begin with the same three digits, which are said once: 398,000 images
-are 4 MB, and an image more changes one short line.
+A line holds the ids of a split that begin with the same three digits, which it holds once: 398,000 images
+take 4 MB, and one more image changes one short line.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ def read_splits(path: Path) -> tuple[Any, dict[str, str]]:
     record = read_json(path)
     try:
         draw, lines = record["draw"], record["pictures"]
-        found = {
+        split_of = {
             key + rest: split
             for split in SPLITS
             for key, line in lines.get(split, {}).items()
@@ -43,9 +43,9 @@ def read_splits(path: Path) -> tuple[Any, dict[str, str]]:
         }
     except (LookupError, TypeError, AttributeError) as error:
         raise _unlike(path) from error
-    if not lines.keys() <= set(SPLITS) or any(len(image) != ID_LENGTH for image in found):
+    if not lines.keys() <= set(SPLITS) or any(len(image) != ID_LENGTH for image in split_of):
         raise _unlike(path)
-    return draw, found
+    return draw, split_of
 
 
 def _unlike(path: Path) -> InputError:

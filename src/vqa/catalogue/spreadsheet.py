@@ -1,6 +1,6 @@
-"""A spreadsheet of products, as shops keep it → its rows, whatever its columns are called.
+"""A shop's spreadsheet of products → its rows, whatever the names of its columns.
 
-A column is found by its name and trusted for its values: WooCommerce's Type holds "variable" and "variation".
+A column is found by name and confirmed by its values: WooCommerce's Type holds "variable" and "variation".
 """
 
 import html
@@ -49,7 +49,7 @@ _PAIRS = "additional_attributes"  # Magento's: "color=Blue,material=Cotton"
 # Shopify's "Option1 Name", "Option1 Value"; WooCommerce's "Attribute 1 name", "Attribute 1 value(s)".
 _NUMBERED = re.compile(r"(option|attribute)(\d+)(name|value)s?")
 # "image2", "Image 2 URL", "additional_image_3": a further image of the row
-_NUMBERED_PICTURE = re.compile(
+_NUMBERED_IMAGE = re.compile(
     r"(?:additional|other|extra|product|main|more)?(?:image|picture|photo|img)(?:url|src|link|path|file|name)?\d+"
     r"(?:url|src|link|path|file|name)?"
 )
@@ -61,13 +61,13 @@ _TAG = re.compile(r"<[^>]*>")
 class Row:
     """One line of the spreadsheet: a product, a variant of one, or an image of one."""
 
-    number: int  # from 1, of those below the header that can be read
-    cells: Mapping[str, str]  # by the names of COLUMNS; "" where it says nothing
-    keys: frozenset[str] = frozenset()  # what other rows may call it by
+    number: int  # from 1, among the readable rows below the header
+    cells: Mapping[str, str]  # by the names of COLUMNS; "" if empty
+    keys: frozenset[str] = frozenset()  # by which other rows may refer to it
     groups: Mapping[str, str] = field(
         default_factory=dict
     )  # column that may tie rows → its cell, where there is one
-    parts: frozenset[str] = frozenset()  # keys of rows that it says are variants of it
+    parts: frozenset[str] = frozenset()  # keys of rows that it names as its variants
 
     @property
     def image(self) -> str:
@@ -83,7 +83,7 @@ class Spreadsheet:
 
 
 def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) -> Spreadsheet:
-    """Rows of a CSV whose columns are found by their names and values, or are as `named` says.
+    """Read a CSV whose columns are found by their names and values, or are given in `named`.
 
     Args:
         named: what we read ("color") → its column in the file ("Farbe").
@@ -107,32 +107,32 @@ def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) 
 def _found(
     path: Path, table: Table, named: Mapping[str, str], folder: ImageFolder
 ) -> tuple[dict[str, str], list[str]]:
-    """What we read → its column, and sentences on columns of a right name whose values are others."""
+    """What we read → its column; and sentences on columns with a fitting name but other values."""
     header = table.columns
-    found, notes = dict(named), list[str]()
+    columns, notes = dict(named), list[str]()
     missing = next((column for column in named.values() if column not in header), None)
     if missing is not None:
         raise InputError(f"{path} has no column {missing!r}; its columns are {', '.join(header)[:200]}")
     for name, spellings in COLUMNS.items():
-        free = [spelling for spelling in spellings if spelling in header and spelling not in found.values()]
-        if name in found or name in ("picture", "group") or not free:
+        free = [spelling for spelling in spellings if spelling in header and spelling not in columns.values()]
+        if name in columns or name in ("picture", "group") or not free:
             continue
         trusted = [column for column in free if _is_trusted(name, table, column)]
         passed_over = free[: free.index(trusted[0])] if trusted else free
         notes += [_not_read(name, table, column) for column in passed_over if any(_cells(table, column))]
         if trusted:
-            found[name] = trusted[0]
-    if "picture" not in found:
-        found = {"picture": _image_column_of(path, table, folder), **found}
-        if found["picture"] not in (*COLUMNS["picture"], *_numbered(table.columns)):
-            notes.append(f"no column names the pictures; their files are called as {found['picture']!r} says")
-    return found, notes
+            columns[name] = trusted[0]
+    if "picture" not in columns:
+        columns = {"picture": _image_column_of(path, table, folder), **columns}
+        if columns["picture"] not in (*COLUMNS["picture"], *_numbered(table.columns)):
+            notes.append(f"no column names the images; their files are called as {columns['picture']!r} says")
+    return columns, notes
 
 
 def _numbered(header: Sequence[str]) -> list[str]:
     """The columns image1, image2 …, which are images of one product, in their order."""
-    found = [column for column in header if _NUMBERED_PICTURE.fullmatch(_letters(column))]
-    return sorted(found, key=lambda column: int(re.sub(r"\D", "", column)))
+    columns = [column for column in header if _NUMBERED_IMAGE.fullmatch(_letters(column))]
+    return sorted(columns, key=lambda column: int(re.sub(r"\D", "", column)))
 
 
 def _is_trusted(name: str, table: Table, column: str) -> bool:
@@ -148,7 +148,7 @@ def _not_read(name: str, table: Table, column: str) -> str:
 
 
 def _image_column_of(path: Path, table: Table, folder: ImageFolder) -> str:
-    """The first column called as one of images whose cells name some, or one of ids that does."""
+    """The first column whose cells name images: among those with a name for images, then those for ids."""
     called = [name for name in COLUMNS["picture"] if name in table.columns] or _numbered(table.columns)
     for column in [*called, *(name for name in COLUMNS["id"] if name in table.columns)]:
         cells = _cells(table, column)[:_TRIED]
@@ -156,7 +156,7 @@ def _image_column_of(path: Path, table: Table, folder: ImageFolder) -> str:
             return column
     if not called:
         raise InputError(
-            f"{path}: no column names the pictures; its columns are {', '.join(table.columns)[:200]}; say "
+            f"{path}: no column names the images; its columns are {', '.join(table.columns)[:200]}; say "
             "which by --column picture=NAME"
         )
     return called[0]
@@ -196,13 +196,13 @@ def _rows(table: Table, columns: Mapping[str, str], named: Mapping[str, str]) ->
 
 
 def _attributes(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Of names and values of a row's attributes those that we read; the first of each."""
-    found: dict[str, str] = {}
+    """The attributes that we read, among names and values of a row's attributes; the first of each."""
+    values: dict[str, str] = {}
     for name, value in pairs:
-        for known in ATTRIBUTES:
-            if _letters(name) in map(_letters, COLUMNS[known]) and value:
-                found.setdefault(known, value)
-    return found
+        for attribute in ATTRIBUTES:
+            if _letters(name) in map(_letters, COLUMNS[attribute]) and value:
+                values.setdefault(attribute, value)
+    return values
 
 
 def _pairs_in(cell: str) -> list[tuple[str, str]]:
@@ -210,9 +210,9 @@ def _pairs_in(cell: str) -> list[tuple[str, str]]:
 
 
 class _NumberedPairs:
-    """Pairs of columns of which one has an attribute's name and one its value.
+    """Pairs of columns, one with the name of an attribute and one with its value.
 
-    Shopify says the name in a product's first row only, so that it holds until another is said.
+    Shopify writes the name in a product's first row only, so it holds until another name comes.
     """
 
     def __init__(self, header: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ _TEXTS = {  # of a listing → of a row
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one image."""
+    """The result of copying one image."""
 
     width: int = 0
     height: int = 0
@@ -71,31 +71,31 @@ class Product:
 def copy_images(
     root: Path, sources: Mapping[str, Path], is_linked: bool, known: KnownHashes
 ) -> dict[str, Copied]:
-    """Put each image of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
+    """Copy each image of `sources` (name → file) into the tree: upright, RGB, at most SIDE pixels a side.
 
-    A copy of the same bytes that is there stays, so that a killed run goes on; a file's time says nothing of
-    it, since archives and moves keep old ones. With `is_linked` the files themselves are linked, as they are.
+    A copy of the same bytes that exists stays, so that a killed run continues. A file's time is no evidence,
+    since archives and moves keep old times. With `is_linked` the files themselves are linked, as they are.
 
     Raises:
         InputError: the disk is full, or cannot be written.
     """
     recorded = read_copies(root)
-    found = {
+    copies = {
         name: copied
         for name, source in sources.items()
         if (copied := _there(root, name, source, recorded.get(name), is_linked, known))
     }
-    new = {name: source for name, source in sources.items() if name not in found}
+    new = {name: source for name, source in sources.items() if name not in copies}
     work = partial(_link if is_linked else _copy, root)
     try:
         copies_path(root).parent.mkdir(parents=True, exist_ok=True)
         make_own(copies_path(root))
         with (
             copies_path(root).open("a", encoding="utf-8") as record,
-            progress_bar(len(sources), "image", "pictures", len(found)) as progress,
+            progress_bar(len(sources), "image", "images", len(copies)) as progress,
         ):
             for (name, source), copied in zip(new.items(), _in_parallel(work, new.items()), strict=True):
-                found[name] = copied
+                copies[name] = copied
                 if not copied.problem:
                     record.write(_recorded(name, copied, is_linked))
                     record.flush()
@@ -103,12 +103,14 @@ def copy_images(
                     known.remember(source, copied.status, copied.sha256)
                 progress.update()
         known.keep()
-        _write_copies(root, {name: copied for name, copied in found.items() if not copied.problem}, is_linked)
+        _write_copies(
+            root, {name: copied for name, copied in copies.items() if not copied.problem}, is_linked
+        )
     except OSError as error:
         raise InputError(
             f"{root} cannot be written ({error.strerror}); free space and run again: what is there stays"
         ) from error
-    return found
+    return copies
 
 
 def _there(
@@ -135,7 +137,7 @@ def _recorded(name: str, copied: Copied, is_linked: bool) -> str:
 
 
 def _write_copies(root: Path, copied: Mapping[str, Copied], is_linked: bool) -> None:
-    """Once all is copied, each image's record once, in order."""
+    """After copying: write each image's record once, in order."""
     now = {name: _recorded(name, of_one, is_linked) for name, of_one in copied.items()}
     before = {name: json.dumps(entry, ensure_ascii=False) + "\n" for name, entry in read_copies(root).items()}
     with whole(copies_path(root)) as temporary:
@@ -154,25 +156,25 @@ def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> It
 def _copy(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    found, image = _decoded(source)
+    record, image = _decoded(source)
     if image is None:
-        return found
+        return record
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     with whole(target) as temporary:
         image.save(temporary, "JPEG", quality=_QUALITY)
         size = temporary.stat().st_size
-    return Copied(*image.size, "", found.sha256, size, found.status)
+    return Copied(*image.size, "", record.sha256, size, record.status)
 
 
 def _link(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    found, image = _decoded(source)
+    record, image = _decoded(source)
     if image is None:
-        return found
+        return record
     with whole(target) as temporary:
         temporary.symlink_to(source.resolve())
-    return Copied(*image.size, "", found.sha256, 0, found.status)
+    return Copied(*image.size, "", record.sha256, 0, record.status)
 
 
 def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
@@ -191,9 +193,9 @@ def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
 def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
     """A listing for each product.
 
-    The first row of several that are one product names the images of all, which keeps them in one split. It
-    alone does, so that an image is on few listings however many rows there are. Rows that say nothing but
-    their images, as those of a CSV of pairs, make one listing for each image.
+    Of several rows that are one product, the first names the images of all, which keeps them in one split.
+    Only the first does, so that an image is on few listings, however many rows there are. Rows that hold
+    nothing but images, as in a CSV of pairs, make one listing for each image.
 
     Args:
         unnamed: what the ids of rows without one begin with.
@@ -240,7 +242,7 @@ def write_listings(root: Path, file_name: str, listings: Sequence[Mapping[str, A
 
 
 def write_images(root: Path, names: Iterable[str]) -> None:
-    """images.csv of these images, of which each has been copied."""
+    """Write images.csv for those of these images that were copied."""
     copies = read_copies(root)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Functions → what a person types: their parameters are the options, their file's docstring is the help."""
+"""Functions → command lines: the parameters are the options, the docstring of the file is the help."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -13,9 +13,9 @@ _WIDEST_HELP = 100  # columns
 
 
 def command_line(docstring: str | None, *functions: Callable[..., None]) -> typer.Typer:
-    """What runs the function, or of several the one that the first word names.
+    """An app that runs the function, or of several functions the one that the first word names.
 
-    Plain text, also in a terminal: help, errors and tracebacks can be copied and read by programs.
+    It prints plain text, also in a terminal, so that help, errors and tracebacks can be copied and parsed.
     """
     usage = _with_commands_as_they_stand(docstring or "")
     app = typer.Typer(
@@ -32,10 +32,10 @@ def command_line(docstring: str | None, *functions: Callable[..., None]) -> type
 
 
 def named_columns(options: Iterable[str], known: Collection[str]) -> dict[str, str]:
-    """What `--column WHAT=NAME …` says: our name of a column → what a file calls it.
+    """Parse `--column WHAT=NAME …`: our name of a column → its name in the file.
 
     Raises:
-        InputError: it says no column, or none of `known`.
+        InputError: an option names no column, or one that is not in `known`.
     """
     named = {}
     for option in options:
@@ -49,7 +49,7 @@ def named_columns(options: Iterable[str], known: Collection[str]) -> dict[str, s
 
 
 def _with_commands_as_they_stand(docstring: str) -> str:
-    """Typer fills paragraphs anew, unless they are marked: the indented ones are commands, a line each."""
+    """Mark indented paragraphs, which are commands, a line each: Typer rewraps paragraphs without a mark."""
     return re.sub(r"(?m)(?<=\n\n)(?=    )", "\b\n", docstring)
 
 

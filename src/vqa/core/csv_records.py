@@ -1,7 +1,7 @@
-"""Physical lines of a CSV → records, each with the lines that it takes up; no line is lost to a stray quote.
+"""Physical lines of a CSV → records, each with the lines that it spans; no line is lost to a stray quote.
 
-A quote that is not closed in its row takes the rows below into its cell, up to the next quote of the file.
-Such a record is undone: its first line is unreadable, and the lines below are read by themselves.
+An unclosed quote takes the rows below into its cell, up to the next quote in the file. Such a record is
+undone: its first line is reported as unreadable, and the lines below are read by themselves.
 """
 
 import csv
@@ -15,14 +15,14 @@ _UNCLOSED = "a quote opens here and never closes in this row; close it"
 class Record(NamedTuple):
     """Cells, or the reason why there are none."""
 
-    line: int  # the first that it takes up, from 1
-    lines: int  # how many it takes up
+    line: int  # its first line, from 1
+    lines: int  # how many it spans
     cells: list[str]  # [] of an empty line
     problem: str = ""
 
 
 class _Again:
-    """Lines, some of which are put back to be read again; `taken` are those of the record being read."""
+    """An iterator of lines that can put lines back; `taken` are the lines of the record being read."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -52,8 +52,8 @@ def records(
 
     Args:
         first_line: the number of the first of `lines` in its file.
-        is_row: whether cells can be a row below the header, asked only after the header was handed over;
-            None: a CSV writer wrote the file, so that quotes mean what they say wherever they pair up.
+        is_row: whether cells can be a row below the header, called only once the header has been yielded;
+            None: a CSV writer wrote the file, so that every pair of quotes is a real one.
     """
     again = _Again(lines)
     reader = csv.reader(again, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -99,18 +99,18 @@ class _Style:
         self._is_spaced = self._blank in line
 
     def learn(self, line: str, cells: Sequence[str]) -> None:
-        """From a record that was read from one line."""
+        """Learn from a record that was read from one line."""
         if self._is_row(cells):
             self._widths.add(len(cells))
             if not self._is_spaced and self._blank in line and '"' not in line:
                 self._is_spaced = True
 
     def are_several(self, lines: Sequence[str]) -> bool:
-        """Whether lines that were read as one record rather are several, the first with a stray quote.
+        """Whether lines that were read as one record are several records, the first with a stray quote.
 
-        A line inside a cell that can be a row by itself is one. The last line also holds what follows the
-        cell, so it tells only together with the first, and only where both have as many cells as a row of
-        this file has. Prose is no row: a blank follows its commas.
+        They are if a line inside the cell can be a row by itself. The last line also holds what follows the
+        cell, so it counts only together with the first, and only if both have as many cells as rows of this
+        file have. Prose is no row: a blank follows its commas.
         """
         if any(self._are_whole(self._split_cells(line)) for line in lines[1:-1]):
             return True
@@ -142,7 +142,7 @@ def _is_no_row(_: Sequence[str]) -> bool:
 
 
 def shown(text: str) -> str:
-    """The beginning of a line as it can stand in a message, and in a cell of one line."""
+    """The beginning of a line, fit for a message and for a cell of one line."""
     return " ".join(text.replace("\0", "␀").split())[:200]
 
 

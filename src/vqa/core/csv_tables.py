@@ -1,4 +1,4 @@
-"""CSV files: anyone's come in, row by row with line numbers; ours go out safe to open in a spreadsheet.
+"""CSV files: anyone's are read row by row with line numbers; ours are written safe to open in a spreadsheet.
 
 Everything is text: "NA" and "None" are answers, never missing values.
 """
@@ -17,8 +17,8 @@ from vqa.core.csv_records import Record, records, shown
 from vqa.core.errors import InputError
 from vqa.core.files import whole_file
 
-# A spreadsheet runs a cell that begins so as a formula; a leading quote makes it text. Quotes already
-# there get one more, so that taking one away gives the cell back. https://owasp.org/www-community/attacks/CSV_Injection
+# A spreadsheet runs a cell that begins so as a formula; a leading quote makes it text. A cell that has such
+# quotes gets one more, so that removing one restores it. https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 _LINE_BREAK = re.compile(r"\r\n?")
@@ -39,14 +39,14 @@ class Malformed:
 
 @dataclass(frozen=True)
 class Lines:
-    """What became of a file's physical lines: `total` is what was read, and the sum of the next four."""
+    """Counts of a file's physical lines: `total` is the number read, and the sum of the next four."""
 
     total: int
     header: int  # with the line above it that names the separator
     blank: int
     parsed: int  # of rows; a quoted line break makes a row longer
     unreadable: int  # of rows that do not fit the header
-    rows: int  # that the judged lines make: far fewer where quotes swallowed some
+    rows: int  # that the parsed lines make: far fewer where a stray quote took in several lines
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_table(path: Path, known: Collection[str] = (), needed: Needed = lambda 
 
     Args:
         known: our spelling of columns: with "image_path", "Image Path" is read as that.
-        needed: what a line must have to be a row by itself, though a quote above took it in.
+        needed: columns without which a line is no row by itself, if a quote above took it in.
 
     Raises:
         InputError: no such file, not UTF-8, empty, a header that cannot be read, or a column twice; a column
@@ -90,7 +90,7 @@ def read_rows(
     """The rows of a CSV that must have no malformed ones.
 
     Args:
-        known: as of `read_table`, for anyone's file; none: the file is ours, to be read as it stands.
+        known: as in `read_table`, for anyone's file; None: the file is ours and is read as it stands.
         named: our name of a column → what the file calls it.
         remedy: what to do where a column is missing.
 
@@ -137,11 +137,11 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]
 
 @dataclass(frozen=True)
 class _Columns:
-    """A header: the columns that have a name, and where they and the others are."""
+    """A header: the columns with a name and their places."""
 
     names: list[str]
     places: list[int]  # of the names, among a row's cells
-    index: int  # cells in front without a name: whatever they hold, it is no cell of ours
+    index: int  # number of leading cells without a name, which are ignored
     needed: list[int]  # places of those that no row can lack
 
     @classmethod
@@ -163,13 +163,13 @@ class _Columns:
         return cls(names, places, places[0] if places else 0, [places[names.index(of)] for of in must_have])
 
     def is_row(self, cells: Sequence[str]) -> bool:
-        """Whether the cells of one line are a row; of a single cell that cannot be told."""
+        """Whether the cells of one line are a row; False for a single cell, which does not show it."""
         if min(len(self.names), len(cells)) < 2 or self.problem(cells):
             return False
         return all(place < len(cells) and cells[place] for place in self.needed)
 
     def problem(self, cells: Sequence[str]) -> str:
-        """Why a row does not fit, or ""."""
+        """Why a row does not fit the header; "" if it does."""
         if len(cells) > len(self.places):
             used = [place for place, cell in enumerate(cells) if cell and place >= self.index]
             if not set(used) <= set(self.places):
@@ -183,7 +183,7 @@ class _Columns:
 
 
 def _read(path: Path, known: Collection[str], needed: Needed | None) -> Table:
-    """`needed` is None of a file of ours: its commas and quotes mean what they say."""
+    """`needed` is None for a file of ours, whose commas and quotes need no guessing."""
     columns: _Columns | None = None
     rows: list[list[str]] = []
     malformed: list[Malformed] = []
@@ -254,12 +254,12 @@ def _physical_lines(path: Path, file: TextIO, lines: Counter[str]) -> Iterator[s
 
 
 def _delimiter(lines: Iterator[str]) -> tuple[str, list[str]]:
-    """What stands between cells, and the lines down to the header, which are the records' first ones."""
+    """The delimiter, and the lines down to the header, with which the records begin."""
     head: list[str] = []
     for line in lines:
-        said = None if head else _SAID_DELIMITER.fullmatch(line)
-        if said:
-            return said[1], []
+        stated = None if head else _SAID_DELIMITER.fullmatch(line)
+        if stated:
+            return stated[1], []
         head.append(line)
         if line.strip(f'{_DELIMITERS}" \r\n'):
             break

@@ -1,4 +1,4 @@
-"""Where tensors live, in which dtype, on how many threads, and which process of how many this is."""
+"""The device, dtype and threads of tensors, and the rank of this process among how many."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ PATIENCE = timedelta(days=7)  # with processes that others wait for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # What torchrun alone sets for the processes that it starts.
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
-# What clusters and shells leave behind. accelerate, below transformers' Trainer, would believe it.
+# What clusters and shells leave behind. accelerate, which transformers' Trainer uses, would rely on it.
 _LEFT_BEHIND = (
     *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
     *("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
@@ -72,7 +72,7 @@ def frozen_dtype(setting: str, device: torch.device) -> torch.dtype:
 
 
 def mention_bfloat16(setting: str, device: torch.device, parameters: int) -> None:
-    """Say once what bf16 would give a model of so many parameters where `auto` is fp32 on a CPU with AMX.
+    """Print once what bf16 would gain for a model of so many parameters if `auto` is fp32 on a CPU with AMX.
 
     One busy core with AMX multiplied matrices at 151 GFLOP/s in bf16 and at 28 in fp32. A small model's
     products are too small for that.
@@ -101,14 +101,14 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def join_processes() -> None:
-    """Meet the other processes that torchrun started, so that `wait_for_all` can be used; alone, nothing."""
+    """Join the process group of torchrun, so that `wait_for_all` works; does nothing without torchrun."""
     if rank_and_world()[1] > 1 and not torch.distributed.is_initialized():
-        # One that encodes the last shard, or scores, keeps the others waiting: that is no fault.
+        # A process that encodes the last shard, or scores, keeps the others waiting: that is no fault.
         torch.distributed.init_process_group("gloo", timeout=PATIENCE)
 
 
 def leave_processes() -> None:
-    """Part from the other processes together: one that ends first makes the others' last words fail."""
+    """Leave the process group together: if one process ends first, the last messages of the others fail."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
@@ -129,16 +129,16 @@ def gathered(mine: T) -> list[T]:
 
 
 def from_first(work: Callable[[], T]) -> T:
-    """What `work` gives in the first process, which alone does it, in all."""
+    """Do `work` in the first process alone; return its result in all of them."""
     if not torch.distributed.is_initialized():
         return work()
-    found = [work() if torch.distributed.get_rank() == 0 else None]
-    torch.distributed.broadcast_object_list(found)
-    return found[0]  # type: ignore[return-value]
+    results = [work() if torch.distributed.get_rank() == 0 else None]
+    torch.distributed.broadcast_object_list(results)
+    return results[0]  # type: ignore[return-value]
 
 
 def _local_rank_and_world() -> tuple[int, int]:
-    """The same on this host."""
+    """As `rank_and_world`, on this host."""
     if not _is_started_by_torchrun():
         return 0, 1
     return int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
@@ -149,13 +149,13 @@ def _is_started_by_torchrun() -> bool:
     """Only torchrun's own mark counts: RANK=16 in a cluster's shell means some other program's ranks."""
     if _TORCHRUN in os.environ:
         return True
-    found = [name for name in _LEFT_BEHIND if os.environ.pop(name, None) is not None]
-    if found:
-        _say(f"{', '.join(found)} in the environment is ignored: this process was not started by torchrun")
+    names = [name for name in _LEFT_BEHIND if os.environ.pop(name, None) is not None]
+    if names:
+        _say(f"{', '.join(names)} in the environment is ignored: this process was not started by torchrun")
     return False
 
 
 @cache
 def _say(sentence: str) -> None:
-    """Once a process."""
+    """Print a sentence once per process."""
     print(sentence, file=sys.stderr)

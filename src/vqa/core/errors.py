@@ -1,4 +1,4 @@
-"""What a user can mend: one sentence that names the file, key or row and the remedy."""
+"""Errors that a user can mend: one sentence that names the file, key or row and the remedy."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from vqa import INTERRUPTED
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # full or forbidden
 
-_READER_LEFT, _INTERRUPTED = 141, 130  # as shells have it of a program that SIGPIPE or SIGINT ended
+_READER_LEFT, _INTERRUPTED = 141, 130  # the exit codes in shells of a program that SIGPIPE or SIGINT ended
 _MEND = "mend that and run this again: what was finished is kept"
 # torch's words when a file that it writes has no room
 _DISK_FULL = ("PytorchStreamWriter failed", "unexpected pos", "No space left on device")
@@ -38,7 +38,7 @@ def run_command(command: Callable[[], None]) -> None:
     """Run a stage or command; bad input, a full disk or one that may not be written end it with one
     sentence on stderr and exit code 1, Ctrl-C with one and exit code 130.
     """
-    # Versions are pinned: what a library plans to change is no news for whoever runs this.
+    # Versions are pinned, so that warnings of future changes do not matter to users.
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         try:
@@ -74,7 +74,7 @@ def run_command(command: Callable[[], None]) -> None:
 
 
 def run_stage(stage: Callable[[], None]) -> None:
-    """As `run_command`, of a stage that takes no words: --help shows what it is for, others are refused."""
+    """As `run_command`, for a stage without options: --help shows its docstring, other words are refused."""
     if {"--help", "-h"} & set(sys.argv[1:]):
         print((sys.modules["__main__"].__doc__ or "").strip())
     elif sys.argv[1:]:
@@ -84,19 +84,19 @@ def run_stage(stage: Callable[[], None]) -> None:
 
 
 def is_of_the_machine(error: BaseException) -> bool:
-    """A disk that is full or may not be written."""
+    """Whether the cause is a disk that is full or may not be written."""
     return isinstance(error, OSError) and error.errno in _MACHINE
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python has a class for it; torch's errors, on a GPU and on a CPU, are known by their words."""
+    """Whether memory ran out: Python has a class for it, torch's errors are recognised by their words."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in _OUT_OF_MEMORY)
     )
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of the reason, short."""
+    """The first line of a library's message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
@@ -107,7 +107,7 @@ def named_first(names: Sequence[str], most: int = 5) -> str:
 
 
 def end_at_interrupt() -> None:
-    """Of a process that works for another one: Ctrl-C reaches both, and this one ends without a word."""
+    """For a worker process: Ctrl-C reaches it and its parent, and the worker ends without a message."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

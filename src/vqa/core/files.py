@@ -1,4 +1,4 @@
-"""Files and folders are written whole: under another name, then renamed, so that none is ever half there."""
+"""Files and folders are written whole: under another name, then renamed, so that none is ever partial."""
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ from vqa.core.state_dir import VARIABLE
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Another path, to write a file or a folder to: it takes the place of `path` when the block ends well."""
+    """Another path, to write a file or a folder to: it replaces `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     _remove(temporary)  # what a kill left
@@ -35,13 +35,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open `path` for writing text; it appears (or is replaced) only when the block ends well."""
+    """Open `path` for writing text; it appears (or is replaced) only when the block ends without an error."""
     with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 
 def use_umask(path: Path) -> None:
-    """Let others read a file as they may any file made here; safetensors writes such that only we can."""
+    """Give a file the rights of any other new file; safetensors writes files that only the owner can read."""
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
@@ -55,10 +55,10 @@ def _remove(path: Path) -> None:
 
 
 def make_own(path: Path) -> None:
-    """Let a file that is to be appended to be ours alone.
+    """Replace a linked file by a copy of its own, so that it can be appended to.
 
-    DVC links its outs to its cache where cache.type says so: what is appended to such a file is appended
-    to the cache's, and to every other file with the same content.
+    DVC links its outs to its cache where cache.type says so. Appending to such a file would change the cache,
+    and every other file with the same content.
     """
     if not path.is_symlink() and (not path.exists() or path.stat().st_nlink == 1):
         return
@@ -71,10 +71,10 @@ def make_own(path: Path) -> None:
 
 @contextmanager
 def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
-    """Weights or features are read in the block.
+    """For a block that reads weights or features.
 
     Raises:
-        InputError: they cannot be.
+        InputError: they cannot be read.
     """
     try:
         yield
@@ -84,7 +84,7 @@ def undamaged(what: str | Path, remedy: str) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Weights or other large files are written to `path` in the block.
+    """For a block that writes weights or other large files to `path`.
 
     Raises:
         InputError: the disk is full or cannot be written.
@@ -101,8 +101,8 @@ def writing(path: Path) -> Iterator[None]:
 def as_on_disk(folder: Path, *spellings: str) -> Path:
     """The first file below `folder` that one of `spellings` names; the first of these where none does.
 
-    A letter with an accent is one character or two (Unicode's NFC and NFD); macOS and archives made there
-    write two, and to a disk they are different names.
+    A letter with an accent is one character or two (Unicode's NFC and NFD). macOS and archives made there
+    write two, and a disk takes the two forms for different names.
     """
     paths = [folder / spelling for spelling in spellings]
     forms = (unicodedata.normalize(form, text) for text in spellings for form in ("NFC", "NFD"))
@@ -161,16 +161,18 @@ def read_json(path: Path) -> Any:
 
 
 def locked(path: Path, waits: bool = False) -> BinaryIO:
-    """The file for appending, this process's alone; the lock goes with the process, however that ends.
+    """Open and lock a file for appending; the lock ends with the process, however that ends.
+
+    `waits`: wait while another process holds the lock.
 
     Raises:
-        InputError: another process has it (`waits`: until it has not), or it cannot be written or locked.
+        InputError: another process holds it and `waits` is False, or it cannot be written or locked.
     """
     while True:
         file = _locked(path, waits)
         if _is_at(path, file):
             return file
-        file.close()  # who had it until now removed it between our opening and locking it
+        file.close()  # its last holder removed it between our opening and locking it
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:

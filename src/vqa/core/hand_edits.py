@@ -1,8 +1,8 @@
-"""What people changed by hand in a stage's output is kept beside it before the stage writes it anew.
+"""Keep a copy of a stage's output that people changed by hand, before the stage writes it anew.
 
 DVC runs a stage again when its output was changed, and removes the output first unless `persist: true` says
 otherwise; so each file that is guarded here has that line in dvc.yaml. `dvc exp run` restores every output
-before any stage runs: what was edited is gone before it can be seen.
+before any stage runs: edits are lost before this code can see them.
 """
 
 import hashlib
@@ -23,18 +23,19 @@ _REMEMBERED = 1000  # outputs that stages wrote, the latest
 
 @contextmanager
 def hand_edits_kept(outputs: Sequence[Path], remedy: str) -> Iterator[None]:
-    """Whatever of `outputs` neither dvc.lock nor an earlier run of the block knows is kept as NAME.edited.
+    """Keep each of `outputs` that neither dvc.lock nor an earlier run of the block knows as NAME.edited.
 
-    One sentence is printed on each when the block has ended: how many of its lines are not in what the block
-    wrote, and the `remedy`, where such corrections belong.
+    When the block has ended, one sentence on each is printed: how many of its lines the new file lacks, and
+    the `remedy`, which says where such corrections belong.
     """
-    known = _locked(outputs) | _written_before()
-    named = {path for path, _ in known}
+    known_outputs = _locked(outputs) | _written_before()
+    named = {path for path, _ in known_outputs}
     before = {path.as_posix(): _md5(path) for path in outputs if path.is_file()}
     edited = {
         path: _keep(path)
         for path in outputs
-        if path.as_posix() in named and (path.as_posix(), before.get(path.as_posix(), "")) not in known
+        if path.as_posix() in named
+        and (path.as_posix(), before.get(path.as_posix(), "")) not in known_outputs
         if path.is_file()
     }
     try:
@@ -95,18 +96,18 @@ def _written_before() -> set[tuple[str, str]]:
 
 
 def _remember(entries: Sequence[tuple[str, str]]) -> None:
-    """Where that cannot be written, the next run keeps a file too many."""
+    """If this cannot be written, the next run keeps one copy too many."""
     if not entries:
         return
     with suppress(OSError):
         memory = _written()
         before = memory.read_text(encoding="utf-8").splitlines() if memory.is_file() else []
         with whole_file(memory) as file:
-            kept = [*before, *map(json.dumps, entries)][-_REMEMBERED:]
-            file.write("\n".join(kept) + "\n")
+            lines = [*before, *map(json.dumps, entries)][-_REMEMBERED:]
+            file.write("\n".join(lines) + "\n")
 
 
 def _md5(path: Path) -> str:
-    """As DVC has it of a file."""
+    """The MD5 that DVC records for a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

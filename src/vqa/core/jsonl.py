@@ -1,7 +1,7 @@
-"""Files of JSON objects or arrays, one a line, and what becomes of lines that a kill tore.
+"""Files of JSON objects or arrays, one a line, which survive a kill in the middle of a line.
 
-What can be made again is read by `whole_values`; what was paid for is kept in `JsonLines`: on disk once
-written, with one writer at a time.
+`whole_values` reads what can be made again. `JsonLines` keeps what was paid for: each line is on disk once it
+is written, and one process writes at a time.
 """
 
 import json
@@ -27,8 +27,8 @@ _PIECE = 2048  # bytes; most lines are shorter
 class JsonLines:
     """The lines of one file, in which a dataclass is kept. Safe to use from many threads.
 
-    A last line that a crash tore is passed over, and cut off before the next is written; one that is whole
-    but for its end, as an editor leaves it, is taken.
+    An incomplete last line, which a crash leaves, is skipped and cut off before the next is written. A
+    complete last line without a line end, which an editor leaves, is read.
 
     Raises:
         InputError: a line is not of this dataclass, or the file was changed by hand meanwhile.
@@ -37,7 +37,7 @@ class JsonLines:
     def __init__(self, path: Path, row: type, note: Callable[[Values, int], None]) -> None:
         """
         Args:
-            note: told of every line that is read or written, in order, and where it begins.
+            note: called with every line that is read or written, in order, and where it begins.
         """
         self._path, self._row, self._note = path, row, note
         self._lock = threading.RLock()
@@ -61,7 +61,7 @@ class JsonLines:
         return line
 
     def claim(self) -> None:
-        """Be the one process that may write until it ends; notes what another wrote before.
+        """Become the only process that may write, until it ends; notes the lines that others wrote before.
 
         Raises:
             InputError: another one is writing.
@@ -89,10 +89,10 @@ class JsonLines:
     def merge_entries(
         self, other: Path, is_news: Callable[[Values, bytes], bool], is_held: IsHeld | None = None
     ) -> None:
-        """Append those lines of another file that are news; without any, nothing is written.
+        """Append the lines of another file for which `is_news` holds; if there are none, write nothing.
 
         Args:
-            is_held: tells a line that is here already from its bytes, so that it need not be parsed.
+            is_held: whether a line is here already, by its bytes, so that it need not be parsed.
         """
 
         def news() -> Iterator[tuple[Values, bytes]]:
@@ -116,7 +116,7 @@ class JsonLines:
 
     @contextmanager
     def _synced(self) -> Iterator[BinaryIO]:
-        """What is put into the file in the block is on disk afterwards, or not there at all."""
+        """All that the block writes to the file is on disk afterwards, or nothing of it."""
         self.claim()
         assert self._writer is not None
         before = self._end, self._count
@@ -129,7 +129,7 @@ class JsonLines:
             raise
 
     def _put(self, file: BinaryIO, line: bytes) -> int:
-        """Where it begins."""
+        """Write a line; returns where it begins."""
         rest = memoryview(line)
         while rest:
             rest = rest[file.write(rest) :]
@@ -183,7 +183,7 @@ def whole_lines(
 
 
 def whole_values(path: Path) -> Iterator[Any]:
-    """The object or array of each line; torn lines are passed over, and none where there is no file."""
+    """The object or array of each line; incomplete lines are skipped; nothing if there is no file."""
     if path.is_file():
         with path.open("rb") as lines:
             yield from (values for line in lines if (values := _parsed(line, dict | list)) is not None)
@@ -191,12 +191,12 @@ def whole_values(path: Path) -> Iterator[Any]:
 
 def row_of(row: type[Row], values: Values) -> Row:
     """The fields that `row` knows of a line."""
-    known = {field.name for field in fields(cast(Any, row))}
-    return row(**{name: value for name, value in values.items() if name in known})
+    names = {field.name for field in fields(cast(Any, row))}
+    return row(**{name: value for name, value in values.items() if name in names})
 
 
 def _parsed(line: bytes, kind: type | UnionType = dict) -> Any:
-    """None for a torn line: no beginning of an object or array is JSON."""
+    """None for an incomplete line, since no beginning of an object or array is JSON."""
     try:
         values = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""SHA-256 of large or many files, read again only where size, time or inode say that they changed."""
+"""SHA-256 of large or many files, which are read again only if their size, time or inode changed."""
 
 import json
 import os
@@ -17,9 +17,9 @@ _Known = tuple[int, int, int, str]  # size, time in ns, inode, SHA-256
 
 
 class KnownHashes:
-    """Hashes of one kind of file, remembered in the durable folder: of weights, say, or images.
+    """Hashes of one kind of file, remembered in the state folder: of weights, say, or images.
 
-    Size, time and inode are what DVC and git go by, too. `digest` reads a file, where not all of it counts.
+    DVC and git also compare size, time and inode. `digest` replaces the hash where not the whole file counts.
     """
 
     def __init__(self, kind: str, digest: Callable[[Path], str] = sha256_file) -> None:
@@ -30,17 +30,17 @@ class KnownHashes:
 
     def sha256_file(self, path: Path) -> str:
         """As `files.sha256_file`, or what `digest` makes of the file."""
-        found, name = path.stat(), str(path.absolute())
-        stamp = found.st_size, found.st_mtime_ns, found.st_ino
-        known = self._known.get(name)
-        if known and known[:3] == stamp:
-            return known[3]
+        status, name = path.stat(), str(path.absolute())
+        stamp = status.st_size, status.st_mtime_ns, status.st_ino
+        entry = self._known.get(name)
+        if entry and entry[:3] == stamp:
+            return entry[3]
         digest = self._digest(path)
-        self._remember(name, found, digest)
+        self._remember(name, status, digest)
         return digest
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
-        """Take a digest that is known otherwise; `status` is the file's from before it was read."""
+        """Store a digest that was computed elsewhere; `status` is the file's from before it was read."""
         self._remember(str(path.absolute()), status, digest)
 
     def _remember(self, name: str, status: os.stat_result, digest: str) -> None:
@@ -50,14 +50,14 @@ class KnownHashes:
             self._has_new = True
 
     def keep(self) -> None:
-        """Remember what was read; where that cannot be written, it is read again."""
+        """Write the hashes to disk; if that fails, the files are read again next time."""
         if not self._has_new:
             return
         temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.tmp")  # runs beside each other
         with suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps([name, *known]) + "\n" for name, known in self._known.items())
+                file.writelines(json.dumps([name, *entry]) + "\n" for name, entry in self._known.items())
             temporary.replace(self._memory)
 
 

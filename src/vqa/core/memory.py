@@ -1,5 +1,4 @@
-"""Running out of memory, on a GPU or a CPU: one sentence with the key that helps, measured where it can
-be."""
+"""Out of memory, on a GPU or a CPU: one sentence with the setting to change, measured where possible."""
 
 import gc
 from collections.abc import Callable
@@ -37,10 +36,9 @@ def with_oom_hint(
     """`work(size)`: `size` things at once, whose number `key` in params.yaml sets.
 
     Raises:
-        InputError: they do not fit; it names the largest half, quarter, … that does, tried after what the
-        failed
-            one held was let go. `too_large` says what helps where not even one fits. `is_tried` False:
-            nothing can be tried, since other processes wait in the midst of the work; it names the half.
+        InputError: they do not fit. It names the largest half, quarter, … that does, tried after the memory
+            of the failed attempt was freed; `too_large` says what helps where not even one fits. `is_tried`
+            False: nothing can be tried, since other processes wait amid the work, and it names the half.
     """
     try:
         return work(size)
@@ -55,7 +53,7 @@ def with_oom_hint(
 
 
 def release() -> None:
-    """Give back what nobody holds any more."""
+    """Free the memory that nothing refers to any more."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

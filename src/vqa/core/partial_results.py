@@ -1,7 +1,8 @@
-"""What a killed run leaves for the next run of the same: each run has a folder of its own, gone when it ends.
+"""Partial results of a killed run, for the next run of the same settings.
 
-Other settings make another run: what was begun with earlier ones stays until it is finished or removed by
-hand. Two runs of the same at once would write into one folder, so the first one holds it.
+Each run has a folder of its own, which is removed when the run ends. Other settings make another run: the
+results of earlier settings stay until that run is finished or its folder is removed by hand. Two runs of the
+same settings would write into one folder, so the first one locks it.
 """
 
 import hashlib
@@ -52,7 +53,7 @@ def _keeps_anything(folder: Path) -> bool:
 
 
 def report_other_runs(folder: Path) -> None:
-    """Name the unfinished runs of other settings beside `folder`."""
+    """Name the partial results of other settings beside `folder`."""
     others = [
         path for path in folder.parent.glob("*") if path.is_dir() and path != folder and _keeps_anything(path)
     ]

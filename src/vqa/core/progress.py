@@ -1,4 +1,4 @@
-"""What a person sees of long work: a bar in a terminal, a line every few seconds in a file."""
+"""Progress of long work: a bar in a terminal, a line every few seconds in a file."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _CURSOR = re.compile(r"\x1b\[A|[\r\n]")
 def progress_bar(total: int, unit: str, label: str, done: int = 0, is_shown: bool = True) -> Any:
     """A bar that shows rate and time left; `done` of `total` were finished by an earlier run.
 
-    Where stderr is a log, redrawing would fill it: there each state is a line of its own, every few seconds.
+    In a log each state is a line of its own, every few seconds, since redrawing would fill the log.
     """
     options: dict[str, Any] = {}
     if not sys.stderr.isatty():

@@ -1,17 +1,17 @@
-"""The one draw by seed and name: what is drawn depends on neither order nor number of the others."""
+"""Draws by seed and name: a draw depends neither on the order nor on the number of the other names."""
 
 import hashlib
 import random
 
 
 def seeded_rank(seed: int, name: str | int) -> str:
-    """A place among all names, in hex, that only the seed decides.
+    """A rank among all names, in hex, that depends on seed and name alone.
 
-    Sorted by it, the first n are a draw of n, and a larger draw keeps a smaller one's.
+    Sorted by rank, the first n names are a draw of n, and a larger draw contains every smaller one.
     """
     return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
 
 
 def seeded_generator(seed: int, name: str | int) -> random.Random:
-    """Random numbers of one name's own."""
+    """A random generator for one name."""
     return random.Random(f"{seed}/{name}")

@@ -1,9 +1,9 @@
-"""Where unfinished work is kept: a folder that no checkout reaches and every copy of the project finds.
+"""Where partial results and paid answers are kept: a folder that no checkout touches and every copy finds.
 
 `dvc exp run` begins with a forced checkout of every out; with --temp and in the queue it runs in a
-repository of its own below PROJECT/.dvc/tmp/exps. What is paid for or half made therefore lies in
-PROJECT/.state, which git and DVC ignore, or where the environment's VQA_STATE_DIR says. Both had another name
-before, .durable and VQA_DURABLE, which are still read.
+repository of its own below PROJECT/.dvc/tmp/exps. Paid answers and partial results therefore lie in
+PROJECT/.state, which git and DVC ignore, or where the environment's VQA_STATE_DIR says. The old names of
+both, .durable and VQA_DURABLE, are still read.
 """
 
 import os
@@ -19,10 +19,10 @@ _COPIES = (".dvc", "tmp", "exps")  # in the project, where DVC makes its tempora
 
 
 def state_folder(name: str, here: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of one kind of unfinished work, say "ledger"; absolute, and perhaps not there yet.
+    """The folder for one kind of state, say "ledger"; absolute, and perhaps not there yet.
 
-    `here` is the top folder of the project or of one of DVC's copies of it; by default where we stand. A
-    folder or a variable of the old name is read where there is none of the new one; both are said once.
+    `here` is the top folder of the project or of one of DVC's copies of it; by default the
+    current folder. A folder or variable of the old name is used where there is no new one, with one notice.
     """
     project = project_root((here or Path.cwd()).absolute())
     named, old_folder = environment.get(VARIABLE, "").strip(), project / _OLD_FOLDER

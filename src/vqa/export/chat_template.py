@@ -1,4 +1,4 @@
-"""The trained prompt as a chat template: whoever chats with an exported model asks as it was taught."""
+"""The prompt of training as a chat template, so that an exported model is asked as it was trained."""
 
 import json
 from string import Formatter
@@ -20,7 +20,7 @@ _QUESTION = """\
 def chat_template(prompt: str) -> str:
     """A Jinja template that writes `prompt`, with the text of the last message as its {question}.
 
-    A text that begins as the prompt does is taken as the whole prompt. The processor puts the image in.
+    A text that begins as the prompt does is taken as the whole prompt. The processor adds the image.
     """
     parsed = [(literal, name is not None) for literal, name, _, _ in Formatter().parse(prompt)]
     pieces = [_quoted(literal) + ("{{ asked.text }}" if has_field else "") for literal, has_field in parsed]

@@ -22,8 +22,8 @@ from vqa.core.errors import InputError
 from vqa.pairs.pair import Pair, csv_columns, read_pairs, row_of
 
 _FILE, _IMAGE = "image_file", "image"  # columns that are added
-_KEY = ("image_name", "question")  # of a row of support levels.csv
-_ROWS = 500  # of a row group: with images some megabytes, which a reader holds at once
+_KEY = ("image_name", "question")  # of a row of support.csv
+_ROWS = 500  # of a row group: with images some megabytes, which a reader loads at once
 # Bytes of different values in it: of an image with five questions one copy is stored, not five.
 _DIFFERENT = 1 << 28
 
@@ -32,12 +32,12 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Census:
-    """What a file holds."""
+    """Counts of one file."""
 
     pairs: int
     images: int
     groups: int  # of images that stay together
-    support_levels: Mapping[str, int]  # support level → pairs; empty without support levels.csv
+    support_levels: Mapping[str, int]  # support level → pairs; empty without support.csv
 
 
 def write_dataset(
@@ -46,24 +46,25 @@ def write_dataset(
     """Write `folder`/data/<split>.parquet for each split file; what each holds, by split.
 
     Args:
-        support levels: support.csv, which need not be there; rows are found by image and question.
+        support_levels: support.csv, which need not exist; rows are matched by image and question.
         root: of the catalogue, in ABO's layout; its images are needed only `with_pictures`.
 
     Raises:
         InputError: a file cannot be read, or an image is not there.
     """
     by_split = {split: read_pairs(path) for split, path in splits.items()}
-    found = read_support(support_levels)
+    support_rows = read_support(support_levels)
     columns = csv_columns([pair for pairs in by_split.values() for pair in pairs])
-    columns += [name for name in next(iter(found.values()), {}) if name not in columns]
+    columns += [name for name in next(iter(support_rows.values()), {}) if name not in columns]
     schema = _schema([name for name in columns if name not in (_FILE, _IMAGE)], with_pictures)
     (folder / "data").mkdir(parents=True)
     for split, pairs in by_split.items():
         rows = (
-            found.get(pair.key, {}) | row_of(pair) | _of_image(pair, root, with_pictures) for pair in pairs
+            support_rows.get(pair.key, {}) | row_of(pair) | _of_image(pair, root, with_pictures)
+            for pair in pairs
         )
         _write(folder / "data" / f"{split}.parquet", schema, rows)
-    return {split: count_pairs(pairs, found) for split, pairs in by_split.items()}
+    return {split: count_pairs(pairs, support_rows) for split, pairs in by_split.items()}
 
 
 def read_support(support_levels: Path) -> dict[Key, dict[str, str]]:
@@ -104,7 +105,7 @@ def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> Non
 
 
 def count_pairs(pairs: Sequence[Pair], found: Mapping[Key, Mapping[str, str]]) -> Census:
-    """What a split file holds; `found`: rows of support.csv by image and question."""
+    """The counts of a split file; `found`: rows of support.csv by image and question."""
     support_levels = Counter(found[pair.key]["support"] for pair in pairs if pair.key in found)
     images, groups = (
         {pair.image_name for pair in pairs},

@@ -1,4 +1,4 @@
-"""Metrics, settings and what was written → the card of the exported data set."""
+"""Metrics, settings and counts of what was written → the card of the exported data set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FILES = {"parquet": "data/{}.parquet", "messages": "{}.jsonl"}  # of a split
 
 @dataclass(frozen=True)
 class Rights:
-    """Of the images: the licence in the hub's spelling, such as "cc-by-4.0", and whose they are."""
+    """The rights in the images: the licence in the hub's spelling, such as "cc-by-4.0", and their source."""
 
     licence: str
     is_drawn: bool = False

@@ -1,4 +1,4 @@
-"""Whether an exported folder answers as the pipeline did, in a process that knows nothing of this project."""
+"""Whether an exported folder answers as the pipeline did, in a process that uses nothing of this project."""
 
 import json
 import subprocess
@@ -29,8 +29,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Check:
-    """What a check came to. `problem`: why nothing could be asked; "" when it could. `detail` names paths of
-    this machine, which no card should.
+    """The result of a check.
+
+    `problem`: why nothing could be asked; "" when it could. `detail` may name paths of this machine, which
+    belong in no card.
     """
 
     asked: int
@@ -43,8 +45,8 @@ class Check:
         if self.problem:
             return f"not checked: {self.problem}"
         made = f"by transformers {version('transformers')} and peft {version('peft')}"
-        said = f"{self.equal} of {self.asked} test questions answered as by the pipeline, {made}"
-        return "; ".join([said, *self.differing[:1]])
+        sentence = f"{self.equal} of {self.asked} test questions answered as by the pipeline, {made}"
+        return "; ".join([sentence, *self.differing[:1]])
 
 
 def choose_questions(rows: Sequence[Mapping[str, str]], count: int) -> list[Mapping[str, str]]:

@@ -64,7 +64,7 @@ class _Task(BaseModel):
 
 @dataclass(frozen=True)
 class Export:
-    """What people did with the tasks."""
+    """The results of people's work on the tasks."""
 
     rows: list[dict[str, str]]  # decisions, with `COLUMNS`
     skipped: int  # annotations that the reviewer skipped
@@ -72,7 +72,7 @@ class Export:
 
 
 def labeling_interface(decisions: Sequence[str]) -> str:
-    """The XML that a project is set up with: the image, the question, a decision, the answer to edit."""
+    """The XML to set a project up with: the image, the question, a decision, the answer to edit."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name=_IMAGE, value="$image", maxWidth=_WIDEST)
     ElementTree.SubElement(view, "Header", value="$question")
@@ -91,7 +91,7 @@ def task_for_pair(pair: Pair, support: str, image_url: str, image_id: str, annot
     """A task in which the pair's answer is the prediction; no decision is filled in, so that none is biased.
 
     Args:
-        support level: on the label; "" where there is none.
+        support: the support level of the label; "" where there is none.
         image_id: first digits of the SHA-256 of the image's file.
         annotator: who wrote the answer.
     """
@@ -113,7 +113,7 @@ def read_export(path: Path, decisions: Sequence[str]) -> Export:
     """The decisions in a file that Label Studio exported as JSON, in its order.
 
     Raises:
-        InputError: it is no such file, or an annotation says no decision that holds.
+        InputError: it is no such file, or an annotation has no valid decision.
     """
     try:
         tasks = TypeAdapter(list[_Task]).validate_json(path.read_bytes())
@@ -156,7 +156,7 @@ def _rows_of(path: Path, task: _Task, decisions: Sequence[str]) -> Iterator[dict
 def _decision_and_answer(
     annotation: _Annotation, label: str, decisions: Sequence[str]
 ) -> tuple[str, str, str]:
-    """Decision, the answer that it gives in place of or beside the label, and why they do not hold."""
+    """The decision, the corrected or further answer, and what is wrong with them ("" if nothing)."""
     values = {result.from_name: result.value for result in annotation.result}
     chosen = values.get(_DECISION, _Value()).choices
     if len(chosen) != 1 or chosen[0] not in decisions:

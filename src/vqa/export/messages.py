@@ -30,7 +30,7 @@ def write_messages(
     """Write `folder`/<split>.jsonl for each split file, and dataset_info.json; what each holds, by split.
 
     Args:
-        support levels: support.csv, which need not be there; only counted.
+        support_levels: support.csv, which need not exist; its rows are only counted.
         root: of the catalogue, in ABO's layout.
         with_copies: copy each image to `folder`/images and name it relative to `folder`; else each is named
             by its absolute path.
@@ -38,7 +38,7 @@ def write_messages(
     Raises:
         InputError: a file cannot be read, or an image is not there.
     """
-    found = read_support(support_levels)
+    support_rows = read_support(support_levels)
     folder.mkdir(parents=True, exist_ok=True)
     census, places = {}, _ImagePlaces(folder, root, with_copies)
     for split, path in splits.items():
@@ -51,13 +51,13 @@ def write_messages(
                         "trainers take for an image; remove the row"
                     )
                 file.write(json.dumps(_row(pair, places.place_image(pair.image_name))) + "\n")
-        census[split] = count_pairs(pairs, found)
+        census[split] = count_pairs(pairs, support_rows)
     write_json(folder / "dataset_info.json", {f"abo_vqa_{split}": _describe_file(split) for split in splits})
     return census
 
 
 class _ImagePlaces:
-    """Where each image of the export lies; it is looked for, and copied, once."""
+    """Where each image of the export lies; each is checked and copied once."""
 
     def __init__(self, folder: Path, root: Path, with_copies: bool) -> None:
         self._folder, self._root, self._with_copies = folder, root, with_copies
@@ -93,7 +93,7 @@ def _row(pair: Pair, image: str) -> dict[str, Any]:
 
 
 def _describe_file(split: str) -> dict[str, Any]:
-    """What LLaMA-Factory wants to know of a file; its own names for columns and roles are others."""
+    """The entry that describes a file to LLaMA-Factory, whose default names of columns and roles differ."""
     return {
         "file_name": f"{split}.jsonl",
         "formatting": "sharegpt",

@@ -20,7 +20,7 @@ class Answerer:
 
 
 def answerers(ledger: Path) -> list[Answerer]:
-    """Those of every answer in the file, the busiest first; none where there is no file.
+    """The models that answered in the ledger, most requests first; none if there is no file.
 
     Raises:
         InputError: a line of it is no ledger entry.
@@ -30,5 +30,5 @@ def answerers(ledger: Path) -> list[Answerer]:
         entry = row_of(Entry, line.values)
         if entry.outcome == "answered":
             days[entry.model_asked, entry.model_answered].append(entry.time[: len("2026-01-31")])
-    found = [Answerer(*models, len(of), min(of), max(of)) for models, of in days.items()]
-    return sorted(found, key=lambda answerer: (-answerer.requests, answerer.asked, answerer.answered))
+    of_models = [Answerer(*models, len(of), min(of), max(of)) for models, of in days.items()]
+    return sorted(of_models, key=lambda answerer: (-answerer.requests, answerer.asked, answerer.answered))

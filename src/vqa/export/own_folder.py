@@ -1,4 +1,4 @@
-"""A folder that is written whole takes the place of what an earlier run wrote, and of nothing else."""
+"""An output folder replaces what an earlier run wrote there, and nothing else."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,7 +7,7 @@ from vqa.core.errors import InputError
 
 
 def check_replaceable(folder: Path, names: Collection[str]) -> None:
-    """Nothing is lost when `folder` is replaced: it is not there, or holds no more than `names`.
+    """Check that replacing `folder` loses nothing: it does not exist, or holds nothing but `names`.
 
     Raises:
         InputError: it holds something else, or is a file.

@@ -1,5 +1,4 @@
-"""Pairs heard: what every label check says of each, kept by label check, and the support levels that
-follow."""
+"""Pairs → the votes of every label check, and the support levels that follow from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,43 +16,43 @@ from vqa.pairs.support import Support
 
 @dataclass(frozen=True)
 class LabelChecks:
-    """Label check → its statement on each of `pairs`, in their order."""
+    """The votes of each label check on `pairs`, in their order."""
 
     pairs: Sequence[Pair]
-    guesses: Sequence[Guess]  # behind the label check `wording`
+    guesses: Sequence[Guess]  # behind the label check `question_only`
     checks: Mapping[str, Sequence[Vote]]
 
     def votes_on(self, number: int) -> dict[str, Vote]:
-        """What each label check says of a pair."""
-        return {check: said[number] for check, said in self.checks.items()}
+        """The vote of each label check on one pair."""
+        return {check: votes[number] for check, votes in self.checks.items()}
 
     def support_levels(self) -> list[Support]:
-        """The support level on each pair."""
-        said = map(self.votes_on, range(len(self.pairs)))
-        return [Support(decide_support(of_pair), needs_image(of_pair)) for of_pair in said]
+        """The support level of each pair."""
+        votes = map(self.votes_on, range(len(self.pairs)))
+        return [Support(decide_support(of_pair), needs_image(of_pair)) for of_pair in votes]
 
     def cells(self, number: int) -> dict[str, str]:
-        """What was said of a pair, as columns of its row."""
-        found = {}
-        for check, said in self.votes_on(number).items():
-            found[check], found[f"{check}_evidence"] = said.says, said.evidence
+        """The votes on one pair, as columns of its row."""
+        cells = {}
+        for check, vote in self.votes_on(number).items():
+            cells[check], cells[f"{check}_evidence"] = vote.says, vote.evidence
         guess = self.guesses[number]
-        return found | {
+        return cells | {
             "wording_probability": f"{guess.probability:.4f}",
             "label_probability": f"{guess.of_label:.4f}",
         }
 
     def sentences(self, number: int) -> list[str]:
-        """The same in words, for a page; silent label checks are left out."""
+        """The votes on one pair in words, for a page; label checks that abstain are left out."""
         guess = self.guesses[number]
-        found = [
-            f"{check.replace('_', ' ')} {said.says}: {said.evidence}"
-            for check, said in self.votes_on(number).items()
-            if said.says and check != "question_only"
+        sentences = [
+            f"{check.replace('_', ' ')} {vote.says}: {vote.evidence}"
+            for check, vote in self.votes_on(number).items()
+            if vote.says and check != "question_only"
         ]
-        by_wording = f"by its words alone: {guess.answer} ({guess.probability:.0%})"
+        by_wording = f"by the question alone: {guess.answer} ({guess.probability:.0%})"
         label = "" if self.checks["question_only"][number].says else f", this answer {guess.of_label:.0%}"
-        return [*found, by_wording + label]
+        return [*sentences, by_wording + label]
 
 
 def run_label_checks(
@@ -66,15 +65,15 @@ def run_label_checks(
     folds: int,
     same_meaning: float,
 ) -> LabelChecks:
-    """What each label check says of `pairs`.
+    """Run every label check on `pairs`.
 
     Args:
-        known: pairs that wording is learnt from.
-        rows: those of the CSV, among which twins are looked for.
+        known: pairs that the question-only prior is fitted on.
+        rows: those of the CSV, among which duplicate questions are looked for.
         opinions: by label check, another model's answers by image and question.
-        similarity, same_meaning: how near words are, and from where they mean the same.
+        similarity, same_meaning: how similar words are, and from which similarity on they mean the same.
     """
-    wording = guesses(known, pairs, folds)
+    priors = guesses(known, pairs, folds)
     checks = {
         "catalogue": listing.votes(pairs, listed, similarity, same_meaning),
         **{
@@ -82,14 +81,13 @@ def run_label_checks(
             for check, answers in opinions.items()
         },
         "duplicate_question": consistency.votes(pairs, rows),
-        "question_only": question_only_votes(pairs, wording),
+        "question_only": question_only_votes(pairs, priors),
     }
-    return LabelChecks(pairs, wording, checks)
+    return LabelChecks(pairs, priors, checks)
 
 
 def question_only_votes(pairs: Sequence[Pair], guesses: Sequence[Guess]) -> list[Vote]:
-    """The label check that never saw the image: agrees where its guess is the answer, and never
-    contradicts."""
+    """The label check without the image: it agrees where its guess is the answer, and never contradicts."""
     return [
         Vote(AGREES if guess.answer == normalize_answer(pair.answer) != "" else "", guess.answer)
         for pair, guess in zip(pairs, guesses, strict=True)

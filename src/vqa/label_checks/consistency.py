@@ -1,8 +1,7 @@
-"""The same question about the same image asked elsewhere in the CSV, as a label check: was the answer the
-same?
+"""The label check for duplicate questions: does another row of the CSV answer the same question otherwise?
 
-Two questions are the same where their words are, but for those that only frame them: "What color is the mug?"
-and "Which color does the mug have?".
+Two questions about one image are the same if their words are, except those that only frame them: "What color
+is the mug?" and "Which color does the mug have?".
 """
 
 from collections import Counter, defaultdict
@@ -22,9 +21,9 @@ _FRAMING = frozenset(
 
 
 def votes(pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Vote]:
-    """What the other `rows` of the CSV that `pairs` were made from answer to each pair's question.
+    """Compare each pair with the answers to the same question in other `rows` of the CSV.
 
-    A pair's own row says nothing of it; where a person corrected it, that row has another answer.
+    `pairs` were made from `rows`. A pair's own row does not count, even where a person corrected its answer.
     """
     asked = {question: _asked(question) for question in {row.question for row in [*pairs, *rows]}}
     times = Counter((row.image_name, asked[row.question]) for row in rows)
@@ -33,11 +32,11 @@ def votes(pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Vote]:
         key = row.image_name, asked[row.question]
         if times[key] > 1 and (answer := normalize_answer(row.answer)):
             answers[key][normalize_answer(row.question), answer] += 1
-    found = []
+    votes_on_pairs = []
     for pair in pairs:
         others = answers.get((pair.image_name, asked[pair.question]))
-        found.append(_vote(pair, others) if others else SILENT)
-    return found
+        votes_on_pairs.append(_vote(pair, others) if others else SILENT)
+    return votes_on_pairs
 
 
 def _vote(pair: Pair, answers: Counter[tuple[str, str]]) -> Vote:
@@ -47,10 +46,10 @@ def _vote(pair: Pair, answers: Counter[tuple[str, str]]) -> Vote:
     own = own or next((row for row in sorted(others) if row[0] == question), None)
     if own:
         others[own] -= 1
-    said = {given for (_, given), times in others.items() if times > 0}
-    if not said:
+    given_answers = {given for (_, given), times in others.items() if times > 0}
+    if not given_answers:
         return SILENT
-    return Vote(AGREES if said == {answer} else CONTRADICTS, " / ".join(sorted(said)))
+    return Vote(AGREES if given_answers == {answer} else CONTRADICTS, " / ".join(sorted(given_answers)))
 
 
 def _asked(question: str) -> frozenset[str]:

@@ -1,8 +1,7 @@
-"""What the catalogue knows of a product, as a label check: agrees with an answer, contradicts it, or is
-silent.
+"""The label check by the catalogue: a product's listing agrees with an answer, contradicts it, or abstains.
 
-It knows the whole product and none of its parts: it speaks only where the question asks about nothing
-smaller, that is, about "the product" or by a noun of its type or of its name's head.
+A listing describes the whole product and none of its parts. The check therefore votes only on questions about
+the whole product, which call it "the product", or by a noun of its type or of its name's head.
 """
 
 import re
@@ -17,10 +16,10 @@ from vqa.label_checks.vote import AGREES, CONTRADICTS, SILENT, Vote
 from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
 
-# Answers and words of listings, one a pair → how near their meanings are, 1 for equal ones.
+# Answers and words of listings, one each a pair → the similarity of their meanings, 1 for equal ones.
 Similarity = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 
-# What frames a question; what is left names the thing that it asks about.
+# Words that frame a question; the others name the thing that it asks about.
 _FRAME = frozenset(
     """
     a an and any appear appears apparent appearance are be being can category color colors colour colours
@@ -53,36 +52,38 @@ class Catalogue:
 
 
 def of_root(root: Path, languages: Sequence[str], max_listings_per_image: int) -> Catalogue:
-    """The catalogue below `root`, as `read_catalogue` reads it; silent where there are no listings."""
+    """The catalogue below `root`, as `read_catalogue` reads it; an empty one where there are no listings."""
     if not (root / "listings").exists():
         return Catalogue.of([])
     return Catalogue.of(read_catalogue(root, languages, max_listings_per_image).products)
 
 
 def votes(pairs: Sequence[Pair], catalogue: Catalogue, similarity: Similarity, least: float) -> list[Vote]:
-    """What the listing of each pair's image says; silent for an image that no product is sold by.
+    """Compare each pair with the listing of its image; abstain where no product is sold by the image.
 
-    A word that the table of meanings does not know agrees where `similarity` gives it `least` or more with
-    what is stated; it never contradicts, since unlike words are often alike in meaning.
+    A word that the table of meanings lacks agrees where its `similarity` with what is stated is `least` or
+    more. It never contradicts, since different words often have similar meanings.
     """
-    found, doubtful = [], dict[int, str]()
+    votes_on_pairs, doubtful = [], dict[int, str]()
     thing_of = {question: thing_asked_about(question) for question in {pair.question for pair in pairs}}
     for number, pair in enumerate(pairs):
         product = catalogue.products.get(pair.image_name)
         stated = _stated(pair.question_type, thing_of[pair.question], product) if product else ""
-        found.append(_vote(pair, product, stated, catalogue.things) if product and stated else SILENT)
-        if stated and not found[-1].says and pair.question_type in ("category", "material"):
+        votes_on_pairs.append(
+            _vote(pair, product, stated, catalogue.things) if product and stated else SILENT
+        )
+        if stated and not votes_on_pairs[-1].says and pair.question_type in ("category", "material"):
             doubtful[number] = stated
     answers = [normalize_answer(pairs[number].answer) for number in doubtful]
     likeness = similarity(answers, list(doubtful.values())) if doubtful else []
     for (number, stated), like in zip(doubtful.items(), likeness, strict=True):
         if like >= least:
-            found[number] = Vote(AGREES, f"{pairs[number].question_type}: {stated}")
-    return found
+            votes_on_pairs[number] = Vote(AGREES, f"{pairs[number].question_type}: {stated}")
+    return votes_on_pairs
 
 
 def _stated(question_type: str, thing: Sequence[str] | None, product: Product) -> str:
-    """What the listing states of what is asked; "" where it states nothing, or a part is asked about."""
+    """The value that the listing states; "" if it states none, or if the question is about a part."""
     if thing is None or (thing and not _is_product(thing, product)):
         return ""
     if question_type == "category":
@@ -110,7 +111,7 @@ def _vote(pair: Pair, product: Product, stated: str, things: frozenset[str]) -> 
 
 
 def _of_category(answer: str, product: Product, things: frozenset[str]) -> str:
-    """A type says no to another type's word only where the product's own name bears it out."""
+    """Another type's word is contradicted only where the product's own name holds its type."""
     named = {singular(word) for word in words_of(product.name or "")}
     types = [singular(word) for word in _type_words(product)]
     if answer in types or answer in named:
@@ -137,7 +138,7 @@ def thing_asked_about(question: str) -> list[str] | None:
 
 
 def _is_product(thing: Sequence[str], product: Product) -> bool:
-    """Whether these words name the product: the last one its type or its name's head, the others its kind."""
+    """Whether these words name the product: the last by its type or name's head, the others by its kind."""
     name = words_of(_without_maker(product.name or ""))
     head = words_of(_NAME_HEAD.split(_without_maker(product.name or ""), maxsplit=1)[0])
     heads = {singular(word) for word in [*_type_words(product)[-1:], *head[-1:]]}

@@ -1,4 +1,4 @@
-"""Which words mean the same colour, material, pattern or shape: a small table, and what follows from it.
+"""Which words mean the same colour, material, pattern or shape: a small table, and comparisons by it.
 
 A line is a basic word with other words for it, then the words for kinds of it; a kind may stand in several
 lines. Navy is a kind of blue: a navy thing is blue, but a blue one need not be navy; and of navy and teal,
@@ -76,8 +76,8 @@ cylindrical cylinder: tube
 heart hearts:
 star stars:
 """
-# Of a listing's colour: it is not one, or not the whole thing's ("red speckled"; the soft white of a bulb's
-# light), so that it cannot prove another one wrong.
+# Words in a listing's colour which show that it is not one colour, or not that of the whole thing ("red
+# speckled"; the soft white of a bulb's light), so that it cannot prove another colour wrong.
 _MANY_COLORS = frozenset(
     """
     multi multicolor multicolored multipack assorted mixed others other print
@@ -119,7 +119,7 @@ def _meanings(table: str) -> Meanings:
         basic |= dict.fromkeys(names.split(), first)
         for word in words.split():
             kinds[word].add(first)
-    return Meanings(basic, {word: frozenset(found) for word, found in kinds.items()})
+    return Meanings(basic, {word: frozenset(basics) for word, basics in kinds.items()})
 
 
 # By question type.
@@ -137,21 +137,20 @@ def words_of(text: str) -> list[str]:
 
 
 def compared(question_type: str, answer: str, stated: str) -> str:
-    """Whether what a listing states of an attribute agrees with a one-word answer or contradicts it; ""
-    neither.
+    """AGREES or CONTRADICTS, by what a listing states of an attribute and a one-word answer; "" for neither.
 
     One of several stated words is enough to agree. To contradict, the table must know the answer and a stated
     word, and none of these may be near it.
     """
     words, meanings = words_of(stated), MEANINGS[question_type]
     answer = next(iter(words_of(answer)), "")
-    known = [word for word in words if meanings.of(word)]
-    if answer in words or any(meanings.basic.get(answer) in meanings.of(word) for word in known):
+    in_table = [word for word in words if meanings.of(word)]
+    if answer in words or any(meanings.basic.get(answer) in meanings.of(word) for word in in_table):
         return AGREES
     is_many = question_type == "color" and not _MANY_COLORS.isdisjoint(words)
-    if not meanings.of(answer) or not known or is_many:
+    if not meanings.of(answer) or not in_table or is_many:
         return ""
-    return "" if any(meanings.are_near(answer, word) for word in known) else CONTRADICTS
+    return "" if any(meanings.are_near(answer, word) for word in in_table) else CONTRADICTS
 
 
 def singular(word: str) -> str:

@@ -9,15 +9,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _ROUNDING = 1e-9  # far above that of sums of some ten products below 1
-_TRIED = 10  # times as many as are wanted: compared first, for a high bar to the others
+_TRIED = 10  # times `count`: so many are compared first, which sets a high bar for the others
 
 
 class KnownQuestions:
     """Finds the nearest of `known` questions by cosine similarity of TF-IDF (words and word pairs).
 
-    An asked question's rare words are looked up first. Once the words that are left cannot lift a question
-    that shares none of the rare ones into the nearest, only those found so far are looked at: of a million
-    questions some thousand. Memory is that of the questions' vectors.
+    An asked question's rare words are looked up first. This stops once the other words alone cannot bring a
+    question among the nearest. Only the questions found until then are compared: some thousand of a million.
+    Memory is that of the questions' vectors.
     """
 
     def __init__(self, known: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ class KnownQuestions:
         self._vectors = self._vectorizer.fit_transform(known)  # [known, words]
         self._vectors.sort_indices()  # words ascending in each row
         self._having = self._vectors.tocsc()  # by word: the questions that have it
-        self._most = self._having.max(axis=0).toarray()[0]  # [words] what each counts at most
+        self._most = self._having.max(axis=0).toarray()[0]  # [words] the largest weight of each
         self._partial = np.zeros(len(known))
         self._asked = np.zeros(self._vectors.shape[1])
 
@@ -50,17 +50,17 @@ class KnownQuestions:
         starts, ends = self._having.indptr[words], self._having.indptr[words + 1]
         order = np.argsort(ends - starts, kind="stable")  # rare words first
         weights, most = weights[order], (weights * self._most[words])[order]
-        found, size, rest = [np.empty(0, dtype=np.int64)], 0, 0.0
+        by_word, size, rest = [np.empty(0, dtype=np.int64)], 0, 0.0
         for i, (start, end) in enumerate(zip(starts[order], ends[order], strict=True)):
             having = self._having.indices[start:end]
-            found.append(having[self._partial[having] == 0])
+            by_word.append(having[self._partial[having] == 0])
             self._partial[having] += weights[i] * self._having.data[start:end]
-            size += len(found[-1])
+            size += len(by_word[-1])
             # What the other words can add: their largest counts or, by Cauchy and Schwarz, their length.
             rest = min(most[i + 1 :].sum(), np.linalg.norm(weights[i + 1 :]))
-            if size >= count and _bar(self._partial[np.concatenate(found)], count) > rest:
+            if size >= count and _bar(self._partial[np.concatenate(by_word)], count) > rest:
                 break
-        touched = np.concatenate(found)
+        touched = np.concatenate(by_word)
         partial = self._partial[touched]
         self._partial[touched] = 0
         if size > _TRIED * count:
@@ -87,5 +87,5 @@ class KnownQuestions:
 
 
 def _bar(similarities: Floats, count: int) -> float:
-    """What the `count`-th nearest has at least, a little below for rounding's sake."""
+    """The similarity of the `count`-th nearest, minus a little for rounding."""
     return float(np.partition(similarities, -count)[-count]) - _ROUNDING

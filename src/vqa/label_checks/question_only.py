@@ -1,8 +1,8 @@
-"""What somebody would say who has never seen the image, and how sure: guessed from other images' pairs.
+"""The question-only prior: the likeliest answer without the image, and its probability, from other pairs.
 
-Neighbours and a linear model see the same TF-IDF of the questions (words and word pairs). A pair is judged by
-what both learnt from the other folds, so that neither has seen its answer nor another one of its group;
-held-out pairs are judged like all others: the test-set stress test, https://arxiv.org/abs/2511.04655.
+Nearest neighbours and a linear model share the same TF-IDF of the questions (words and word pairs). The guess
+for a pair is fitted on the other folds, which hold neither its answer nor another pair of its group. Held-out
+pairs are treated like all others: the test-set stress test, https://arxiv.org/abs/2511.04655.
 """
 
 from collections import Counter
@@ -22,13 +22,13 @@ from vqa.pairs.pair import Pair
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-_NEIGHBOURS = 20  # distinct questions that vote, the asked one among them
+_NEIGHBOURS = 20  # distinct questions that count, the asked one among them
 _SHARPNESS = 8  # as of `question_only`: near-equal wordings decide, distant ones break ties
 _LINEAR_VOTES = (
-    0.5  # the linear model's, beside the neighbours'; of 0.5, 1 and 2 the best on 30,000 real pairs
+    0.5  # the linear model's weight beside the neighbours'; of 0.5, 1 and 2 the best on 30,000 real pairs
 )
-_MOST_VOTERS = 20_000  # distinct questions, the most asked ones: what one guess costs grows with them
-_MOST_ANSWERS = 1000  # that are guessed, the commonest ones
+_MOST_VOTERS = 20_000  # distinct questions, the most frequent ones: the cost of a guess grows with them
+_MOST_ANSWERS = 1000  # the commonest ones, which alone are guessed
 _DIMENSIONS = 200  # of the latent space in which the linear model works
 _PENALTY = 0.1  # of its ridge
 _ROWS_AT_ONCE = 2000  # times answers, 8 bytes each
@@ -49,7 +49,7 @@ def seeded_fold(pair: Pair, folds: int) -> int:
 
 
 def guesses(known: Sequence[Pair], asked: Sequence[Pair], folds: int) -> list[Guess]:
-    """A guess for each of `asked` by those of `known` in other folds; no order of rows plays a part.
+    """A guess for each of `asked`, from those of `known` in other folds; the order of rows does not matter.
 
     `asked` may be `known` itself. Memory is that of the distinct questions' vectors.
     """
@@ -61,7 +61,7 @@ def guesses(known: Sequence[Pair], asked: Sequence[Pair], folds: int) -> list[Gu
     texts = sorted({form_of[pair.question] for pair in [*known, *asked]})
     model = _Model(texts, answers, _Rows.of(known, form_of, texts, answers, folds), folds)
     rows = _Rows.of(asked, form_of, texts, answers, folds)
-    found = [Guess("", 0.0, 0.0)] * len(asked)
+    guesses_of_asked = [Guess("", 0.0, 0.0)] * len(asked)
     for fold in range(folds):
         of_fold = np.flatnonzero(rows.fold == fold)
         of_fold = of_fold[np.argsort(rows.text[of_fold], kind="stable")]
@@ -71,8 +71,10 @@ def guesses(known: Sequence[Pair], asked: Sequence[Pair], folds: int) -> list[Gu
             probability = shares[np.arange(len(block)), best]
             of_label = np.where(label >= 0, shares[np.arange(len(block)), label], 0.0)
             for row, *guess in zip(block, best, probability, of_label, strict=True):
-                found[row] = Guess(answers[guess[0]], round(float(guess[1]), 4), round(float(guess[2]), 4))
-    return found
+                guesses_of_asked[row] = Guess(
+                    answers[guess[0]], round(float(guess[1]), 4), round(float(guess[2]), 4)
+                )
+    return guesses_of_asked
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class _Rows:
 
 
 class _Model:
-    """Both models, fitted without any one fold at no more than a subtraction."""
+    """Both models; to leave one fold out of the fit costs one subtraction."""
 
     def __init__(self, texts: Sequence[str], answers: Sequence[str], known: _Rows, folds: int) -> None:
         shape = len(texts), len(answers)
@@ -140,11 +142,11 @@ def _counts(known: _Rows, fold: int, shape: tuple[int, int]) -> csr_matrix:
 
 
 def _votes(texts: Sequence[str], times: Floats) -> csr_matrix:
-    """What each text's answers count for each other `[texts, texts]`."""
+    """The weight of each text's answers for each other text `[texts, texts]`."""
     voters = np.sort(np.lexsort((np.arange(len(texts)), -times))[: min(_MOST_VOTERS, int((times > 0).sum()))])
     nearest = KnownQuestions([texts[number] for number in voters]).nearest(texts, _NEIGHBOURS)
     numbers, similarities = zip(*nearest, strict=True)
-    starts = np.concatenate([[0], np.cumsum([len(found) for found in numbers])])
+    starts = np.concatenate([[0], np.cumsum([len(of_text) for of_text in numbers])])
     weights = np.concatenate(similarities) ** _SHARPNESS
     return csr_matrix((weights, voters[np.concatenate(numbers)], starts), shape=(len(texts), len(texts)))
 

@@ -1,4 +1,4 @@
-"""Another model's answers as a label check, with the image or without."""
+"""The label check by another model's answers, with the image or without."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,23 +12,25 @@ from vqa.pairs.pair import Pair
 def votes(
     pairs: Sequence[Pair], answers: Mapping[tuple[str, str], str], similarity: Similarity, least: float
 ) -> list[Vote]:
-    """What the model said to each pair's question (`answers`, by image and question), against its answer.
+    """Compare each pair's answer with the model's (`answers`, by image and question).
 
-    Silent where it was not asked or did not know, and where the two may be said of one thing: navy and teal.
-    Words that the table lacks agree where `similarity` gives them `least` or more, but for colours.
+    It abstains where the model was not asked or did not know, and where both words can be true of one thing:
+    navy and teal. Words that the table lacks, except colours, agree if their `similarity` is `least` or more.
     """
-    found = [_vote(pair, answers.get(pair.key, "")) for pair in pairs]
+    votes_on_pairs = [_vote(pair, answers.get(pair.key, "")) for pair in pairs]
     doubtful = [
         number
-        for number, vote in enumerate(found)
+        for number, vote in enumerate(votes_on_pairs)
         if vote.says == CONTRADICTS and _is_unknown(pairs[number], vote.evidence)
     ]
     labels = [normalize_answer(pairs[number].answer) for number in doubtful]
-    likeness = similarity([found[number].evidence for number in doubtful], labels) if doubtful else []
+    likeness = (
+        similarity([votes_on_pairs[number].evidence for number in doubtful], labels) if doubtful else []
+    )
     for number, like in zip(doubtful, likeness, strict=True):
         if like >= least:
-            found[number] = Vote(AGREES, found[number].evidence)
-    return found
+            votes_on_pairs[number] = Vote(AGREES, votes_on_pairs[number].evidence)
+    return votes_on_pairs
 
 
 def _vote(pair: Pair, said: str) -> Vote:
@@ -47,7 +49,7 @@ def _vote(pair: Pair, said: str) -> Vote:
 
 
 def _is_unknown(pair: Pair, said: str) -> bool:
-    """Whether the table cannot compare the two words; digits it need not."""
+    """Whether the table cannot compare the two words; digits need no table."""
     if pair.question_type == "color" or said.isdigit():
         return False
     meanings = MEANINGS.get(pair.question_type)

@@ -13,14 +13,13 @@ from vqa.pairs.support import SUPPORT_LEVELS, Support
 
 
 def census(checks_run: LabelChecks, support_levels: Sequence[Support], count: int) -> dict[str, Any]:
-    """Of the first `count` pairs: shares of each support level, over all and by question type; label checks'
-    words."""
+    """Shares of the support levels among the first `count` pairs, in all and by type; counts of the votes."""
     by_type: dict[str, list[Support]] = defaultdict(list)
     for pair, support in zip(checks_run.pairs[:count], support_levels, strict=False):
         by_type[pair.question_type].append(support)
     checks = {
-        check: {says: sum(one.says == says for one in said[:count]) for says in (AGREES, CONTRADICTS)}
-        for check, said in checks_run.checks.items()
+        check: {says: sum(one.says == says for one in votes[:count]) for says in (AGREES, CONTRADICTS)}
+        for check, votes in checks_run.checks.items()
     }
     return {
         **_shares(support_levels[:count]),
@@ -39,11 +38,11 @@ def _shares(support_levels: Sequence[Support]) -> dict[str, Any]:
 def reviewed(
     checks_run: LabelChecks, support_levels: Sequence[Support], count: int, wrong: Sequence[bool]
 ) -> dict[str, Any]:
-    """What people accepted of each support level, and the label noise of all pairs.
+    """The share that people accepted at each support level, and the label noise of all pairs.
 
     Args:
-        count: pairs that are kept; those after them were reviewed, as they stood before.
-        wrong: of each of the latter, whether people rejected or corrected it.
+        count: of the kept pairs, which come first; reviewed pairs follow, as they stood at their review.
+        wrong: of each reviewed pair, whether people rejected or corrected it.
     """
     again = {pair.key for pair in checks_run.pairs[count:]}
     first = [number for number, pair in enumerate(checks_run.pairs[:count]) if pair.key not in again]

@@ -1,4 +1,4 @@
-"""What a label check says of a pair's answer: the same shape for each."""
+"""The vote of a label check on a pair's answer: the same shape for each check."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ AGREES, CONTRADICTS = "agrees", "contradicts"
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """For the answer, against it, or nothing; and what the label check saw."""
+    """For the answer, against it, or an abstention; with the evidence."""
 
-    says: str = ""  # AGREES, CONTRADICTS, "" where it is silent
+    says: str = ""  # AGREES, CONTRADICTS, "" where it abstains
     evidence: str = ""
 
 

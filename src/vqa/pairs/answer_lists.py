@@ -9,7 +9,7 @@ _SEPARATORS = ("\n", "|", ";", ",")
 
 
 def entries_in_brackets(cell: str) -> list[str]:
-    """The texts of "['red', 'blue']" or VQAv2's '[{"answer": "red", …}, …]'; [] of what is no such list."""
+    """The texts of "['red', 'blue']" or VQAv2's '[{"answer": "red", …}, …]'; [] of any other cell."""
     cell = cell.strip()
     if not (cell.startswith("[") and cell.endswith("]")):
         return []
@@ -27,21 +27,21 @@ def listed_answers(cell: str) -> list[str]:
 
 
 def entries(cell: str) -> list[str]:
-    """As `entries_in_brackets`, or what stands between line breaks, |, ; or commas."""
-    if found := entries_in_brackets(cell):
-        return found
+    """As `entries_in_brackets`, or the texts between line breaks, |, ; or commas."""
+    if texts := entries_in_brackets(cell):
+        return texts
     text = cell.strip("[](){}")
     separator = next((mark for mark in _SEPARATORS if mark in text), ",")
-    found = [entry.strip() for entry in text.split(separator)]
-    return found if any(found) else []
+    texts = [entry.strip() for entry in text.split(separator)]
+    return texts if any(texts) else []
 
 
 def _answers_in_objects(cell: str) -> list[str]:
     for read in (json.loads, ast.literal_eval):
         try:
-            found = read(cell)
+            objects = read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if all(isinstance(entry, dict) and isinstance(entry.get("answer"), str) for entry in found):
-            return [entry["answer"] for entry in found]
+        if all(isinstance(entry, dict) and isinstance(entry.get("answer"), str) for entry in objects):
+            return [entry["answer"] for entry in objects]
     return []

@@ -21,8 +21,9 @@ _SEPARATOR = re.compile(r"(?<!\d)[.:]|[.:](?!\d)|(?<!\w)-|-(?!\w)|[^\w\s.:\-]|_"
 def normalize_answer(answer: str) -> str:
     """The form in which texts are compared. Idempotent.
 
-    Case, punctuation and articles folded, number words to digits, one spelling; an article alone stays ("A"
-    is a letter to read). After the official VQA rules, which `vqa.scoring.vqa_rules` has as they stand.
+    Case and punctuation are folded, articles are dropped, number words become digits, and spelling becomes
+    American. An article alone stays ("A" is a letter to read). This follows the official VQA rules, which
+    `vqa.scoring.vqa_rules` has as they stand.
     """
     text = _DROPPED.sub("", answer.lower())
     words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]
@@ -31,9 +32,9 @@ def normalize_answer(answer: str) -> str:
 
 
 def training_form(answer: str) -> str:
-    """The form in which an answer is taught: the normal form, but "none" stays the word that it is.
+    """The form in which an answer is trained on: the normal form, but "none" stays the word that it is.
 
-    It compares as 0, but no pattern is not the pattern 0.
+    "none" compares as 0, but no pattern is not the pattern 0.
     """
     form = normalize_answer(answer)
     return "none" if form == _DIGITS["none"] and first_word(answer).lower() == "none" else form
@@ -47,8 +48,7 @@ def exact_match(answer: str, reference: str) -> bool:
 def first_word(text: str) -> str:
     """The first word of a generated text without surrounding punctuation; "" when there is none.
 
-    A leading article is passed over, so that "a lamp" is the answer lamp: no model is judged by its
-    article.
+    A leading article is skipped, so that "a lamp" is the answer lamp: the article does not affect the score.
     """
     words = [word.strip(".,;:!?\"'()[]{}<>*`“”‘’…") for word in text.split()]
     words = [word for word in words if word]
@@ -57,7 +57,8 @@ def first_word(text: str) -> str:
 
 
 def compared_part(text: str, reference: str) -> str:
-    """What of a generated text is compared with a right answer: its first word, or all of it where the right
-    answer has several words, which no first word ever is.
+    """The part of a generated text that is compared with a right answer.
+
+    It is the first word, or the whole text if the right answer has several words.
     """
     return text if len(normalize_answer(reference).split()) > 1 else first_word(text)

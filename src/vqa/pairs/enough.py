@@ -1,4 +1,4 @@
-"""How many held-out pairs tell anything."""
+"""How many held-out pairs a result needs."""
 
 # With 50 test pairs a 95 % interval of a share is up to 28 points wide; a checkpoint picked by fewer than 20
 # validation pairs is picked by luck.

@@ -1,4 +1,4 @@
-"""Anyone's file of predictions: a CSV of right answers and given ones, in columns of any name."""
+"""Anyone's file of predictions: a CSV of right and generated answers, in columns of any name."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ class Predictions:
 
     path: Path
     pairs: list[Pair]
-    texts: list[str]  # what was answered, whole
-    repeated: int  # rows that say again what one before says
+    texts: list[str]  # the generated answers, whole
+    repeated: int  # rows that repeat an earlier row
     has_keys: bool  # image and question tell the rows apart
 
     def counts(self) -> dict[str, int]:
@@ -54,24 +54,24 @@ class Predictions:
         }
 
     def sentences(self) -> list[str]:
-        """How its rows are taken, where that is not by the first word of each answer."""
+        """How its rows are compared, where that is not by the first word of each answer."""
         counts = self.counts()
-        said = {
+        sentence_ends = {
             "rows_repeated": "rows are there again and count once",
             "labels_of_several_words": "right answers have several words: there the whole answer is compared",
             "labels_of_ten_answers": "right answers are ten people's: there VQAv2's rule counts them",
             "labels_of_other_lists": "right answers are lists: there each entry is right",
             "labels_missing": "rows have no right answer: they count as wrong",
         }
-        return [f"{self.path}: {counts[key]} {text}" for key, text in said.items() if counts[key]]
+        return [f"{self.path}: {counts[key]} {text}" for key, text in sentence_ends.items() if counts[key]]
 
 
 def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Predictions:
     """Pairs and answers of anyone's CSV with `answer` and `generated_answer`; other columns may be there.
 
     The whole text is taken from `generated_text` where that is given. Rows without an image's name count as
-    one image each; without `split_group` each image is a group. A missing question type is inferred. What is
-    not plain in it is said on standard error.
+    one image each; without `split_group` each image is a group. A missing question type is inferred. Notes on
+    how rows are read go to standard error.
 
     Args:
         named: our column → what the file calls it.
@@ -79,9 +79,9 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
     Raises:
         InputError: a column is missing, there is no row, or one question is answered in two ways.
     """
-    known = (*NAMEABLE, *IMAGE_COLUMNS)
+    columns = (*NAMEABLE, *IMAGE_COLUMNS)
     rows = read_rows(
-        path, ("answer", "generated_answer"), known, named, "say which by --column generated_answer=NAME"
+        path, ("answer", "generated_answer"), columns, named, "say which by --column generated_answer=NAME"
     )
     if not rows:
         raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
@@ -109,11 +109,11 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
     texts = [row.get("generated_text") or row["generated_answer"] for row in rows]
     has_keys = has_images and "question" in rows[0]
     first = _first_rows(path, pairs, texts, rows) if has_keys else list(range(len(rows)))
-    found = Predictions(
+    predictions = Predictions(
         path, [pairs[i] for i in first], [texts[i] for i in first], len(rows) - len(first), has_keys
     )
-    print(*found.sentences(), sep="\n", end="\n" if found.sentences() else "", file=sys.stderr)
-    return found
+    print(*predictions.sentences(), sep="\n", end="\n" if predictions.sentences() else "", file=sys.stderr)
+    return predictions
 
 
 def _first_rows(
@@ -183,11 +183,11 @@ def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs:
     for number, (ours, theirs) in enumerate(zip(pairs, other_pairs, strict=True)):
         for our, their in zip(_told(ours, number), _told(theirs, number), strict=True):
             if our and their and our != their:
-                found = f"row {number + 1} has {their!r} instead of {our!r}"
-                raise InputError(f"{other} has other rows than {path}: {found}; {remedy}")
+                difference = f"row {number + 1} has {their!r} instead of {our!r}"
+                raise InputError(f"{other} has other rows than {path}: {difference}; {remedy}")
 
 
 def _told(pair: Pair, number: int) -> tuple[str, str, str]:
-    """What a row says of itself; an image without a name is called by its number."""
+    """What identifies a row; "" for the image where the row number stands for its name."""
     name = "" if pair.image_name == str(number) else pair.image_name
     return name, normalize_answer(pair.question), normalize_answer(pair.answer) or "no answer"

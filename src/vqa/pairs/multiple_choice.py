@@ -1,7 +1,8 @@
 """Questions with options: an answer that is a letter or a number becomes the text of the option it points at.
 
 Options stand in columns of their own (option_a …, choice1 …, A, B, C, D) or as a list in one cell. How the
-answers of a file point at them is told from all its rows together; what can be read in two ways is refused.
+answers of a file point at options is inferred from all its rows together; a file that can be read in two ways
+is refused.
 """
 
 import re
@@ -34,9 +35,9 @@ _Asked = Sequence[
 
 
 def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], str]:
-    """The pairs of a file, answers that point at options replaced by these; and a sentence on what was done.
+    """Replace answers that point at options by the options' texts; also returns a sentence on that.
 
-    "" where no answer was replaced. An answer that is no letter or number stays as it is.
+    The sentence is "" if no answer was replaced. An answer that is no letter or number stays as it is.
 
     Raises:
         InputError: a letter or number that points at no option, or that can be read in two ways.
@@ -45,8 +46,10 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
     if not columns:
         _check_no_bare_letters(path, pairs)
         return list(pairs), ""
-    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
-    asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
+    options_by_row = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
+    asked = [
+        (number, options) for number, options in options_by_row if options and _pointer(pairs[number].answer)
+    ]
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
         return list(pairs), ""
     name, read = _reading(path, pairs, asked)
@@ -63,10 +66,10 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
 
 
 def _check_no_bare_letters(path: Path, pairs: Sequence[Pair]) -> None:
-    """Most answers are no letters that point at options which no column holds.
+    """Check that the answers are not letters of options that no column holds.
 
     Raises:
-        InputError: they are, and the questions do not ask for letters.
+        InputError: most are, and the questions do not ask for letters.
     """
     pointing = [
         number
@@ -113,14 +116,14 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
 
 
 def _without_marks(options: list[str]) -> list[str]:
-    """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
+    """The options without a leading "A.", "B." … or "1)", "2)" …, if each option has one."""
     matches = [_MARKED.fullmatch(option) for option in options]
-    found = [match for match in matches if match]
-    marks = [match[1].lower() for match in found]
-    is_marked = len(found) == len(options) > 1 and any(
+    marked = [match for match in matches if match]
+    marks = [match[1].lower() for match in marked]
+    is_marked = len(marked) == len(options) > 1 and any(
         marks == _marks(start, len(marks)) for start in ("a", "0", "1")
     )
-    return [match[2] for match in found] if is_marked else options
+    return [match[2] for match in marked] if is_marked else options
 
 
 def _pointer(answer: str) -> str:
@@ -156,7 +159,7 @@ _READINGS: dict[str, _Reading] = {
 
 
 def _reading(path: Path, pairs: Sequence[Pair], asked: _Asked) -> tuple[str, _Reading]:
-    """How the answers point at options: the one way in which all do that are no option's text.
+    """How the answers point at options: the one way that fits all answers which are no option's text.
 
     Raises:
         InputError: no way reads all of them, or two do.

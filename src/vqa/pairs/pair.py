@@ -11,7 +11,7 @@ from vqa.pairs.missing_values import is_missing
 
 # Where a file may name its images, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
-# Extra column of a row that did not fit its file's header: line and problem.
+# Extra column of a row that does not fit its file's header: line and problem.
 UNREADABLE = "unreadable_row"
 
 
@@ -35,8 +35,8 @@ class Pair:
     difficulty: str = ""
     source: str = ""
     split_group: str = ""  # of the images that stay together in one split; "" before there are splits
-    extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
-    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, none is taught
+    extra: tuple[tuple[str, str], ...] = ()  # other columns of its file
+    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, training uses none
 
     @property
     def key(self) -> tuple[str, str]:
@@ -45,12 +45,12 @@ class Pair:
 
     @property
     def right_answers(self) -> tuple[str, ...]:
-        """Each one is right; the first is the one that is taught."""
+        """All right answers; training uses the first."""
         return self.answer, *self.also_right
 
     @property
     def together(self) -> str:
-        """What shares its luck: the group of its image; the image where the file names no groups."""
+        """Its cluster in resampling: the group of its image; the image where the file names no groups."""
         return self.split_group or self.image_name
 
 
@@ -60,11 +60,11 @@ def stated(cell: str) -> str:
 
 
 def parse_image_name(text: str) -> str:
-    """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
+    """The file name in a cell, in any spelling that files use: "images\\small\\8f\\8f5d4670.jpg".
 
     Its accents are composed (NFC), so that one image has one name; see `files.as_on_disk`.
-    A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
-    it by name, and it never becomes a path.
+    A path that leaves its folder ("../../etc/passwd") is returned as it is: `rules` rejects it by name, and
+    it is never opened.
     """
     named = unicodedata.normalize("NFC", text.strip())
     parts = named.replace("\\", "/").split("/")
@@ -93,12 +93,12 @@ def pairs_and_lines(
     names_by_id: Callable[[], Mapping[str, str]] | None = None,
     name_of: Callable[[str], str] = parse_image_name,
 ) -> tuple[list[Pair], Lines]:
-    """As `read_pairs`, and what became of each line of the file; `name_of` makes a name of a cell."""
+    """As `read_pairs`, with counts of the file's lines; `name_of`: cell → image name."""
     table = read_table(path, (*_FIELDS, _GROUP, ALSO_RIGHT, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
-    unread: list[int] = []  # the lines of each row that an earlier reading could not read
+    unread: list[int] = []  # the lines of each row that an earlier stage could not read
     for number, cells in enumerate(table.rows):
         row = dict(zip(table.columns, cells, strict=True))
         named = row.pop(named_in)

@@ -1,4 +1,4 @@
-"""The file of predictions: pairs, and what a model said to each. Anyone's: `foreign_predictions`."""
+"""Our file of predictions: pairs and a model's answer to each. Other files: `foreign_predictions`."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,4 @@
-"""What the label checks on a pair come to: a support level, and whether its question needs the image; their
-file."""
+"""The result of all label checks on a pair, and its file: support level, and whether the image is needed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ _WRITTEN = {True: "yes", False: "no"}
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """On one pair."""
+    """The result for one pair."""
 
-    support: str  # one of VERDICTS
-    needs_image: bool  # nobody who has not seen it gives the answer
+    support: str  # one of SUPPORT_LEVELS
+    needs_image: bool  # no label check without the image gives the answer
 
 
 def write_support(
@@ -30,8 +29,7 @@ def write_support(
     support_levels: Sequence[Support],
     votes_by_check: Iterable[Mapping[str, str]],
 ) -> None:
-    """One row a pair; `votes_by_check`: what each label check said, as further columns, the same ones in
-    every row."""
+    """One row a pair; `votes_by_check`: further columns with the votes, the same columns in every row."""
 
     def row(pair: Pair, support: Support, said: Mapping[str, str]) -> dict[str, str]:
         needs_image = _WRITTEN[support.needs_image]
@@ -45,25 +43,25 @@ def write_support(
 
 
 def read_support(path: Path, pairs: Iterable[Pair]) -> list[Support]:
-    """The support level on each of `pairs`.
+    """The support level of each of `pairs`.
 
     Raises:
         InputError: the file has none on one of them.
     """
-    found = {
+    support_of = {
         (row["image_name"], row["question"], row["answer"]): Support(
             row["support"], row["needs_image"] == _WRITTEN[True]
         )
         for row in read_rows(path, _COLUMNS)
     }
     try:
-        return [found[(*pair.key, pair.answer)] for pair in pairs]
+        return [support_of[(*pair.key, pair.answer)] for pair in pairs]
     except KeyError as error:
         raise InputError(f"{path} has no support level on {error.args[0]}; run dvc repro verify") from error
 
 
 def write_left_out(path: Path, pairs: Iterable[Pair]) -> None:
-    """The pairs that training passes over: image and question."""
+    """The pairs that training leaves out: image and question."""
     rows = ({"image_name": pair.image_name, "question": pair.question} for pair in pairs)
     write_rows(path, ("image_name", "question"), rows)
 
@@ -75,7 +73,7 @@ def without_left_out(path: Path, pairs: Sequence[Pair]) -> list[Pair]:
         InputError: it names them all.
     """
     left_out = {(row["image_name"], row["question"]) for row in read_rows(path, ("image_name", "question"))}
-    kept = [pair for pair in pairs if pair.key not in left_out]
-    if not kept:
+    remaining = [pair for pair in pairs if pair.key not in left_out]
+    if not remaining:
         raise InputError(f"{path} leaves no pair to train on; set verify.train_on to all in params.yaml")
-    return kept
+    return remaining

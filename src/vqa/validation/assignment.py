@@ -1,4 +1,4 @@
-"""Which split each kept pair goes to: drawn, or as the pairs' own column states it."""
+"""Assign each kept pair to a split: by a draw, or as the pairs' own column states."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ from vqa.validation.splits import SplitAssignment, SplitConfig, split_images
 
 @dataclass(frozen=True)
 class Assignment:
-    """Kept pairs in their splits, and what that rests on."""
+    """Kept pairs in their splits, and how they were assigned."""
 
     split_assignment: SplitAssignment
     by_split: dict[str, list[Pair]]
     rejected: list[Rejected]  # at the borders of splits
     metrics: dict[str, Any]  # on the pairs' own column of splits
-    sentences: list[str]  # likewise, for whoever runs this
+    sentences: list[str]  # on that column, to be printed
 
 
 def assign_splits(
@@ -43,7 +43,7 @@ def assign_splits(
     memory: Path,
     seen: Collection[str] | None,
 ) -> Assignment:
-    """Deal the images of `kept` out, with their pairs; `pairs`: all that were read from `source`.
+    """Assign the images of `kept`, with their pairs, to splits; `pairs`: all that were read from `source`.
 
     Raises:
         InputError: see `split_images` and `check_declared_splits`.

@@ -1,7 +1,7 @@
 """Pairs → kept or rejected. A row carries the first of `rules.RULES` that it breaks.
 
 A decision made by a person in the review page beats every rule but the hard ones, without which a pair
-cannot be learnt from at all.
+cannot be trained on at all.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ class Rejected:
 def build_candidates(
     pairs: Sequence[Pair], decisions: Mapping[Key, Decision]
 ) -> tuple[list[Candidate], list[Rejected]]:
-    """Pairs with what a person said of them (`decisions`, by `key_of`), and those that a person rejected."""
+    """Pairs with people's decisions on them (`decisions`, by `key_of`), and those that people rejected."""
     candidates: list[Candidate] = []
     rejected: list[Rejected] = []
     for row, pair in enumerate(pairs):
@@ -49,7 +49,7 @@ def build_candidates(
 def filter_pairs(
     candidates: Sequence[Candidate], rules: Sequence[Rule], context: Context
 ) -> tuple[list[Candidate], list[Rejected]]:
-    """Those that break none of `rules`, in order, and the others as they came, rule by rule."""
+    """Split candidates into those that break none of `rules`, and the rejected pairs as they came."""
     standing, rejected = list(candidates), list[Rejected]()
     for rule in rules:
         broken = dict(rule.check(standing, context))
@@ -67,7 +67,7 @@ def filter_pairs(
 
 
 def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
-    """Pairs to learn from: answers as they are taught, and a question type that was absent inferred."""
+    """Pairs to train on: answers in the form for training, and missing question types inferred."""
     return [
         replace(
             candidate.pair,
@@ -80,7 +80,7 @@ def trusted(candidates: Iterable[Candidate]) -> list[Pair]:
 
 
 def _further(candidate: Candidate) -> tuple[str, ...]:
-    """The right answers but the first, each once, in the form of the first."""
+    """The further right answers, each once, in the form for training."""
     forms = {
         normalize_answer(text): training_form(text) for text in candidate.also_right if normalize_answer(text)
     }
@@ -93,31 +93,30 @@ def image_names(candidates: Iterable[Candidate]) -> list[str]:
 
 
 def images_to_inspect(candidates: Iterable[Candidate], reviewed: Iterable[Rejected]) -> list[str]:
-    """As `image_names`, and those of pairs that a person rejected: it is told when one of these has
-    changed."""
+    """As `image_names`, with the images of pairs that a person rejected, since their changes are reported."""
     names = (reject.pair.image_name for reject in reviewed)
-    known = [name for name in names if not problem_of_name(name)]
-    return list(dict.fromkeys([*image_names(candidates), *known]))
+    usable = [name for name in names if not problem_of_name(name)]
+    return list(dict.fromkeys([*image_names(candidates), *usable]))
 
 
 def leave_out(pairs: Sequence[Pair], images: Mapping[str, str]) -> tuple[list[Pair], list[Rejected]]:
     """Pairs of other images, and those of `images` (name → why it can be in no split)."""
-    kept = [pair for pair in pairs if pair.image_name not in images]
+    others = [pair for pair in pairs if pair.image_name not in images]
     left = [pair for pair in pairs if pair.image_name in images]
-    return kept, [Rejected(pair, "links_two_splits", images[pair.image_name]) for pair in left]
+    return others, [Rejected(pair, "links_two_splits", images[pair.image_name]) for pair in left]
 
 
 def leave_out_rows(
     pairs: Sequence[Pair], rows: Mapping[tuple[str, str], str]
 ) -> tuple[list[Pair], list[Rejected]]:
     """As `leave_out`, of single rows by their keys."""
-    kept = [pair for pair in pairs if pair.key not in rows]
+    others = [pair for pair in pairs if pair.key not in rows]
     left = [pair for pair in pairs if pair.key in rows]
-    return kept, [Rejected(pair, "links_two_splits", rows[pair.key]) for pair in left]
+    return others, [Rejected(pair, "links_two_splits", rows[pair.key]) for pair in left]
 
 
 def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    """By reason, then image and question, so that rows in conflict stand together."""
+    """Write rejected pairs by reason, image and question, so that rows in conflict stand together."""
 
     def row(reject: Rejected) -> dict[str, str]:
         return row_of(reject.pair) | {"reason": reject.reason, "detail": reject.detail}
@@ -128,7 +127,7 @@ def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
 
 
 def read_rejected(path: Path) -> list[Rejected]:
-    """What `write_rejected` wrote, without columns of the file that the pairs came from."""
+    """Read the file of `write_rejected`, without the extra columns of pairs."""
     return [
         Rejected(
             Pair(row["image_name"], row["question"], row["answer"], row["question_type"]),

@@ -1,9 +1,9 @@
-"""Links between looks → groups that go to one split, none so large that chance decides what a split holds.
+"""Links between contents → groups that go to one split, none so large that chance decides a split's images.
 
-Among many images near duplicates form chains: neighbours look alike, the two ends do not. At the density that
-all of ABO would have, one chain would hold a fifth of the images. It is cut where its links are weakest;
-where two sides of a cut come to different splits, the few images at it are left out, so that no near
-duplicate is in two splits all the same.
+Among many images near duplicates form chains: neighbours look alike, the two ends do not. At the density of
+all of ABO one chain would hold a fifth of the images. It is cut where its links are weakest. Where two sides
+of a cut go to different splits, the few images at the cut are left out, so that no near duplicates are in two
+splits. A content is one distinct perceptual hash (`NearDuplicates`).
 """
 
 import heapq
@@ -20,21 +20,21 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Groups:
-    of_content: Integers  # [looks] the number of its group, from 0
+    of_content: Integers  # [contents] the number of its group, from 0
     largest: int  # images of the largest one, before any was cut
     cut: int  # how many were
 
 
 def grouped(links: Integers, sizes: Integers, known: Mapping[int, str], most: int) -> Groups:
-    """Connected looks, cut where that makes more than `most` images or ties two splits.
+    """Connected contents, cut where they have more than `most` images or tie two splits.
 
-    A cut group is Kruskal's spanning tree with a capacity: parts grow along links, the nearest first, as long
+    A group is cut by Kruskal's spanning tree with a capacity: parts grow along links, nearest first, as long
     as they stay within both bounds.
 
     Args:
-        links: [links, 3] as `near_duplicates` gives them; one by a listing is -1 bits long.
-        sizes: [looks] images that have each.
-        known: split by look, of those that were dealt before.
+        links: [links, 3] as `near_duplicates` gives them; a link by a listing is -1 bits long.
+        sizes: [contents] images that have each.
+        known: split by content, of those that were dealt before.
     """
     graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(sizes), len(sizes)))
     _, of_content = connected_components(graph, directed=False)
@@ -47,17 +47,17 @@ def grouped(links: Integers, sizes: Integers, known: Mapping[int, str], most: in
 
 
 def _are_of_two_splits(of_content: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
-    """Which groups hold looks of two splits `[groups]`."""
+    """Which groups hold contents of two splits `[groups]`."""
     splits: dict[int, set[str]] = {}
     for content, split in known.items():
         splits.setdefault(int(of_content[content]), set()).add(split)
-    found = np.zeros(of_content.max(initial=-1) + 1, dtype=bool)
-    found[[group for group, of_group in splits.items() if len(of_group) > 1]] = True
-    return found
+    is_of_two = np.zeros(of_content.max(initial=-1) + 1, dtype=bool)
+    is_of_two[[group for group, of_group in splits.items() if len(of_group) > 1]] = True
+    return is_of_two
 
 
 def _parts(links: Integers, sizes: Integers, known: Mapping[int, str], most: int) -> Integers:
-    """One look of its part for each look `[looks]`, itself where no link of it is given."""
+    """For each content `[contents]` one content that stands for its part; itself if it has no link."""
     parent, size = list(range(len(sizes))), sizes.tolist()
     split = [known.get(content) for content in range(len(sizes))]
 
@@ -75,10 +75,10 @@ def _parts(links: Integers, sizes: Integers, known: Mapping[int, str], most: int
 
 
 def uncrossed(links: Integers, split_of: Sequence[str], known: Mapping[int, str]) -> dict[int, set[str]]:
-    """Looks to leave out so that no link joins two splits, each with the splits that it would have joined.
+    """Contents to leave out so that no link joins two splits, each with the splits that it would join.
 
-    The look with most such links goes first. One that was dealt before stays: a link between two of these
-    remains.
+    The content with most such links is left out first. One that was assigned before stays, so a link between
+    two of these remains.
     """
     crossing: dict[int, set[int]] = {}
     for one, other in links[:, :2].tolist():

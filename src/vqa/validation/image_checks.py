@@ -1,4 +1,4 @@
-"""Images → what is in their files, decoded in parallel and remembered by the hash of their bytes."""
+"""Images → records of their files, decoded in parallel and remembered by the hash of their bytes."""
 
 import json
 import os
@@ -35,27 +35,27 @@ def adopt_old_record(record: Path) -> None:
 
 
 def check_images(root: Path, image_names: Sequence[str], memory: Path) -> dict[str, ImageRecord]:
-    """Image name → what was found. A file whose bytes are in `memory` is not decoded again.
+    """Image name → what its file holds. A file whose bytes are in `memory` is not decoded again.
 
     `memory` is appended to as images are decoded, so that a killed run loses nothing, and holds just
-    these images, in order, when this returns. What another decoder found is found anew.
+    these images, in order, when this returns. Records of another decoder version are made anew.
     """
-    known = {image.sha256: image for image in _remembered(memory)}
+    records = {image.sha256: image for image in _remembered(memory)}
     read = KnownHashes("pictures")
     paths = {name: image_path(root, name) for name in image_names}
     hashes = {name: content_hash(path, read.sha256_file) for name, path in paths.items()}
     read.keep()
-    new = [name for name in image_names if hashes[name] not in known]
+    new = [name for name in image_names if hashes[name] not in records]
     memory.parent.mkdir(parents=True, exist_ok=True)
     make_own(memory)
-    found: dict[str, ImageRecord] = {}
+    new_records: dict[str, ImageRecord] = {}
     with memory.open("a", encoding="utf-8") as file:
         for name, image in zip(new, _each_inspected([paths[name] for name in new]), strict=True):
-            found[name] = image
+            new_records[name] = image
             file.write(_line(image) if image.sha256 else "")
-            if len(found) % _CHUNK == 0:
+            if len(new_records) % _CHUNK == 0:
                 file.flush()
-    images = {name: found.get(name) or known[hashes[name]] for name in image_names}
+    images = {name: new_records.get(name) or records[hashes[name]] for name in image_names}
     names_of: dict[str, list[str]] = {}
     for name, image in images.items():
         if image.sha256:
@@ -66,14 +66,14 @@ def check_images(root: Path, image_names: Sequence[str], memory: Path) -> dict[s
 
 
 def contents_before(memory: Path) -> dict[str, str]:
-    """Image name → SHA-256 of its file in the run that wrote `memory`; nothing where there was none."""
+    """Image name → SHA-256 of its file in the run that wrote `memory`; empty if there was no run."""
     return {
         name: entry.get("sha256", "") for entry in whole_values(memory) for name in entry.get("names", ())
     }
 
 
 def changed_images(before: Mapping[str, str], images: Mapping[str, ImageRecord]) -> list[str]:
-    """Names whose files are there now as before, with another content."""
+    """Names of files that existed in the run before and now have another content."""
     return [
         name
         for name, image in images.items()
@@ -91,7 +91,7 @@ def image_id(root: Path, image_name: str) -> str:
 
 
 def _each_inspected(paths: Sequence[Path]) -> Iterator[ImageRecord]:
-    with progress_bar(len(paths), "image", "pictures", is_shown=bool(paths)) as progress:
+    with progress_bar(len(paths), "image", "images", is_shown=bool(paths)) as progress:
         for image in _in_parallel(paths):
             progress.update()
             yield image
@@ -106,13 +106,13 @@ def _in_parallel(paths: Sequence[Path]) -> Iterable[ImageRecord]:
 
 
 def _line(image: ImageRecord, names: Sequence[str] = ()) -> str:
-    """`names`: what the image is called, once all are known."""
+    """One line of `memory`; `names`: of the image, once all are known."""
     called = {"names": sorted(names)} if names else {}
     return _encode({**vars(image), "decoder": DECODER, **called}) + "\n"
 
 
 def _remembered(memory: Path) -> Iterator[ImageRecord]:
-    """Every whole line of this decoder."""
+    """The records of this decoder version in all complete lines."""
     for entry in whole_values(memory):
         try:
             if entry.pop("decoder") != DECODER:

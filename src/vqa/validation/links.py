@@ -1,4 +1,4 @@
-"""What ties images together: looks, listings and names → links between looks, sure ones and likely ones."""
+"""What ties images together: hashes, listings and names → links between contents, sure and likely ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vqa.validation.transformed_duplicates import grey_values, transformed_links
 
 @dataclass(frozen=True)
 class Links:
-    """Links `[links, 3]` as `near_duplicates` gives them; one by a listing or a name is -1 bits long."""
+    """Links `[links, 3]` as `near_duplicates` gives them; a link by a listing or name is -1 bits long."""
 
     content_of: Integers  # [images]
     sure: Integers  # near duplicates, and images of one product
@@ -29,8 +29,8 @@ def link_images(
 ) -> Links:
     """The links of `images` (by name, here in the order of `names`).
 
-    `together`: names of images that are of one product; `most_bits`: that hashes of near duplicates differ
-    in.
+    `together`: names of images of one product; `most_bits`: the most bits in which hashes of near duplicates
+    differ.
     """
     copies = near_duplicates([images[name].perceptual_hash for name in names], most_bits)
     ties, named = _ties(names, together), names_made_of(names)
@@ -45,7 +45,7 @@ def link_images(
 
 
 def are_apart(links: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
-    """Which links join looks that were dealt to two splits: what was dealt stays."""
+    """Which links join contents that were assigned to two splits before; they stay there."""
     splits = [(known.get(one), known.get(other)) for one, other in links[:, :2].tolist()]
     return np.array([None not in both and both[0] != both[1] for both in splits], dtype=bool)
 
@@ -57,24 +57,24 @@ def _turned(
     near: Integers,
     most_bits: int,
 ) -> Integers:
-    """Looks that are turned or brightened copies, and not in `near`; as `near_duplicates` gives links."""
+    """Links between turned or brightened copies that are not in `near`, as `near_duplicates` gives them."""
     first = np.unique(content_of, return_index=True)[1].tolist()
     greys = {content: images[names[number]].grey for content, number in enumerate(first)}
     contents = np.array([content for content, grey in greys.items() if grey], dtype=np.int64)
-    found = transformed_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
-    found[:, :2] = contents[found[:, :2]]
-    is_known = np.isin(found[:, 0] * len(first) + found[:, 1], near[:, 0] * len(first) + near[:, 1])
-    return found[~is_known]
+    links = transformed_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
+    links[:, :2] = contents[links[:, :2]]
+    is_known = np.isin(links[:, 0] * len(first) + links[:, 1], near[:, 0] * len(first) + near[:, 1])
+    return links[~is_known]
 
 
 def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
-    """Indices of those images that a listing ties to another one here."""
+    """For each listing that ties two or more of `names`, their indices."""
     index = {name: i for i, name in enumerate(names)}
     present = ([index[name] for name in listing if name in index] for listing in together)
     return [tie for tie in present if len(tie) > 1]
 
 
 def _tie_links(ties: Iterable[Sequence[int]], content_of: Integers) -> Integers:
-    """As `near_duplicates` gives them, nearer than any copies."""
+    """Links as `near_duplicates` gives them, nearer than any copies."""
     rows = [(content_of[one], content_of[other], -1) for tie in ties for one, other in pairwise(tie)]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)

@@ -20,15 +20,15 @@ IsSame = Callable[[Integers, Integers], NDArray[np.bool_]]  # numbers of hashes,
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Which images look the same, and which looks are near each other.
+    """Which images have the same content, and which contents are near each other.
 
-    A look is one of the distinct perceptual hashes, so that a thousand copies of an image are one thing and
-    not half a million pairs.
+    A content is one distinct perceptual hash, so that a thousand copies of an image are one content and not
+    half a million pairs.
     """
 
-    content_of: Integers  # [images] its look, numbered by first appearance
-    links: Integers  # [links, 3] two looks, the smaller first, and in how many bits they differ
-    pairs: int  # of images, equal looks too
+    content_of: Integers  # [images] its content, numbered by first appearance
+    links: Integers  # [links, 3] two contents, the smaller first, and in how many bits they differ
+    pairs: int  # of images, those of one content included
 
 
 def near_duplicates(hashes: Sequence[str], most_bits: int) -> NearDuplicates:
@@ -49,17 +49,17 @@ def near_duplicates(hashes: Sequence[str], most_bits: int) -> NearDuplicates:
 def near_links(packed: NDArray[np.uint8], most_bits: int, is_same: IsSame | None = None) -> Integers:
     """Hashes `packed` [hashes, bytes] that differ in at most `most_bits` bits, as `NearDuplicates.links`.
 
-    `is_same` asks once more of each pair; none is kept in memory before.
+    `is_same` decides on each candidate pair before it is kept in memory.
     """
-    found = [*_links(packed, most_bits, is_same), np.empty((0, 3), dtype=np.int64)]
-    links = np.concatenate(found)
+    blocks = [*_links(packed, most_bits, is_same), np.empty((0, 3), dtype=np.int64)]
+    links = np.concatenate(blocks)
     return links[np.lexsort((links[:, 1], links[:, 0]))]
 
 
 def _links(packed: NDArray[np.uint8], most_bits: int, is_same: IsSame | None) -> Iterator[Integers]:
     """Rows of `NearDuplicates.links`, each once."""
     words = packed.view(np.uint64)  # [hashes, 4] of 256 bits
-    keys = _band_keys(packed, most_bits + 1)  # [looks, bands]
+    keys = _band_keys(packed, most_bits + 1)  # [contents, bands]
     for band in range(keys.shape[1]):
         order = np.argsort(keys[:, band], kind="stable")
         sorted_keys, sorted_words = keys[order, band], words[order]

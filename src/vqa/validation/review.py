@@ -1,4 +1,4 @@
-"""What people decided on pairs: the last word on a pair, and how many they accepted."""
+"""People's decisions on pairs: the decision that holds for a pair, and how many pairs were accepted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ ACCEPT, REJECT, CORRECT, ALSO_RIGHT = KINDS = ("accept", "reject", "correct", "a
 
 @dataclass(frozen=True)
 class Decision:
-    """People's word on one pair."""
+    """The decision on one pair."""
 
-    kind: str  # one of VERDICTS
-    answer: str  # the right one; unless it is corrected the pair's own
+    kind: str  # one of KINDS
+    answer: str  # the right one: the corrected answer, or the pair's own
     was_kept: bool  # it was in the sample of kept pairs, not among the rejects
     also_right: tuple[str, ...] = ()  # other right answers, each one word
 
@@ -33,12 +33,12 @@ Key = tuple[str, str, str]
 
 
 def key_of(image_name: str, question: str, answer: str) -> Key:
-    """What a decision is remembered by; the answer counts, since conflicting rows share the rest."""
+    """The key of a decision; it includes the answer, since conflicting rows share image and question."""
     return image_name, question, normalize_answer(answer)
 
 
 def find_decision(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | None:
-    """The last word on a pair: a corrected answer may have been reviewed again."""
+    """The decision that holds for a pair: a corrected answer may have been reviewed again."""
     decision = decisions.get(key_of(pair.image_name, pair.question, pair.answer))
     met = {normalize_answer(pair.answer)}
     while decision and decision.kind == CORRECT and normalize_answer(decision.answer) not in met:
@@ -53,12 +53,12 @@ def find_decision(pair: Pair, decisions: Mapping[Key, Decision]) -> Decision | N
 def reviewed_pairs(
     kept: Iterable[Pair], rows: Iterable[Pair], decisions: Mapping[Key, Decision]
 ) -> list[tuple[Pair, bool]]:
-    """The sampled pairs that people decided on, as they stood then, and whether they found each one wrong.
+    """The sampled pairs that people decided on, as they stood then, and whether people found each one wrong.
 
-    `kept`: tells the split groups; `rows`: those of generated.csv, without which a decision is on nothing.
+    `kept`: pairs with their split groups; `rows`: of generated.csv; decisions on other rows are ignored.
     """
     group_of = {pair.image_name: pair.split_group for pair in kept}
-    found = {}
+    pairs_by_key = {}
     for row in rows:
         key = key_of(row.image_name, row.question, row.answer)
         decision = decisions.get(key)
@@ -69,8 +69,8 @@ def reviewed_pairs(
                 question_type=row.question_type or infer_question_type(row.question),
                 split_group=group_of.get(row.image_name, ""),
             )
-            found[key] = pair, not decision.is_accepted
-    return list(found.values())
+            pairs_by_key[key] = pair, not decision.is_accepted
+    return list(pairs_by_key.values())
 
 
 def acceptance(decisions: Mapping[Key, Decision], pairs: Iterable[Pair]) -> dict[str, Any]:

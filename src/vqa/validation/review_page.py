@@ -1,4 +1,4 @@
-"""A page to look at a sample of the kept and the rejected pairs, and to decide on them."""
+"""A page to review a sample of the kept and the rejected pairs."""
 
 import hashlib
 from collections import defaultdict
@@ -53,10 +53,10 @@ def write_review_page(
     count: int,
     seed: int,
 ) -> None:
-    """The page: a sample of the kept pairs by support level and type, and of the rejected by reason.
+    """Write a sample of the kept pairs by support level and type, and of the rejected ones by reason.
 
-    The disputed come first; `votes_of`: sentences on what was said of a kept pair, by its number;
-    `conflicts`: the pairs on which reviewers differ, all of them.
+    Conflicting labels come first. `votes_of`: sentences on the votes on a kept pair, by its number;
+    `conflicts`: all pairs on which reviewers differ.
     """
     numbers = stratified(
         range(len(kept)),
@@ -94,7 +94,7 @@ def write_review_page(
 
 
 def _in_conflict(conflict: Conflict) -> dict[str, Any]:
-    """The pair, what each reviewer says of it, and the list that it was decided on from."""
+    """The pair, each reviewer's decision, and the list from which it was reviewed."""
     image_name, question, _ = conflict.key
     kind = infer_question_type(question)
     shown = _shown(Pair(image_name, question, conflict.answer, kind), kind)

@@ -1,6 +1,6 @@
-"""Why a pair is rejected: RULES is the whole list, in the order in which they are asked.
+"""Why a pair is rejected: RULES is the whole list, in the order in which they are applied.
 
-Those on text come first, so that no image is opened for a pair that its words reject.
+Rules on text come first, so that no image is opened for a pair that they reject.
 """
 
 import re
@@ -16,8 +16,8 @@ from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import find_hidden_topic
 from vqa.settings import Validate
 
-# No English question does without one of these; measured on 42,000 real ones: it also finds answers that
-# slipped into the question column ("Rectangular").
+# Every English question has one of these words, measured on 42,000 real ones. The rule also finds answers
+# that slipped into the question column ("Rectangular").
 _FUNCTION_WORDS = frozenset(
     """
     a an and any are at can color contain contains count did do does has have how in is it made many much
@@ -27,14 +27,14 @@ _FUNCTION_WORDS = frozenset(
 # What is left of an answer that was cut short ("made of", "the"). Not on, off, in, up: they answer.
 _CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
 _FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
-_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
+_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" may name its answer
 _YES_NO = frozenset({"yes", "no"})
 _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that is screened, with the normal forms that rules compare."""
+    """A row to be filtered, with the normal forms that rules compare."""
 
     row: int
     pair: Pair
@@ -47,10 +47,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Context:
-    """What rules may ask for: their parameters, the model's room, and the images, once looked at."""
+    """What rules may use: their parameters, the model's token limit, and the images, once decoded."""
 
     limits: Validate
-    too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
+    too_long: Callable[[str, str], str] = lambda *_: ""  # why question and answer exceed the token limit
     images: Mapping[str, ImageRecord] = field(default_factory=dict)  # by name; none for rules on text
 
 
@@ -61,7 +61,7 @@ Check = Callable[[Sequence[Candidate], Context], Broken]
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to reject, and what finds it. A hard rule also holds for what a person accepted."""
+    """A reason to reject, and its check. A hard rule also applies to pairs that a person accepted."""
 
     reason: str
     check: Check
@@ -69,7 +69,7 @@ class Rule:
 
 
 def _each(detail_of: Callable[[Candidate, Validate], str | None]) -> Check:
-    """A rule that looks at one row at a time."""
+    """A rule that checks one row at a time."""
 
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
         limits = context.limits
@@ -120,7 +120,7 @@ def _no_information(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _spreadsheet_value(candidate: Candidate, limits: Validate) -> str | None:
-    """A spreadsheet's date was a fraction or a range, its TRUE perhaps a word: nobody can tell any more."""
+    """A spreadsheet's date was a fraction or a range, its TRUE perhaps a word: the original is lost."""
     kind = spreadsheet_kind(candidate.said)
     return (
         f"{candidate.said!r} is a spreadsheet's {kind.replace('_', ' ')}; what stood there is lost"
@@ -179,28 +179,28 @@ def _conflicting_answers(standing: Sequence[Candidate], context: Context) -> Bro
         if len({candidate.answer for candidate in group}) == 1:
             continue
         reviewed = {candidate.answer for candidate in group if candidate.is_reviewed}
-        said = " / ".join(sorted({candidate.answer for candidate in group}))
+        answers = " / ".join(sorted({candidate.answer for candidate in group}))
         for candidate in group:
             if not (len(reviewed) == 1 and candidate.answer in reviewed):
-                yield candidate.row, said
+                yield candidate.row, answers
 
 
 def _duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
     for group in _grouped(standing, lambda c: (c.pair.image_name, c.question)):
         first = min(group, key=lambda c: (not c.is_reviewed, c.row))
-        yield from ((c.row, "same question and answer for this picture") for c in group if c is not first)
+        yield from ((c.row, "same question and answer for this image") for c in group if c is not first)
 
 
 def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
-    """Same answer, nearly the same words: two wordings of one question, not "left shoe" and "right shoe"."""
+    """Same answer, nearly the same words: one question worded twice, not "left shoe" and "right shoe"."""
     least = context.limits.min_question_jaccard
     for group in _grouped(standing, lambda c: (c.pair.image_name, c.answer)):
-        kept: list[tuple[set[str], str]] = []
+        first_wordings: list[tuple[set[str], str]] = []
         for candidate in sorted(group, key=lambda c: (not c.is_reviewed, c.row)):
             words = set(candidate.question.split())
-            near = next((q for w, q in kept if len(words & w) >= least * len(words | w)), None)
+            near = next((q for w, q in first_wordings if len(words & w) >= least * len(words | w)), None)
             if near is None:
-                kept.append((words, candidate.pair.question))
+                first_wordings.append((words, candidate.pair.question))
             else:
                 yield candidate.row, f"says {near!r} again"
 
@@ -208,7 +208,7 @@ def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
 def _too_many_of_image(standing: Sequence[Candidate], context: Context) -> Broken:
     most = context.limits.max_pairs_per_image
     for group in _grouped(standing, lambda c: c.pair.image_name):
-        detail = f"{len(group)} pairs of this picture"
+        detail = f"{len(group)} pairs of this image"
         yield from ((row, detail) for row in _surplus(group, most, context.limits.seed))
 
 

@@ -1,6 +1,6 @@
-"""Names that say that one image was made of another: lamp_flip.jpg, lamp_jpg.rf.0f3a….jpg.
+"""Names that show that one image was made of another: lamp_flip.jpg, lamp_jpg.rf.0f3a….jpg.
 
-lamp (1).jpg may be a copy, another view or another lamp: it is no more than said.
+lamp (1).jpg may be a copy, another view or another lamp: such names are only reported.
 """
 
 import os
@@ -31,7 +31,7 @@ def names_made_of(names: Sequence[str]) -> list[list[int]]:
 def numbered_apart(split_of: Mapping[str, str]) -> list[str]:
     """A sentence on images whose names differ by (1), (2) and that stand in two splits; [] where none do.
 
-    They are not tied: who renames a folder on Windows calls all of it "photo (1)" to "photo (900)".
+    They are not tied, since renaming a folder's files on Windows gives "photo (1)" to "photo (900)".
     """
     names = sorted(split_of)
     stems = [of_stem for of_stem, is_marked in _stems(names, _unnumbered).values() if is_marked]
@@ -47,14 +47,14 @@ def numbered_apart(split_of: Mapping[str, str]) -> list[str]:
 
 def _stems(names: Iterable[str], stem_of: StemOf) -> dict[str, tuple[list[int], bool]]:
     """Stem → the numbers of its names, and whether one of them has a suffix."""
-    found: dict[str, list[int]] = defaultdict(list)
+    numbers_of: dict[str, list[int]] = defaultdict(list)
     marked = set()
     for number, name in enumerate(names):
         stem, has_suffix = stem_of(os.path.splitext(name)[0])  # noqa: PTH122 - a Path costs three times as much
-        found[stem.casefold()].append(number)
+        numbers_of[stem.casefold()].append(number)
         if has_suffix:
             marked.add(stem.casefold())
-    return {stem: (numbers, stem in marked) for stem, numbers in found.items()}
+    return {stem: (numbers, stem in marked) for stem, numbers in numbers_of.items()}
 
 
 def _source(stem: str) -> tuple[str, bool]:

@@ -1,9 +1,9 @@
-"""Images → train, val or test, by groups that must stay together; what was drawn once stays.
+"""Images → train, val or test, by groups that must stay together; an assignment is kept for ever.
 
-A group is a connected component: images with equal bytes, near-equal perceptual hashes (once turned or
-brightened, too), on one product's listings, or with a name made of another's; very large ones are cut
-(`groups.grouped`). Groups are dealt out by product type, so that each type has its share in each split. What
-was dealt is kept in splits.json, which git versions: more images never move one that was there.
+A group is a connected component: images with equal bytes, with near-equal perceptual hashes (also once turned
+or brightened), on one product's listings, or with a name made of another's. Very large groups are cut
+(`groups.grouped`). Groups are assigned by product type, so that each type has its share in each split. The
+assignment is kept in splits.json, which git versions: adding images never moves an earlier image.
 """
 
 import re
@@ -33,7 +33,7 @@ _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH},}}")
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How splits are drawn; another draw starts afresh."""
+    """How splits are drawn; with another configuration all are drawn afresh."""
 
     val_share: float
     test_share: float
@@ -43,22 +43,20 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class SplitAssignment:
-    """Who goes where, and what it rests on."""
+    """The split of each image, and what it depends on."""
 
     split_of: dict[str, str]  # by image name
     group_of: dict[str, str]  # likewise: the first name of those that stay together
     left_out: dict[str, str]  # new images that would have joined two splits, with the reason
-    record: dict[str, Any]  # for splits.json, once all is well
+    record: dict[str, Any]  # for splits.json, written after all checks
     groups: int  # of images that stay together, single ones too
     largest_share: float  # of all images that the largest group held before any was cut
     groups_cut: int  # that were too large, or tied images of two splits
     near_duplicates: int  # pairs of images
     tying_listings: int  # products whose listings have two or more of the images
-    transformed_duplicates: int = (
-        0  # pairs of looks beside near duplicates, once they are turned or brightened
-    )
+    transformed_duplicates: int = 0  # pairs of contents that are near only once they are turned or brightened
     names_tied: int = 0  # groups of images whose names are made of one
-    dealt_apart: int = 0  # pairs of these two kinds that were dealt to two splits before
+    dealt_apart: int = 0  # pairs of these two kinds that were assigned to two splits before
 
 
 def split_images(
@@ -70,11 +68,11 @@ def split_images(
     seen: Container[str] = frozenset(),
     declared: Mapping[str, str] | None = None,
 ) -> SplitAssignment:
-    """Deal usable `images` (by name) out, as `memory` (splits.json) says where it knows one.
+    """Assign usable `images` (by name) to splits; those that `memory` (splits.json) knows keep theirs.
 
     `types`: product type by image name, "" where there is none; `together`: image names that share a
-    listing; `seen`: ids of images that the model was made with, which go to train; `declared`: splits by
-    image name that the pairs themselves state and that hold whatever was dealt before.
+    listing; `seen`: ids of images that the model was trained on, which go to train; `declared`: splits by
+    image name that the pairs themselves state, which override earlier assignments.
 
     Raises:
         InputError: two images that belong together are in two splits of `memory`, or an image that the
@@ -91,14 +89,16 @@ def split_images(
     drawn = vars(draw) | ({} if declared is None else {"splits": "column"})
     stated = {ids[name]: split for name, split in (declared or {}).items() if name in ids}
     before = _remembered(memory, drawn) | stated
-    known = _known_contents(names, content_of_image, _old(ids, before, seen), memory, declared is not None)
-    is_apart = are_apart(linked.likely, known)
+    split_before = _known_contents(
+        names, content_of_image, _old(ids, before, seen), memory, declared is not None
+    )
+    is_apart = are_apart(linked.likely, split_before)
     links = np.concatenate([linked.sure, linked.likely[~is_apart]])
     most = max(_SMALL, int(_LARGEST_SHARE * len(names)))
-    groups = grouped(links, np.bincount(content_of_image), known, most)
+    groups = grouped(links, np.bincount(content_of_image), split_before, most)
     members = _members(names, groups.of_content[content_of_image])
-    split_of_content = _assign_contents(members, types, draw, known, groups.of_content, links)
-    joined = uncrossed(links, split_of_content, known)
+    split_of_content = _assign_contents(members, types, draw, split_before, groups.of_content, links)
+    joined = uncrossed(links, split_of_content, split_before)
     content_of = dict(zip(names, content_of_image.tolist(), strict=True))
     split_of = {
         name: split_of_content[content] for name, content in content_of.items() if content not in joined
@@ -106,7 +106,7 @@ def split_images(
     left_out = {name: _crossing(joined[content]) for name, content in content_of.items() if content in joined}
     _check_no_leak(names, content_of_image, links, split_of, memory, declared is not None)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
-    # What is not asked about now keeps its split: it may come back.
+    # Images without pairs now keep their split, since their pairs may come back.
     record = splits_record(drawn, before | {ids[name]: split for name, split in split_of.items()})
     group_of = {name: of_group[0] for of_group in members for name in of_group}
     share = groups.largest / max(len(names), 1)
@@ -115,7 +115,7 @@ def split_images(
 
 
 def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:
-    """Image name → its split of before; what the model has seen goes to train. `ids`: by image name."""
+    """Image name → its earlier split; images that the model has seen go to train. `ids`: by image name."""
     to_train = {name: "train" for name, identity in ids.items() if identity in seen}
     return to_train | {name: before[identity] for name, identity in ids.items() if identity in before}
 
@@ -128,8 +128,10 @@ def _assign_contents(
     of_content: Integers,
     links: Integers,
 ) -> list[str]:
-    """Split of each look, those of `known` as they are; `members` by group, `of_content` [looks] the
-    groups."""
+    """The split of each content; `known` ones stay.
+
+    `members`: images by group; `of_content`: [contents] the group of each.
+    """
     already = {int(of_content[content]): split for content, split in known.items()}
     split_of_group = _dealt(members, types, draw, already, _neighbours(of_content, links))
     return [split_of_group[group] for group in of_content.tolist()]
@@ -154,11 +156,10 @@ def _dealt(
     already: Mapping[int, str],
     neighbours: Mapping[int, Mapping[int, int]],
 ) -> dict[int, str]:
-    """Each group, by number, to the split that lacks most, within its product type and over all; large ones
-    first.
+    """Assign each group, large ones first, to the split that lacks most, within its type and over all.
 
-    A link to a group that has its split counts as an image that this split lacks: the parts of a group that
-    was cut come together again as far as the shares allow, and few images are left out between them.
+    A link to an assigned group counts as an image that its split lacks: so the parts of a cut group come
+    together again as far as the shares allow, and few images are left out between them.
     """
     shares = np.array([1 - draw.val_share - draw.test_share, draw.val_share, draw.test_share])
     column = {split: i for i, split in enumerate(SPLITS)}
@@ -190,18 +191,18 @@ def _dealt(
 
 def _neighbours(of_content: Integers, links: Integers) -> dict[int, dict[int, int]]:
     """Group → the groups that links were cut to, and how many."""
-    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    neighbours: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     ends = of_content[links[:, :2]]
     for one, other in ends[ends[:, 0] != ends[:, 1]].tolist():
-        found[one][other] += 1
-        found[other][one] += 1
-    return found
+        neighbours[one][other] += 1
+        neighbours[other][one] += 1
+    return neighbours
 
 
 def _known_contents(
     names: Sequence[str], content_of: Integers, old: Mapping[str, str], memory: Path, is_declared: bool
 ) -> dict[int, str]:
-    """Look → split of those of its images that were dealt before."""
+    """Content → the split to which images of it were assigned before."""
     first: dict[int, str] = {}
     for name, content in zip(names, content_of.tolist(), strict=True):
         if name in old and old[first.setdefault(content, name)] != old[name]:
@@ -253,19 +254,19 @@ def _remembered(memory: Path, draw: Mapping[str, Any]) -> dict[str, str]:
 
 
 def images_seen(model: Path) -> frozenset[str] | None:
-    """Ids of the images that the model in this folder was made with; None where it does not say.
+    """Ids of the images that the model in this folder was trained on; None if it has no such list.
 
-    The small model that looked at photographs lists them; no published one does.
+    The small model that was trained on photographs lists them; no published model does.
 
     Raises:
-        InputError: the list is empty or holds something else, and would protect nothing.
+        InputError: the list is empty or holds something else, so that it would protect nothing.
     """
     path = model / IMAGES_SEEN
     if not path.is_file():
         return None
-    seen = path.read_text(encoding="utf-8", errors="replace").split()
-    strange = next((text for text in seen if not _ID.fullmatch(text)), None)
-    if strange is not None or not seen:
+    ids = path.read_text(encoding="utf-8", errors="replace").split()
+    strange = next((text for text in ids if not _ID.fullmatch(text)), None)
+    if strange is not None or not ids:
         what = "is empty" if strange is None else f"holds {strange[:40]!r}, which is no image's id"
         raise InputError(f"{path} {what}; restore it, so that no image the model saw is held out")
-    return frozenset(text[:ID_LENGTH] for text in seen)
+    return frozenset(text[:ID_LENGTH] for text in ids)

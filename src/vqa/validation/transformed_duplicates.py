@@ -1,8 +1,8 @@
 """Images that are mirrored, turned by 90° or brightened copies of others, found in small grey values.
 
-Of its eight orientations each image takes one by where its weight lies, so that turned copies come to lie
-alike and one search is enough; where the weight decides nothing (a bottle is as heavy on the left as on the
-right) it has several. Two tests find copies there, each made strict by a second look at the same values:
+Each image is turned to one of its eight orientations by where its brightness is, so that turned copies
+become alike and one search is enough. Where that decides nothing (a bottle is as bright on the left as on the
+right), the image has several orientations. Two tests find copies, each with a second condition on the values:
 
 - difference hashes few bits apart, and few beside the bits that are set: mirrored and turned copies;
 - coarse hashes of the cosine transform few bits apart, and slopes that do not contradict each other:
@@ -63,13 +63,13 @@ def transformed_links(greys: Greys, most_bits: int) -> Integers:
     def slopes_agree(one: Integers, other: Integers) -> NDArray[np.bool_]:
         return _slopes_agree(upright, one % len(upright), other % len(upright))
 
-    # As it is and brightened, which a brightened copy is nearer to.
+    # Unchanged and brightened: a brightened copy is nearer to the latter.
     coarse = np.concatenate([_coarse_hashes(values) for values in (upright, _BRIGHTER[upright])])
-    found = [
+    links_of_tests = [
         near_links(hashes, most_bits, shares_bits),
         near_links(coarse, int(_COARSE_BITS * most_bits), slopes_agree),
     ]
-    links = np.concatenate(found)
+    links = np.concatenate(links_of_tests)
     links[:, :2] = np.sort(owner[links[:, :2] % len(upright)], axis=1)
     links = links[links[:, 0] != links[:, 1]]
     links = links[np.lexsort((links[:, 2], links[:, 1], links[:, 0]))]
@@ -79,7 +79,7 @@ def transformed_links(greys: Greys, most_bits: int) -> Integers:
 
 
 def _oriented(greys: Greys) -> tuple[Integers, Greys]:
-    """Each image in the orientations that its weight allows: owners [n] and values [n, side, side]."""
+    """Each image in the orientations that its brightness allows: owners [n] and values [n, side, side]."""
     place = np.arange(GREY_SIDE) - GREY_SIDE // 2
     across, down, scale = (np.empty(len(greys)) for _ in range(3))
     for start in range(0, len(greys), _CHUNK):
@@ -102,7 +102,7 @@ def _oriented(greys: Greys) -> tuple[Integers, Greys]:
 
 
 def _fits(moment: NDArray[np.float64], is_turned: bool, least: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where an image is to be turned (or not) so that `moment` becomes positive, or it does not matter."""
+    """Whether turning (or not) makes `moment` positive, or it is too small to decide."""
     return ((moment < 0) == is_turned) | (np.abs(moment) <= least)
 
 
@@ -130,8 +130,8 @@ def _coarse_hashes(greys: Greys) -> NDArray[np.uint8]:
 
 
 def _slopes_agree(greys: Greys, one: Integers, other: Integers) -> NDArray[np.bool_]:
-    """Whether what rises in one image rises in the other, too, or is flat there."""
-    found = np.zeros(len(one), dtype=bool)
+    """Whether places that get lighter in one image get lighter or stay flat in the other."""
+    is_same = np.zeros(len(one), dtype=bool)
     for start in range(0, len(one), _CHUNK):
         part = slice(start, start + _CHUNK)
         first, second = _slopes(greys[one[part]]), _slopes(greys[other[part]])
@@ -139,8 +139,8 @@ def _slopes_agree(greys: Greys, one: Integers, other: Integers) -> NDArray[np.bo
         fewest = np.minimum(np.abs(first).sum(axis=1), np.abs(second).sum(axis=1))
         is_agreed = (signs > 0).sum(axis=1) >= _AGREEING * fewest
         is_contradicted = (signs < 0).sum(axis=1) > _CONTRADICTING * fewest
-        found[part] = is_agreed & ~is_contradicted & (fewest >= _FEWEST)
-    return found
+        is_same[part] = is_agreed & ~is_contradicted & (fewest >= _FEWEST)
+    return is_same
 
 
 def _slopes(greys: Greys) -> NDArray[np.int8]:
