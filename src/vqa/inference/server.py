@@ -199,6 +199,6 @@ class _Handler(BaseHTTPRequestHandler):
 def _decode_image(posted: dict[str, Any]) -> bytes:
     """The image's bytes out of what the page posted."""
     try:
-        return base64.b64decode(posted["picture"], validate=True)
+        return base64.b64decode(posted["image"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(_GIVE_BOTH) from error
