@@ -5,8 +5,8 @@
 
 In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features,
 models/adapter/best, the model. Out: data/predictions/{lora,zero_image,shuffled_image,image_only}.csv: the
-adapted model with the image, with features zeroed, with those of an image of another group (seeded), and with
-the image but no question. The model is loaded once; killed, the next run goes on.
+model with the adapter on the image, on zeros, on an image of another group (seeded), and on the image without
+a question. The model is loaded once; killed, the next run goes on.
 """
 
 import sys
@@ -65,7 +65,7 @@ def run() -> None:
     )
     others = images_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:
-        print(f"{TEST} has one group of images: another image is one of the same", file=sys.stderr)
+        print(f"{TEST} has one group of images: a shuffled image is one of the same", file=sys.stderr)
     run_config = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "adapter": model_version(ADAPTER),
@@ -96,7 +96,9 @@ def run() -> None:
                 write_predictions(path, pairs, texts[system])
             for partial_results in kept.values():  # only now: DVC empties all when the stage starts again
                 partial_results.remove()
-            print(f"wrote the answers to {len(pairs)} questions: looking, blind, another image, unasked")
+            print(
+                f"wrote the answers to {len(pairs)} questions of lora, zero_image, shuffled_image, image_only"
+            )
     leave_processes()
 
 

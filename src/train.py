@@ -39,7 +39,7 @@ from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.loading import Pretrained
 from vqa.vlm.tokens import unsayable
 
-Identity = Mapping[str, str | None]  # of the base model
+Identity = Mapping[str, str | None]  # of the model that is adapted
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")

@@ -1,12 +1,12 @@
-"""Hear label checks on every pair and say how far its label can be trusted: trusted pairs → support levels.
+"""Run the label checks on every pair and sum their votes: trusted pairs → support levels.
 
     python src/verify.py
     python src/verify.py --preview 5      # of opinions: ask about five images, show the bill for all
 
 In: data/vqa/{train,val,test,rejected,generated}.csv, the listings at data.root, what people decided in
-data/review/*.csv; images for the page and for opinions. Out: data/vqa/support.csv (a row a pair, with what
-each label check said), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
-review.html to look at a sample, the disputed first, metrics/verify.json and data/opinions, the paid
+data/review/*.csv; images for the page and for opinions. Out: data/vqa/support.csv (a row a pair, with the
+vote of each label check), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
+review.html to review a sample, the conflicting first, metrics/verify.json and data/opinions, the paid
 answers. It drops nothing. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
 """
 
@@ -91,7 +91,7 @@ def run(
     )
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
     shares = (
-        f"{metrics[SUPPORTED]:.1%} of {len(kept)} pairs are confirmed, {metrics[CONFLICTING]:.1%} disputed"
+        f"{metrics[SUPPORTED]:.1%} of {len(kept)} pairs are supported, {metrics[CONFLICTING]:.1%} conflicting"
     )
     print(f"{shares} ({FOUND} says by whom): see {REVIEW}")
 

@@ -1,8 +1,8 @@
-"""Ask the adapted model about any image.
+"""Ask the model about any image, with the adapter or without.
 
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
-    python src ask --list           # the wordings that the adapter was taught: it misreads others
+    python src ask --list           # the wordings that the adapter was trained on: it misreads others
     python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
     python src ask --csv questions.csv --images photos --out answers.csv --at-least 0.6
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
@@ -59,7 +59,7 @@ def run(
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="less probable answers are not given")
     ] = 0.0,
     base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
-    wordings: Annotated[bool, typer.Option("--list", help="questions that it was taught")] = False,
+    wordings: Annotated[bool, typer.Option("--list", help="questions that it was trained on")] = False,
 ) -> None:
     if wordings:
         print_wordings(adapter)
@@ -74,7 +74,7 @@ def run(
 
 
 def print_wordings(adapter: Path) -> None:
-    """What the adapter was taught, and its commonest questions, a line each.
+    """Print what the adapter was trained on, and its commonest questions, a line each.
 
     Raises:
         InputError: nothing says it.
@@ -83,7 +83,9 @@ def print_wordings(adapter: Path) -> None:
     with_adapter_model(adapter, settings)
     summary = read_training_summary(adapter, TRAIN, settings.data.root)
     if summary is None:
-        raise InputError(f"{TRAIN} is missing and nothing beside {adapter} says what it was taught; dvc pull")
+        raise InputError(
+            f"{TRAIN} is missing and nothing beside {adapter} says what it was trained on; dvc pull"
+        )
     print(f"{adapter}: {summary}", *summary.questions, sep="\n")
 
 
@@ -132,7 +134,7 @@ def ask(
 def _run_of(
     settings: Settings, asked: Asked, top: int, adapter: Path | None, at_least: float
 ) -> dict[str, Any]:
-    """Whatever decides the answers: what was begun with anything else is not gone on with."""
+    """Whatever decides the answers: partial results of any other run are not continued."""
     return {
         "model": settings.model,
         "level": settings.features.level,

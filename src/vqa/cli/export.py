@@ -1,13 +1,13 @@
-"""Write the adapted model for others' code, and check it there.
+"""Write the model with its adapter for others' code, and check it there.
 
     python src export --out models/export
     python src export --check           # ask what was exported before, again
 
 In: params.yaml, models/adapter/best, data/predictions/lora.csv, metrics/evaluate.json and details.json
 (scores), the model, images for the check. Out: merged/, a plain folder of the model's family for transformers
-that lists the images it was made with, and adapter/, PEFT format, with what it was taught. Both are asked 20
-of the test questions in a process that imports nothing of this project; the cards say how many answers equal
-the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
+that lists the images it was made with, and adapter/, PEFT format, with a summary of its training pairs. Both
+are asked 20 of the test questions in a process that imports nothing of this project; the cards say how many
+answers equal the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
 from collections.abc import Sequence
@@ -149,7 +149,9 @@ def _evaluated() -> dict[str, str]:
     evaluated: dict[str, str] = read_json(DETAILS)["evaluated"]
     for name, digest in evaluated.items():
         if content_hash(Path(name)) != digest:
-            raise InputError(f"{METRICS} judges another {name} than the one at hand; run dvc repro evaluate")
+            raise InputError(
+                f"{METRICS} evaluates another {name} than the one at hand; run dvc repro evaluate"
+            )
     return evaluated
 
 

@@ -7,7 +7,7 @@
 
 In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
 verification, and reports' seeds.json. Out: the table on standard output below what it is of, and how much of
-the gain is format; --image: the first held-out image with what base and adapter say about it.
+the gain is format; --image: the first held-out image with the answers of baseline and LoRA.
 """
 
 import json
@@ -61,7 +61,7 @@ METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
 SEEDS = (Path("reports/seeds.json"), Path("reports/photos/seeds.json"))  # of python src study report
-PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
+PRETRAINED = {  # what the model was pre-trained on: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",
     "quarter-96px": "a quarter of the steps, 96 px",
@@ -151,7 +151,7 @@ def _compared(then: dict[str, Any], now: dict[str, Any], rev: str, commit: str) 
     questions, others = (read_questions(text) for text in (TEST.read_text(encoding="utf-8"), test))
     if questions.keys != others.keys:
         counts = f"{len(others.keys):,} questions, here {len(questions.keys):,}"
-        return f"{rev} was judged on other test pairs ({counts}), so its numbers do not stand beside these"
+        return f"{rev} was evaluated on other test pairs ({counts}), so its numbers do not stand beside these"
     ours = Path(answers).read_text(encoding="utf-8")
     before, after = (exact_matches(text, questions, rev) for text in (theirs, ours))
     return f"{diff_table(then, now, rev)}\n{change_sentence(before, after, list(questions.groups.values()))}"

@@ -1,4 +1,4 @@
-"""Answers that never look at the image: what an adapter must beat to have seen anything."""
+"""Answers without the image: what an adapter must beat to show that it uses the image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def _commonest(counts: Counter[str]) -> str:
     return min(counts, key=lambda answer: (-counts[answer], answer))
 
 
-# Of the systems that have no predictions: key → what they say, from training and test pairs.
+# Of the systems that have no predictions: key → a function of training and test pairs to answers.
 GUESSES: dict[str, Callable[[Sequence[Pair], Sequence[Pair]], list[str]]] = {
     QUESTION_ONLY.key: question_only_guesses,
     MAJORITY.key: majority_guesses,

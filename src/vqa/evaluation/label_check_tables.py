@@ -1,4 +1,4 @@
-"""What the label checks say and see, as Markdown: support levels, wrong labels found, what that buys a
+"""Markdown tables of the label checks: support levels, wrong labels found, and what that gains in
 training."""
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ def support_table(verified: Metrics) -> str:
 
 
 def detection_table(detection: Metrics) -> str:
-    """Of metrics/verification/detection.json, a line for each question type: what the catalogue sees.
+    """Of metrics/verification/detection.json, a line for each question type: what the catalogue finds.
 
-    By rate of wrong labels: on how many of them it speaks, how many of these it finds, and how many of the
-    right labels it accuses.
+    By rate of wrong labels: on how many of them it votes, how many of these it finds, and how many of the
+    right labels it contradicts.
     """
     rates = [rate for rate in detection if float(rate)]
     rows = []
@@ -55,8 +55,8 @@ def opinions_table(opinions: Metrics) -> str:
     titles = {"catalogue": "catalogue", "second_opinion": "second opinion", "support": "support level of all"}
     rows = []
     for error, found in opinions.items():
-        for witness, title in titles.items():
-            wrong, right = (found[witness]["all"][truth] for truth in ("wrong", "right"))
+        for check, title in titles.items():
+            wrong, right = (found[check]["all"][truth] for truth in ("wrong", "right"))
             rows.append(
                 [
                     f"{float(error):.0%}",

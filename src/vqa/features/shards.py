@@ -26,7 +26,7 @@ _SHARDS = "features-*.safetensors"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a row's numbers: the frozen half, where it is cut, the dtype on disk, the decoder."""
+    """What decides a row's numbers: the image encoder, its level, the dtype on disk, the image decoder."""
 
     model: Mapping[str, str | None]  # Pretrained.identity()
     level: str  # qformer or vit
@@ -241,7 +241,7 @@ def _digest_in(path: Path) -> str:
 def _one_after_another(
     per_image: Iterable[Tensor | ImageFeatures], dtype: torch.dtype
 ) -> tuple[Tensor, dict[str, Any]]:
-    """All rows `[rows, size]`, and what tells them apart: how many each image has, and its grid."""
+    """All rows `[rows, size]`, and how they divide: how many each image has, and its grid."""
     found = [
         ImageFeatures(image_features.rows.to(dtype), image_features.grid)
         for image_features in per_image
@@ -255,7 +255,7 @@ def _one_after_another(
 
 
 def _filled(rows: Iterable[Tensor | ImageFeatures], count: int, dtype: torch.dtype) -> Tensor:
-    """The rows in one tensor `[count, queries, size]`, which alone holds them: at ViT level it has 1.4 GB."""
+    """The rows in one tensor `[count, queries, size]`, without a second copy: at ViT level it has 1.4 GB."""
     filled: Tensor | None = None
     for number, row in enumerate(rows):
         assert isinstance(row, Tensor)

@@ -1,4 +1,4 @@
-"""Images and questions → answers with probabilities: an adapted model in use."""
+"""Images and questions → answers with probabilities, by a model in use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one question: answers, the best first, or the reason why there is none."""
+    """The reply to one question: answers, the best first, or the reason why there is none."""
 
     answers: tuple[Answer, ...] = ()
     problem: str = ""
@@ -48,14 +48,14 @@ def withheld(reply: Reply, at_least: float) -> Reply:
 
 
 class Answerer:
-    """A model that looks at images itself: as it came, or with an adapter that can be switched off."""
+    """A model with its image encoder: the baseline, or with an adapter that can be switched off."""
 
     calibration = UNCALIBRATED  # of the adapter
 
     def __init__(
         self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
     ) -> None:
-        """`adapter`: its folder, or None for the model as it came. `is_switched`: `answers` will also be
+        """`adapter`: its folder, or None for the baseline. `is_switched`: `answers` will also be
         asked without it; else it is merged, which answers faster.
 
         Raises:
@@ -87,7 +87,7 @@ class Answerer:
         def image_features(count: int) -> Features:
             return self._encoder.features(pixels[:count])
 
-        return with_oom_hint(image_features, len(images), "pictures", "decoding.batch_size", TOO_LARGE)
+        return with_oom_hint(image_features, len(images), "images", "decoding.batch_size", TOO_LARGE)
 
     def answers(
         self,
@@ -123,7 +123,7 @@ class Answerer:
         """A reply to each (image file, question), in order; an image that cannot be read, or a question
         that is too long, has a problem instead.
 
-        An image is looked at, and read by the language model, once for all the questions in a row about it.
+        Consecutive questions about an image share one encoding and one image prefix.
         """
         seen: dict[Path, Tensor | ImageFeatures | str] = {}
         for start in range(0, len(asked), batch_size):

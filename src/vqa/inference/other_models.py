@@ -64,7 +64,7 @@ class OtherModel:
         if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise InputError(
                 f"params.yaml: zero_shot.models has {name!r}, a {kind} model, which does not answer "
-                "questions about pictures through transformers' auto classes; remove it"
+                "questions about images through transformers' auto classes; remove it"
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
         self._model: Any = family.from_pretrained(name).eval().to(device)

@@ -1,6 +1,6 @@
 """One page on loopback and what its form asks, and beside it OpenAI's chat completions.
 
-By hand, since five routes for one person need no web framework to install.
+Written by hand: five routes for one person need no web framework.
 """
 
 import base64
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return complete_chat(request, self.server.chat_reply(request))
 
     def _is_ours(self) -> bool:
-        """Other sites can make a browser ask us under their name, or post to us: neither is answered."""
+        """Whether the page itself asks: other sites can make a browser ask under their name, or post here."""
         names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         origins = {None, *(f"http://{name}" for name in names)}
         return self.headers.get("Host") in names and self.headers.get("Origin") in origins
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: questions and images are nobody's business."""
+        """Log nothing: questions and images are private."""
 
 
 def _decode_image(posted: dict[str, Any]) -> bytes:

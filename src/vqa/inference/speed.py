@@ -1,4 +1,4 @@
-"""How fast a model turns images and questions into answers: base, adapter merged, adapter beside."""
+"""How fast a model turns images and questions into answers: baseline, adapter merged, adapter beside."""
 
 import statistics
 import time
@@ -40,7 +40,7 @@ class Work:
         new_tokens: int,
         num_beams: int,
     ) -> None:
-        """Every answer gets all of `new_tokens`, so that models that say more or less do equal work."""
+        """Every answer gets all of `new_tokens`, so that models do equal work."""
         self.pairs, self.names = pairs, sorted(paths)
         self._paths, self._encoder, self._model = paths, encoder, model
         self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
@@ -56,7 +56,7 @@ class Work:
             def image_features(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
 
-            rows = with_oom_hint(image_features, len(batch), "pictures", "decoding.batch_size", TOO_LARGE)
+            rows = with_oom_hint(image_features, len(batch), "images", "decoding.batch_size", TOO_LARGE)
             found.update(zip(batch, rows, strict=True))
         return found
 

@@ -1,8 +1,9 @@
 """VisualBERT: a question and the regions of an image → one of its answers.
 
-It was trained on what a Faster R-CNN saw in 100 boxes an image (Detectron's fc6), which transformers does
-not have. Regions here are the boxes of a detector that it has, or the cells of a classifier's last layer: its
-answers are worth what that difference leaves of them. Li et al. 2019, https://arxiv.org/abs/1908.03557
+It was trained on features of 100 boxes an image by a Faster R-CNN (Detectron's fc6), which transformers does
+not have. Regions here are the boxes of a detector that transformers has, or the cells of a classifier's last
+layer, so answers may be worse than with the training features. Li et al. 2019,
+https://arxiv.org/abs/1908.03557
 """
 
 import math
@@ -50,7 +51,7 @@ class Regions:
             self._processor: Any = AutoImageProcessor.from_pretrained(name, backend="pil")
         except (OSError, ValueError, ImportError) as error:
             raise InputError(
-                f"params.yaml: zero_shot.models has regions: {name}, but nothing that sees can be read there "
+                f"params.yaml: zero_shot.models has regions: {name}, but no vision model can be read there "
                 f"({first_line(error)}); give a folder or a hub id such as microsoft/resnet-50"
             ) from error
 
@@ -106,7 +107,7 @@ def _mean_inside(grid: Tensor, box: Sequence[float]) -> Tensor:
 
 
 class VisualBert:
-    """A VisualBERT for questions, and what sees its regions."""
+    """A VisualBERT for questions, and the vision model of its regions."""
 
     def __init__(self, name: str, regions: str, answers: Path | None, device: torch.device) -> None:
         """Load `name`, a folder or a hub id; `answers`: a file of them, one a line, or None: its config's.
@@ -123,7 +124,7 @@ class VisualBert:
             ) from error
         if any(key.startswith("cls.") for key in found["missing_keys"]):
             raise InputError(
-                f"params.yaml: zero_shot.models has {name!r}, a VisualBERT that was not taught to answer; "
+                f"params.yaml: zero_shot.models has {name!r}, a VisualBERT that was not trained to answer; "
                 "give one that was, such as uclanlp/visualbert-vqa"
             )
         self._name, self._model = name, model.eval().to(device)

@@ -131,7 +131,7 @@ class Blip2Memory:
         return float(pixels + images * self._patches * a_patch)
 
     def _generation(self, pairs: int, beams: int, is_attached: bool) -> MemoryEstimate:
-        """The live half answering so many pairs at once: its fullest layer, the last logits, the cache.
+        """The answer model with so many pairs at once: its fullest layer, the last logits, the cache.
 
         `is_attached`: the adapter is not in the weights.
 
@@ -178,7 +178,7 @@ class Blip2Memory:
         if isinstance(text, T5Config):
             kept = pairs * (sum(self._kept_of_adapter(tokens, TARGET_TOKENS)) + sum(self._kept_of_t5(tokens)))
         else:
-            # A batch of what was left over has a look a pair, whatever train.questions_per_prefix.
+            # A batch of left-over pairs has an image for each pair, whatever train.questions_per_prefix.
             read = pairs * self._prompt_tokens
             kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
         # Logits where there are labels, in fp32 too, their log-softmax and the gradient.
@@ -225,8 +225,8 @@ class Blip2Memory:
         mlp = norm + gated + drop
         yield from [source * (norm + mlp + drop) + attention(source, source)] * text.num_layers
         target = TARGET_TOKENS
-        looks = attention(target, target) + attention(target, source)
-        yield from [target * (2 * norm + mlp + 2 * drop) + looks] * text.num_decoder_layers
+        both = attention(target, target) + attention(target, source)
+        yield from [target * (2 * norm + mlp + 2 * drop) + both] * text.num_decoder_layers
 
 
 def _fullest(*moments: MemoryEstimate) -> MemoryEstimate:

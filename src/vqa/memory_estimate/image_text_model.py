@@ -1,4 +1,4 @@
-"""What each stage holds of a model with the seam and its adapter, counted without weights.
+"""What each stage holds of an image-text model and its adapter, counted without weights.
 
 What the backward pass keeps is not a formula but a count: autograd says what it keeps when the language model
 runs on the meta device, where tensors have shapes and take no memory.
@@ -24,7 +24,7 @@ _TILES = 17  # of a square image as Idefics3's processor cuts it by default: 4 Ã
 
 
 class ImageTextMemory:
-    """What a model with the seam and its adapter take under `settings`; `dtype` of the frozen weights."""
+    """What an image-text model and its adapter take under `settings`; `dtype` of the frozen weights."""
 
     def __init__(self, config: Any, settings: Settings, dtype: torch.dtype, is_gpu: bool = True) -> None:
         """`is_gpu` False: on a CPU, where nothing is rounded for speed."""
@@ -36,7 +36,7 @@ class ImageTextMemory:
             adapted = lora.adapted(copy.deepcopy(self._model).get_decoder(), settings.lora, "counted")
         self.parameters = _count(self._model)
         self.trainable, _ = lora.trainable_share(adapted)
-        self.seen = self._without(family.unseen("qformer"))  # parameters of the frozen half
+        self.seen = self._without(family.unseen("qformer"))  # parameters of the image encoder
         self.live = self._without(family.unspoken("qformer"))
 
     def _without(self, parts: tuple[str, ...]) -> int:
@@ -45,7 +45,7 @@ class ImageTextMemory:
 
     @cached_property
     def patches(self) -> int:
-        """What the vision tower sees of an image."""
+        """Patches of an image in the vision tower."""
         seen = self._config.vision_config
         if self._config.model_type == "qwen2_5_vl":
             return int(round(_SIDE / seen.patch_size / 2) * 2) ** 2
@@ -91,7 +91,7 @@ class ImageTextMemory:
         return MemoryEstimate(self._size * self.live, adapter, activations, scorer=scorer)
 
     def generation(self, pairs: int | None = None) -> MemoryEstimate:
-        """The live half answering so many pairs at once (None: decoding.batch_size): its fullest layer or the
+        """The answer model with so many pairs at once (None: decoding.batch_size): its fullest layer or the
         last logits, the cache.
         """
         pairs = self._settings.decoding.batch_size if pairs is None else pairs
@@ -115,7 +115,7 @@ class ImageTextMemory:
         )
 
     def by_stage(self) -> dict[str, MemoryEstimate]:
-        """By stage, as `Sizes.held`."""
+        """By stage, as `Blip2Memory.by_stage`."""
         train, generation, encoding = self._settings.train, self.generation(), self.encoding()
         training, validating = self.training(train.micro_batch_size), self.validating()
         timed = max(generation.activations + generation.cache, encoding.activations)

@@ -1,4 +1,4 @@
-"""What the base model is told of a drawn image: captions and a little question answering.
+"""What pre-training says of a drawn image: captions and a little question answering.
 
 Concepts that pre-training never names (see `concepts`) are left out of captions and never asked.
 """

@@ -1,4 +1,4 @@
-"""What dvc.lock says of the last run: the settings that it had. Only this file knows the lock's layout."""
+"""The settings of the last run, from dvc.lock. Only this file depends on the lock's layout."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def other_files(evaluated: Mapping[str, str]) -> list[str]:
-    """Of files by their SHA-256, as they were when they were judged: those that are others now, or gone."""
+    """Of the evaluated files by their SHA-256: those that have changed since, or are gone."""
     return [name for name, digest in evaluated.items() if content_hash(Path(name)) != digest]
 
 

@@ -221,11 +221,11 @@ def seeds_section(record: Record) -> str:
         np.stack(list(of.values())).mean(axis=1) for of in (record.committed, record.zero_image)
     )
     rows = [
-        ["with LoRA adapter", found.adapter, found.deviation],
-        ["adapter, features zeroed", found.zero_image, _deviation(zero_image)],
-        ["**LoRA − base**", found.to_base, found.deviation],
-        ["**LoRA − blind**", found.to_zero_image, _deviation(adapter - zero_image)],
-        ["**LoRA − text-only**", found.to_question_only, found.deviation],
+        ["LoRA", found.adapter, found.deviation],
+        ["zero image", found.zero_image, _deviation(zero_image)],
+        ["**LoRA − baseline**", found.to_base, found.deviation],
+        ["**LoRA − zero image**", found.to_zero_image, _deviation(adapter - zero_image)],
+        ["**LoRA − question-only prior**", found.to_question_only, found.deviation],
     ]
     titles = [f"{found.seeds} training seeds", "exact match, mean", "standard deviation between seeds"]
     table = tabulate(rows, titles, tablefmt="github", disable_numparse=True)

@@ -1,4 +1,4 @@
-"""DVC experiments: queued, run and read back. The only file that knows DVC's commands and queue."""
+"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue."""
 
 import hashlib
 import re
@@ -35,7 +35,7 @@ def commit(rev: str) -> str:
 
 
 def check_committed() -> None:
-    """An experiment is made of what is committed, so that its name says what ran; reports decide nothing.
+    """Check that all but reports is committed: an experiment runs the commit that its name has.
 
     Raises:
         InputError: tracked files were changed.
@@ -50,7 +50,7 @@ def check_committed() -> None:
 
 
 def check_not_shallow() -> None:
-    """In a shallow clone DVC's queue ends with success and records nothing (3.67.1).
+    """Check the clone: in a shallow one DVC's queue ends with success and records nothing (3.67.1).
 
     Raises:
         InputError: this is one.
@@ -62,7 +62,7 @@ def check_not_shallow() -> None:
 
 
 def check_recorded(wanted: Collection[str]) -> None:
-    """DVC's queue can end with success and keep nothing of what it ran: look for every experiment.
+    """Check that every experiment was recorded: DVC's queue can end with success and keep nothing.
 
     Raises:
         InputError: one is not among those that ran from HEAD.
@@ -93,7 +93,8 @@ def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
 def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str]:
     """Work through the queue and return the names of those of `wanted` that failed.
 
-    `wait` passes the time between two looks. Interrupted, the workers go on; dvc queue stop --kill ends them.
+    `wait` passes the time between two checks. Interrupted, the workers go on; dvc queue stop --kill ends
+    them.
     """
     if not wanted:
         return []
@@ -126,7 +127,7 @@ def states() -> dict[str, str]:
 
 
 def _end_orphans() -> None:
-    """Call failed what no worker is left to finish: to DVC, a task whose worker was killed runs for ever.
+    """Mark as failed each task whose worker was killed: to DVC it runs for ever.
 
     `dvc queue kill` cannot: it raises for a task killed before its process began, and after a restart it
     would kill whatever has the process's number now.

@@ -1,6 +1,6 @@
-"""BLIP-2 in two halves: images → features (frozen, run once), features + question → answer (adapted).
+"""BLIP-2 in two parts: image encoder (frozen, run once an image) and answer model (adapted).
 
-The only file that knows BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
+No other file depends on BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
 runs once an image and `Blip2AnswerModel` never needs the ViT or the Q-Former. Together they are the full
 model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
@@ -43,7 +43,7 @@ class QueryTransformer(nn.Module):
 
 
 class PixelReader:
-    """See `halves.Reader`."""
+    """See `interfaces.Reader`."""
 
     def __init__(self, image_processor: Any) -> None:
         self._image_processor = image_processor
@@ -59,7 +59,7 @@ class PixelReader:
 
 
 class Blip2ImageEncoder:
-    """The frozen half: ViT and Q-Former, or the ViT alone."""
+    """The image encoder: ViT and Q-Former, or the ViT alone."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Blip2ImageEncoder:
 
 
 class Blip2AnswerModel(AnswerModel):
-    """The live half: `language_projection` and the language model, fed with features."""
+    """The answer model: `language_projection` and the language model, which read features."""
 
     NO_QUERIES = (
         "params.yaml: lora.qformer_targets adapts the Q-Former, whose output is cached; set "

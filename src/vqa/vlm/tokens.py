@@ -1,5 +1,5 @@
-"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too long,
-for any model.
+"""Questions and answers → token ids for BLIP-2's language model; and for any model, which question is too
+long.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from vqa.core.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
-# Bytes, and so tokens at most, of a question and an answer that every model has room for.
+# Every model has room for a question and an answer of so many bytes, and so at most as many tokens.
 _SHORT = 64
 
 
@@ -61,7 +61,7 @@ class Tokens:
 
 
 class TextTokens:
-    """Of a model whose images take unequally many tokens: what is said of them here is the text's share."""
+    """The tokenizer of a model whose images take different numbers of tokens: it counts the text alone."""
 
     def __init__(self, tokenizer: Any, positions: int, prompt: str) -> None:
         """`positions` that the model has room for; `prompt`: a template with {question}."""
@@ -101,7 +101,7 @@ def end_token_id(model: Any) -> int:
 
 
 def load_prompt_tokens(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
-    """Of a model's folder or hub id, without its weights.
+    """Load the tokenizer of a model's folder or hub id, without weights.
 
     Raises:
         InputError: they cannot be read there.
@@ -124,9 +124,9 @@ def load_prompt_tokens(name: str, revision: str | None, prompt: str) -> Tokens |
 def token_limit(
     name: str, revision: str | None, prompt: str, max_new_tokens: int
 ) -> Callable[[str, str], str]:
-    """What says of a question and its answer why the model has no room for them; "" when it has.
+    """A function of question and answer: why the model has no room for them, "" when it has.
 
-    Loads the tokenizer when asked about a pair that is not short: most catalogues have none.
+    It loads the tokenizer at the first pair that is not short: most catalogues have none.
     """
     tokens = cache(lambda: load_prompt_tokens(name, revision, prompt))
 

@@ -1,4 +1,4 @@
-"""A pretrained model's weight files, in a folder or in the hub's cache: which they are, what identifies
+"""A pretrained model's weight files, in a folder or in the hub's cache: which there are, what identifies
 them, and whether they fit its configuration.
 """
 
@@ -82,7 +82,7 @@ def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str
     """Which tensors of a `family` model with `config` the files lack or hold in another shape; "" when all
     fit.
 
-    Without looking, from_pretrained makes such tensors up, anew each time. Names and shapes alone are read,
+    Unchecked, from_pretrained makes such tensors up, anew each time. Names and shapes alone are read,
     and transformers itself compares them, on the meta device, so that what it renames when it loads is
     renamed here.
 
@@ -119,7 +119,7 @@ def _some(names: Sequence[str]) -> str:
 
 @contextmanager
 def silent(has_bar: bool) -> Iterator[None]:
-    """Without transformers' own table of what is missing; with its bar where `has_bar`."""
+    """In the block transformers prints no table of what is missing; its bar stays where `has_bar`."""
     verbosity, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     if not has_bar:
