@@ -1,10 +1,10 @@
 """Shared image prefix: the pairs of an image share everything up to the end of the image.
 
 In a decoder-only language model the head of a chat template and the image tokens stand before the question
-and do not depend on it. So the pairs of an image can stand behind one prefix: each pair attends to the prefix and
-to itself, and counts its positions from the prefix on. Loss, gradients and answers are those of a row a pair
-(tests/vlm/test_shared_prefix.py). Everything here is a function of ids, positions and segments, the same for
-every family; `sharing_refusal` names the models that cannot share.
+and do not depend on it. So the pairs of an image can stand behind one prefix: each pair attends to the prefix
+and to itself, and counts its positions from the prefix on. Loss, gradients and answers are those of a row a
+pair (tests/vlm/test_shared_prefix.py). Everything here is a function of ids, positions and segments, the same
+for every family; `sharing_refusal` names the models that cannot share.
 """
 
 from collections.abc import Sequence
