@@ -134,8 +134,8 @@ def main(
         evaluate = load_settings().evaluate
         named = named_columns(column or [], NAMEABLE)
         load, draws = partial(cpu_scorer, evaluate.scorer), evaluate.bootstrap_draws
-        found = scores_of_file(predictions, against, named, load, draws, SEED)
-        print(json.dumps(found, indent=2))  # and nothing else on standard output
+        file_scores = scores_of_file(predictions, against, named, load, draws, SEED)
+        print(json.dumps(file_scores, indent=2))  # and nothing else on standard output
 
 
 app = command_line(__doc__, main)

@@ -95,8 +95,8 @@ def run() -> None:
             _save(trainer, validator, model, identity)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
             too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
-            found = trainer.metrics() | {"answers_over_token_limit": too_long}
-            write_json(METRICS, found | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            metrics = trainer.metrics() | {"answers_over_token_limit": too_long}
+            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

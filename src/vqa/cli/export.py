@@ -88,8 +88,8 @@ def _check_again(settings: Settings, out: Path, pairs: int) -> None:
     if missing:
         raise InputError(f"{missing[0]} is not there; run python src export --out {out} first")
     checks = _checks(settings, out, _questions(settings, pairs))
-    for kind, found in checks.items():
-        print(f"{kind}: {found}{found.detail}")
+    for kind, result in checks.items():
+        print(f"{kind}: {result}{result.detail}")
     refuse_unequal(checks)
 
 
@@ -179,8 +179,8 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseMo
     )
     whole.save_pretrained(folder)
     has_template = _save_processor(pretrained.load_processor(), settings.model.prompt, family, folder)
-    seen = (images_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
-    (folder / IMAGES_SEEN).write_text("".join(f"{image}\n" for image in sorted(seen)))
+    images = (images_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
+    (folder / IMAGES_SEEN).write_text("".join(f"{image}\n" for image in sorted(images)))
     for file in folder.glob("*.safetensors"):
         use_umask(file)
     is_encoder_decoder = bool(whole.config.is_encoder_decoder)

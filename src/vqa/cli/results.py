@@ -219,7 +219,7 @@ def sections() -> dict[str, str]:
     return _label_checks() | {
         "headline": headline_table(both),
         "lead": lead_sentences(gains, gains_there, details[1]),
-        "own-pictures": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
+        "own-images": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
         "seeds": seeds_section(seeds[0]),
         "photos-seeds": seeds_section(seeds[1]),
         "results": results_table(drawings),
@@ -237,13 +237,13 @@ def sections() -> dict[str, str]:
 
 def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
     """System → share, and lead → points."""
-    found = over_seeds(record)
-    of = f", sd {found.deviation} over {found.seeds} seeds" if found.seeds > 1 else ""
-    shares = {LORA.key: found.adapter + of, ZERO_IMAGE.key: found.zero_image}
+    summary = over_seeds(record)
+    of = f", sd {summary.deviation} over {summary.seeds} seeds" if summary.seeds > 1 else ""
+    shares = {LORA.key: summary.adapter + of, ZERO_IMAGE.key: summary.zero_image}
     leads = {
-        TO_BASELINE: found.to_base,
-        TO_ZERO_IMAGE: found.to_zero_image,
-        TO_QUESTION_ONLY: found.to_question_only,
+        TO_BASELINE: summary.to_base,
+        TO_ZERO_IMAGE: summary.to_zero_image,
+        TO_QUESTION_ONLY: summary.to_question_only,
     }
     return shares, {lead.key: text for lead, text in leads.items()}
 
@@ -255,8 +255,8 @@ def _label_checks() -> dict[str, str]:
         "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
         "trained": trained_table(read_metrics(VERIFICATION / "trained.json")),
-        "photos-verdicts": support_table(_photos("verify")),
-        "abo-verdicts": support_table(read_json(VERIFICATION / "abo.json")),
+        "photos-support levels": support_table(_photos("verify")),
+        "abo-support levels": support_table(read_json(VERIFICATION / "abo.json")),
     }
 
 

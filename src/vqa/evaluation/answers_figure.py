@@ -41,9 +41,9 @@ def answers_figure(
     draw = ImageDraw.Draw(canvas)
     large, small = ImageFont.load_default(22), ImageFont.load_default(19)
     left, top = _SIDE + 3 * _MARGIN, _MARGIN
-    for pair, said in answers:
+    for pair, outcomes in answers:
         draw.text((left, top), pair.question, _INK, large)
-        for column, (title, text, is_good) in enumerate(said):
+        for column, (title, text, is_good) in enumerate(outcomes):
             x = float(left + column * 240)
             draw.text((x, top + 34), f"{title}:", _PALE, small)
             x += draw.textlength(f"{title}: ", small)

@@ -27,8 +27,8 @@ def pictures_licence(data: Data) -> str | None:
     """The licence of the images in the hub's spelling; None where it is not given."""
     if is_drawn(data):
         return _OF_DRAWN
-    said = _said_of(data)
-    return _OF_ABO if said == ABO else said
+    licence = _said_of(data)
+    return _OF_ABO if licence == ABO else licence
 
 
 def _said_of(data: Data) -> str | None:

@@ -20,14 +20,14 @@ def question_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[s
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for pair in train:
         answers[normalize_answer(pair.question)][normalize_answer(pair.answer)] += 1
-    known = list(answers)
+    questions = list(answers)
     asked = sorted({normalize_answer(pair.question) for pair in test})
     guesses = {}
-    nearest = KnownQuestions(known).nearest(asked, _NEIGHBOURS)
+    nearest = KnownQuestions(questions).nearest(asked, _NEIGHBOURS)
     for question, (numbers, similarities) in zip(asked, nearest, strict=True):
         votes: dict[str, float] = defaultdict(float)
         for number, similarity in zip(numbers, similarities, strict=True):
-            for answer, count in answers[known[number]].items():
+            for answer, count in answers[questions[number]].items():
                 votes[answer] += count * similarity**_SHARPNESS
         guesses[question] = max(sorted(votes), key=lambda answer: votes[answer], default="")
     return [guesses[normalize_answer(pair.question)] for pair in test]

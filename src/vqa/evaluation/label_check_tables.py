@@ -33,8 +33,8 @@ def detection_table(detection: Metrics) -> str:
         cells = []
         for rate in rates:
             wrong, right = (detection[rate]["catalogue"][kind][truth] for truth in ("wrong", "right"))
-            found = f"{wrong['accused']} of {wrong['spoken_on']}" if wrong["spoken_on"] else "silent"
-            cells += [f"{found} ({wrong['n']} wrong)", f"{right['accused']} of {right['n']:,}"]
+            detected = f"{wrong['accused']} of {wrong['spoken_on']}" if wrong["spoken_on"] else "silent"
+            cells += [f"{detected} ({wrong['n']} wrong)", f"{right['accused']} of {right['n']:,}"]
         rows.append([kind, *cells])
     titles = [f"{float(rate):.0%} wrong: {what}" for rate in rates for what in ("found", "accused")]
     return table(["", *titles], rows)
@@ -54,9 +54,9 @@ def opinions_table(opinions: Metrics) -> str:
     """Of metrics/verification/opinions.json: found and accused by label check, for each error rate."""
     titles = {"catalogue": "catalogue", "second_opinion": "second opinion", "support": "support level of all"}
     rows = []
-    for error, found in opinions.items():
+    for error, by_check in opinions.items():
         for check, title in titles.items():
-            wrong, right = (found[check]["all"][truth] for truth in ("wrong", "right"))
+            wrong, right = (by_check[check]["all"][truth] for truth in ("wrong", "right"))
             rows.append(
                 [
                     f"{float(error):.0%}",

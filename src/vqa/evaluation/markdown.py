@@ -148,15 +148,15 @@ def replacement_sentence(small: dict[str, Any], tiny: dict[str, Any]) -> str:
 def format_sentence(metrics: dict[str, Any]) -> str:
     """How much of the gain is the one-word format rather than knowing the answer."""
     gain = 100 * metrics[TO_BASELINE.key]["exact_match"]["value"]
-    known = 100 * metrics[TO_BASELINE.key]["contains"]["value"]
+    contained = 100 * metrics[TO_BASELINE.key]["contains"]["value"]
     if gain <= 0:
         return "The adapter gains nothing on the baseline here, so nothing of it is answer format."
     if metrics[TO_BASELINE.key]["exact_match"]["low"] <= 0:
         gained = points(metrics[TO_BASELINE.key]["exact_match"])
         return f"The gain of {gained} points may be none, so what of it is answer format cannot be said."
-    share = max(0.0, 1 - known / gain)
+    share = max(0.0, 1 - contained / gain)
     return (
-        f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "
+        f"Of the {gain:+.1f} points, {contained:+.1f} remain when a right word anywhere in the text counts; "
         f"the rest, {share:.0%} of the gain, is answer format."
     )
 
@@ -174,14 +174,14 @@ def minimum_detectable_effect_sentence(metrics: dict[str, Any]) -> str:
         for d in DIFFERENCES
         if d.key in metrics
     }
-    said = [
+    effects = [
         f"{title} {100 * value:.1f}"
         for title, value in minimum_detectable_effect.items()
         if value is not None
     ]
-    if not said:
+    if not effects:
         return "the test set has too few groups of images to say which differences it can show"
-    return f"smallest difference that such a test set shows four times in five, points: {', '.join(said)}"
+    return f"smallest difference that such a test set shows four times in five, points: {', '.join(effects)}"
 
 
 def speed_sentence(speed: dict[str, Any]) -> str:

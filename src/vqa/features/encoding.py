@@ -51,15 +51,15 @@ def content_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
     Raises:
         InputError: a file is gone.
     """
-    found, read = {}, KnownHashes("pictures")
+    hashes, read = {}, KnownHashes("pictures")
     with progress_bar(len(paths), "image", "images") as progress:
         for name, path in sorted(paths.items()):
-            found[name] = content_hash(path, read.sha256_file)
-            if not found[name]:
+            hashes[name] = content_hash(path, read.sha256_file)
+            if not hashes[name]:
                 raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
             progress.update()
     read.keep()
-    return found
+    return hashes
 
 
 def make_shards(

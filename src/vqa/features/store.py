@@ -115,11 +115,11 @@ class FeatureStore:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        found = self._files[file](row)
+        features = self._files[file](row)
         return (
-            ImageFeatures(found.rows.float(), found.grid)
-            if isinstance(found, ImageFeatures)
-            else found.float()
+            ImageFeatures(features.rows.float(), features.grid)
+            if isinstance(features, ImageFeatures)
+            else features.float()
         )
 
     def form(self, image_name: str) -> tuple[int, ...]:

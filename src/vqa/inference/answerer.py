@@ -40,9 +40,9 @@ class Reply:
 
 def withheld(reply: Reply, at_least: float) -> Reply:
     """The reply without answers less probable than `at_least`; with none left it is unsure."""
-    kept = tuple(answer for answer in reply.answers if answer.probability >= at_least)
-    if kept or not reply.answers:
-        return replace(reply, answers=kept)
+    sure = tuple(answer for answer in reply.answers if answer.probability >= at_least)
+    if sure or not reply.answers:
+        return replace(reply, answers=sure)
     best = reply.answers[0]
     return Reply(problem=f"{best.word} {best.probability:.2f} is below {at_least}", is_unsure=True)
 
@@ -110,9 +110,9 @@ class Answerer:
         temperature = self.calibration.temperature if is_adapted else UNCALIBRATED.temperature
 
         def answer(size: int) -> list[list[tuple[str, float]]]:
-            seen = features[: max(of[:size]) + 1]
+            part_features = features[: max(of[:size]) + 1]
             return self._model.likeliest_texts(
-                questions[:size], seen, self._max_new_tokens, count, of[:size], temperature
+                questions[:size], part_features, self._max_new_tokens, count, of[:size], temperature
             )
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
@@ -125,22 +125,22 @@ class Answerer:
 
         Consecutive questions about an image share one encoding and one image prefix.
         """
-        seen: dict[Path, Tensor | ImageFeatures | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for start in range(0, len(asked), batch_size):
             batch = asked[start : start + batch_size]
-            seen = {path: seen[path] for path, _ in batch if path in seen} | self._encoded(
-                [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
+            encoded = {path: encoded[path] for path, _ in batch if path in encoded} | self._encoded(
+                [path for path in dict.fromkeys(path for path, _ in batch) if path not in encoded]
             )
-            rows = [(self._too_long(question) or seen[path], path, question) for path, question in batch]
+            rows = [(self._too_long(question) or encoded[path], path, question) for path, question in batch]
             readable = [(path, question) for row, path, question in rows if not isinstance(row, str)]
-            said: Iterator[tuple[Answer, ...]] = iter(())
+            batch_answers: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
                 paths, questions = zip(*readable, strict=True)
                 once, images = distinct(paths)
-                features = together([row for path in once if not isinstance(row := seen[path], str)])
-                said = iter(self.answers(features, questions, count, images=images))
+                features = together([row for path in once if not isinstance(row := encoded[path], str)])
+                batch_answers = iter(self.answers(features, questions, count, images=images))
             for row, _, _ in rows:
-                yield Reply(problem=row) if isinstance(row, str) else Reply(next(said))
+                yield Reply(problem=row) if isinstance(row, str) else Reply(next(batch_answers))
 
     def at_temperatures(self, path: Path, questions: Sequence[str]) -> list[tuple[str, list[float]]]:
         """The greedy answer to each question about an image, and its log probability at each temperature.
@@ -160,15 +160,15 @@ class Answerer:
     def _encoded(self, paths: Sequence[Path]) -> dict[Path, Tensor | ImageFeatures | str]:
         """Features of each image, or why there are none."""
         images: dict[Path, Image.Image] = {}
-        found: dict[Path, Tensor | ImageFeatures | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for path in paths:
             try:
                 images[path] = load_image(path)
             except ImageError as error:
-                found[path] = str(error)
+                encoded[path] = str(error)
         if images:
-            found |= dict(zip(images, self.features(list(images.values())), strict=True))
-        return found
+            encoded |= dict(zip(images, self.features(list(images.values())), strict=True))
+        return encoded
 
 
 def _answers(texts: Sequence[tuple[str, float]]) -> tuple[Answer, ...]:

@@ -98,20 +98,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_page(self, answer: Callable[[], dict[str, Any]]) -> None:
         try:
-            status, said = HTTPStatus.OK, answer()
+            status, content = HTTPStatus.OK, answer()
         except (InputError, ImageError) as error:
-            status, said = HTTPStatus.BAD_REQUEST, {"error": str(error)}
-        self._send_json(status, said)
+            status, content = HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        self._send_json(status, content)
 
     def _answer_api(self, answer: Callable[[], dict[str, Any]]) -> None:
         """Errors too are in OpenAI's form, so that its clients raise what they would there."""
         try:
-            status, said = HTTPStatus.OK, answer()
+            status, content = HTTPStatus.OK, answer()
         except RefusedRequestError as error:
-            status, said = error.status, describe_error(str(error), error.parameter, error.code)
+            status, content = error.status, describe_error(str(error), error.parameter, error.code)
         except (InputError, ImageError) as error:
-            status, said = HTTPStatus.BAD_REQUEST, describe_error(str(error))
-        self._send_json(status, said)
+            status, content = HTTPStatus.BAD_REQUEST, describe_error(str(error))
+        self._send_json(status, content)
 
     def _described_models(self) -> dict[str, Any]:
         if not self._is_ours():

@@ -46,11 +46,11 @@ class ImageTextMemory:
     @cached_property
     def patches(self) -> int:
         """Patches of an image in the vision tower."""
-        seen = self._config.vision_config
+        vision = self._config.vision_config
         if self._config.model_type == "qwen2_5_vl":
-            return int(round(_SIDE / seen.patch_size / 2) * 2) ** 2
+            return int(round(_SIDE / vision.patch_size / 2) * 2) ** 2
         tiles = _TILES if self._config.model_type in TILED else 1
-        return int((seen.image_size // seen.patch_size) ** 2) * tiles
+        return int((vision.image_size // vision.patch_size) ** 2) * tiles
 
     @property
     def rows(self) -> int:
@@ -74,9 +74,9 @@ class ImageTextMemory:
 
     def encoding(self) -> MemoryEstimate:
         """cache_features: pixels, a layer's input, its sum with attention, two norms, the MLP's sides."""
-        seen, images = self._config.vision_config, self._settings.features.batch_size
-        a_patch = self._size * (4 * seen.hidden_size + 2 * seen.intermediate_size)
-        pixels = (4 + self._size) * 3 * seen.patch_size**2
+        vision, images = self._config.vision_config, self._settings.features.batch_size
+        a_patch = self._size * (4 * vision.hidden_size + 2 * vision.intermediate_size)
+        pixels = (4 + self._size) * 3 * vision.patch_size**2
         return MemoryEstimate(
             self._size * self.seen, activations=float(images * self.patches * (a_patch + pixels))
         )
@@ -150,16 +150,16 @@ class ImageTextMemory:
         if len(set(getattr(self._text, "layer_types", None) or ())) > 1:
             mask = {"full_attention": mask, "sliding_attention": mask}
         weights = {p.untyped_storage()._cdata for p in adapted.parameters()}
-        kept: dict[int, Tensor] = {}
+        saved: dict[int, Tensor] = {}
 
         def keep(tensor: Tensor) -> Tensor:
             if tensor.untyped_storage()._cdata not in weights and tensor.shape[-2:] != (tokens, tokens):
-                kept[tensor.untyped_storage()._cdata] = tensor
+                saved[tensor.untyped_storage()._cdata] = tensor
             return tensor
 
         with saved_tensors_hooks(keep, lambda tensor: tensor):
             adapted(inputs_embeds=embeds, position_ids=positions, attention_mask=mask, use_cache=False)
-        return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
 def _count(module: nn.Module) -> int:

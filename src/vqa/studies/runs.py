@@ -77,9 +77,9 @@ def check_recorded(wanted: Collection[str]) -> None:
 def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Put experiments into DVC's queue: name → settings to change. One that waits there is not put twice."""
     _end_orphans()
-    found = states()
-    todo = {name: wanted[name] for name in wanted if found.get(name) not in ("Queued", "Running")}
-    ended = [name for name in todo if name in found]
+    tasks = states()
+    todo = {name: wanted[name] for name in wanted if tasks.get(name) not in ("Queued", "Running")}
+    ended = [name for name in todo if name in tasks]
     if ended:  # an earlier try, whose end would be taken for this one's
         _dvc("queue", "remove", *ended)
     with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
@@ -103,20 +103,20 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
     with progress_bar(len(wanted), "experiment", "running") as progress:
         while True:
             _end_orphans()
-            found = states()
-            ended = [name for name in found if name in wanted and found[name] in ("Success", "Failed")]
+            by_name = states()
+            ended = [name for name in by_name if name in wanted and by_name[name] in ("Success", "Failed")]
             progress.update(len(ended) - progress.n)
             if len(ended) == len(wanted):
-                return [name for name in ended if found[name] == "Failed"]
-            if "Running" not in found.values():  # not begun, or the worker left while tasks were waiting
-                starts = starts + 1 if found == before else 1
+                return [name for name in ended if by_name[name] == "Failed"]
+            if "Running" not in by_name.values():  # not begun, or the worker left while tasks were waiting
+                starts = starts + 1 if by_name == before else 1
                 if starts > _STARTS:
                     raise InputError(
                         f"DVC's worker takes up no experiment in {_STARTS} starts; its log, "
                         ".dvc/tmp/exps/celery/dvc-exp-worker-1.out, says why"
                     )
                 _dvc("queue", "start", "--jobs", str(jobs))
-            before = found
+            before = by_name
             wait()
 
 

@@ -70,8 +70,8 @@ class SavedPart:
         config = copy.deepcopy(self.config)
         if self.place is None:
             return config
-        before, known = f"{self.place}.", list(names)
-        config.target_modules = [name for name in known if _is_target(self.config, before + name)]
+        before, module_names = f"{self.place}.", list(names)
+        config.target_modules = [name for name in module_names if _is_target(self.config, before + name)]
         config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
         for pattern in ("rank_pattern", "alpha_pattern"):
             of_whole = getattr(self.config, pattern, None) or {}
@@ -79,7 +79,7 @@ class SavedPart:
             renamed = {re.escape(name): of_whole[key] for name, key in keys.items() if key in of_whole}
             setattr(config, pattern, renamed)
         saved = [name.removeprefix(before) for name in config.modules_to_save or ()]
-        config.modules_to_save = [name for name in saved if any(_ends(n, name) for n in known)] or None
+        config.modules_to_save = [name for name in saved if any(_ends(n, name) for n in module_names)] or None
         return config
 
 
@@ -93,8 +93,8 @@ class SavedAdapter:
 
 
 def _is_target(config: Any, name: str) -> bool:
-    found = check_target_module_exists(config, name)
-    return bool(found) and type(found).__name__ != "_ExcludedModule"
+    match = check_target_module_exists(config, name)
+    return bool(match) and type(match).__name__ != "_ExcludedModule"
 
 
 def _ends(name: str, ending: str) -> bool:
@@ -208,13 +208,13 @@ def _taken(tensors: dict[str, Tensor], place: str) -> dict[str, Tensor]:
 
 
 def _read_config(folder: Path) -> Any:
-    said = read_object(folder / CONFIG)
-    if said.get("peft_type") != "LORA":
+    content = read_object(folder / CONFIG)
+    if content.get("peft_type") != "LORA":
         raise InputError(
-            f"{folder / CONFIG} says peft_type: {said.get('peft_type')!r}, which is not read here; give a "
+            f"{folder / CONFIG} says peft_type: {content.get('peft_type')!r}, which is not read here; give a "
             "LoRA adapter"
         )
-    how = said.get("init_lora_weights", True)
+    how = content.get("init_lora_weights", True)
     if how not in _REPEATABLE:
         raise InputError(
             f"{folder / CONFIG} says init_lora_weights: {how!r}, which changed the base weights by numbers "

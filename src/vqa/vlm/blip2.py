@@ -80,8 +80,8 @@ class Blip2ImageEncoder:
 
     def features(self, pixels: Tensor) -> Tensor:
         """`[B, 3, H, W]` → features `[B, rows, size]`, fp32."""
-        seen = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
-        return seen.float() if self._queries is None else self._queries(seen).float()
+        patches = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
+        return patches.float() if self._queries is None else self._queries(patches).float()
 
 
 class Blip2AnswerModel(AnswerModel):
@@ -213,8 +213,8 @@ class Blip2AnswerModel(AnswerModel):
         ).past_key_values
         # `generate` skips what is in the cache, but counts it.
         embeds = torch.cat([image_states[images], self.language_model.get_input_embeddings()(ids)], dim=1)
-        seen = branches(cache, prefixes, read["attention_mask"], mask, images, num_beams)
-        return {"inputs_embeds": embeds, **seen}
+        inputs = branches(cache, prefixes, read["attention_mask"], mask, images, num_beams)
+        return {"inputs_embeds": embeds, **inputs}
 
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]

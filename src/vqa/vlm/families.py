@@ -75,10 +75,10 @@ def find_family(config: Any, name: str) -> Family:
         return Blip2(config)
     if kind in image_text_model.PARTS:
         return ImageTextFamily(config)
-    known = ", ".join(["blip-2", *image_text_model.PARTS])
+    kinds = ", ".join(["blip-2", *image_text_model.PARTS])
     raise InputError(
         f"params.yaml: model.name is {name!r}, which is a {kind} model, and {_reason(config)}; give the "
-        f"folder or hub id of a model of one of the kinds {known}, such as Salesforce/blip2-opt-2.7b"
+        f"folder or hub id of a model of one of the kinds {kinds}, such as Salesforce/blip2-opt-2.7b"
     )
 
 
@@ -203,11 +203,11 @@ class ImageTextFamily:
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> ImageTextProcessor:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        found = {
+        processor_files = {
             file: cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
             for file in _PROCESSOR_FILES
         }
-        files = tuple(Path(path) for path in found.values() if path)
+        files = tuple(Path(path) for path in processor_files.values() if path)
         return ImageTextProcessor(tokenizer, image_processor, _template(tokenizer, files), files)
 
     def misfit(self, processor: ImageTextProcessor) -> str:

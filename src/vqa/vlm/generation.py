@@ -138,17 +138,17 @@ def generate_texts(
     batches = {batch[0]: batch for batch in left if batch}  # by its first pair
     mine = list(batches)[rank::world]
     vocabulary = model.answer_tree(decoding.answers) if decoding.answers else None
-    said: dict[int, list[str]] = {}
-    kept = len(done)
+    own_texts: dict[int, list[str]] = {}
+    done_before = len(done)
     share = sum(len(batches[number]) for number in mine)
-    with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
+    with progress_bar(done_before + share, "pair", label, done_before, is_shown=rank == 0) as progress:
         for number in mine:
             batch = [pairs[i] for i in batches[number]]
-            said[number] = _answered(batch, features, model, decoding, vocabulary)
+            own_texts[number] = _answered(batch, features, model, decoding, vocabulary)
             if partial_results:
-                partial_results.add(number, [batches[number], said[number]])
+                partial_results.add(number, [batches[number], own_texts[number]])
             progress.update(len(batch))
-    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(said)):
+    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(own_texts)):
         done |= zip(batches[number], of_batch, strict=True)
     return [done[i] for i in range(len(pairs))]
 
@@ -165,8 +165,8 @@ def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
 def _kept(partial_results: PartialResults, pairs: int) -> dict[int, str]:
     """Number of a pair → its text, of an earlier run; none where another version left other entries."""
     entries = [entry for entry in partial_results.read().values() if isinstance(entry[0], list)]
-    found = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
-    return found if all(i < pairs for i in found) else {}
+    by_number = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
+    return by_number if all(i < pairs for i in by_number) else {}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:

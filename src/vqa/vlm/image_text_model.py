@@ -53,8 +53,8 @@ def is_cut_before_projector(config: Any) -> bool:
     if PARTS[config.model_type].projector is None:
         return False
     layers = getattr(config, "vision_feature_layer", -1)
-    seen: int = config.vision_config.hidden_size * (len(layers) if isinstance(layers, list) else 1)
-    return seen < int(config.get_text_config().hidden_size)
+    vision_width: int = config.vision_config.hidden_size * (len(layers) if isinstance(layers, list) else 1)
+    return vision_width < int(config.get_text_config().hidden_size)
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class ImageTextEncoder:
         alike: dict[tuple[Any, ...], list[int]] = {}
         for number, image in enumerate(pixels):
             alike.setdefault(image.shape, []).append(number)
-        found: dict[int, Tensor] = {}
+        by_number: dict[int, Tensor] = {}
         for numbers in alike.values():
-            found |= dict(zip(numbers, self._rows([pixels[i].tensors for i in numbers]), strict=True))
-        return [ImageFeatures(found[i].float(), image.grid) for i, image in enumerate(pixels)]
+            by_number |= dict(zip(numbers, self._rows([pixels[i].tensors for i in numbers]), strict=True))
+        return [ImageFeatures(by_number[i].float(), image.grid) for i, image in enumerate(pixels)]
 
     def _rows(self, images: Sequence[dict[str, Tensor]]) -> Iterator[Tensor]:
         """`[rows, size]` of each of several images of one shape."""
@@ -180,8 +180,8 @@ class ImageTextAnswerModel(AnswerModel):
             self.tokens.prompt_ids(q, image_features)
             for q, image_features in zip(questions, features, strict=True)
         ]
-        said = [self._answer_ids(answer) for answer in answers]
-        return pair_rows(prompts, said, self._pad_token_id, is_encoder_decoder=False)
+        answer_ids = [self._answer_ids(answer) for answer in answers]
+        return pair_rows(prompts, answer_ids, self._pad_token_id, is_encoder_decoder=False)
 
     def forward(
         self,
@@ -203,11 +203,11 @@ class ImageTextAnswerModel(AnswerModel):
         with self._precision(), logits_at(self.whole.get_output_embeddings(), is_read):
             per_image = self._projected(features)
             if position_ids is None:
-                seen = self._seen(ids, per_image, labels != IGNORED) | {"attention_mask": mask}
+                inputs = self._seen(ids, per_image, labels != IGNORED) | {"attention_mask": mask}
             else:
-                seen = self._images(per_image)
-                seen |= attention_inputs(mask, position_ids.to(self.device), self.frozen_dtype)
-            logits = self.whole(input_ids=ids, use_cache=False, **seen).logits
+                inputs = self._images(per_image)
+                inputs |= attention_inputs(mask, position_ids.to(self.device), self.frozen_dtype)
+            logits = self.whole(input_ids=ids, use_cache=False, **inputs).logits
         return self._loss(logits, wanted[is_read], num_items_in_batch)
 
     def _projected(self, features: Sequence[ImageFeatures]) -> list[ImageFeatures]:
@@ -290,8 +290,8 @@ class ImageTextAnswerModel(AnswerModel):
         cache = self.whole.model(**read, **self._images(per_image), use_cache=True).past_key_values
         ids, mask = self._on_device(prompt_rows(texts, self._pad_token_id, "left")).values()
         of = torch.tensor(images, device=self.device)
-        seen = branches(cache, prefixes, read["attention_mask"], mask, of, num_beams)
-        return {"input_ids": torch.cat([read["input_ids"][of], ids], dim=1), **seen}
+        inputs = branches(cache, prefixes, read["attention_mask"], mask, of, num_beams)
+        return {"input_ids": torch.cat([read["input_ids"][of], ids], dim=1), **inputs}
 
     def _on_device(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: of.to(self.device) for name, of in rows.items()}

@@ -120,8 +120,8 @@ class AnswerModel(nn.Module, ABC):
                 "train.questions_per_prefix to 1"
             )
         prefixes, texts = self._split_prompts(questions, images, features)
-        said = [self._answer_ids(answer) for answer in answers]
-        return shared_rows(prefixes, texts, said, images, self._pad_token_id)
+        answer_rows = [self._answer_ids(answer) for answer in answers]
+        return shared_rows(prefixes, texts, answer_rows, images, self._pad_token_id)
 
     def _split_prompts(
         self, questions: Sequence[str], images: Sequence[int], features: Features
@@ -215,9 +215,9 @@ class AnswerModel(nn.Module, ABC):
         options |= {"output_scores": True, "return_dict_in_generate": True}
         if count > 1:
             options["length_penalty"] = 0.0
-        found, repeated = self._generated(questions, features, max_new_tokens, options, images)
-        probabilities = self._log_probabilities(found, temperature).exp().tolist()
-        both = list(zip(self._decoded(found.sequences[:, repeated:]), probabilities, strict=True))
+        generated, repeated = self._generated(questions, features, max_new_tokens, options, images)
+        probabilities = self._log_probabilities(generated, temperature).exp().tolist()
+        both = list(zip(self._decoded(generated.sequences[:, repeated:]), probabilities, strict=True))
         # By the search's own order, which is that of temperature 1.
         return [both[start : start + count] for start in range(0, len(both), count)]
 
@@ -232,9 +232,9 @@ class AnswerModel(nn.Module, ABC):
     ) -> tuple[list[str], Tensor]:
         """The greedy continuations, and their log probabilities `[B, temperatures]`."""
         options: dict[str, Any] = {"num_beams": 1, "output_scores": True, "return_dict_in_generate": True}
-        found, repeated = self._generated(questions, features, max_new_tokens, options, images)
-        logs = [self._log_probabilities(found, temperature) for temperature in temperatures]
-        return self._decoded(found.sequences[:, repeated:]), torch.stack(logs, dim=1)
+        generated, repeated = self._generated(questions, features, max_new_tokens, options, images)
+        logs = [self._log_probabilities(generated, temperature) for temperature in temperatures]
+        return self._decoded(generated.sequences[:, repeated:]), torch.stack(logs, dim=1)
 
     def _log_probabilities(self, found: Any, temperature: float) -> Tensor:
         """Of each of the generated sequences, `[B × count]`: the sum over its tokens, its end included."""
@@ -246,8 +246,8 @@ class AnswerModel(nn.Module, ABC):
             found.get("beam_indices"),
             normalize_logits=not is_normalised,
         )  # [B × count, T], log
-        said = found.sequences[:, -scores.shape[1] :]
-        is_end = said == self._end_token_id
+        tokens = found.sequences[:, -scores.shape[1] :]
+        is_end = tokens == self._end_token_id
         is_after_end = is_end.cumsum(dim=1) > is_end
         return scores.masked_fill(is_after_end, 0.0).sum(dim=1)
 
@@ -271,7 +271,7 @@ class AnswerModel(nn.Module, ABC):
             begun, repeated = self._begun(questions, features, of, max_new_tokens, options["num_beams"])
             if vocabulary:
                 options["prefix_allowed_tokens_fn"] = vocabulary.allowed(repeated, self._pad_token_id)
-            found = self._speaker.generate(
+            generated = self._speaker.generate(
                 **begun,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
@@ -279,7 +279,7 @@ class AnswerModel(nn.Module, ABC):
                 pad_token_id=self._pad_token_id,
                 **options,
             )
-        return found, repeated
+        return generated, repeated
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.frozen_dtype, enabled=self.is_mixed)

@@ -150,10 +150,12 @@ class Pretrained:
             return loaded
 
         with self._readable(), silent(has_bar=sys.stderr.isatty()):
-            model, found = in_memory(load, f"{self.name} does not fit on {device}", TOO_LARGE)
-        if found["missing_keys"] or found["mismatched_keys"]:
+            model, loading_info = in_memory(load, f"{self.name} does not fit on {device}", TOO_LARGE)
+        if loading_info["missing_keys"] or loading_info["mismatched_keys"]:
             self.check()
-            raise InputError(f"{self._named} lacks {sorted(found['missing_keys'])[:3]}; {self._restore}")
+            raise InputError(
+                f"{self._named} lacks {sorted(loading_info['missing_keys'])[:3]}; {self._restore}"
+            )
         parameters = sum(parameter.numel() for parameter in model.parameters())
         limit_threads(parameters)
         mention_bfloat16(self.dtype, device, parameters)
@@ -269,8 +271,8 @@ def _without(whole: Any, parts: Sequence[str]) -> Any:
 
 
 def _digest(settings: Mapping[str, Any]) -> str:
-    kept = {key: _without_noise(value) for key, value in settings.items() if key not in _NOISE}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+    decisive = {key: _without_noise(value) for key, value in settings.items() if key not in _NOISE}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _without_noise(value: Any) -> Any:

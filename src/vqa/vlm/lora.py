@@ -219,10 +219,12 @@ def load_all(wrapped: PeftModel, weights: dict[str, Tensor], folder: Path) -> No
         "of no layer of this model": sorted(there.keys() - wanted.keys()),
         "of another shape": sorted(n for n in wanted.keys() & there.keys() if wanted[n] != there[n]),
     }
-    said = [f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names]
-    if said:
+    sentences = [
+        f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names
+    ]
+    if sentences:
         raise InputError(
-            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(said)}; "
+            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(sentences)}; "
             f"give the model that it was made for, or run {TRAIN_AGAIN}"
         )
     set_peft_model_state_dict(wrapped, weights)

@@ -22,8 +22,10 @@ class Tokens:
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
         self.num_query_tokens: int = config.num_query_tokens
         # Checkpoints from before November 2024 do not say; the processor then adds the token.
-        known = config.image_token_id
-        self.image_token_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if known is None else known
+        token_id = config.image_token_id
+        self.image_token_id: int = (
+            tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if token_id is None else token_id
+        )
         # T5 counts positions relative to each other, and has room for any number.
         self._positions: int | None = (
             None if self.is_encoder_decoder else config.text_config.max_position_embeddings
@@ -52,8 +54,8 @@ class Tokens:
         """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
         if self._positions is None:
             return ""
-        said = len(self.answer_ids(answer)) + 1  # its end
-        needed = len(self.prompt_ids(question)) + max(said, max_new_tokens)
+        answer_length = len(self.answer_ids(answer)) + 1  # its end
+        needed = len(self.prompt_ids(question)) + max(answer_length, max_new_tokens)
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
@@ -75,11 +77,11 @@ class TextTokens:
 
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
         """Why there is no room for a question and its answer, beside any image; "" when there may be."""
-        asked, said = (
+        asked, answer_length = (
             len(self.tokenizer(text)["input_ids"])
             for text in (self._prompt.format(question=question), answer)
         )
-        needed = asked + max(said, max_new_tokens)
+        needed = asked + max(answer_length, max_new_tokens)
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
