@@ -35,7 +35,7 @@ SHAPES = "round square oval rectangular long triangular hexagonal curved".split(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=398_212)
+    parser.add_argument("--images", type=int, default=398_212)
     images = parser.parse_args().images
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -51,7 +51,7 @@ def main() -> None:
             _run_stage(stage)
         for name, work in {
             "plan of features": plan,
-            "text-only": question_only,
+            "question-only": question_only,
             "bootstrap": bootstrap,
         }.items():
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:

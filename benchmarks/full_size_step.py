@@ -7,8 +7,8 @@
 
 Out: a Markdown table on standard output, a line a batch. `plain` is the loop in `plain_step`, no part of it
 ours; `cached` and `shared` are this project's own collate, store and forward, a row a pair and five pairs
-behind an image prefix. `encoding` is that of the step's images by this project's frozen half; it is paid once
-in 15 uses (five questions, three epochs), and `paid` ratios count that share. `bound` is the ratio that
+behind an image prefix. `encoding` is that of the step's images by this project's image encoder. It is paid
+once in 15 uses (five questions, three epochs), and `paid` ratios count that share. `bound` is the ratio that
 operations and bytes moved allow for `paid`, at rates measured in the same run. Random weights; ViT and
 Q-Former are cut in proportion to --layers. Seconds of this process on a CPU, the fastest of --rounds; ours
 take turns, and the plain loop comes after them, since both do not fit into memory.
@@ -114,7 +114,7 @@ class Ours:
             return self.encoder.features(torch.randn(images, 3, 224, 224))
 
     def _store(self, names: list[str], folder: Path) -> FeatureStore:
-        """Whose rows are random: a look at each image is timed apart."""
+        """Whose rows are random: encoding is timed apart."""
         recipe = shards.Recipe(_IDENTITY, "qformer", "bfloat16")
         todo = shards.plan(folder / "store", folder / "work", names, recipe, len(names))
         (folder / "work").mkdir()
@@ -159,11 +159,11 @@ class Bound:
         self._head = base.language_model.get_output_embeddings().weight.numel()
         self._sight, self._queries = _count(base.vision_model), _count(base.qformer)
 
-    def of(self, tokens: int, logits: int, looks: float) -> float:
+    def of(self, tokens: int, logits: int, encoded: float) -> float:
         """A step with so many tokens, positions of the head and images encoded."""
         learnt = 4 * (self._layers * tokens + self._head * logits)  # forward, and the gradient of its input
-        seen = 2 * looks * (257 * self._sight + 32 * self._queries)
-        moved = 2 * (self._layers + self._head) + min(1, looks) * (self._sight + self._queries)
+        seen = 2 * encoded * (257 * self._sight + 32 * self._queries)
+        moved = 2 * (self._layers + self._head) + min(1, encoded) * (self._sight + self._queries)
         return (learnt + seen) / self._flops + self._size * moved / self._bytes
 
 

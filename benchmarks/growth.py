@@ -24,7 +24,7 @@ IMAGES = 398_212
 
 def main() -> None:
     chosen = sys.argv[1:] or list(PARTS)
-    print(f"{'part':<14} {'pictures':>9} {'seconds':>8} {'GB':>6}")
+    print(f"{'part':<14} {'images':>9} {'seconds':>8} {'GB':>6}")
     for name in chosen:
         for share in (0.1, 1.0):
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
@@ -122,7 +122,7 @@ def checks(images: int) -> tuple[float, str]:
     support_levels = checks_run.support_levels()
     seconds = time.perf_counter() - start
     said = sum(support.support != "unknown" for support in support_levels)
-    return seconds, f"{said:,} of {count:,} pairs confirmed or disputed, {len(pool):,} distinct questions"
+    return seconds, f"{said:,} of {count:,} pairs supported or conflicting, {len(pool):,} distinct questions"
 
 
 def bootstrap(images: int) -> tuple[float, str]:

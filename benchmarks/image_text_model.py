@@ -1,4 +1,4 @@
-"""What a cached image is worth with each family that has the seam, and that it changes nothing.
+"""What a cached image is worth with each image-text family, and that it changes nothing.
 
     python benchmarks/image_text_model.py                # toy size, as the tests have it
     python benchmarks/image_text_model.py --layers 2     # the published widths, random weights; about 6 GB
@@ -7,7 +7,7 @@
 Out: a Markdown table on standard output. `loss`, `gradient`: the largest difference between a pair's step
 from cached features and from pixels, of gradients relative to the largest number in each; `tokens`: greedy
 answers that are equal, of all; `an image`: on disk in bf16. `live` and `cached`: seconds of a training step
-on four pairs about four images, with and without the frozen half: the fastest of several in turns, in time
+on four pairs about four images, with and without the image encoder: the fastest of several in turns, in time
 of this process. `--layers`: of the language model; the vision tower is cut in proportion. Needs torch,
 transformers and peft.
 """
@@ -114,7 +114,7 @@ def row_of(name: str, model: Any, processor: ImageTextProcessor) -> list[str]:
         f"{max(loss for loss, _ in differences):.1g}",
         f"{max(gradient for _, gradient in differences):.1g}",
         f"{sum(equal)} of {len(equal)}",
-        f"{max(look.rows.nbytes for look in looks) / 2000:.1f} KB",  # in bf16
+        f"{max(image.rows.nbytes for image in looks) / 2000:.1f} KB",  # in bf16
         f"{live:.3f} s",
         f"{cached:.3f} s",
         f"{live / cached:.2f}",
@@ -189,7 +189,7 @@ def seconds(
     pixels: list[image_text_model.Pixels],
     kept: list[ImageFeatures],
 ) -> tuple[float, float]:
-    """Of a training step with the frozen half at work, and from what is kept of it."""
+    """Of a training step with the image encoder at work, and from cached features."""
     optimizer = torch.optim.AdamW([p for p in answers.parameters() if p.requires_grad], 1e-6)
 
     def step(looks: list[ImageFeatures]) -> None:

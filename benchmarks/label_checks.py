@@ -1,4 +1,4 @@
-"""Whether the label checks see wrong labels, and what that buys: some drawn pairs are given a wrong answer.
+"""Whether the label checks find wrong labels, and what that gains: some drawn pairs get a wrong answer.
 
     python benchmarks/label_checks.py detection --project .
     python benchmarks/label_checks.py opinions --project .
@@ -10,8 +10,8 @@ the question's type. detection: share of the wrong labels found and of the right
 and type, into metrics/verification/detection.json. opinions: the same with a second opinion whose errors
 are known, from a local server through the real package and ledger, killed halfway; into opinions.json.
 training: exact match on clean test pairs of adapters that learnt from corrupted ones, with and without
- those that verify disputes, into trained.json. A line is
-written to `runs` after each training; started again, it goes on with what is missing.
+the conflicting ones, into trained.json. A line is written to `runs` after each training; started again, it
+goes on with what is missing.
 """
 
 import argparse
@@ -179,7 +179,7 @@ def opinions(project: Path, error_rate: float) -> dict[str, Any]:
         root = folder / load_settings(folder / "params.yaml").data.root
         server.behaviour = _generation(said, {sha256_file(image_path(root, name)): name for name in names})
         command = [sys.executable, str(ROOT / "src/verify.py")]
-        environment = os.environ | {"VQA_STATE_DIR": str(folder / "durable"), "GOOGLE_API_KEY": "none"}
+        environment = os.environ | {"VQA_STATE_DIR": str(folder / "state"), "GOOGLE_API_KEY": "none"}
         with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:
             while len(server.received) < _IMAGES / 2 and process.poll() is None:
                 time.sleep(0.01)
@@ -236,7 +236,7 @@ def trained(project: Path, rate: float, arm: str, seed: int) -> dict[str, Any]:
         noisy = corrupted([*by_split["train"], *by_split["val"]], rate, seed)
         by_split |= {"train": noisy[: len(by_split["train"])], "val": noisy[len(by_split["train"]) :]}
         _write_project(folder, project, by_split, {"train.seed": seed, "verify.train_on": arm})
-        environment = os.environ | {"VQA_STATE_DIR": str(folder / "durable")}
+        environment = os.environ | {"VQA_STATE_DIR": str(folder / "state")}
         for stage in ("verify", "train", "answer_adapted"):
             command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
             subprocess.run(command, cwd=folder, check=True, env=environment, capture_output=True)

@@ -23,7 +23,7 @@ from vqa.validation.splits import images_seen
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("pictures", type=int)
+    parser.add_argument("images", type=int)
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
     parser.add_argument("--pairs", type=Path, default=Path("data/pairs/photos.csv"))
     parser.add_argument("--out", type=Path, default=Path("data/pairs/mine.csv"))

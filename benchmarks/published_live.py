@@ -1,4 +1,4 @@
-"""Live halves at published widths with random weights, for benchmarks: what sees is left out.
+"""Answer models at published widths with random weights, for benchmarks, without image encoders.
 
 Text is of random ids, so that every prompt and every answer has its number of tokens.
 """
@@ -83,7 +83,7 @@ def random_blip2(name: str, layers: int | None, device: torch.device, dtype: tor
 def random_image_text_model(
     name: str, layers: int | None, device: torch.device, dtype: torch.dtype
 ) -> image_text_model.ImageTextAnswerModel:
-    """A published model of a family with the seam, without its vision tower."""
+    """A published image-text model, without its vision tower."""
     config = image_text_config(name, layers)
     toy, processor = toy_image_text(config.model_type)
     config.image_token_id = toy.config.image_token_id

@@ -51,7 +51,7 @@ def measured(project: Path, batch_size: int, together: int, seed: int, epochs: i
             subprocess.run(["git", *who, *git], cwd=folder, check=True)
         for stage in ("train", "answer_adapted"):
             command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
-            environment = os.environ | {"VQA_STATE_DIR": str(folder / "durable")}
+            environment = os.environ | {"VQA_STATE_DIR": str(folder / "state")}
             subprocess.run(command, cwd=folder, check=True, env=environment, capture_output=True)
         trained = json.loads((folder / "metrics/train.json").read_text())
         found = read_predictions(folder / "data/predictions/lora.csv")

@@ -1,4 +1,4 @@
-"""A random-weight copy of a published model with the seam, laid out as the hub's cache holds the real one.
+"""A random-weight copy of a published image-text model, laid out as the hub's cache holds the real one.
 
 Widths, vocabulary size, special-token ids and images are the published ones; words are tokenized by a
 vocabulary learnt from the drawn catalogue and filled up, whatever kind of tokenizer the model has.

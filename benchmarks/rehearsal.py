@@ -240,7 +240,7 @@ def main() -> None:
     names = [name.removeprefix("blip2-") for name in PUBLISHED]
     parser.add_argument("--models", nargs="+", choices=[*names, *CONFIGS], default=names)
     parser.add_argument("--layers", type=int, help="of each part, at most; none: all")
-    parser.add_argument("--pictures", type=int, default=24, help="drawn ones")
+    parser.add_argument("--images", type=int, default=24, help="drawn ones")
     parser.add_argument("--questions", type=int, default=2, help="an image")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     folder = ROOT / "models/rehearsal.work"

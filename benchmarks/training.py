@@ -162,7 +162,7 @@ def print_real_bounds() -> None:
     """What the operations of the published models allow, decoding free.
 
     A frozen layer costs 2 operations a weight and token forward, and 2 more backward for its input. Behind
-    one look, image tokens count once for the pairs of an image in a step.
+    a shared image prefix, image tokens count once for the pairs of an image in a step.
     """
     print("\n| model | encoder, GFLOP an image | language step, GFLOP a pair | 5 together ", end="")
     print("| 5 questions, 3 epochs: cached | 4 together | 5 together |")
@@ -170,14 +170,14 @@ def print_real_bounds() -> None:
     for name in PUBLISHED:
         model = without_weights(name)
         patches = (224 // 14) ** 2 + 1
-        look = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
+        encode = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
         a_token = 4 * _weights(model.language_model)
         learn = {together: a_token * (32 / together + TEXT_TOKENS) for together in (1, 4, 5)}
         turns = EPOCHS * QUESTIONS
-        bounds = [f"{turns * (look + learn[1]) / (look + turns * of):.2f} ×" for of in learn.values()]
+        bounds = [f"{turns * (encode + learn[1]) / (encode + turns * of):.2f} ×" for of in learn.values()]
         is_t5 = model.config.text_config.model_type == "t5"
         shared = ["–"] * 3 if is_t5 else [f"{learn[5] / 1e9:.0f}", *bounds[1:]]
-        cells = [f"{look / 1e9:.0f}", f"{learn[1] / 1e9:.0f}", shared[0], bounds[0], *shared[1:]]
+        cells = [f"{encode / 1e9:.0f}", f"{learn[1] / 1e9:.0f}", shared[0], bounds[0], *shared[1:]]
         print(f"| {name} | {' | '.join(cells)} |")
 
 

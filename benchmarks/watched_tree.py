@@ -24,7 +24,7 @@ PARTS = ("images/metadata", "images/small", "listings/metadata")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=398_212)
+    parser.add_argument("--images", type=int, default=398_212)
     parser.add_argument("--links", default="copy", help="cache.type: copy, hardlink, symlink, reflink")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

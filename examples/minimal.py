@@ -33,7 +33,7 @@ with tempfile.TemporaryDirectory() as folder:
     ImageDraw.Draw(drawn).rectangle([32, 24, 96, 104], fill="red")
     drawn.save(path)
 
-    # 2. Encode it once by the frozen half and cache its features [queries, width] under the file's SHA-256.
+    # 2. Encode it once by the image encoder and cache its features [queries, width] under the file's SHA-256.
     images = content_hashes({pair.image_name: path})
     paths, encoder = {images[pair.image_name]: path}, partial(pretrained.load_encoder, device, level)
     recipe = shards.Recipe(pretrained.identity(device), level, settings.features.dtype, DECODER)
@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder:
     store = FeatureStore(store_folder, pretrained.identity(device), level)
     print("features", tuple(store[pair.image_name].shape))
 
-    # 3. One LoRA step of the live half, which reads the cached features and never the image.
+    # 3. One LoRA step of the answer model, which reads the cached features and never the image.
     model = pretrained.load_answer_model(settings.model.prompt, device, level)
     lora.add_adapter(model, settings.lora, settings.model.name)
     batch = collate(model)([CachedPairs([pair], store)[0]])

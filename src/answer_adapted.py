@@ -5,8 +5,8 @@
 
 In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features,
 models/adapter/best, the model. Out: data/predictions/{lora,zero_image,shuffled_image,image_only}.csv: the
-adapted model with the image, with features zeroed, with those of an image of another group (seeded), and with
-the image but no question. The model is loaded once; killed, the next run goes on.
+model with the adapter on the image, on zeros, on an image of another group (seeded), and on the image without
+a question. The model is loaded once; killed, the next run goes on.
 """
 
 import sys
@@ -65,7 +65,7 @@ def run() -> None:
     )
     others = images_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:
-        print(f"{TEST} has one group of images: another image is one of the same", file=sys.stderr)
+        print(f"{TEST} has one group of images: a shuffled image is one of the same", file=sys.stderr)
     run_config = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "adapter": model_version(ADAPTER),
@@ -76,27 +76,30 @@ def run() -> None:
     }
     views: dict[str, Features] = {"lora": store, "zero_image": ZeroImages(store)}
     views["shuffled_image"] = Swapped(store, others)
-    kept = {
+    results_by_system = {
         system: PartialResults(state_folder("answers"), run_config | {"system": system}) for system in OUTS
     }
 
     is_first = rank_and_world()[0] == 0
-    with lock_run([partial_results.folder for partial_results in kept.values()], is_first):
+    with lock_run([partial_results.folder for partial_results in results_by_system.values()], is_first):
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
         attached_adapter.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
         texts = {
-            system: generate_texts(pairs, features, model, decoding, system, kept[system])
+            system: generate_texts(pairs, features, model, decoding, system, results_by_system[system])
             for system, features in views.items()
         }
         alone, (wordless, images) = "image_only", unasked(pairs)
-        said = generate_texts(wordless, store, model, decoding, alone, kept[alone])
-        texts[alone] = [said[image] for image in images]
+        image_only_texts = generate_texts(wordless, store, model, decoding, alone, results_by_system[alone])
+        texts[alone] = [image_only_texts[image] for image in images]
         if is_first:
             for system, path in OUTS.items():
                 write_predictions(path, pairs, texts[system])
-            for partial_results in kept.values():  # only now: DVC empties all when the stage starts again
+            # Only now: DVC empties all outputs when the stage starts again.
+            for partial_results in results_by_system.values():
                 partial_results.remove()
-            print(f"wrote the answers to {len(pairs)} questions: looking, blind, another image, unasked")
+            print(
+                f"wrote the answers to {len(pairs)} questions of lora, zero_image, shuffled_image, image_only"
+            )
     leave_processes()
 
 

@@ -1,11 +1,11 @@
-"""Answer the held-out questions with the model as it came: pairs + cached features → predictions.
+"""Answer the held-out questions with the baseline: pairs + cached features → predictions.
 
     python src/answer_base.py
     torchrun --nproc-per-node 8 src/answer_base.py      # or params.yaml: run.launcher
 
 In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features, the model.
-Out: data/predictions/baseline.csv. A stage of its own, so that another adapter never answers with the base
-model again. Killed, the next run continues. Published weights are first asked three known questions
+Out: data/predictions/baseline.csv. A stage of its own, so that no change of the adapter runs the baseline
+again. Killed, the next run continues. Published weights are first asked three known questions
 (`vqa.inference.known_answers`).
 """
 
@@ -63,7 +63,7 @@ def run() -> None:
         if is_first:
             write_predictions(OUT, pairs, texts)
             partial_results.remove()
-            print(f"wrote the base model's {len(texts)} answers to {OUT}")
+            print(f"wrote the baseline's {len(texts)} answers to {OUT}")
     leave_processes()
 
 

@@ -35,17 +35,17 @@ def run() -> None:
     join_processes()
     refuse_equal_titles(settings.zero_shot.models)
     run_config = {"pairs": sha256_file(TEST), "max_new_tokens": max_new_tokens, "root": root}
-    kept = {
+    cached_results = {
         other: PartialResults(state_folder("answers"), key_of(other) | run_config)
         for other in settings.zero_shot.models
     }
     is_first = rank_and_world()[0] == 0
-    with lock_run([partial_results.folder for partial_results in kept.values()], is_first):
+    with lock_run([partial_results.folder for partial_results in cached_results.values()], is_first):
         texts = {
             system_title(other): answer_with_other_model(
                 other, pairs, root, max_new_tokens, device, partial_results
             )
-            for other, partial_results in kept.items()
+            for other, partial_results in cached_results.items()
         }
         if is_first:
             shutil.rmtree(OUT, ignore_errors=True)
@@ -53,7 +53,7 @@ def run() -> None:
             for title, said in texts.items():
                 file = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', title.strip('/'))}.csv"
                 write_predictions(OUT / file, pairs, said)
-            for partial_results in kept.values():
+            for partial_results in cached_results.values():
                 partial_results.remove()
             write_json(OUT / "models.json", list(texts))  # also of none: DVC warns of an empty folder
             print(f"{len(texts)} other models answered; zero_shot.models in params.yaml names them")

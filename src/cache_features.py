@@ -1,4 +1,4 @@
-"""Run the frozen half of BLIP-2 once an image: trusted pairs → cached features.
+"""Run the image encoder once an image: trusted pairs → cached features.
 
     python src/cache_features.py
     torchrun --nproc-per-node 8 src/cache_features.py      # or params.yaml: run.launcher

@@ -1,13 +1,13 @@
-"""Judge base against adapted on held-out images: predictions → scores → differences.
+"""Compare the baseline, LoRA and other systems on held-out images: predictions → scores → differences.
 
     python src/evaluate.py
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
     python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
-In: data/vqa/{train,test,support levels}.csv, data/predictions; images only for the page. Out: metrics/
+In: data/vqa/{train,test,support}.csv, data/predictions; images only for the page. Out: metrics/
 evaluate.json, details.json (intervals by type and by support level), report.html and plots/evaluate. No model
 but BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the
-page; of BLIP-2 the tokenizer. Two systems never had an image.
+page; of BLIP-2 the tokenizer. Two systems use no image.
 """
 
 import json
@@ -97,14 +97,14 @@ def run() -> None:
         file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report, subject))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
-    print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    print(f"evaluated {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
     if several := metrics["data"]["test_pairs_with_second_answer"]:
         print(f"{several} questions have a second right answer: the better one counts")
     print(minimum_detectable_effect_sentence(metrics))
 
 
 def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:
-    """No image is trained on and tested, nor one that belongs together with it.
+    """No image is trained on and tested, nor one of its group.
 
     Raises:
         InputError: one is.
@@ -134,8 +134,8 @@ def main(
         evaluate = load_settings().evaluate
         named = named_columns(column or [], NAMEABLE)
         load, draws = partial(cpu_scorer, evaluate.scorer), evaluate.bootstrap_draws
-        found = scores_of_file(predictions, against, named, load, draws, SEED)
-        print(json.dumps(found, indent=2))  # and nothing else on standard output
+        file_scores = scores_of_file(predictions, against, named, load, draws, SEED)
+        print(json.dumps(file_scores, indent=2))  # and nothing else on standard output
 
 
 app = command_line(__doc__, main)

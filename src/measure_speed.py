@@ -1,4 +1,4 @@
-"""Measure how fast images and questions become answers: base, adapter merged, adapter beside → metrics.
+"""Measure how fast images and questions become answers: baseline, adapter merged, adapter beside → metrics.
 
     python src/measure_speed.py
 
@@ -48,7 +48,7 @@ def run() -> None:
     speeds = measure_speeds(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)
     write_json(METRICS, speeds)
     spread = f"[{speeds['ratio_low']:.2f}, {speeds['ratio_high']:.2f}]"
-    print(f"adapted answers come at {speeds['ratio']:.2f} {spread} times the base model's speed ({METRICS})")
+    print(f"LoRA answers come at {speeds['ratio']:.2f} {spread} times the baseline's speed ({METRICS})")
 
 
 if __name__ == "__main__":

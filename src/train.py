@@ -39,7 +39,7 @@ from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.loading import Pretrained
 from vqa.vlm.tokens import unsayable
 
-Identity = Mapping[str, str | None]  # of the base model
+Identity = Mapping[str, str | None]  # of the model that is adapted
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
@@ -95,8 +95,8 @@ def run() -> None:
             _save(trainer, validator, model, identity)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
             too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
-            found = trainer.metrics() | {"answers_over_token_limit": too_long}
-            write_json(METRICS, found | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            metrics = trainer.metrics() | {"answers_over_token_limit": too_long}
+            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

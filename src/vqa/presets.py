@@ -33,8 +33,8 @@ def preset_paths(names: Sequence[str]) -> list[Path]:
     paths = [FOLDER / f"{name}.yaml" for name in names]
     for path in paths:
         if not path.is_file():
-            known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
-            raise InputError(f"{path} is missing; there are {known}")
+            names_there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+            raise InputError(f"{path} is missing; there are {names_there}")
     return paths
 
 
@@ -65,13 +65,13 @@ def missing_data(settings: Settings) -> list[str]:
 
 
 def _committed() -> str:
-    found = subprocess.run(
+    shown = subprocess.run(
         ["git", "show", f"HEAD:./{PARAMS}"], capture_output=True, encoding="utf-8", check=False
     )
-    if found.returncode:
-        reason = first_line(Exception(found.stderr))
+    if shown.returncode:
+        reason = first_line(Exception(shown.stderr))
         raise InputError(f"git has no committed {PARAMS} ({reason}); commit it first")
-    return found.stdout
+    return shown.stdout
 
 
 def _is_made_of(now: str, committed: str, presets: Iterable[Path]) -> bool:

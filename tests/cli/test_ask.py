@@ -219,7 +219,7 @@ def test_the_wordings_that_the_adapter_was_taught_are_listed(
     asking("--list")
     first, *questions = capsys.readouterr().out.splitlines()
     train = read_pairs(Path("data/vqa/train.csv"))
-    assert first.startswith(f"models/adapter/best: taught by {len(train)} questions about ")
+    assert first.startswith(f"models/adapter/best: trained on {len(train)} questions about ")
     assert questions
     assert set(questions) <= {pair.question for pair in train}
 
@@ -229,7 +229,7 @@ def test_an_adapter_of_another_model_is_asked_with_that_model(
 ) -> None:
     image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     adapter = other_adapter(adapted)
-    Path("data/vqa/train.csv").unlink()  # what it was taught stands beside it
+    Path("data/vqa/train.csv").unlink()  # a summary of its pairs lies beside it
     capsys.readouterr()
     asking("--adapter", adapter, "--list")
     _, question, *_ = capsys.readouterr().out.splitlines()

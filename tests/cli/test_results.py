@@ -53,7 +53,7 @@ def test_an_experiment_is_shown_beside_what_it_was_made_from(small_run: Clone, t
     told = clone.run("python", "src", "results", "--diff", "HEAD")
     assert told.returncode == 0, told.stderr
     assert "changed since HEAD: evaluate.bootstrap_draws 200 → 100" in told.stdout
-    assert re.search(r"(?m)^\| with LoRA adapter +\| [\d.]+% +\| [\d.]+% +\| [+-][\d.]+ ", told.stdout)
+    assert re.search(r"(?m)^\| LoRA +\| [\d.]+% +\| [\d.]+% +\| [+-][\d.]+ ", told.stdout)
 
     git(clone.folder, "checkout", "-q", "params.yaml")  # and no dvc checkout: a tree of two minds
     stale = clone.run("python", "src", "results", "--diff", "few-draws").stdout

@@ -26,7 +26,7 @@ def test_an_image_and_a_question_get_an_answer_of_both_models(adapted: Path) -> 
     image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     other_adapter(adapted)
     content = base64.b64encode(image.read_bytes()).decode()
-    posted = {"picture": content, "question": QUESTION, "adapter": "models/adapter/best"}
+    posted = {"image": content, "question": QUESTION, "adapter": "models/adapter/best"}
     with served() as post:
         said = post(posted)
         of_photos = post(posted | {"adapter": "models/adapter-photos"})

@@ -33,9 +33,9 @@ def test_four_systems_a_column_for_each_catalogue_over_seeds_where_there_are_som
         "photographs: 4 questions on 2 images",
     ]
     assert [row[0] for row in rows] == [
-        "base model",
-        "with LoRA adapter",
-        "adapter, features zeroed",
+        "baseline",
+        "LoRA",
+        "zero image",
         "text-only neighbours",
     ]
     assert rows[1][1] == "80.1% [77.8, 82.3], 5 seeds"

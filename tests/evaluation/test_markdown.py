@@ -31,10 +31,10 @@ def test_the_results_are_a_line_for_each_system_and_difference() -> None:
     assert header == ["", "exact match", "contains", "BERTScore F1"]
     titles = [*(s.title for s in SYSTEMS), *(f"**{difference.title}**" for difference in DIFFERENCES)]
     assert [row[0] for row in rows] == titles
-    assert rows[0] == ["base model", "25.0%", "50.0%", "0.250"]
-    assert rows[1] == ["with LoRA adapter", "50.0%", "50.0%", "0.500"]
+    assert rows[0] == ["baseline", "25.0%", "50.0%", "0.250"]
+    assert rows[1] == ["LoRA", "50.0%", "50.0%", "0.500"]
     delta = rows[len(SYSTEMS)]
-    assert delta[0] == "**LoRA − base**"
+    assert delta[0] == "**LoRA − baseline**"
     assert delta[1].startswith("+25.0 [")
     assert delta[2].startswith("+0.0 [")
     assert delta[3] == "+0.250 [too few]"
@@ -52,10 +52,10 @@ def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
     then |= {"lora": METRICS["baseline"], "delta": {"exact_match": {"value": 0.0, "low": -0.1, "high": 0.1}}}
     header, *rows = cells(diff_table(then, METRICS, "v1"))
     assert header == ["exact match", "v1", "now", "change"]
-    assert rows[0] == ["base model", "25.0%", "25.0%", "+0.0"]
-    assert rows[1] == ["with LoRA adapter", "25.0%", "50.0%", "+25.0"]
+    assert rows[0] == ["baseline", "25.0%", "25.0%", "+0.0"]
+    assert rows[1] == ["LoRA", "25.0%", "50.0%", "+25.0"]
     assert len(rows) == len(SYSTEMS) - 1 + len(DIFFERENCES)
-    (delta,) = (row for row in rows if row[0] == "**LoRA − base**")
+    (delta,) = (row for row in rows if row[0] == "**LoRA − baseline**")
     assert delta[1] == "+0.0 [-10.0, +10.0]"
     assert delta[3] == "+25.0"
 
@@ -70,8 +70,8 @@ def test_types_are_lines_the_commonest_first() -> None:
         "zero_image",
         "text-only",
         "majority",
-        "LoRA − blind",
-        "LoRA − text-only",
+        "LoRA − zero image",
+        "LoRA − question-only prior",
     ]
     assert [row[:4] for row in rows] == [
         ["color", "3", "33.3 / 0.33", "33.3 / 0.33"],
@@ -82,14 +82,14 @@ def test_types_are_lines_the_commonest_first() -> None:
 
 def test_settings_are_lines() -> None:
     header, row = cells(settings_table({"all steps": METRICS}))
-    assert header == ["", "LoRA", "the same, blind", "LoRA − text-only"]
+    assert header == ["", "LoRA", "the same, zero image", "LoRA − question-only prior"]
     assert row[:3] == ["all steps", "50.0%", "25.0%"]
     assert row[3].startswith("+0.0 [")
 
 
 def test_both_rules_are_said() -> None:
     said = rules_sentence(METRICS)
-    assert said == "Under the official VQA rules, on the same labels: base 25.0%, adapter 25.0%."
+    assert said == "Under the official VQA rules, on the same labels: baseline 25.0%, LoRA 25.0%."
 
 
 def test_the_format_s_share_is_what_contains_had_already() -> None:
@@ -123,7 +123,8 @@ def test_the_smallest_difference_is_said_for_each_that_has_one() -> None:
     )
     said = minimum_detectable_effect_sentence({"delta": enough, "delta_to_zero_image": few})
     assert (
-        said == "smallest difference that such a test set shows four times in five, points: LoRA − base 4.6"
+        said
+        == "smallest difference that such a test set shows four times in five, points: LoRA − baseline 4.6"
     )
 
 
@@ -134,7 +135,7 @@ def test_sentences_say_their_numbers() -> None:
     }
     zero_image = {"against": {"exact_match": 0.423, "bert_score_f1": 0.59}, "delta": delta}
     assert zero_image_sentence(zero_image) == (
-        "Trained blind: 42.3% exact match, BERTScore F1 0.590. The adapter that looks leads by "
+        "Trained on zero images: 42.3% exact match, BERTScore F1 0.590. The adapter with images leads by "
         "+5.7 [+4.6, +6.8] points, +0.029 [-0.021, +0.036]."
     )
     low, high = {"lora": {"exact_match": 0.5}}, {"lora": {"exact_match": 0.75}}

@@ -1,4 +1,4 @@
-"""The same judgement on the pairs whose label is confirmed, and on those that need the image."""
+"""The same comparison on the pairs whose label is supported, and on those that need the image."""
 
 from evaluated import DETAILS, PAIRS, SCORES, SUPPORT_LEVELS
 from vqa.evaluation.comparison import compare_systems
@@ -26,4 +26,4 @@ def test_all_pairs_as_a_subset_give_the_judgement_of_all() -> None:
 def test_the_table_has_a_line_for_all_and_each_subset() -> None:
     _, _, *rows = subsets_table(DETAILS).splitlines()
     cells = [[cell.strip() for cell in row.split("|")[1:3]] for row in rows]
-    assert cells == [["all", "4"], ["label confirmed", "2"], ["image needed", "3"]]
+    assert cells == [["all", "4"], ["label supported", "2"], ["image needed", "3"]]

@@ -32,4 +32,4 @@ def test_nothing_is_listed_twice_and_differences_are_between_systems_of_the_list
     ):
         assert len(set(names)) == len(names)
     assert {difference.ours for difference in DIFFERENCES} | {d.theirs for d in DIFFERENCES} <= set(SYSTEMS)
-    assert [difference.title for difference in DIFFERENCES][:2] == ["LoRA − base", "LoRA − blind"]
+    assert [difference.title for difference in DIFFERENCES][:2] == ["LoRA − baseline", "LoRA − zero image"]

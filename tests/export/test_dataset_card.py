@@ -12,7 +12,7 @@ from vqa.export.dataset_card import Rights, dataset_card
 from vqa.export.origin import Answerer
 from vqa.settings import load_settings
 
-CENSUS = {"train": Census(1200, 300, 280, {"supported": 500, "unknown": 700}), "test": Census(34, 9, 9, {})}
+CENSUS = {"train": Census(1200, 300, 280, {"supported": 500, "unchecked": 700}), "test": Census(34, 9, 9, {})}
 METRICS: dict[str, Any] = {
     "pairs": 1300,
     "rejected": {"not_one_word": 60, "duplicate": 6},

@@ -98,7 +98,7 @@ def asked(port: int, body: bytes, path: str = "/", **headers: str) -> tuple[int,
 
 
 def body(content: bytes, question: str = "What color?") -> bytes:
-    posted = {"picture": base64.b64encode(content).decode(), "question": question, "adapter": "drawings"}
+    posted = {"image": base64.b64encode(content).decode(), "question": question, "adapter": "drawings"}
     return json.dumps(posted).encode()
 
 
@@ -121,7 +121,7 @@ def test_a_person_asks_about_an_image(port: int, tmp_path: Path) -> None:
         assert browser.locator("#base li").first.inner_text().startswith("<b>thing</b>")
         assert browser.locator("#base b").count() == 0
         assert browser.locator("#base li").last.inner_text().startswith("photographs")
-        assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
+        assert browser.locator("#image").evaluate("image => image.naturalWidth") == 20
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -133,7 +133,7 @@ def test_an_example_is_asked_about_by_one_click(port: int) -> None:
         assert browser.get_by_label("Question").input_value() == "What is red?"
         assert browser.locator("#adapted li").all_inner_texts()[0].split() == ["red", "90", "%"]
         assert browser.locator("#base li").last.inner_text().startswith("drawings")
-        assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
+        assert browser.locator("#image").evaluate("image => image.naturalWidth") == 20
 
 
 def test_a_photograph_gets_the_adapter_for_photographs_first_and_is_told_why(
@@ -207,7 +207,7 @@ def test_there_is_no_empty_box_before_and_after_an_answer(port: int, tmp_path: P
 
 def test_what_kind_an_image_is_is_told_and_one_that_is_none_refused(port: int) -> None:
     def posted(content: bytes) -> tuple[int, dict[str, Any]]:
-        return asked(port, json.dumps({"picture": base64.b64encode(content).decode()}).encode(), "/kind")
+        return asked(port, json.dumps({"image": base64.b64encode(content).decode()}).encode(), "/kind")
 
     assert posted(photograph())[1]["is_photograph"] is True
     assert posted(photo())[1]["is_photograph"] is False

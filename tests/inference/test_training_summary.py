@@ -31,7 +31,7 @@ def pairs() -> list[Pair]:
 def test_the_commonest_wordings_come_first_and_all_pairs_count() -> None:
     summary = summarize_training(pairs(), Path("data/mine"))
     assert summary.questions == ["What color?", "Which color?", "How many?"]
-    assert str(summary) == "taught by 5 questions about 4 images of data/mine"
+    assert str(summary) == "trained on 5 questions about 4 images of data/mine"
 
 
 def test_what_stands_beside_an_adapter_goes_before_the_pairs_at_hand(tmp_path: Path) -> None:

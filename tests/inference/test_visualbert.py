@@ -207,7 +207,7 @@ def _on_pixels(folder: Path) -> None:
         (_without_names, r"does not name its 3 answers; give a file of them, one a line, as answers \(VQA"),
         (_of_another_length, r"answers\.txt has 2 lines, but .*visualbert knows 3 answers; give the list"),
         (_lost, r"answers: .*answers\.txt, which is missing"),
-        (_untaught, r"a VisualBERT that was not taught to answer; give one that was"),
+        (_untaught, r"a VisualBERT that was not trained to answer; give one that was"),
         (_narrow, r"narrow, which makes 16 numbers a region, but .*visualbert reads 24; give another"),
         (_without_a_grid, r"regions: .*vit, whose last layer is no grid; give a DETR-like detector"),
         (_a_detector_without_a_backbone, r"regions: .*yolos, whose last layer is no grid"),

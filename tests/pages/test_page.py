@@ -14,7 +14,7 @@ from vqa.pages import page as module
 from vqa.pages.page import page
 
 TEMPLATES = sorted(Path(module.__file__).parent.glob("*.j2"))
-EMPTY: dict[str, Any] = {"identity": "", "kept": [], "rejected": [], "pictures": {}}
+EMPTY: dict[str, Any] = {"identity": "", "kept": [], "rejected": [], "images": {}}
 TEXTS = st.text() | st.sampled_from(
     ["</script>", "<!--<script>", "]]>", "\u2028", "&lt;", "{{ data }}", "{% raw %}"]
 )

@@ -75,7 +75,7 @@ def test_stages_and_tools_run_and_agree(evaluated: Path, capsys: pytest.CaptureF
     features = shown.features([load_image(paths[0])])
     content = base64.b64encode(paths[0].read_bytes()).decode()
     with served() as post:
-        said = post({"picture": content, "question": asked[0][1], "adapter": ADAPTER.as_posix()})
+        said = post({"image": content, "question": asked[0][1], "adapter": ADAPTER.as_posix()})
     for name, answers in said.items():
         (ours,) = shown.answers(features, [asked[0][1]], 3, is_adapted=name == "adapted")
         assert [answer["word"] for answer in answers] == [answer.word for answer in ours]

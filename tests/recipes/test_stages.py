@@ -168,5 +168,5 @@ def test_missing_photographs_and_parts_are_named(catalogue: Path, parts: Path, t
     seen.write_text("0123456789ab\n")
     with pytest.raises(InputError, match="holds 0 of the 1 photographs"):
         train.train(catalogue, seen, parts, tmp_path / "work", tmp_path / "out", seed=0)
-    with pytest.raises(InputError, match="lacks the pretrained halves"):
+    with pytest.raises(InputError, match="lacks the pretrained parts"):
         train.train(catalogue, seen, tmp_path, tmp_path / "work", tmp_path / "out", seed=0)

@@ -136,9 +136,13 @@ def test_seeds_alone_are_a_table_without_a_curve_and_say_how_often_they_agree() 
     )
     assert agreed in text
     section = seeds_section(ours.record)
-    assert ["with LoRA adapter", "58.3%", "14.4"] in cells(section)
-    assert ["adapter, features zeroed", "25.0%", "0.0"] in cells(section)
+    assert ["LoRA", "58.3%", "14.4"] in cells(section)
+    assert ["zero image", "25.0%", "0.0"] in cells(section)
     assert "Fewer than 30 questions or 20 groups of images are not redrawn: there are no intervals." in text
     leads = {row[0]: row[1] for row in cells(section)[4:7]}
-    assert leads == {"**LoRA − base**": "+33.3", "**LoRA − blind**": "+33.3", "**LoRA − text-only**": "+33.3"}
+    assert leads == {
+        "**LoRA − baseline**": "+33.3",
+        "**LoRA − zero image**": "+33.3",
+        "**LoRA − question-only prior**": "+33.3",
+    }
     assert agreed in section

@@ -79,7 +79,7 @@ def test_no_pair_becomes_markup(page: Path) -> None:
         browser.goto(page.as_uri())
         browser.get_by_label("Show").select_option("count")
         assert browser.locator("#question").inner_text() == "How many </script><b>?"
-        assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
+        assert browser.locator("#image").evaluate("image => image.naturalWidth") == 20
         browser.get_by_role("tab", name="Rejected").click()
         browser.get_by_label("Show").select_option("image_name")
         assert browser.locator("#question").inner_text() == "What is <img src=x>?"
@@ -114,10 +114,10 @@ def test_answer_and_buttons_are_in_sight_without_scrolling(page: Path, size: tup
             "all => all.map(x => x.getBoundingClientRect()).every(r => r.top >= 0 && r.height > 0 && %s)"
         )
         inside = f"r.bottom <= {height} && r.right <= {width}"
-        for name in ("#picture", "#question", "#answer", "#support levels button"):
+        for name in ("#image", "#question", "#answer", "#decisions button"):
             assert browser.locator(name).evaluate_all(in_sight % inside), name
-        assert browser.locator("#support levels button").count() == 4
-        tops = browser.locator("#support levels button").evaluate_all(
+        assert browser.locator("#decisions button").count() == 4
+        tops = browser.locator("#decisions button").evaluate_all(
             "all => all.map(x => x.getBoundingClientRect().top)"
         )
         assert len(set(tops)) == 1  # in one row
@@ -126,24 +126,24 @@ def test_answer_and_buttons_are_in_sight_without_scrolling(page: Path, size: tup
 def test_an_image_that_is_not_there_is_said_and_leaves_no_empty_box(page: Path) -> None:
     with chromium_page() as browser:
         browser.goto(page.as_uri())
-        assert browser.locator("#picture").is_visible()
+        assert browser.locator("#image").is_visible()
         browser.get_by_role("tab", name="Rejected").click()
         browser.get_by_label("Show").select_option("image_missing")
         assert browser.locator("#kind").inner_text() == "color · ff00.jpg · no image to show"
-        assert browser.locator("#picture").is_hidden()
+        assert browser.locator("#image").is_hidden()
 
 
 def test_the_disputed_come_first_with_what_was_said_of_them(page: Path) -> None:
     with chromium_page() as browser:
         browser.goto(page.as_uri())
-        assert browser.locator("#verdict-on").inner_text() == "Label checks: disputed"
-        assert browser.locator("#testimony li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
-        browser.get_by_label("Verdict").select_option("supported")
+        assert browser.locator("#support").inner_text() == "Label checks: conflicting"
+        assert browser.locator("#votes li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
+        browser.get_by_label("Support level").select_option("supported")
         assert browser.locator("#place").inner_text() == "1 of 5"
-        assert browser.locator("#verdict-on").inner_text() == "Label checks: confirmed"
+        assert browser.locator("#support").inner_text() == "Label checks: supported"
         browser.get_by_role("tab", name="Rejected").click()
-        assert browser.locator("#verdict-on").inner_text() == ""
-        assert browser.locator("#testimony li").count() == 0
+        assert browser.locator("#support").inner_text() == ""
+        assert browser.locator("#votes li").count() == 0
 
 
 def test_decisions_are_downloaded_as_rows_that_no_spreadsheet_runs(page: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_second_right_answer_and_a_conflict_are_decided_on_by_name(page: Path)
         browser.keyboard.press("Enter")
         assert browser.locator("#said").inner_text() == "also right: three"
         browser.get_by_role("tab", name="Conflicts (1)").click()
-        assert browser.locator("#testimony li").all_inner_texts() == ["ann: accept", "ben: reject"]
+        assert browser.locator("#votes li").all_inner_texts() == ["ann: accept", "ben: reject"]
         browser.get_by_role("button", name="Reject").click()
         with browser.expect_download() as download:
             browser.get_by_role("button", name="Download").click()

@@ -1,4 +1,4 @@
-"""The pretrained halves out of their two files → the folder in the hub's layout (folder.py)."""
+"""The pretrained parts out of their two files → the folder in the hub's layout (folder.py)."""
 
 from collections.abc import Mapping
 from pathlib import Path

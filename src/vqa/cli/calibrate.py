@@ -60,10 +60,10 @@ def run(
         write_calibration(adapter, calibration)
     test = read_pairs(TEST)
     log_probabilities, is_right = _answered(answerer, test, settings.data.root, "test")
-    found = _report(calibration, log_probabilities, is_right, [pair.together for pair in test])
+    measured = _report(calibration, log_probabilities, is_right, [pair.together for pair in test])
     if report:
-        write_json(report, found | {"adapter": adapter.as_posix()})
-    _print(adapter, found)
+        write_json(report, measured | {"adapter": adapter.as_posix()})
+    _print(adapter, measured)
 
 
 def _answered(answerer: Answerer, pairs: Sequence[Pair], root: Path, label: str) -> Answered:
@@ -74,8 +74,8 @@ def _answered(answerer: Answerer, pairs: Sequence[Pair], root: Path, label: str)
     with progress_bar(len(pairs), "pair", label) as progress:
         for name, numbers in groupby(order, key=lambda number: pairs[number].image_name):
             members = list(numbers)
-            said = answerer.at_temperatures(image_path(root, name), [pairs[i].question for i in members])
-            for i, (word, row) in zip(members, said, strict=True):
+            texts = answerer.at_temperatures(image_path(root, name), [pairs[i].question for i in members])
+            for i, (word, row) in zip(members, texts, strict=True):
                 logs[i], is_right[i] = row, exact_match(word, pairs[i].answer)
             progress.update(len(members))
     return logs, is_right

@@ -82,12 +82,12 @@ def run(
         write = _WRITERS[format]
         census = write(folder, splits, FOLDER / "support.csv", read_tree(settings.data.root), embed)
         metrics = _metrics_of(census)
-        found = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
+        known_answerers = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
         card = dataset_card(
             settings,
             metrics,
             census,
-            found,
+            known_answerers,
             _rights(settings.data, licence),
             commit_at_hand(),
             embed,

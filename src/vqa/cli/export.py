@@ -1,13 +1,13 @@
-"""Write the adapted model for others' code, and check it there.
+"""Write the model with its adapter for others' code, and check it there.
 
     python src export --out models/export
     python src export --check           # ask what was exported before, again
 
 In: params.yaml, models/adapter/best, data/predictions/lora.csv, metrics/evaluate.json and details.json
 (scores), the model, images for the check. Out: merged/, a plain folder of the model's family for transformers
-that lists the images it was made with, and adapter/, PEFT format, with what it was taught. Both are asked 20
-of the test questions in a process that imports nothing of this project; the cards say how many answers equal
-the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
+that lists the images it was made with, and adapter/, PEFT format, with a summary of its training pairs. Both
+are asked 20 of the test questions in a process that imports nothing of this project; the cards say how many
+answers equal the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
 from collections.abc import Sequence
@@ -88,8 +88,8 @@ def _check_again(settings: Settings, out: Path, pairs: int) -> None:
     if missing:
         raise InputError(f"{missing[0]} is not there; run python src export --out {out} first")
     checks = _checks(settings, out, _questions(settings, pairs))
-    for kind, found in checks.items():
-        print(f"{kind}: {found}{found.detail}")
+    for kind, result in checks.items():
+        print(f"{kind}: {result}{result.detail}")
     refuse_unequal(checks)
 
 
@@ -149,7 +149,9 @@ def _evaluated() -> dict[str, str]:
     evaluated: dict[str, str] = read_json(DETAILS)["evaluated"]
     for name, digest in evaluated.items():
         if content_hash(Path(name)) != digest:
-            raise InputError(f"{METRICS} judges another {name} than the one at hand; run dvc repro evaluate")
+            raise InputError(
+                f"{METRICS} evaluates another {name} than the one at hand; run dvc repro evaluate"
+            )
     return evaluated
 
 
@@ -177,8 +179,8 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseMo
     )
     whole.save_pretrained(folder)
     has_template = _save_processor(pretrained.load_processor(), settings.model.prompt, family, folder)
-    seen = (images_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
-    (folder / IMAGES_SEEN).write_text("".join(f"{image}\n" for image in sorted(seen)))
+    images = (images_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
+    (folder / IMAGES_SEEN).write_text("".join(f"{image}\n" for image in sorted(images)))
     for file in folder.glob("*.safetensors"):
         use_umask(file)
     is_encoder_decoder = bool(whole.config.is_encoder_decoder)

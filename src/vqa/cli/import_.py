@@ -58,26 +58,26 @@ def run(
     rows, group_of = completed_rows(spreadsheet.rows, groups.of_row)
     left_out: LeftOut = [{"row": "", "picture": "", "reason": problem} for problem in spreadsheet.unreadable]
     image_names, sources = _images_of(rows, folder, link, left_out)
-    known = KnownHashes("pictures")
-    record.check_images(key, images_key, sources, known.sha256_file)
-    copied = copy_images(out, sources, link, known)
+    image_hashes = KnownHashes("pictures")
+    record.check_images(key, images_key, sources, image_hashes.sha256_file)
+    copied = copy_images(out, sources, link, image_hashes)
     image_names = _readable(rows, image_names, copied, left_out)
     _write_left_out(out, key, left_out)
     if not any(image_names):
         raise InputError(f"{products}: no row has an image that is usable; {out / 'left_out.csv'} says why")
     rows, disputes = without_disputes(rows, [names[0] if names else "" for names in image_names])
-    kept = [
+    usable = [
         Product(row, group, names[0], tuple(names[1:]))
         for row, group, names in zip(rows, group_of, image_names, strict=True)
         if names
     ]
-    listings = build_listings(kept, key)
+    listings = build_listings(usable, key)
     record.check_listings(key, listings)
     write_listings(out, record.build_listings(key), listings)
-    record.add(key, images_key, _files(kept, sources, images, key))
+    record.add(key, images_key, _files(usable, sources, images, key))
     write_images(out, (named.image_name for named in record.files))
     record.write()
-    print(*report(spreadsheet, groups, kept, disputes, record, folder), sep="\n")
+    print(*report(spreadsheet, groups, usable, disputes, record, folder), sep="\n")
     _tell_next(out, left_out)
 
 
@@ -126,9 +126,9 @@ def _meant_twice(images: Iterable[Named]) -> dict[Path, str]:
         if image.path and image.elsewhere not in ("", *of_file[image.path]):
             of_file[image.path].append(image.elsewhere)
     return {
-        path: f"it could be the file of {found[0]} or of {found[1]}; keep images in folders of these names"
-        for path, found in of_file.items()
-        if len(found) > 1
+        path: f"it could be the file of {places[0]} or of {places[1]}; keep images in folders of these names"
+        for path, places in of_file.items()
+        if len(places) > 1
     }
 
 

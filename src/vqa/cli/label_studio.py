@@ -45,10 +45,10 @@ def tasks(
     settings = load_settings()
     root = read_tree(settings.data.root)
     pairs = [pair for split in SPLITS for pair in read_pairs(FOLDER / f"{split}.csv")]
-    found = read_support(FOLDER / "support.csv")
+    support_by_pair = read_support(FOLDER / "support.csv")
 
     def decide_support(pair: Pair) -> str:
-        return found.get(pair.key, {}).get("support", "")
+        return support_by_pair.get(pair.key, {}).get("support", "")
 
     sample = stratified(
         pairs,
@@ -84,12 +84,12 @@ def reviews(
     out = out or REVIEWS / f"{export.stem}.csv"
     if out.exists():
         raise InputError(f"{out} is there already; remove it, or name another: --out {REVIEWS}/NAME.csv")
-    found = read_export(export, KINDS)
-    if not found.rows:
+    decisions = read_export(export, KINDS)
+    if not decisions.rows:
         raise InputError(f"{export} holds no decision; submit some tasks in Label Studio and export again")
-    write_rows(out, COLUMNS, found.rows)
-    left = f"{found.skipped} were skipped there, {found.open} tasks are still open"
-    print(f"wrote {len(found.rows)} decisions to {out} ({left}); run dvc repro")
+    write_rows(out, COLUMNS, decisions.rows)
+    left = f"{decisions.skipped} were skipped there, {decisions.open} tasks are still open"
+    print(f"wrote {len(decisions.rows)} decisions to {out} ({left}); run dvc repro")
 
 
 app = command_line(__doc__, tasks, reviews)

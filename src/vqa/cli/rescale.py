@@ -39,8 +39,8 @@ def run(
 ) -> None:
     encoder, drawn = encoder_named(scorer), random.Random(SEED)
     if answers is not None:
-        said = [normalize_answer(pair.answer) for pair in read_pairs(answers)]
-        left, right = drawn.choices(said, k=PAIRS), drawn.choices(said, k=PAIRS)
+        answer_words = [normalize_answer(pair.answer) for pair in read_pairs(answers)]
+        left, right = drawn.choices(answer_words, k=PAIRS), drawn.choices(answer_words, k=PAIRS)
         print(_spread(f"different answers of {answers}", BertScorer(encoder, default_device()), left, right))
         return
     words = BertScorer(encoder, default_device()).word_list()

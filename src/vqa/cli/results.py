@@ -7,7 +7,7 @@
 
 In: metrics/evaluate.json and speed.json, dvc.lock; --write: also details.json, metrics/photos and
 verification, and reports' seeds.json. Out: the table on standard output below what it is of, and how much of
-the gain is format; --image: the first held-out image with what base and adapter say about it.
+the gain is format; --image: the first held-out image with the answers of baseline and LoRA.
 """
 
 import json
@@ -61,7 +61,7 @@ METRICS, SPEED = Path("metrics/evaluate.json"), Path("metrics/speed.json")
 DETAILS = Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
 SEEDS = (Path("reports/seeds.json"), Path("reports/photos/seeds.json"))  # of python src study report
-PRETRAINED = {  # what the base model saw before: three epochs of LoRA on top of each
+PRETRAINED = {  # what the model was pre-trained on: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",
     "quarter-96px": "a quarter of the steps, 96 px",
@@ -151,7 +151,7 @@ def _compared(then: dict[str, Any], now: dict[str, Any], rev: str, commit: str) 
     questions, others = (read_questions(text) for text in (TEST.read_text(encoding="utf-8"), test))
     if questions.keys != others.keys:
         counts = f"{len(others.keys):,} questions, here {len(questions.keys):,}"
-        return f"{rev} was judged on other test pairs ({counts}), so its numbers do not stand beside these"
+        return f"{rev} was evaluated on other test pairs ({counts}), so its numbers do not stand beside these"
     ours = Path(answers).read_text(encoding="utf-8")
     before, after = (exact_matches(text, questions, rev) for text in (theirs, ours))
     return f"{diff_table(then, now, rev)}\n{change_sentence(before, after, list(questions.groups.values()))}"
@@ -219,7 +219,7 @@ def sections() -> dict[str, str]:
     return _label_checks() | {
         "headline": headline_table(both),
         "lead": lead_sentences(gains, gains_there, details[1]),
-        "own-pictures": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
+        "own-images": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
         "seeds": seeds_section(seeds[0]),
         "photos-seeds": seeds_section(seeds[1]),
         "results": results_table(drawings),
@@ -237,13 +237,13 @@ def sections() -> dict[str, str]:
 
 def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
     """System → share, and lead → points."""
-    found = over_seeds(record)
-    of = f", sd {found.deviation} over {found.seeds} seeds" if found.seeds > 1 else ""
-    shares = {LORA.key: found.adapter + of, ZERO_IMAGE.key: found.zero_image}
+    summary = over_seeds(record)
+    of = f", sd {summary.deviation} over {summary.seeds} seeds" if summary.seeds > 1 else ""
+    shares = {LORA.key: summary.adapter + of, ZERO_IMAGE.key: summary.zero_image}
     leads = {
-        TO_BASELINE: found.to_base,
-        TO_ZERO_IMAGE: found.to_zero_image,
-        TO_QUESTION_ONLY: found.to_question_only,
+        TO_BASELINE: summary.to_base,
+        TO_ZERO_IMAGE: summary.to_zero_image,
+        TO_QUESTION_ONLY: summary.to_question_only,
     }
     return shares, {lead.key: text for lead, text in leads.items()}
 
@@ -255,8 +255,8 @@ def _label_checks() -> dict[str, str]:
         "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
         "trained": trained_table(read_metrics(VERIFICATION / "trained.json")),
-        "photos-verdicts": support_table(_photos("verify")),
-        "abo-verdicts": support_table(read_json(VERIFICATION / "abo.json")),
+        "photos-support levels": support_table(_photos("verify")),
+        "abo-support levels": support_table(read_json(VERIFICATION / "abo.json")),
     }
 
 

@@ -100,11 +100,11 @@ class _Served:
         with self._lock:
             answerer = self.load_adapter(adapter)
             features = answerer.features([decoded(image)])
-            said = {
+            by_system = {
                 name: answerer.answers(features, [question], _SHOWN, is_adapted=name == "adapted")[0]
                 for name in ("base", "adapted")
             }
-        return {name: [vars(answer) for answer in answers] for name, answers in said.items()}
+        return {name: [vars(answer) for answer in answers] for name, answers in by_system.items()}
 
     def answer_chat(self, request: ChatRequest) -> tuple[Answer, ...]:
         """What a client is told: the pipeline's answer, and as many others as it wants at least.
@@ -159,15 +159,15 @@ def _is_small_file(file: Path) -> bool:
 def describe_adapter(adapter: str, settings: Settings) -> dict[str, Any]:
     """What the page says of an adapter; the first question is filled in."""
     summary = read_training_summary(Path(adapter), TRAIN, settings.data.root)
-    data, seen = settings.data.root, "trained on questions that are not here"
+    data, training = settings.data.root, "trained on questions that are not here"
     if summary:
         data = Path(summary.data)
-        seen = f"trained on {summary.pairs:,} questions about {summary.images:,} images of {summary.data}"
+        training = f"trained on {summary.pairs:,} questions about {summary.images:,} images of {summary.data}"
     is_drawn = read_tree(data).resolve() == DRAWN.resolve()
     return {
         "adapter": adapter,
         "model": settings.model.name,
-        "taught": f"{seen}, which are drawings" if is_drawn else seen,
+        "taught": f"{training}, which are drawings" if is_drawn else training,
         "is_for_photographs": not is_drawn,
         "questions": summary.questions if summary else [_ANY_QUESTION],
         # From which probability on WANTED of the answers were right; None: not known.

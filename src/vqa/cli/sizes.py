@@ -51,7 +51,7 @@ def table(now: Settings) -> list[str]:
 
 
 def image_text_table(now: Settings) -> list[str]:
-    """The same for models with the seam, and what an image takes on disk."""
+    """The same for image-text models, and what an image takes on disk."""
     stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer"]
     rows = []
     for name in CONFIGS:
@@ -98,7 +98,7 @@ def image_text_gigabytes(sizes: ImageTextMemory) -> list[float]:
 
 
 def estimate_image_text_memory(name: str, settings: Settings) -> ImageTextMemory:
-    """As `estimate_memory`, of a model with the seam."""
+    """As `estimate_memory`, of an image-text model."""
     dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
     return ImageTextMemory(CONFIGS[name](), settings, getattr(torch, dtype))
 

@@ -51,7 +51,7 @@ REPORTS = Path("reports")
 EXPERIMENTS = Path("experiments")
 SEEDS = EXPERIMENTS / "seeds.yaml"  # the settings as committed, trained from several seeds
 TRAIN, TEST = "data/vqa/train.csv", "data/vqa/test.csv"
-_LOOK_EVERY = 20  # seconds; a look takes one or two
+_CHECK_EVERY = 20  # seconds; a check takes one or two
 
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
 
@@ -75,7 +75,7 @@ def run(
     missing = {name: changes for name, changes in wanted.items() if name not in there}
     print(f"{len(wanted)} experiments; {len(wanted) - len(missing)} ran already")
     runs.queue(missing)
-    failed = runs.run_queue(set(missing), jobs, lambda: time.sleep(_LOOK_EVERY))
+    failed = runs.run_queue(set(missing), jobs, lambda: time.sleep(_CHECK_EVERY))
     if failed:
         raise InputError(
             f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
@@ -212,7 +212,7 @@ def _seeds(there: Mapping[str, str], rev: str, params: Mapping[str, Any]) -> dic
 
 
 def _question_only(rev: str, questions: Questions) -> Bits:
-    """Which questions their wording alone gives away."""
+    """Which questions the question-only prior answers right."""
     train, test = (
         [
             Pair(

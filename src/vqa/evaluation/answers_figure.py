@@ -1,4 +1,4 @@
-"""A held-out image with what base and adapter say about it, drawn for the README."""
+"""A held-out image with the answers of baseline and LoRA, drawn for the README."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
@@ -16,9 +16,9 @@ _INK, _PALE, _GOOD, _BAD = "#1f2328", "#59636e", "#1a7f37", "#b35900"
 def first_answers(
     pairs: Sequence[Pair], texts: Mapping[str, Sequence[str]]
 ) -> list[tuple[Pair, list[tuple[str, str, bool]]]]:
-    """The first three pairs of the first image: nothing is chosen for how it looks.
+    """The first three pairs of the first image: the choice does not depend on the answers.
 
-    Out: each pair with (title, text, whether it is right) of base and adapter.
+    Out: each pair with (title, text, whether it is right) of baseline and LoRA.
     """
     of_first = [i for i, pair in enumerate(pairs) if pair.image_name == pairs[0].image_name][:3]
     return [
@@ -41,9 +41,9 @@ def answers_figure(
     draw = ImageDraw.Draw(canvas)
     large, small = ImageFont.load_default(22), ImageFont.load_default(19)
     left, top = _SIDE + 3 * _MARGIN, _MARGIN
-    for pair, said in answers:
+    for pair, outcomes in answers:
         draw.text((left, top), pair.question, _INK, large)
-        for column, (title, text, is_good) in enumerate(said):
+        for column, (title, text, is_good) in enumerate(outcomes):
             x = float(left + column * 240)
             draw.text((x, top + 34), f"{title}:", _PALE, small)
             x += draw.textlength(f"{title}: ", small)

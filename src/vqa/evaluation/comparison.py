@@ -42,9 +42,9 @@ def compare_systems(
     }
     intervals = columns.intervals(draws, seed)
 
-    found: dict[str, Any] = {system: summary(pairs, of_system) for system, of_system in scores.items()}
-    found |= {key: _bounded_differences(of_scores, intervals) for key, of_scores in deltas.items()}
-    found["data"] = {
+    metrics: dict[str, Any] = {system: summary(pairs, of_system) for system, of_system in scores.items()}
+    metrics |= {key: _bounded_differences(of_scores, intervals) for key, of_scores in deltas.items()}
+    metrics["data"] = {
         "test_pairs": len(pairs),
         "test_images": len({pair.image_name for pair in pairs}),
         "test_groups": len({pair.together for pair in pairs}),
@@ -55,7 +55,7 @@ def compare_systems(
         "differences": {key: _bounded_by_type(by_type, intervals) for key, by_type in gains.items()},
     }
     _add_signs([entry for by_type in details["differences"].values() for entry in by_type.values()])
-    return found, details
+    return metrics, details
 
 
 def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
@@ -84,13 +84,13 @@ def differences(
 
 def _added_differences(columns: ClusterBootstrap, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
     """As `differences`, each with the number of its column in place of the interval."""
-    found: dict[str, dict[str, Any]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for name in _COMPARED:
         a, b = getattr(ours, name), getattr(theirs, name)
         base, value = float(b.mean()), float((a - b).mean())
-        found[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
-        found[name]["column"] = columns.add(a - b, "mean" if name == "bert_score_f1" else "gain")
-    return found
+        entries[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
+        entries[name]["column"] = columns.add(a - b, "mean" if name == "bert_score_f1" else "gain")
+    return entries
 
 
 def _added_by_type(
@@ -110,25 +110,25 @@ def _bounded_differences(
     entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
 ) -> dict[str, dict[str, Any]]:
     """Each with its interval, and the smallest true difference that this test set would show (power 80 %)."""
-    found = {name: dict(entry) for name, entry in entries.items()}
-    for entry in found.values():
+    bounded = {name: dict(entry) for name, entry in entries.items()}
+    for entry in bounded.values():
         interval = intervals[entry.pop("column")]
         entry.update(interval.bounds, minimum_detectable_effect=interval.minimum_detectable_effect)
-    return found
+    return bounded
 
 
 def _bounded_by_type(
     entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
 ) -> dict[str, dict[str, Any]]:
     """Each with its interval, what that comes from, and of a difference the p-value."""
-    found = {kind: dict(entry) for kind, entry in entries.items()}
-    for entry in found.values():
+    bounded = {kind: dict(entry) for kind, entry in entries.items()}
+    for entry in bounded.values():
         interval = intervals[entry.pop("column")]
         entry.update(interval.bounds, n=interval.questions, groups=interval.groups)
         entry["is_exact"] = interval.is_exact
         if interval.p is not None:
             entry["p"] = interval.p
-    return found
+    return bounded
 
 
 def _add_signs(entries: Sequence[dict[str, Any]]) -> None:

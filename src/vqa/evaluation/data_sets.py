@@ -1,6 +1,6 @@
-"""Whose images were judged, and what they allow: drawn here, or as is said of them.
+"""Where the evaluated images come from, and their licence.
 
-`data.licence` says it, or else the file that stands for the tree (python src stamp). Nothing is guessed.
+`data.licence` says it, or else the manifest of the tree (python src stamp). Nothing is guessed.
 """
 
 from pathlib import Path
@@ -19,16 +19,16 @@ def is_drawn(data: Data) -> bool:
 
 
 def is_abo(data: Data) -> bool:
-    """Whether the images are Amazon Berkeley Objects', by what is said of them."""
+    """Whether the images are Amazon Berkeley Objects', by their licence setting or manifest."""
     return _said_of(data) == ABO and not is_drawn(data)
 
 
 def pictures_licence(data: Data) -> str | None:
-    """The licence of the images in the hub's spelling; None where nobody has said it."""
+    """The licence of the images in the hub's spelling; None where it is not given."""
     if is_drawn(data):
         return _OF_DRAWN
-    said = _said_of(data)
-    return _OF_ABO if said == ABO else said
+    licence = _said_of(data)
+    return _OF_ABO if licence == ABO else licence
 
 
 def _said_of(data: Data) -> str | None:

@@ -1,4 +1,4 @@
-"""Answers that never look at the image: what an adapter must beat to have seen anything."""
+"""Answers without the image: what an adapter must beat to show that it uses the image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ def question_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[s
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for pair in train:
         answers[normalize_answer(pair.question)][normalize_answer(pair.answer)] += 1
-    known = list(answers)
+    questions = list(answers)
     asked = sorted({normalize_answer(pair.question) for pair in test})
     guesses = {}
-    nearest = KnownQuestions(known).nearest(asked, _NEIGHBOURS)
+    nearest = KnownQuestions(questions).nearest(asked, _NEIGHBOURS)
     for question, (numbers, similarities) in zip(asked, nearest, strict=True):
         votes: dict[str, float] = defaultdict(float)
         for number, similarity in zip(numbers, similarities, strict=True):
-            for answer, count in answers[known[number]].items():
+            for answer, count in answers[questions[number]].items():
                 votes[answer] += count * similarity**_SHARPNESS
         guesses[question] = max(sorted(votes), key=lambda answer: votes[answer], default="")
     return [guesses[normalize_answer(pair.question)] for pair in test]
@@ -46,7 +46,7 @@ def _commonest(counts: Counter[str]) -> str:
     return min(counts, key=lambda answer: (-counts[answer], answer))
 
 
-# Of the systems that have no predictions: key → what they say, from training and test pairs.
+# Of the systems that have no predictions: key → a function of training and test pairs to answers.
 GUESSES: dict[str, Callable[[Sequence[Pair], Sequence[Pair]], list[str]]] = {
     QUESTION_ONLY.key: question_only_guesses,
     MAJORITY.key: majority_guesses,

@@ -1,4 +1,4 @@
-"""Four systems on catalogues of several kinds and sizes, and the differences that matter."""
+"""Tables of four systems and their differences on catalogues of several kinds and sizes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -59,13 +59,13 @@ def sizes_table(by_size: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str,
         for images, (time, metrics, details) in by_size.items()
     ]
     titles = [system.title for system in compared]
-    return table(["pictures", "one core", "held-out pairs", *titles, TO_QUESTION_ONLY.title], rows)
+    return table(["images", "one core", "held-out pairs", *titles, TO_QUESTION_ONLY.title], rows)
 
 
 def lead_sentences(
     drawings: Mapping[str, str], photographs: Mapping[str, str], details: Mapping[str, Any]
 ) -> str:
-    """What the adapter gains on the baseline, on itself without the image, and on the question-only prior.
+    """How far LoRA leads the baseline, itself without the image, and the question-only prior.
 
     `drawings`, `photographs`: lead → what it came to over several seeds. `details`: details.json of the
     photographs.

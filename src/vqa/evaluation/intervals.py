@@ -16,15 +16,15 @@ def split_intervals(values: Any) -> Any:
         return [split_intervals(value) for value in values]
     if not isinstance(values, dict):
         return values
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in values.items():
         if key.endswith("ci95"):
             low, high = value or (None, None)
             prefix = key.removesuffix("ci95")
-            found |= {f"{prefix}low": low, f"{prefix}high": high}
+            result |= {f"{prefix}low": low, f"{prefix}high": high}
         else:
-            found[key] = split_intervals(value)
-    return found
+            result[key] = split_intervals(value)
+    return result
 
 
 def read_metrics(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What the label checks say and see, as Markdown: support levels, wrong labels found, what that buys a
+"""Markdown tables of the label checks: support levels, wrong labels found, and what that gains in
 training."""
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ def support_table(verified: Metrics) -> str:
 
 
 def detection_table(detection: Metrics) -> str:
-    """Of metrics/verification/detection.json, a line for each question type: what the catalogue sees.
+    """Of metrics/verification/detection.json, a line for each question type: what the catalogue finds.
 
-    By rate of wrong labels: on how many of them it speaks, how many of these it finds, and how many of the
-    right labels it accuses.
+    By rate of wrong labels: on how many of them it votes, how many of these it finds, and how many of the
+    right labels it contradicts.
     """
     rates = [rate for rate in detection if float(rate)]
     rows = []
@@ -33,8 +33,8 @@ def detection_table(detection: Metrics) -> str:
         cells = []
         for rate in rates:
             wrong, right = (detection[rate]["catalogue"][kind][truth] for truth in ("wrong", "right"))
-            found = f"{wrong['accused']} of {wrong['spoken_on']}" if wrong["spoken_on"] else "silent"
-            cells += [f"{found} ({wrong['n']} wrong)", f"{right['accused']} of {right['n']:,}"]
+            detected = f"{wrong['accused']} of {wrong['spoken_on']}" if wrong["spoken_on"] else "silent"
+            cells += [f"{detected} ({wrong['n']} wrong)", f"{right['accused']} of {right['n']:,}"]
         rows.append([kind, *cells])
     titles = [f"{float(rate):.0%} wrong: {what}" for rate in rates for what in ("found", "accused")]
     return table(["", *titles], rows)
@@ -54,9 +54,9 @@ def opinions_table(opinions: Metrics) -> str:
     """Of metrics/verification/opinions.json: found and accused by label check, for each error rate."""
     titles = {"catalogue": "catalogue", "second_opinion": "second opinion", "support": "support level of all"}
     rows = []
-    for error, found in opinions.items():
-        for witness, title in titles.items():
-            wrong, right = (found[witness]["all"][truth] for truth in ("wrong", "right"))
+    for error, by_check in opinions.items():
+        for check, title in titles.items():
+            wrong, right = (by_check[check]["all"][truth] for truth in ("wrong", "right"))
             rows.append(
                 [
                     f"{float(error):.0%}",

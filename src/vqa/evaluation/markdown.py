@@ -1,4 +1,4 @@
-"""Metrics → what people read."""
+"""Metrics → Markdown tables and sentences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def results_table(metrics: dict[str, Any]) -> str:
     """Every system's scores, then the differences with their 95 % intervals.
 
     Exact match and contains are in percent, differences in percentage points; BERTScore is rescaled
-    (0: unrelated words, 1: equal). What was not judged has no row: metrics kept from an earlier version.
+    (0: unrelated words, 1: equal). What was not evaluated has no row: an earlier version wrote the metrics.
     """
     rows = []
     for system in (system for system in SYSTEMS if system.key in metrics):
@@ -83,7 +83,7 @@ def types_table(metrics: dict[str, Any], details: dict[str, Any]) -> str:
 
 
 def subsets_table(details: dict[str, Any]) -> str:
-    """Exact match where labels are confirmed and where the image is needed, in percent and points."""
+    """Exact match where labels are supported and where the image is needed, in percent and points."""
     everything = {group: {name: of["all"] for name, of in details[group].items()} for group in _GROUPS}
     n = everything["systems"][LORA.key]["n"]
     rows = [
@@ -120,18 +120,18 @@ def settings_table(by_setting: dict[str, dict[str, Any]]) -> str:
         ]
         for setting, metrics in by_setting.items()
     ]
-    return table(["", LORA.title, "the same, blind", TO_QUESTION_ONLY.title], rows)
+    return table(["", LORA.title, "the same, zero image", TO_QUESTION_ONLY.title], rows)
 
 
 def zero_image_sentence(evaluated: dict[str, Any]) -> str:
-    """What an adapter reaches that was trained and asked without images, and how far one that looks leads.
+    """What an adapter scores that was trained and asked on zero images, and how far LoRA leads it.
 
-    `evaluated`: what evaluate.py --predictions (the one that looks) --against (the blind one) prints.
+    `evaluated`: what evaluate.py --predictions (with images) --against (zero images) prints.
     """
     delta = evaluated["delta"]
     return (
-        f"Trained blind: {evaluated['against']['exact_match']:.1%} exact match, BERTScore F1 "
-        f"{evaluated['against']['bert_score_f1']:.3f}. The adapter that looks leads by "
+        f"Trained on zero images: {evaluated['against']['exact_match']:.1%} exact match, BERTScore F1 "
+        f"{evaluated['against']['bert_score_f1']:.3f}. The adapter with images leads by "
         f"{points(delta['exact_match'])} points, {signed(delta['bert_score_f1'])}."
     )
 
@@ -148,23 +148,23 @@ def replacement_sentence(small: dict[str, Any], tiny: dict[str, Any]) -> str:
 def format_sentence(metrics: dict[str, Any]) -> str:
     """How much of the gain is the one-word format rather than knowing the answer."""
     gain = 100 * metrics[TO_BASELINE.key]["exact_match"]["value"]
-    known = 100 * metrics[TO_BASELINE.key]["contains"]["value"]
+    contained = 100 * metrics[TO_BASELINE.key]["contains"]["value"]
     if gain <= 0:
-        return "The adapter gains nothing on the base model here, so nothing of it is answer format."
+        return "The adapter gains nothing on the baseline here, so nothing of it is answer format."
     if metrics[TO_BASELINE.key]["exact_match"]["low"] <= 0:
         gained = points(metrics[TO_BASELINE.key]["exact_match"])
         return f"The gain of {gained} points may be none, so what of it is answer format cannot be said."
-    share = max(0.0, 1 - known / gain)
+    share = max(0.0, 1 - contained / gain)
     return (
-        f"Of the {gain:+.1f} points, {known:+.1f} remain when a right word anywhere in the text counts; "
+        f"Of the {gain:+.1f} points, {contained:+.1f} remain when a right word anywhere in the text counts; "
         f"the rest, {share:.0%} of the gain, is answer format."
     )
 
 
 def rules_sentence(metrics: dict[str, Any]) -> str:
-    """Exact match of base and adapter under the official VQA rules, on labels as they are taught."""
+    """Exact match of baseline and LoRA under the official VQA rules, on labels as the model is trained on."""
     base, adapted = (metrics[system]["vqa_rules"] for system in (BASELINE.key, LORA.key))
-    return f"Under the official VQA rules, on the same labels: base {base:.1%}, adapter {adapted:.1%}."
+    return f"Under the official VQA rules, on the same labels: baseline {base:.1%}, LoRA {adapted:.1%}."
 
 
 def minimum_detectable_effect_sentence(metrics: dict[str, Any]) -> str:
@@ -174,14 +174,14 @@ def minimum_detectable_effect_sentence(metrics: dict[str, Any]) -> str:
         for d in DIFFERENCES
         if d.key in metrics
     }
-    said = [
+    effects = [
         f"{title} {100 * value:.1f}"
         for title, value in minimum_detectable_effect.items()
         if value is not None
     ]
-    if not said:
+    if not effects:
         return "the test set has too few groups of images to say which differences it can show"
-    return f"smallest difference that such a test set shows four times in five, points: {', '.join(said)}"
+    return f"smallest difference that such a test set shows four times in five, points: {', '.join(effects)}"
 
 
 def speed_sentence(speed: dict[str, Any]) -> str:
@@ -190,7 +190,7 @@ def speed_sentence(speed: dict[str, Any]) -> str:
         return "Speed was measured by an earlier version, without its spread: dvc repro measure_speed."
     merged, attached = (_with_spread(speed, name) for name in ("ratio", "unmerged_to_merged"))
     return (
-        f"Speed, images in and answers out: adapted and merged {merged} × the base model's (the technical "
+        f"Speed, images in and answers out: adapted and merged {merged} × the baseline's (the technical "
         f"report: 0.97), the adapter left beside the weights {attached} × the merged; in brackets "
         f"the slowest "
         "and the fastest round."

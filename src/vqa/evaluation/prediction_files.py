@@ -29,10 +29,10 @@ def scores_of_file(
     theirs = align(ours, read_predictions(other, named)) if other else None
     scorer = load_scorer()
     scores = score_texts(ours.pairs, ours.texts, scorer)
-    found = summary(ours.pairs, scores) | {"data": ours.counts()}
+    metrics = summary(ours.pairs, scores) | {"data": ours.counts()}
     if theirs is None:
-        return found
+        return metrics
     others = score_texts(theirs.pairs, theirs.texts, scorer)
     against = summary(theirs.pairs, others) | {"data": theirs.counts()}
     delta = differences(ours.pairs, scores, others, draws, seed)
-    return {"predictions": found, "against": against, "delta": delta}
+    return {"predictions": metrics, "against": against, "delta": delta}

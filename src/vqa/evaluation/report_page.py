@@ -133,7 +133,9 @@ def _means(scores: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
-    found = [(difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics]
+    measured = [
+        (difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics
+    ]
     return [
         [
             difference.title,
@@ -141,7 +143,7 @@ def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
             points(delta["contains"]),
             signed(delta["bert_score_f1"]),
         ]
-        for difference, delta in found
+        for difference, delta in measured
     ]
 
 
@@ -155,8 +157,8 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
     ]
     for difference in DIFFERENCES:
         if difference.key in intervals["differences"]:
-            found = (of["differences"][difference.key] for of in subsets)
-            rows.append([difference.title, *(points(difference_value(entry)) for entry in found)])
+            deltas = (of["differences"][difference.key] for of in subsets)
+            rows.append([difference.title, *(points(difference_value(entry)) for entry in deltas)])
     return rows
 
 
@@ -203,8 +205,8 @@ def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[l
 def _report_columns(metrics: Mapping[str, Any]) -> list[list[str]]:
     def ours(system: System, kind: str) -> str:
         scores = metrics[system.key]
-        found = scores if kind == "all" else scores["by_type"].get(kind)
-        return f"{found['bert_score_f1']:.2f}" if found else "—"
+        of_kind = scores if kind == "all" else scores["by_type"].get(kind)
+        return f"{of_kind['bert_score_f1']:.2f}" if of_kind else "—"
 
     return [
         [kind, f"{base:.2f} → {adapted:.2f}", " → ".join(ours(system, kind) for system in _COMPARED)]
@@ -226,13 +228,13 @@ def _gallery(
         outcome = _OUTCOMES[int(base[i]), int(adapted[i])]
         shown[outcome] += 1
         if shown[outcome] <= _SHOWN:
-            said = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
+            answers = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
             entry = {
                 "question": pair.question,
                 "answer": " or ".join(pair.right_answers),
                 "kind": pair.question_type,
             }
-            by_image[pair.image_name].append(entry | {"outcome": outcome, "said": said})
+            by_image[pair.image_name].append(entry | {"outcome": outcome, "said": answers})
     return [
         {"image_name": name, "url": image_data_url(path_of(name)), "entries": entries}
         for name, entries in by_image.items()

@@ -1,4 +1,4 @@
-"""The same judgement on some held-out pairs: those whose label is confirmed, those that need the image."""
+"""The same comparison on some held-out pairs: those whose label is supported, those that need the image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PREDICTIONS = Path("data/predictions")
-# Held-out pairs that are judged once more by themselves → their title.
-SUBSETS = {"supported": "label confirmed", "needs_image": "image needed"}
+# Held-out pairs that are evaluated once more by themselves → their title.
+SUBSETS = {"supported": "label supported", "needs_image": "image needed"}
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class System:
     key: str  # of its scores in metrics
     title: str
     sees: str
-    answers: Path | None = None  # its predictions; None: guessed from the training pairs (blind_guesses)
+    answers: Path | None = None  # its predictions; None: guessed from the training pairs (guesses.py)
     stage: str = ""  # that writes them
     is_column: bool = True  # of tables that give a question type or a catalogue a line
 

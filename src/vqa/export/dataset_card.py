@@ -49,7 +49,9 @@ def dataset_card(
         "metadata": _metadata(census, pairs, rights.licence, FILES[form]).to_yaml(),
         "pairs": pairs,
         "census": census,
-        "verdicts": [support for support in ("supported", "unknown", "conflicting") if _has(census, support)],
+        "support_levels": [
+            support for support in ("supported", "unchecked", "conflicting") if _has(census, support)
+        ],
         "annotator": settings.generate.annotator,
         "csv": settings.generate.csv.name,
         "answerers": answerers,

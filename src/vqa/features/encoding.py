@@ -1,4 +1,4 @@
-"""Images → rows of features, in shards that are made one by one, so that a kill costs at most one."""
+"""Images → rows of features, in shards made one by one, so that a kill costs at most one shard."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +21,8 @@ from vqa.vlm.interfaces import ImageEncoder, Reader
 
 
 class Pixels(Dataset[Any]):
-    """Image i as the model's input, BLIP-2's as `[3, H, W]`, or what is wrong with it; decoding runs in the
-    loader's workers, whose errors would reach the main process as tracebacks.
+    """Image i as the model's input, BLIP-2's as `[3, H, W]`, or the sentence that says why there is none:
+    decoding runs in the loader's workers, whose errors would reach the main process as tracebacks.
     """
 
     def __init__(self, paths: Sequence[Path], reader: Reader) -> None:
@@ -51,15 +51,15 @@ def content_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
     Raises:
         InputError: a file is gone.
     """
-    found, read = {}, KnownHashes("pictures")
-    with progress_bar(len(paths), "image", "pictures") as progress:
+    hashes, read = {}, KnownHashes("pictures")
+    with progress_bar(len(paths), "image", "images") as progress:
         for name, path in sorted(paths.items()):
-            found[name] = content_hash(path, read.sha256_file)
-            if not found[name]:
+            hashes[name] = content_hash(path, read.sha256_file)
+            if not hashes[name]:
                 raise InputError(f"{path} is gone since validation; restore it or run dvc repro validate")
             progress.update()
     read.keep()
-    return found
+    return hashes
 
 
 def make_shards(
@@ -116,6 +116,6 @@ def _rows(
             def image_features(count: int, batch: Any = batch) -> Features:
                 return on_cpu(encoder.features(batch[:count]))
 
-            rows = with_oom_hint(image_features, len(batch), "pictures", "features.batch_size", TOO_LARGE)
+            rows = with_oom_hint(image_features, len(batch), "images", "features.batch_size", TOO_LARGE)
             progress.update(len(batch))
             yield from rows

@@ -26,7 +26,7 @@ _SHARDS = "features-*.safetensors"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a row's numbers: the frozen half, where it is cut, the dtype on disk, the decoder."""
+    """What decides a row's numbers: the image encoder, its level, the dtype on disk, the image decoder."""
 
     model: Mapping[str, str | None]  # Pretrained.identity()
     level: str  # qformer or vit
@@ -78,7 +78,7 @@ def plan(folder: Path, work: Path, images: Sequence[str], recipe: Recipe, images
     A shard is read whole where it is new here; after that, size and time tell that it is the same.
     """
     wanted = set(images)
-    kept: list[Shard] = []
+    whole_shards: list[Shard] = []
     stored: set[str] = set()
     stale: dict[Path, list[str]] = {}
     reusable: dict[str, tuple[Path, int]] = {}
@@ -88,7 +88,7 @@ def plan(folder: Path, work: Path, images: Sequence[str], recipe: Recipe, images
         rows = _images_in(path, recipe, read)
         useful = wanted.intersection(rows)
         if len(rows) == images_per_shard < 2 * len(useful) and covered.isdisjoint(useful):
-            kept.append(Shard(path.name, rows))
+            whole_shards.append(Shard(path.name, rows))
             stored.update({path.name} if path.parent == folder else ())
             covered.update(useful)
             continue
@@ -103,9 +103,9 @@ def plan(folder: Path, work: Path, images: Sequence[str], recipe: Recipe, images
     ]
     stored.update(shard.file for shard in missing if stale.get(folder / shard.file) == shard.images)
     there = [s for s in missing if s.file in stored or stale.get(work / s.file) == s.images]
-    used = {shard.file for shard in [*kept, *missing]}
+    used = {shard.file for shard in [*whole_shards, *missing]}
     return Plan(
-        kept + there,
+        whole_shards + there,
         [shard for shard in missing if shard not in there],
         frozenset(stored),
         [
@@ -241,21 +241,21 @@ def _digest_in(path: Path) -> str:
 def _one_after_another(
     per_image: Iterable[Tensor | ImageFeatures], dtype: torch.dtype
 ) -> tuple[Tensor, dict[str, Any]]:
-    """All rows `[rows, size]`, and what tells them apart: how many each image has, and its grid."""
-    found = [
+    """All rows `[rows, size]`, and how they divide: how many each image has, and its grid."""
+    images = [
         ImageFeatures(image_features.rows.to(dtype), image_features.grid)
         for image_features in per_image
         if isinstance(image_features, ImageFeatures)
     ]
     lies = {
-        "lengths": [len(image_features.rows) for image_features in found],
-        "grids": [image_features.grid for image_features in found],
+        "lengths": [len(image_features.rows) for image_features in images],
+        "grids": [image_features.grid for image_features in images],
     }
-    return torch.cat([image_features.rows for image_features in found]), lies
+    return torch.cat([image_features.rows for image_features in images]), lies
 
 
 def _filled(rows: Iterable[Tensor | ImageFeatures], count: int, dtype: torch.dtype) -> Tensor:
-    """The rows in one tensor `[count, queries, size]`, which alone holds them: at ViT level it has 1.4 GB."""
+    """The rows in one tensor `[count, queries, size]`, without a second copy: at ViT level it has 1.4 GB."""
     filled: Tensor | None = None
     for number, row in enumerate(rows):
         assert isinstance(row, Tensor)

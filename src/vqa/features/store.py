@@ -1,4 +1,4 @@
-"""The feature store: what the frozen half saw in each image, once for each distinct one.
+"""The feature store: what the image encoder made of each distinct image.
 
 A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor `features`
 and, in its header, its SHA-256, which images it has (SHA-256 of their bytes) and what made them. Where
@@ -50,7 +50,7 @@ def _opened(path: Path) -> Any:
 
 
 def read_features(shard: Any) -> Callable[[int], Tensor | ImageFeatures]:
-    """What gives the features of the shard's image with a number, as they are on disk."""
+    """A function: number of an image in the shard → its features, as they are on disk."""
     tensor, header = shard.get_slice("features"), json.loads(shard.metadata()[HEADER])
     if "lengths" not in header:
         return lambda number: tensor[number]
@@ -64,7 +64,7 @@ def read_features(shard: Any) -> Callable[[int], Tensor | ImageFeatures]:
 
 
 class FeatureStore:
-    """Reads rows by image name, memory-mapped: nothing is held but what was asked for."""
+    """Reads rows by image name, memory-mapped: only the rows that were asked for are in memory."""
 
     def __init__(self, folder: Path, model: Mapping[str, str | None], level: str) -> None:
         """Open a store and check that `model` made it, at `level`.
@@ -108,18 +108,18 @@ class FeatureStore:
         return hashlib.sha256(json.dumps([sorted(self._files), self._images]).encode()).hexdigest()
 
     def __getitem__(self, image_name: str) -> Any:
-        """One image's features, fp32: a tensor `[rows, size]` or a `ImageFeatures`."""
+        """One image's features, fp32: a tensor `[rows, size]` or an `ImageFeatures`."""
         try:
             file, row = self._rows[self._images[image_name]]
         except KeyError as error:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        found = self._files[file](row)
+        features = self._files[file](row)
         return (
-            ImageFeatures(found.rows.float(), found.grid)
-            if isinstance(found, ImageFeatures)
-            else found.float()
+            ImageFeatures(features.rows.float(), features.grid)
+            if isinstance(features, ImageFeatures)
+            else features.float()
         )
 
     def form(self, image_name: str) -> tuple[int, ...]:
@@ -127,5 +127,5 @@ class FeatureStore:
         return self._forms.get(self._images.get(image_name, ""), ())
 
     def rows(self, image_names: Sequence[str]) -> Any:
-        """`looks.Features` of several images, fp32, in the order asked for."""
+        """`image_features.Features` of several images, fp32, in the order asked for."""
         return together([self[name] for name in image_names])

@@ -1,4 +1,4 @@
-"""Images and questions → answers with probabilities: an adapted model in use."""
+"""Images and questions → answers with probabilities, by a model in use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one question: answers, the best first, or the reason why there is none."""
+    """The reply to one question: answers, the best first, or the reason why there is none."""
 
     answers: tuple[Answer, ...] = ()
     problem: str = ""
@@ -40,22 +40,22 @@ class Reply:
 
 def withheld(reply: Reply, at_least: float) -> Reply:
     """The reply without answers less probable than `at_least`; with none left it is unsure."""
-    kept = tuple(answer for answer in reply.answers if answer.probability >= at_least)
-    if kept or not reply.answers:
-        return replace(reply, answers=kept)
+    sure = tuple(answer for answer in reply.answers if answer.probability >= at_least)
+    if sure or not reply.answers:
+        return replace(reply, answers=sure)
     best = reply.answers[0]
     return Reply(problem=f"{best.word} {best.probability:.2f} is below {at_least}", is_unsure=True)
 
 
 class Answerer:
-    """A model that looks at images itself: as it came, or with an adapter that can be switched off."""
+    """A model with its image encoder: the baseline, or with an adapter that can be switched off."""
 
     calibration = UNCALIBRATED  # of the adapter
 
     def __init__(
         self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
     ) -> None:
-        """`adapter`: its folder, or None for the model as it came. `is_switched`: `answers` will also be
+        """`adapter`: its folder, or None for the baseline. `is_switched`: `answers` will also be
         asked without it; else it is merged, which answers faster.
 
         Raises:
@@ -87,7 +87,7 @@ class Answerer:
         def image_features(count: int) -> Features:
             return self._encoder.features(pixels[:count])
 
-        return with_oom_hint(image_features, len(images), "pictures", "decoding.batch_size", TOO_LARGE)
+        return with_oom_hint(image_features, len(images), "images", "decoding.batch_size", TOO_LARGE)
 
     def answers(
         self,
@@ -110,9 +110,9 @@ class Answerer:
         temperature = self.calibration.temperature if is_adapted else UNCALIBRATED.temperature
 
         def answer(size: int) -> list[list[tuple[str, float]]]:
-            seen = features[: max(of[:size]) + 1]
+            part_features = features[: max(of[:size]) + 1]
             return self._model.likeliest_texts(
-                questions[:size], seen, self._max_new_tokens, count, of[:size], temperature
+                questions[:size], part_features, self._max_new_tokens, count, of[:size], temperature
             )
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
@@ -123,24 +123,24 @@ class Answerer:
         """A reply to each (image file, question), in order; an image that cannot be read, or a question
         that is too long, has a problem instead.
 
-        An image is looked at, and read by the language model, once for all the questions in a row about it.
+        Consecutive questions about an image share one encoding and one image prefix.
         """
-        seen: dict[Path, Tensor | ImageFeatures | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for start in range(0, len(asked), batch_size):
             batch = asked[start : start + batch_size]
-            seen = {path: seen[path] for path, _ in batch if path in seen} | self._encoded(
-                [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
+            encoded = {path: encoded[path] for path, _ in batch if path in encoded} | self._encoded(
+                [path for path in dict.fromkeys(path for path, _ in batch) if path not in encoded]
             )
-            rows = [(self._too_long(question) or seen[path], path, question) for path, question in batch]
+            rows = [(self._too_long(question) or encoded[path], path, question) for path, question in batch]
             readable = [(path, question) for row, path, question in rows if not isinstance(row, str)]
-            said: Iterator[tuple[Answer, ...]] = iter(())
+            batch_answers: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
                 paths, questions = zip(*readable, strict=True)
                 once, images = distinct(paths)
-                features = together([row for path in once if not isinstance(row := seen[path], str)])
-                said = iter(self.answers(features, questions, count, images=images))
+                features = together([row for path in once if not isinstance(row := encoded[path], str)])
+                batch_answers = iter(self.answers(features, questions, count, images=images))
             for row, _, _ in rows:
-                yield Reply(problem=row) if isinstance(row, str) else Reply(next(said))
+                yield Reply(problem=row) if isinstance(row, str) else Reply(next(batch_answers))
 
     def at_temperatures(self, path: Path, questions: Sequence[str]) -> list[tuple[str, list[float]]]:
         """The greedy answer to each question about an image, and its log probability at each temperature.
@@ -160,15 +160,15 @@ class Answerer:
     def _encoded(self, paths: Sequence[Path]) -> dict[Path, Tensor | ImageFeatures | str]:
         """Features of each image, or why there are none."""
         images: dict[Path, Image.Image] = {}
-        found: dict[Path, Tensor | ImageFeatures | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for path in paths:
             try:
                 images[path] = load_image(path)
             except ImageError as error:
-                found[path] = str(error)
+                encoded[path] = str(error)
         if images:
-            found |= dict(zip(images, self.features(list(images.values())), strict=True))
-        return found
+            encoded |= dict(zip(images, self.features(list(images.values())), strict=True))
+        return encoded
 
 
 def _answers(texts: Sequence[tuple[str, float]]) -> tuple[Answer, ...]:

@@ -57,8 +57,8 @@ def answer(model: Any, processor: Any, asked: dict[str, Any], entry: dict[str, s
     options = {"max_new_tokens": asked["max_new_tokens"], "num_beams": asked["num_beams"]}
     ids = model.generate(**inputs, **options, do_sample=False, repetition_penalty=1.0)
     start = 0 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-    said: str = processor.batch_decode(ids[:, start:], skip_special_tokens=True)[0]
-    return said.strip()
+    generated: str = processor.batch_decode(ids[:, start:], skip_special_tokens=True)[0]
+    return generated.strip()
 
 
 def run(path: Path) -> None:

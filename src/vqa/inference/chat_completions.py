@@ -95,9 +95,9 @@ def read_chat_request(body: bytes, models: Collection[str]) -> ChatRequest:
         where = ".".join(map(str, first["loc"])) or "the request"
         raise RefusedRequestError(f"{where}: {first['msg']}", where) from error
     if posted.model not in models:
-        known = ", ".join(models)
+        names = ", ".join(models)
         raise RefusedRequestError(
-            f"there is no model {posted.model!r}; name one of {known}",
+            f"there is no model {posted.model!r}; name one of {names}",
             "model",
             "model_not_found",
             HTTPStatus.NOT_FOUND,

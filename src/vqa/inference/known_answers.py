@@ -2,7 +2,7 @@
 
 Nobody can ship the right answers of a model that was never run, so the first run writes them down: those to
 three questions about three images that lie beside this file. Under other versions of the libraries the
-questions are asked again, and a difference is said in a sentence.
+questions are asked again, and a difference is reported in one sentence.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def check_known_answers(
 ) -> None:
     """Ask published weights what they were asked before, unless the libraries are the same as then.
 
-    A model in a folder is nobody's published one, and is not asked.
+    A model in a folder is not a published one, and is not asked.
     """
     if Path(pretrained.name).is_dir():
         return

@@ -64,7 +64,7 @@ class OtherModel:
         if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise InputError(
                 f"params.yaml: zero_shot.models has {name!r}, a {kind} model, which does not answer "
-                "questions about pictures through transformers' auto classes; remove it"
+                "questions about images through transformers' auto classes; remove it"
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
         self._model: Any = family.from_pretrained(name).eval().to(device)
@@ -150,7 +150,7 @@ def answer_with_other_model(
     name = other if isinstance(other, str) else other.name
     smaller = "name a smaller model in zero_shot.models in params.yaml"
     model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
-    said: dict[int, str] = {}
+    own_texts: dict[int, str] = {}
     last, image = "", None
     label = name.rsplit("/", 1)[-1]
     with progress_bar(len(done) + len(mine), "pair", label, len(done), is_shown=rank == 0) as progress:
@@ -159,8 +159,8 @@ def answer_with_other_model(
                 last = pairs[i].image_name
                 image = load_image(image_path(root, last))
             say = partial(model.text, image, pairs[i].question, max_new_tokens)
-            said[i] = in_memory(say, f"{name} has no room for one question", smaller)
-            partial_results.add(i, said[i])
+            own_texts[i] = in_memory(say, f"{name} has no room for one question", smaller)
+            partial_results.add(i, own_texts[i])
             progress.update()
-    texts = done | {i: text for found in gathered(said) for i, text in found.items()}
+    texts = done | {i: text for found in gathered(own_texts) for i, text in found.items()}
     return [texts[i] for i in range(len(pairs))]

@@ -57,13 +57,13 @@ def write_answers(out: Path, rows: Sequence[dict[str, str]], replies: Sequence[R
     answered = []
     for row, reply in zip(rows, replies, strict=True):
         best, others = reply.answers[:1], reply.answers[1:]
-        said = {
+        columns = {
             "generated_answer": "".join(answer.word for answer in best),
             "probability": "".join(f"{answer.probability:.4f}" for answer in best),
             "alternatives": " ".join(f"{answer.word}:{answer.probability:.4f}" for answer in others),
             "problem": reply.problem,
         }
-        answered.append(row | said)
+        answered.append(row | columns)
     write_rows(out, list(dict.fromkeys([*(rows[0] if rows else ()), *_COLUMNS])), answered)
 
 
@@ -72,15 +72,15 @@ def _images(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    found = [file for file in files if is_image(file.name)]
+    images = [file for file in files if is_image(file.name)]
     unread = unread_files(file.relative_to(path).as_posix() for file in files)
-    if not found:
+    if not images:
         endings = " ".join(sorted(ENDINGS))
         there = f"; {unread}" if unread else ""
         raise InputError(f"{path} holds no image ({endings}){there}; give a file or a folder with images")
     if unread:
         print(f"{path}: {unread}", file=sys.stderr)
-    return found
+    return images
 
 
 def _file_of(image_name: str, folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """One page on loopback and what its form asks, and beside it OpenAI's chat completions.
 
-By hand, since five routes for one person need no web framework to install.
+Written by hand: five routes for one person need no web framework.
 """
 
 import base64
@@ -98,20 +98,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_page(self, answer: Callable[[], dict[str, Any]]) -> None:
         try:
-            status, said = HTTPStatus.OK, answer()
+            status, content = HTTPStatus.OK, answer()
         except (InputError, ImageError) as error:
-            status, said = HTTPStatus.BAD_REQUEST, {"error": str(error)}
-        self._send_json(status, said)
+            status, content = HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        self._send_json(status, content)
 
     def _answer_api(self, answer: Callable[[], dict[str, Any]]) -> None:
         """Errors too are in OpenAI's form, so that its clients raise what they would there."""
         try:
-            status, said = HTTPStatus.OK, answer()
+            status, content = HTTPStatus.OK, answer()
         except RefusedRequestError as error:
-            status, said = error.status, describe_error(str(error), error.parameter, error.code)
+            status, content = error.status, describe_error(str(error), error.parameter, error.code)
         except (InputError, ImageError) as error:
-            status, said = HTTPStatus.BAD_REQUEST, describe_error(str(error))
-        self._send_json(status, said)
+            status, content = HTTPStatus.BAD_REQUEST, describe_error(str(error))
+        self._send_json(status, content)
 
     def _described_models(self) -> dict[str, Any]:
         if not self._is_ours():
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return complete_chat(request, self.server.chat_reply(request))
 
     def _is_ours(self) -> bool:
-        """Other sites can make a browser ask us under their name, or post to us: neither is answered."""
+        """Whether the page itself asks: other sites can make a browser ask under their name, or post here."""
         names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         origins = {None, *(f"http://{name}" for name in names)}
         return self.headers.get("Host") in names and self.headers.get("Origin") in origins
@@ -193,12 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: questions and images are nobody's business."""
+        """Log nothing: questions and images are private."""
 
 
 def _decode_image(posted: dict[str, Any]) -> bytes:
     """The image's bytes out of what the page posted."""
     try:
-        return base64.b64decode(posted["picture"], validate=True)
+        return base64.b64decode(posted["image"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(_GIVE_BOTH) from error

@@ -1,4 +1,4 @@
-"""How fast a model turns images and questions into answers: base, adapter merged, adapter beside."""
+"""How fast a model turns images and questions into answers: baseline, adapter merged, adapter beside."""
 
 import statistics
 import time
@@ -40,7 +40,7 @@ class Work:
         new_tokens: int,
         num_beams: int,
     ) -> None:
-        """Every answer gets all of `new_tokens`, so that models that say more or less do equal work."""
+        """Every answer gets all of `new_tokens`, so that models do equal work."""
         self.pairs, self.names = pairs, sorted(paths)
         self._paths, self._encoder, self._model = paths, encoder, model
         self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
@@ -48,7 +48,7 @@ class Work:
     @torch.inference_mode()
     def features(self) -> dict[str, Tensor | ImageFeatures]:
         """Of every image, its file opened."""
-        found: dict[str, Tensor | ImageFeatures] = {}
+        by_image: dict[str, Tensor | ImageFeatures] = {}
         for start in range(0, len(self.names), self._batch_size):
             batch = self.names[start : start + self._batch_size]
             pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
@@ -56,9 +56,9 @@ class Work:
             def image_features(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
 
-            rows = with_oom_hint(image_features, len(batch), "pictures", "decoding.batch_size", TOO_LARGE)
-            found.update(zip(batch, rows, strict=True))
-        return found
+            rows = with_oom_hint(image_features, len(batch), "images", "decoding.batch_size", TOO_LARGE)
+            by_image.update(zip(batch, rows, strict=True))
+        return by_image
 
     def answer(self, features: Mapping[str, Tensor | ImageFeatures]) -> None:
         """All questions.
@@ -71,10 +71,12 @@ class Work:
 
             def batch(count: int, rows: Sequence[Pair] = rows) -> None:
                 names, images = distinct([pair.image_name for pair in rows[:count]])
-                seen = together([features[name] for name in names])
+                batch_features = together([features[name] for name in names])
                 questions = [pair.question for pair in rows[:count]]
                 tokens, beams = self._new_tokens, self._num_beams
-                self._model.texts(questions, seen, tokens, beams, min_new_tokens=tokens, images=images)
+                self._model.texts(
+                    questions, batch_features, tokens, beams, min_new_tokens=tokens, images=images
+                )
 
             with_oom_hint(batch, len(rows), "pairs", "decoding.batch_size", TOO_LARGE)
 
@@ -111,8 +113,8 @@ def measure_speeds(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dic
 def _ratio(name: str, seconds: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     """How many times as fast the others are, round by round: on a busy machine the rounds lie far apart."""
     ratios = [a / b for a, b in zip(seconds, others, strict=True)]
-    found = {"": statistics.median(ratios), "_low": min(ratios), "_high": max(ratios)}
-    return {f"{name}{end}": round(ratio, 3) for end, ratio in found.items()}
+    ratio_range = {"": statistics.median(ratios), "_low": min(ratios), "_high": max(ratios)}
+    return {f"{name}{end}": round(ratio, 3) for end, ratio in ratio_range.items()}
 
 
 def _rounds(

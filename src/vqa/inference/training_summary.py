@@ -1,4 +1,4 @@
-"""What an adapter was taught: a small model knows the wordings that it learnt, and others it misreads."""
+"""The training pairs of an adapter in short: a small model misreads wordings that it was not trained on."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from vqa.vlm.base_model import saved_model_name
 
 _FILE = "training_summary.json"
 _OLD_FILE = "taught.json"  # of adapters made before, with "pictures" for images
-_OF_A_TYPE = 3  # wordings; a person wants to read them
+_OF_A_TYPE = 3  # wordings: few enough for a person to read
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def summarize_training(pairs: Sequence[Pair], data: Path) -> TrainingSummary:
 
 
 def write_training_summary(adapter: Path, summary: TrainingSummary) -> None:
-    """Beside an adapter that leaves its pairs."""
+    """Write the summary beside an adapter that is used without its pairs."""
     write_json(adapter / _FILE, asdict(summary))
 
 

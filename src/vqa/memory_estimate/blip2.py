@@ -52,8 +52,8 @@ class Blip2Memory:
         self.vision = _count(model.vision_model)
         self.qformer = _count(model.qformer) + model.query_tokens.numel()
         self.language = _count(model.language_model) + _count(model.language_projection)
-        seen, queries = config.vision_config, config.num_query_tokens
-        self._patches = (seen.image_size // seen.patch_size) ** 2 + 1
+        vision, queries = config.vision_config, config.num_query_tokens
+        self._patches = (vision.image_size // vision.patch_size) ** 2 + 1
         self.row_kb = 2 * queries * config.qformer_config.hidden_size / 1e3  # an image's features in bf16
 
     def by_stage(self) -> dict[str, MemoryEstimate]:
@@ -125,13 +125,13 @@ class Blip2Memory:
 
     def _encoding(self, images: int) -> float:
         """The ViT at work: pixels, a layer's input, its sum with attention, two norms, the MLP's sides."""
-        seen = self._config.vision_config
-        pixels = (4 + self._size) * images * 3 * seen.image_size**2
-        a_patch = self._size * (4 * seen.hidden_size + 2 * seen.intermediate_size)
+        vision = self._config.vision_config
+        pixels = (4 + self._size) * images * 3 * vision.image_size**2
+        a_patch = self._size * (4 * vision.hidden_size + 2 * vision.intermediate_size)
         return float(pixels + images * self._patches * a_patch)
 
     def _generation(self, pairs: int, beams: int, is_attached: bool) -> MemoryEstimate:
-        """The live half answering so many pairs at once: its fullest layer, the last logits, the cache.
+        """The answer model with so many pairs at once: its fullest layer, the last logits, the cache.
 
         `is_attached`: the adapter is not in the weights.
 
@@ -176,13 +176,15 @@ class Blip2Memory:
         """
         text, tokens = self._config.text_config, self._prompt_tokens
         if isinstance(text, T5Config):
-            kept = pairs * (sum(self._kept_of_adapter(tokens, TARGET_TOKENS)) + sum(self._kept_of_t5(tokens)))
+            numbers = pairs * (
+                sum(self._kept_of_adapter(tokens, TARGET_TOKENS)) + sum(self._kept_of_t5(tokens))
+            )
         else:
-            # A batch of what was left over has a look a pair, whatever train.questions_per_prefix.
+            # A batch of left-over pairs has an image for each pair, whatever train.questions_per_prefix.
             read = pairs * self._prompt_tokens
-            kept = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
+            numbers = sum(self._kept_of_adapter(read, read)) + sum(self._kept_of_opt(read))
         # Logits where there are labels, in fp32 too, their log-softmax and the gradient.
-        return float(kept + pairs * (2 * self._size + 8) * TARGET_TOKENS * text.vocab_size)
+        return float(numbers + pairs * (2 * self._size + 8) * TARGET_TOKENS * text.vocab_size)
 
     @property
     def _mask(self) -> int:
@@ -225,8 +227,8 @@ class Blip2Memory:
         mlp = norm + gated + drop
         yield from [source * (norm + mlp + drop) + attention(source, source)] * text.num_layers
         target = TARGET_TOKENS
-        looks = attention(target, target) + attention(target, source)
-        yield from [target * (2 * norm + mlp + 2 * drop) + looks] * text.num_decoder_layers
+        both = attention(target, target) + attention(target, source)
+        yield from [target * (2 * norm + mlp + 2 * drop) + both] * text.num_decoder_layers
 
 
 def _fullest(*moments: MemoryEstimate) -> MemoryEstimate:

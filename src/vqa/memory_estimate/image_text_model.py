@@ -1,4 +1,4 @@
-"""What each stage holds of a model with the seam and its adapter, counted without weights.
+"""What each stage holds of an image-text model and its adapter, counted without weights.
 
 What the backward pass keeps is not a formula but a count: autograd says what it keeps when the language model
 runs on the meta device, where tensors have shapes and take no memory.
@@ -24,7 +24,7 @@ _TILES = 17  # of a square image as Idefics3's processor cuts it by default: 4 Ã
 
 
 class ImageTextMemory:
-    """What a model with the seam and its adapter take under `settings`; `dtype` of the frozen weights."""
+    """What an image-text model and its adapter take under `settings`; `dtype` of the frozen weights."""
 
     def __init__(self, config: Any, settings: Settings, dtype: torch.dtype, is_gpu: bool = True) -> None:
         """`is_gpu` False: on a CPU, where nothing is rounded for speed."""
@@ -36,7 +36,7 @@ class ImageTextMemory:
             adapted = lora.adapted(copy.deepcopy(self._model).get_decoder(), settings.lora, "counted")
         self.parameters = _count(self._model)
         self.trainable, _ = lora.trainable_share(adapted)
-        self.seen = self._without(family.unseen("qformer"))  # parameters of the frozen half
+        self.seen = self._without(family.unseen("qformer"))  # parameters of the image encoder
         self.live = self._without(family.unspoken("qformer"))
 
     def _without(self, parts: tuple[str, ...]) -> int:
@@ -45,12 +45,12 @@ class ImageTextMemory:
 
     @cached_property
     def patches(self) -> int:
-        """What the vision tower sees of an image."""
-        seen = self._config.vision_config
+        """Patches of an image in the vision tower."""
+        vision = self._config.vision_config
         if self._config.model_type == "qwen2_5_vl":
-            return int(round(_SIDE / seen.patch_size / 2) * 2) ** 2
+            return int(round(_SIDE / vision.patch_size / 2) * 2) ** 2
         tiles = _TILES if self._config.model_type in TILED else 1
-        return int((seen.image_size // seen.patch_size) ** 2) * tiles
+        return int((vision.image_size // vision.patch_size) ** 2) * tiles
 
     @property
     def rows(self) -> int:
@@ -74,9 +74,9 @@ class ImageTextMemory:
 
     def encoding(self) -> MemoryEstimate:
         """cache_features: pixels, a layer's input, its sum with attention, two norms, the MLP's sides."""
-        seen, images = self._config.vision_config, self._settings.features.batch_size
-        a_patch = self._size * (4 * seen.hidden_size + 2 * seen.intermediate_size)
-        pixels = (4 + self._size) * 3 * seen.patch_size**2
+        vision, images = self._config.vision_config, self._settings.features.batch_size
+        a_patch = self._size * (4 * vision.hidden_size + 2 * vision.intermediate_size)
+        pixels = (4 + self._size) * 3 * vision.patch_size**2
         return MemoryEstimate(
             self._size * self.seen, activations=float(images * self.patches * (a_patch + pixels))
         )
@@ -91,7 +91,7 @@ class ImageTextMemory:
         return MemoryEstimate(self._size * self.live, adapter, activations, scorer=scorer)
 
     def generation(self, pairs: int | None = None) -> MemoryEstimate:
-        """The live half answering so many pairs at once (None: decoding.batch_size): its fullest layer or the
+        """The answer model with so many pairs at once (None: decoding.batch_size): its fullest layer or the
         last logits, the cache.
         """
         pairs = self._settings.decoding.batch_size if pairs is None else pairs
@@ -115,7 +115,7 @@ class ImageTextMemory:
         )
 
     def by_stage(self) -> dict[str, MemoryEstimate]:
-        """By stage, as `Sizes.held`."""
+        """By stage, as `Blip2Memory.by_stage`."""
         train, generation, encoding = self._settings.train, self.generation(), self.encoding()
         training, validating = self.training(train.micro_batch_size), self.validating()
         timed = max(generation.activations + generation.cache, encoding.activations)
@@ -150,16 +150,16 @@ class ImageTextMemory:
         if len(set(getattr(self._text, "layer_types", None) or ())) > 1:
             mask = {"full_attention": mask, "sliding_attention": mask}
         weights = {p.untyped_storage()._cdata for p in adapted.parameters()}
-        kept: dict[int, Tensor] = {}
+        saved: dict[int, Tensor] = {}
 
         def keep(tensor: Tensor) -> Tensor:
             if tensor.untyped_storage()._cdata not in weights and tensor.shape[-2:] != (tokens, tokens):
-                kept[tensor.untyped_storage()._cdata] = tensor
+                saved[tensor.untyped_storage()._cdata] = tensor
             return tensor
 
         with saved_tensors_hooks(keep, lambda tensor: tensor):
             adapted(inputs_embeds=embeds, position_ids=positions, attention_mask=mask, use_cache=False)
-        return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
 def _count(module: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""Published models with transformers' seam for image features, as configurations.
+"""Published image-text models as configurations.
 
 Values as in the config.json of the repositories on the hub. LLaVA-1.5: Liu et al. 2023,
 https://arxiv.org/abs/2310.03744; PaliGemma 2: Steiner et al. 2024, https://arxiv.org/abs/2412.03555; SmolVLM:

@@ -84,9 +84,9 @@ def _sight_loss(
 
     def loss(step: int) -> Tensor:
         numbers = chosen(IMAGES, BATCH, step)
-        seen = features(numbers, step).mean(dim=1)
+        features_mean = features(numbers, step).mean(dim=1)
         losses = [
-            nn.functional.cross_entropy(probe(seen), labels[numbers, column].to(device))
+            nn.functional.cross_entropy(probe(features_mean), labels[numbers, column].to(device))
             for column, probe in enumerate(probes.values())
         ]
         return torch.stack(losses).sum()

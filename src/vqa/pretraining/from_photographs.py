@@ -1,8 +1,8 @@
 """Further pre-training of the embedded BLIP-2, on real product photographs.
 
-As from_drawings.py, in two stages, starting from the eyes of models/blip2-tiny: sight learns from the words
-of the listings (and from the coarse colours of the image itself), language from captions and questions
-made of listing attributes. Drawn images are mixed in.
+Two stages as in from_drawings.py, starting from the image encoder of models/blip2-tiny. The first trains the
+encoder on words of the listings and on coarse colours of the image itself, the second trains the whole model
+on captions and questions made of listing attributes. Drawn images are mixed in.
 """
 
 import csv
@@ -54,7 +54,7 @@ def pretrain(
     train = [image for image, split in read_splits(splits)[1].items() if split == "train"]
     shot = photographs.read_photographs(root, set(train))
     if not shot:
-        raise InputError(f"{root} holds none of the train pictures of {splits}; run dvc repro validate on it")
+        raise InputError(f"{root} holds none of the train images of {splits}; run dvc repro validate on it")
 
     rng = random.Random(seed)
     processor = processor_for((f"{p} {t}" for p, t in _corpus(shot, rng)), VOCABULARY_SIZE, image_size)
@@ -92,11 +92,11 @@ def _corpus(shot: list[Photograph], rng: random.Random) -> list[tuple[str, str]]
 
 def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None:
     """ViT, Q-Former and queries of `source`; the language model is another, with another vocabulary."""
-    eyes = ("vision_model.", "qformer.", "query_tokens", "layernorm.")
+    seeing = ("vision_model.", "qformer.", "query_tokens", "layernorm.")
     state = {
         name.removeprefix("model."): tensor
         for name, tensor in source.state_dict().items()
-        if name.removeprefix("model.").startswith(eyes)
+        if name.removeprefix("model.").startswith(seeing)
     }
     kernel = next(name for name in state if name.endswith("patch_embedding.weight"))
     side = target.config.vision_config.patch_size
@@ -105,4 +105,4 @@ def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None
     state[kernel] = scale * interpolate(state[kernel].float(), (side, side), mode="bilinear")
     missing, unexpected = target.load_state_dict(state, strict=False)
     assert not unexpected, unexpected
-    assert not [name for name in missing if name.startswith(eyes)], missing
+    assert not [name for name in missing if name.startswith(seeing)], missing

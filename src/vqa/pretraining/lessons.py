@@ -66,9 +66,11 @@ def sight_loss(sight: Sight, words: list[str], images: Images, encoder: Blip2Ima
     def loss(step: int) -> Tensor:
         shot, items, pixels = images.at(step)
         output = encoder.features(pixels).mean(dim=1)  # [B, D]
-        said = torch.tensor([[float(word in photograph.words) for word in words] for photograph in shot])
+        word_labels = torch.tensor(
+            [[float(word in photograph.words) for word in words] for photograph in shot]
+        )
         named = functional.binary_cross_entropy_with_logits(
-            sight.words(output[: len(shot)]), said.to(output.device), reduction="none"
+            sight.words(output[: len(shot)]), word_labels.to(output.device), reduction="none"
         )
         colors = functional.adaptive_avg_pool2d(pixels, _GRID).flatten(1).to(output.device)
         total = named.sum(dim=1).mean() * 0.3 + functional.mse_loss(sight.grid(output), colors)

@@ -36,12 +36,12 @@ class Photograph:
 
 def read_photographs(root: Path, images: Collection[str]) -> list[Photograph]:
     """Products of an ABO tree whose image is among `images` (ids as in splits.json), by name."""
-    found = []
+    photographs = []
     for product in read_catalogue(root, ["en_US", "en"], MOST_LISTINGS).products:
         image = image_id_of_content(content_hash(image_path(root, product.image_name)))
         if image in images:
-            found.append(Photograph(product, image, _words_of(product)))
-    return found
+            photographs.append(Photograph(product, image, _words_of(product)))
+    return photographs
 
 
 def frequent_words(photographs: Sequence[Photograph]) -> list[str]:

@@ -84,12 +84,12 @@ class BertScorer:
         """Precision, recall and F1 of each answer, `[n, 3]`; all 0 where either text is empty."""
         pairs = list(zip(answers, references, strict=True))
         distinct = sorted({pair for pair in pairs if all(pair)})
-        found = dict.fromkeys(pairs, np.zeros(3))
+        by_pair = dict.fromkeys(pairs, np.zeros(3))
         if distinct:
             raw = self._matched(distinct).numpy()
             rescaled = (raw.astype(np.float64) - self._baseline) / (1 - self._baseline)
-            found.update(zip(distinct, rescaled, strict=True))
-        return np.array([found[pair] for pair in pairs])
+            by_pair.update(zip(distinct, rescaled, strict=True))
+        return np.array([by_pair[pair] for pair in pairs])
 
     @torch.inference_mode()
     def _matched(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
@@ -103,10 +103,10 @@ class BertScorer:
         with progress_bar(len(texts), "text", "BERTScore", is_shown=len(texts) > _MANY) as progress:
             for start in range(0, len(texts), _BATCH):
                 batch = texts[start : start + _BATCH]
-                found = get_bert_embedding(
+                embeddings = get_bert_embedding(
                     batch, self._model, self._tokenizer, self._weights, device=self._device
                 )
-                for text, vectors, mask, weights in zip(batch, *found, strict=True):
+                for text, vectors, mask, weights in zip(batch, *embeddings, strict=True):
                     length = int(mask.sum())
                     embedded[text] = vectors[:length], weights[:length]
                 progress.update(len(batch))

@@ -73,10 +73,10 @@ def confidence_threshold(probabilities: Floats, is_right: NDArray[np.bool_]) -> 
 
 def expected_calibration_error(probabilities: Floats, is_right: NDArray[np.bool_]) -> float:
     """Mean distance of confidence and accuracy over _BINS bins, each weighted by its answers (Guo et al.)."""
-    right, said = calibration_curve(is_right, probabilities, n_bins=_BINS, strategy="uniform")
+    right, confidence = calibration_curve(is_right, probabilities, n_bins=_BINS, strategy="uniform")
     inner = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]  # bins as calibration_curve divides them
     counts = np.bincount(np.searchsorted(inner, probabilities), minlength=_BINS)
-    return float(np.abs(right - said) @ (counts[counts > 0] / counts.sum()))
+    return float(np.abs(right - confidence) @ (counts[counts > 0] / counts.sum()))
 
 
 def error_with_interval(
@@ -89,7 +89,7 @@ def error_with_interval(
         rows = np.concatenate([members[number] for number in drawn])
         return expected_calibration_error(probabilities[rows], is_right[rows])
 
-    found = bootstrap(
+    result = bootstrap(
         (np.arange(len(members)),),
         error,
         n_resamples=_DRAWS,
@@ -98,7 +98,11 @@ def error_with_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     value = expected_calibration_error(probabilities, is_right)
-    return {"value": round(value, 4), "low": round(float(found.low), 4), "high": round(float(found.high), 4)}
+    return {
+        "value": round(value, 4),
+        "low": round(float(result.low), 4),
+        "high": round(float(result.high), 4),
+    }
 
 
 Row = dict[str, float | int | None]
@@ -137,16 +141,16 @@ def read_calibration(adapter: Path) -> Calibration:
     content: dict[str, Any] = read_object(path)
     try:
         temperature, at_least = float(content["temperature"]), content["at_least"]
-        found = Calibration(
+        calibration = Calibration(
             temperature, None if at_least is None else float(at_least), int(content["questions"])
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} holds no calibration; run python src calibrate --adapter {adapter}"
         ) from error
-    if not found.temperature > 0:
-        raise InputError(f"{path}: the temperature is {found.temperature}, and has to be above 0")
-    return found
+    if not calibration.temperature > 0:
+        raise InputError(f"{path}: the temperature is {calibration.temperature}, and has to be above 0")
+    return calibration
 
 
 def _clipped(probabilities: Floats) -> Floats:

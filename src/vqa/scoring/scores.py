@@ -67,11 +67,11 @@ def score_texts(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer)
     best = np.array(
         [start + bert[start:end, 2].argmax() for start, end in zip(starts, ends, strict=True)], int
     )
-    found = np.maximum.reduceat(is_right, starts, axis=1) if len(starts) else is_right
+    best_scores = np.maximum.reduceat(is_right, starts, axis=1) if len(starts) else is_right
     for number, of in enumerate(compared):
         if of.people:
-            found[:, number] = _shares_of_people(texts[number], of.people)
-    return Scores(found[0], found[1], found[2], bert[best, 0], bert[best, 1], bert[best, 2])
+            best_scores[:, number] = _shares_of_people(texts[number], of.people)
+    return Scores(best_scores[0], best_scores[1], best_scores[2], bert[best, 0], bert[best, 1], bert[best, 2])
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class _References:
 
 
 def _references(pair: Pair) -> _References:
-    said = tuple(listed_answers(pair.answer))
-    if len(said) == PEOPLE:
-        return _References((Counter(said).most_common(1)[0][0],), said)
-    return _References((*(said or (pair.answer,)), *pair.also_right))
+    answers = tuple(listed_answers(pair.answer))
+    if len(answers) == PEOPLE:
+        return _References((Counter(answers).most_common(1)[0][0],), answers)
+    return _References((*(answers or (pair.answer,)), *pair.also_right))
 
 
 def _shares_of_people(text: str, people: Sequence[str]) -> list[float]:

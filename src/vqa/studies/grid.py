@@ -45,16 +45,16 @@ class Grid:
         Raises:
             InputError: two experiments would have one name.
         """
-        found: dict[str, dict[str, Value]] = {}
+        by_name: dict[str, dict[str, Value]] = {}
         for combination in itertools.product(*self.values.values()):
             changes = dict(zip(self.values, combination, strict=True))
             name = "-".join([self.name, *(_word(key, value) for key, value in changes.items())])
-            if found.setdefault(name, changes) != changes:
+            if by_name.setdefault(name, changes) != changes:
                 raise InputError(
-                    f"the grid {self.name} has two experiments called {name}: {found[name]} and {changes}; "
+                    f"the grid {self.name} has two experiments called {name}: {by_name[name]} and {changes}; "
                     "leave out one of them"
                 )
-        return found
+        return by_name
 
 
 def select_share(experiments: Mapping[str, dict[str, Value]], share: str) -> dict[str, dict[str, Value]]:
@@ -63,8 +63,8 @@ def select_share(experiments: Mapping[str, dict[str, Value]], share: str) -> dic
     Raises:
         InputError: it is no K/N with K below N.
     """
-    found = re.fullmatch(r"(\d+)/(\d+)", share, re.ASCII)
-    first, hosts = (int(number) for number in found.groups()) if found else (0, 0)
+    match = re.fullmatch(r"(\d+)/(\d+)", share, re.ASCII)
+    first, hosts = (int(number) for number in match.groups()) if match else (0, 0)
     if first >= hosts:
         raise InputError(f"--share is {share!r}; give K/N with K from 0 to N - 1, such as 0/4")
     return dict(itertools.islice(experiments.items(), first, None, hosts))
@@ -83,8 +83,8 @@ def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
         InputError: it is no mapping of keys of `params` to lists of values.
     """
     if not path.is_file():
-        known = ", ".join(str(file) for file in sorted(path.parent.glob("*.yaml")))
-        raise InputError(f"{path} is missing; there are {known or 'no grids'}")
+        grids = ", ".join(str(file) for file in sorted(path.parent.glob("*.yaml")))
+        raise InputError(f"{path} is missing; there are {grids or 'no grids'}")
     try:
         text = path.read_text(encoding="utf-8")
         values = read_yaml(text)

@@ -1,4 +1,4 @@
-"""What dvc.lock says of the last run: the settings that it had. Only this file knows the lock's layout."""
+"""The settings of the last run, from dvc.lock. Only this file depends on the lock's layout."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +15,10 @@ def settings_of_run(lock: str) -> dict[str, Any]:
     """`lock`, the text of a dvc.lock → "lora.r" → 16, of every setting that a stage ran with, by its name of
     today."""
     stages = (_read(lock) or {}).get("stages", {})
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in sorted(stages, key=lambda name: name == _JUDGE):
-        found |= _flat(stages[name].get("params", {}).get("params.yaml", {}))
-    return with_new_names(found)
+        settings |= _flat(stages[name].get("params", {}).get("params.yaml", {}))
+    return with_new_names(settings)
 
 
 def settings_at_hand(params: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def other_files(evaluated: Mapping[str, str]) -> list[str]:
-    """Of files by their SHA-256, as they were when they were judged: those that are others now, or gone."""
+    """Of the evaluated files by their SHA-256: those that have changed since, or are gone."""
     return [name for name, digest in evaluated.items() if content_hash(Path(name)) != digest]
 
 
@@ -41,7 +41,7 @@ def _read(text: str) -> Any:
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in settings.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -50,7 +50,7 @@ class Record:
     base: Bits  # [questions]
     question_only: Bits  # [questions]
     committed: dict[int, Bits]  # training seed → [questions]
-    zero_image: dict[int, Bits]  # the same adapters with features zeroed
+    zero_image: dict[int, Bits]  # the same adapters on zero images
     runs: Sequence[Run]
 
 

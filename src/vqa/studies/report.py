@@ -121,15 +121,15 @@ def _cell(text: str) -> str:
 def summarize_study(study: Study) -> list[str]:
     """What the table says: how many experiments it is of, what seeds decide, which settings to take."""
     ran, wanted = len(study.record.runs), len(study.grid.experiments())
-    found = [] if ran == wanted else [f"{ran} of {wanted} experiments ran."]
+    sentences = [] if ran == wanted else [f"{ran} of {wanted} experiments ran."]
     if study.results[0].ci95 is None:
         least = f"{FEWEST_QUESTIONS} questions or {FEWEST_GROUPS} groups of images"
-        found.append(f"Fewer than {least} are not redrawn: there are no intervals.")
-    found += _noise_sentences(study)
+        sentences.append(f"Fewer than {least} are not redrawn: there are no intervals.")
+    sentences += _noise_sentences(study)
     if not study.curve:
-        return [*found, *_agreement_sentences(study.record)]
+        return [*sentences, *_agreement_sentences(study.record)]
     best = "; ".join(best_line(budget, result) for budget, result in best_under(study.results))
-    return [*found, f"Best within so many trained parameters, chosen by validation: {best}."]
+    return [*sentences, f"Best within so many trained parameters, chosen by validation: {best}."]
 
 
 def _noise_sentences(study: Study) -> list[str]:
@@ -216,18 +216,18 @@ def over_seeds(record: Record) -> OverSeeds:
 
 def seeds_section(record: Record) -> str:
     """The settings as committed over their training seeds: table and agreement."""
-    found = over_seeds(record)
+    summary = over_seeds(record)
     adapter, zero_image = (
         np.stack(list(of.values())).mean(axis=1) for of in (record.committed, record.zero_image)
     )
     rows = [
-        ["with LoRA adapter", found.adapter, found.deviation],
-        ["adapter, features zeroed", found.zero_image, _deviation(zero_image)],
-        ["**LoRA − base**", found.to_base, found.deviation],
-        ["**LoRA − blind**", found.to_zero_image, _deviation(adapter - zero_image)],
-        ["**LoRA − text-only**", found.to_question_only, found.deviation],
+        ["LoRA", summary.adapter, summary.deviation],
+        ["zero image", summary.zero_image, _deviation(zero_image)],
+        ["**LoRA − baseline**", summary.to_base, summary.deviation],
+        ["**LoRA − zero image**", summary.to_zero_image, _deviation(adapter - zero_image)],
+        ["**LoRA − question-only prior**", summary.to_question_only, summary.deviation],
     ]
-    titles = [f"{found.seeds} training seeds", "exact match, mean", "standard deviation between seeds"]
+    titles = [f"{summary.seeds} training seeds", "exact match, mean", "standard deviation between seeds"]
     table = tabulate(rows, titles, tablefmt="github", disable_numparse=True)
     return "\n\n".join([table, *_agreement_sentences(record)])
 
@@ -240,11 +240,11 @@ def _agreement_sentences(record: Record) -> list[str]:
     right = np.stack(list(record.committed.values()))
     if len(right) < 2:
         return []
-    found = agreement(right)
+    shares = agreement(right)
     return [
         f"Of {right.shape[1]:,} questions in {len(record.groups):,} groups all {len(right)} seeds answer "
-        f"{found.all_right:.1%} right and {found.none_right:.1%} wrong; two seeds agree on "
-        f"{found.two_agree:.1%}."
+        f"{shares.all_right:.1%} right and {shares.none_right:.1%} wrong; two seeds agree on "
+        f"{shares.two_agree:.1%}."
     ]
 
 

@@ -115,11 +115,11 @@ def best_under(results: Sequence[Result]) -> list[tuple[int, Result]]:
 
     Choosing by the test pairs would be choosing by luck.
     """
-    found: list[tuple[int, Result]] = []
+    best: list[tuple[int, Result]] = []
     for result in sorted(results, key=lambda result: (result.parameters, -result.validation)):
-        if not found or result.validation > found[-1][1].validation:
-            found.append((result.parameters, result))
-    return found
+        if not best or result.validation > best[-1][1].validation:
+            best.append((result.parameters, result))
+    return best
 
 
 def within_noise(results: Sequence[Result], bounds: Floats) -> list[tuple[Result, Result]]:

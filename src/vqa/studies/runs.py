@@ -1,4 +1,4 @@
-"""DVC experiments: queued, run and read back. The only file that knows DVC's commands and queue."""
+"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue."""
 
 import hashlib
 import re
@@ -35,7 +35,7 @@ def commit(rev: str) -> str:
 
 
 def check_committed() -> None:
-    """An experiment is made of what is committed, so that its name says what ran; reports decide nothing.
+    """Check that all but reports is committed: an experiment runs the commit that its name has.
 
     Raises:
         InputError: tracked files were changed.
@@ -50,7 +50,7 @@ def check_committed() -> None:
 
 
 def check_not_shallow() -> None:
-    """In a shallow clone DVC's queue ends with success and records nothing (3.67.1).
+    """Check the clone: in a shallow one DVC's queue ends with success and records nothing (3.67.1).
 
     Raises:
         InputError: this is one.
@@ -62,7 +62,7 @@ def check_not_shallow() -> None:
 
 
 def check_recorded(wanted: Collection[str]) -> None:
-    """DVC's queue can end with success and keep nothing of what it ran: look for every experiment.
+    """Check that every experiment was recorded: DVC's queue can end with success and keep nothing.
 
     Raises:
         InputError: one is not among those that ran from HEAD.
@@ -77,9 +77,9 @@ def check_recorded(wanted: Collection[str]) -> None:
 def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Put experiments into DVC's queue: name → settings to change. One that waits there is not put twice."""
     _end_orphans()
-    found = states()
-    todo = {name: wanted[name] for name in wanted if found.get(name) not in ("Queued", "Running")}
-    ended = [name for name in todo if name in found]
+    tasks = states()
+    todo = {name: wanted[name] for name in wanted if tasks.get(name) not in ("Queued", "Running")}
+    ended = [name for name in todo if name in tasks]
     if ended:  # an earlier try, whose end would be taken for this one's
         _dvc("queue", "remove", *ended)
     with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
@@ -93,7 +93,8 @@ def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
 def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str]:
     """Work through the queue and return the names of those of `wanted` that failed.
 
-    `wait` passes the time between two looks. Interrupted, the workers go on; dvc queue stop --kill ends them.
+    `wait` passes the time between two checks. Interrupted, the workers go on; dvc queue stop --kill ends
+    them.
     """
     if not wanted:
         return []
@@ -102,20 +103,20 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
     with progress_bar(len(wanted), "experiment", "running") as progress:
         while True:
             _end_orphans()
-            found = states()
-            ended = [name for name in found if name in wanted and found[name] in ("Success", "Failed")]
+            by_name = states()
+            ended = [name for name in by_name if name in wanted and by_name[name] in ("Success", "Failed")]
             progress.update(len(ended) - progress.n)
             if len(ended) == len(wanted):
-                return [name for name in ended if found[name] == "Failed"]
-            if "Running" not in found.values():  # not begun, or the worker left while tasks were waiting
-                starts = starts + 1 if found == before else 1
+                return [name for name in ended if by_name[name] == "Failed"]
+            if "Running" not in by_name.values():  # not begun, or the worker left while tasks were waiting
+                starts = starts + 1 if by_name == before else 1
                 if starts > _STARTS:
                     raise InputError(
                         f"DVC's worker takes up no experiment in {_STARTS} starts; its log, "
                         ".dvc/tmp/exps/celery/dvc-exp-worker-1.out, says why"
                     )
                 _dvc("queue", "start", "--jobs", str(jobs))
-            before = found
+            before = by_name
             wait()
 
 
@@ -126,7 +127,7 @@ def states() -> dict[str, str]:
 
 
 def _end_orphans() -> None:
-    """Call failed what no worker is left to finish: to DVC, a task whose worker was killed runs for ever.
+    """Mark as failed each task whose worker was killed: to DVC it runs for ever.
 
     `dvc queue kill` cannot: it raises for a task killed before its process began, and after a restart it
     would kill whatever has the process's number now.

@@ -43,12 +43,12 @@ def collate(
         questions, answers = [pair.question for pair in pairs], [pair.answer for pair in pairs]
         if is_shared and model.shares_prefix:
             names, images = distinct([pair.image_name for pair in pairs])
-            seen = together([features[images.index(image)] for image in range(len(names))])
-            texts = model.shared_batch(questions, answers, images, seen)
+            image_features = together([features[images.index(image)] for image in range(len(names))])
+            texts = model.shared_batch(questions, answers, images, image_features)
         else:
-            seen = together(features)
-            texts = model.training_batch(questions, answers, seen)
-        return texts | {"features": seen, "numbers": torch.tensor(numbers)}
+            image_features = together(features)
+            texts = model.training_batch(questions, answers, image_features)
+        return texts | {"features": image_features, "numbers": torch.tensor(numbers)}
 
     return batch
 

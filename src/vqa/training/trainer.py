@@ -33,7 +33,7 @@ _MOST_LOGGED = 2000  # points of a plot, or a few more
 def trainer_arguments(
     work: Path, settings: Train, pairs: int, device: torch.device, dtype: torch.dtype
 ) -> TrainingArguments:
-    """Our settings in transformers' words; `pairs` an epoch, `dtype` of the frozen weights.
+    """Our settings as transformers' TrainingArguments; `pairs` an epoch, `dtype` of the frozen weights.
 
     Raises:
         InputError: the batch cannot be divided among the processes.
@@ -87,7 +87,7 @@ def _accumulation(settings: Train, processes: int) -> int:
 
 
 class AdapterTrainer(Trainer):
-    """Trainer for the live half: checkpoints hold the adapter alone, validation answers and scores."""
+    """Trainer for the answer model: checkpoints hold the adapter alone, validation answers and scores."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class AdapterTrainer(Trainer):
             write_base(folder, identity)
 
     def metrics(self) -> dict[str, float]:
-        """What a finished run is remembered by."""
+        """What metrics/train.json records of a finished run."""
         logs = self.state.log_history
         losses = [entry["loss"] for entry in logs if "loss" in entry]
         best = max((entry for entry in logs if "eval_bert_score_f1" in entry), key=_bert_score)

@@ -20,7 +20,7 @@ _FITTED_ON = 2000  # validation questions at most: one number needs no more
 
 @dataclass(frozen=True)
 class Validator:
-    """Called on every process, which answer together; the first one alone has a scorer."""
+    """Called on every process; all of them answer together, and only the first has a scorer."""
 
     pairs: Sequence[Pair]
     features: Features

@@ -76,7 +76,7 @@ def write_review_page(
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
         "kept": [
             _shown(kept[number], kept[number].question_type)
-            | {"support": support_levels[number].support, "testimony": votes_of(number)}
+            | {"support": support_levels[number].support, "votes": votes_of(number)}
             for number in numbers
         ],
         "rejected": [
@@ -84,7 +84,7 @@ def write_review_page(
             for reject in refused
         ],
         "conflicts": list(map(_in_conflict, conflicts)),
-        "pictures": {name: url for name, url in urls.items() if url},
+        "images": {name: url for name, url in urls.items() if url},
         "image_ids": {
             name: image_id_of_content(content_hash(path_of(name))) for name, url in urls.items() if url
         },
@@ -98,7 +98,7 @@ def _in_conflict(conflict: Conflict) -> dict[str, Any]:
     image_name, question, _ = conflict.key
     kind = infer_question_type(question)
     shown = _shown(Pair(image_name, question, conflict.answer, kind), kind)
-    return shown | {"testimony": conflict.said, "list": "kept" if conflict.was_kept else "rejected"}
+    return shown | {"votes": conflict.said, "list": "kept" if conflict.was_kept else "rejected"}
 
 
 def _identity(pair: Pair) -> str:

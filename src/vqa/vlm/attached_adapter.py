@@ -41,7 +41,7 @@ def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
 
 
 class AttachedAdapter:
-    """A saved adapter beside a model's weights, which can be switched off: base and adapted in one model."""
+    """A saved adapter beside a model's weights, which can be switched off: baseline and LoRA in one model."""
 
     def __init__(self, model: AnswerModel, folder: Path) -> None:
         """Put the adapter in `folder` into a plain `model`; it is on.
@@ -116,7 +116,7 @@ def _wrapped(module: Any, saved: SavedPart, task: TaskType | None, folder: Path)
 
 
 def _biases(model: AnswerModel, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
-    """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
+    """The biases that the adapter in `folder` replaces, each with a copy of its present values."""
     if not replaces_biases(folder):
         return []
     named = [*model.language_model.named_parameters(), *(model.queries or nn.Module()).named_parameters()]

@@ -11,7 +11,7 @@ _BASE = "base_model.json"
 
 
 def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """Beside an adapter, which model it was made for: `identity` as Pretrained gives it."""
+    """Write beside an adapter which model it was made for: `identity` as Pretrained gives it."""
     write_json(folder / _BASE, dict(identity))
 
 
@@ -39,7 +39,8 @@ def model_version(folder: Path) -> dict[str, str]:
 
 
 def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """An adapter knows which model it was made for, wherever that lies; one from elsewhere knows a name.
+    """Check that an adapter was made for this model, wherever the model lies; one from elsewhere has only
+    the model's name.
 
     Raises:
         InputError: there is no adapter, or it is another model's.

@@ -1,4 +1,4 @@
-"""Rows of token ids of equal length, which of their positions the last layer is asked about, and how."""
+"""Rows of token ids padded to one length, and the positions for which logits are computed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def pair_rows(
 
 
 def at_least(count: int, chosen: Tensor) -> Tensor:
-    """`chosen` (bool, any shape), and where that is fewer than `count` places the first others."""
+    """`chosen` (bool, any shape); where it holds fewer than `count` places, the first others are added."""
     missing = count - int(chosen.sum())
     if missing <= 0:
         return chosen
@@ -48,7 +48,7 @@ def at_least(count: int, chosen: Tensor) -> Tensor:
 def logits_at(head: nn.Module, positions: Tensor) -> Iterator[None]:
     """In the block `head` gets the states at `positions` (bool `[B, T]`) alone, as `[positions, width]`.
 
-    Logits of a whole vocabulary at all the others would take most of the memory, and nobody reads them.
+    Logits of a whole vocabulary at all the others would take most of the memory, and nothing reads them.
     """
     handle = head.register_forward_pre_hook(lambda _, states: states[0][positions])
     try:

@@ -1,6 +1,6 @@
-"""BLIP-2 in two halves: images → features (frozen, run once), features + question → answer (adapted).
+"""BLIP-2 in two parts: image encoder (frozen, run once an image) and answer model (adapted).
 
-The only file that knows BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
+No other file depends on BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
 runs once an image and `Blip2AnswerModel` never needs the ViT or the Q-Former. Together they are the full
 model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
@@ -43,7 +43,7 @@ class QueryTransformer(nn.Module):
 
 
 class PixelReader:
-    """See `halves.Reader`."""
+    """See `interfaces.Reader`."""
 
     def __init__(self, image_processor: Any) -> None:
         self._image_processor = image_processor
@@ -59,7 +59,7 @@ class PixelReader:
 
 
 class Blip2ImageEncoder:
-    """The frozen half: ViT and Q-Former, or the ViT alone."""
+    """The image encoder: ViT and Q-Former, or the ViT alone."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class Blip2ImageEncoder:
 
     def features(self, pixels: Tensor) -> Tensor:
         """`[B, 3, H, W]` → features `[B, rows, size]`, fp32."""
-        seen = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
-        return seen.float() if self._queries is None else self._queries(seen).float()
+        patches = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
+        return patches.float() if self._queries is None else self._queries(patches).float()
 
 
 class Blip2AnswerModel(AnswerModel):
-    """The live half: `language_projection` and the language model, fed with features."""
+    """The answer model: `language_projection` and the language model, which read features."""
 
     NO_QUERIES = (
         "params.yaml: lora.qformer_targets adapts the Q-Former, whose output is cached; set "
@@ -213,8 +213,8 @@ class Blip2AnswerModel(AnswerModel):
         ).past_key_values
         # `generate` skips what is in the cache, but counts it.
         embeds = torch.cat([image_states[images], self.language_model.get_input_embeddings()(ids)], dim=1)
-        seen = branches(cache, prefixes, read["attention_mask"], mask, images, num_beams)
-        return {"inputs_embeds": embeds, **seen}
+        inputs = branches(cache, prefixes, read["attention_mask"], mask, images, num_beams)
+        return {"inputs_embeds": embeds, **inputs}
 
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]

@@ -1,4 +1,4 @@
-"""Answers that may be given, as a tree of tokens: generation cannot leave it."""
+"""The allowed answers as a tree of tokens, which generation cannot leave."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

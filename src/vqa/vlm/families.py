@@ -1,4 +1,4 @@
-"""What loading must know of a family: its class, the parts of each half, its processor, what made a row."""
+"""What differs between model families when they load: class, parts, processor, identity of a feature row."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _PROCESSOR_FILES = (
 
 
 class Family(Protocol):
-    """A family of models in two halves, of one configuration."""
+    """A family of models that split into image encoder and answer model, with one configuration."""
 
     @property
     def model_class(self) -> Any:
@@ -37,17 +37,17 @@ class Family(Protocol):
 
     @property
     def frozen(self) -> Mapping[str, Any]:
-        """Beside the weights, what decides a row's numbers."""
+        """What decides a row's numbers beside the weights."""
 
     @property
     def unquantized(self) -> list[str]:
         """Modules that stay as they are when the language model is quantised: small or frozen ones."""
 
     def unseen(self, level: Level) -> tuple[str, ...]:
-        """Parts that the frozen half does without."""
+        """Parts that the image encoder does without."""
 
     def unspoken(self, level: Level) -> tuple[str, ...]:
-        """Parts that the live half does without."""
+        """Parts that the answer model does without."""
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> Any:
         """Tokenizer and image processor, both with `save_pretrained`."""
@@ -75,10 +75,10 @@ def find_family(config: Any, name: str) -> Family:
         return Blip2(config)
     if kind in image_text_model.PARTS:
         return ImageTextFamily(config)
-    known = ", ".join(["blip-2", *image_text_model.PARTS])
+    kinds = ", ".join(["blip-2", *image_text_model.PARTS])
     raise InputError(
         f"params.yaml: model.name is {name!r}, which is a {kind} model, and {_reason(config)}; give the "
-        f"folder or hub id of a model of one of the kinds {known}, such as Salesforce/blip2-opt-2.7b"
+        f"folder or hub id of a model of one of the kinds {kinds}, such as Salesforce/blip2-opt-2.7b"
     )
 
 
@@ -132,7 +132,7 @@ class Blip2:
         return ("vision_model",) if level == "vit" else ("vision_model", "qformer", "query_tokens")
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> Blip2Processor:
-        """Models from before November 2024 know no image token and how many there are: both are added."""
+        """Models from before November 2024 have no image token and no count of it: both are added."""
         processor = Blip2Processor.from_pretrained(name, revision=revision)
         processor.num_query_tokens = self.config.num_query_tokens
         processor.image_processor = image_processor
@@ -171,7 +171,7 @@ class ImageTextProcessor:
 
 @dataclass(frozen=True)
 class ImageTextFamily:
-    """A model with the seam; see `Family`."""
+    """An image-text model; see `Family`."""
 
     config: Any
 
@@ -203,11 +203,11 @@ class ImageTextFamily:
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> ImageTextProcessor:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        found = {
+        processor_files = {
             file: cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
             for file in _PROCESSOR_FILES
         }
-        files = tuple(Path(path) for path in found.values() if path)
+        files = tuple(Path(path) for path in processor_files.values() if path)
         return ImageTextProcessor(tokenizer, image_processor, _template(tokenizer, files), files)
 
     def misfit(self, processor: ImageTextProcessor) -> str:
@@ -234,7 +234,7 @@ class ImageTextFamily:
 
 
 def _template(tokenizer: Any, files: tuple[Path, ...]) -> str | None:
-    """Of a chat; older checkpoints keep it where only the processor reads it."""
+    """The chat template; older checkpoints keep it where only the processor reads it."""
     if tokenizer.chat_template is not None:
         return str(tokenizer.chat_template)
     for file in files:

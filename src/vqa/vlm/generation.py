@@ -20,13 +20,13 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 class Features(Protocol):
-    """Anything that gives `looks.Features` of images by name."""
+    """Anything that gives `image_features.Features` of images by name."""
 
     def rows(self, image_names: Sequence[str]) -> Any: ...
 
 
 class ZeroImages:
-    """Features with nothing in them: what the model answers when it cannot look."""
+    """Zeros in place of the features: what the model answers without the image."""
 
     def __init__(self, features: Features) -> None:
         self._features = features
@@ -36,10 +36,10 @@ class ZeroImages:
 
 
 class Swapped:
-    """Features of another image: what the model answers when it looks at the wrong one."""
+    """Features of another image: what the model answers to the wrong one."""
 
     def __init__(self, features: Features, other: Mapping[str, str]) -> None:
-        """`other`: of each image the one that is looked at in its place."""
+        """`other`: for each image, the one that takes its place."""
         self._features = features
         self._other = other
 
@@ -50,12 +50,12 @@ class Swapped:
 def images_of_other_groups(
     pairs: Sequence[Pair], seed: int, form_of: Callable[[str], Hashable] = lambda name: ()
 ) -> dict[str, str]:
-    """For each image another one, drawn among those of other groups; each stands for one, once.
+    """Draw for each image another one of another group; each stands for one image.
 
-    In a catalogue whose files are named by product, the next file shows the same product; no group has it in
-    common with another. Where one group has more than half of the images, the others stand for several of
-    it; where it has all, its next one does. An image gets one of its own form (`form_of`: how many tokens
-    it takes, and how they lie) where other groups have one: only what is seen shall differ.
+    Groups decide, since in a catalogue whose files are named by product the next file shows the same product.
+    Where one group has more than half of the images, each other image stands for several of it; where it has
+    all, the next image of the group does. An image gets one of its own form (`form_of`: how many tokens it
+    takes, and how they lie) where other groups have one, so that only the content differs.
     """
     group_of = {pair.image_name: pair.together for pair in pairs}
     by_form: dict[Hashable, dict[str, str]] = {}
@@ -73,7 +73,7 @@ def images_of_other_groups(
 
 
 def _in_order(group_of: Mapping[str, str], seed: int) -> list[str]:
-    """Drawn, the images of a group side by side."""
+    """All images in seeded order, those of a group side by side."""
     return sorted(group_of, key=lambda name: (seeded_rank(seed, group_of[name]), seeded_rank(seed, name)))
 
 
@@ -101,7 +101,7 @@ def distinct(names: Sequence[Name]) -> tuple[list[Name], list[int]]:
 class Decoding:
     """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy).
 
-    `answers`: all that may be said; none: anything. `batch_key`: where params.yaml sets the pairs at once.
+    `answers`: the allowed ones; none: any. `batch_key`: the key of params.yaml that sets the pairs at once.
     """
 
     batch_size: int
@@ -111,7 +111,7 @@ class Decoding:
     batch_key: str = "decoding.batch_size"
 
     def decisive(self) -> dict[str, Any]:
-        """What decides an answer, which how many are given at once does not."""
+        """The settings that decide an answer; the batch size does not."""
         return {"max_new_tokens": self.max_new_tokens, "num_beams": self.num_beams, "answers": self.answers}
 
 
@@ -132,31 +132,31 @@ def generate_texts(
     """
     rank, world = rank_and_world()
     done = _kept(partial_results, len(pairs)) if partial_results else {}
-    wait_for_all()  # every process has read the same before one adds to it
+    wait_for_all()  # all processes read the same results before one adds to them
     cut = _batches(pairs, decoding.batch_size, model.shares_prefix)
     left = ([i for i in batch if i not in done] for batch in cut)
     batches = {batch[0]: batch for batch in left if batch}  # by its first pair
     mine = list(batches)[rank::world]
     vocabulary = model.answer_tree(decoding.answers) if decoding.answers else None
-    said: dict[int, list[str]] = {}
-    kept = len(done)
+    own_texts: dict[int, list[str]] = {}
+    done_before = len(done)
     share = sum(len(batches[number]) for number in mine)
-    with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
+    with progress_bar(done_before + share, "pair", label, done_before, is_shown=rank == 0) as progress:
         for number in mine:
             batch = [pairs[i] for i in batches[number]]
-            said[number] = _answered(batch, features, model, decoding, vocabulary)
+            own_texts[number] = _answered(batch, features, model, decoding, vocabulary)
             if partial_results:
-                partial_results.add(number, [batches[number], said[number]])
+                partial_results.add(number, [batches[number], own_texts[number]])
             progress.update(len(batch))
-    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(said)):
+    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(own_texts)):
         done |= zip(batches[number], of_batch, strict=True)
     return [done[i] for i in range(len(pairs))]
 
 
 def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
-    """A pair without words for each image, and for every one of `pairs` which of them.
+    """A pair with an empty question for each image, and for every one of `pairs` the number of its image's.
 
-    Answered, it is the prompt's own words with none in the question's place, which training never showed.
+    The model then reads the prompt without a question, which training never showed it.
     """
     names, images = distinct([pair.image_name for pair in pairs])
     return [Pair(name, "", "") for name in names], images
@@ -165,8 +165,8 @@ def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
 def _kept(partial_results: PartialResults, pairs: int) -> dict[int, str]:
     """Number of a pair → its text, of an earlier run; none where another version left other entries."""
     entries = [entry for entry in partial_results.read().values() if isinstance(entry[0], list)]
-    found = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
-    return found if all(i < pairs for i in found) else {}
+    by_number = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
+    return by_number if all(i < pairs for i in by_number) else {}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""What the frozen half made of images, one or several, whose rows need not be equally many."""
+"""Features of one image or several, whose numbers of rows may differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from torch import Tensor
 class ImageFeatures:
     """One image's features where images differ in size or in how their rows lie.
 
-    `rows` `[rows, size]`; `grid`: what the model's prompt or positions must say of them, in its own numbers;
-    empty where all images are alike.
+    `rows` `[rows, size]`; `grid`: what the model's prompt or positions need to know of them, in the model's
+    numbers; empty where all images are alike.
     """
 
     rows: Tensor
@@ -40,7 +40,7 @@ def chosen(features: Features, numbers: Sequence[int]) -> Features:
 
 
 def zeros_like(features: Features) -> Features:
-    """As many rows with nothing in them. In new memory: a store's rows may be its file's own."""
+    """As many rows of zeros. In new memory: a store's rows may be mapped from its file."""
     if isinstance(features, Tensor):
         return torch.zeros_like(features)
     return [

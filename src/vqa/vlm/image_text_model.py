@@ -1,7 +1,7 @@
-"""Models whose image features transformers takes apart from their pixels, in two halves.
+"""Image-text models of transformers, split into image encoder and answer model.
 
-`get_image_features` makes features of pixels, `mm_encoder_outputs` hands them to the rest of the model: this
-is the seam. Both ways are one function: same loss, gradients and tokens (tests/vlm/test_image_text_model.py).
+`get_image_features` makes features of pixels, and `mm_encoder_outputs` hands them to the rest of the model.
+Both ways compute the same loss, gradients and tokens (tests/vlm/test_image_text_model.py).
 LLaVA: Liu et al. 2023, https://arxiv.org/abs/2304.08485
 """
 
@@ -53,8 +53,8 @@ def is_cut_before_projector(config: Any) -> bool:
     if PARTS[config.model_type].projector is None:
         return False
     layers = getattr(config, "vision_feature_layer", -1)
-    seen: int = config.vision_config.hidden_size * (len(layers) if isinstance(layers, list) else 1)
-    return seen < int(config.get_text_config().hidden_size)
+    vision_width: int = config.vision_config.hidden_size * (len(layers) if isinstance(layers, list) else 1)
+    return vision_width < int(config.get_text_config().hidden_size)
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class Pixels:
 
 
 class PixelReader:
-    """See `halves.Reader`."""
+    """See `interfaces.Reader`."""
 
     def __init__(self, image_processor: Any, family: str) -> None:
         self._image_processor = image_processor
         self._options = {"return_row_col_info": True} if family in TILED else {}
 
     def pixels(self, images: Sequence[Image.Image]) -> list[Pixels]:
-        """Of each image alone, so that none is padded to another's size."""
+        """Pixels of each image alone, so that none is padded to another's size."""
         return [self._of(image) for image in images]
 
     def _of(self, image: Image.Image) -> Pixels:
@@ -91,7 +91,7 @@ class PixelReader:
 
 
 class ImageTextEncoder:
-    """The frozen half: pixels → rows, as the language model gets them or as the projector does."""
+    """The image encoder: pixels → rows, as the language model reads them or as the projector does."""
 
     def __init__(self, model: Any, image_processor: Any, device: torch.device) -> None:
         self.device = device
@@ -107,14 +107,14 @@ class ImageTextEncoder:
         return self.reader.pixels(images)
 
     def features(self, pixels: Sequence[Pixels]) -> list[ImageFeatures]:
-        """Of each image, fp32; images of one shape are looked at together."""
+        """Features of each image, fp32; images of one shape are encoded together."""
         alike: dict[tuple[Any, ...], list[int]] = {}
         for number, image in enumerate(pixels):
             alike.setdefault(image.shape, []).append(number)
-        found: dict[int, Tensor] = {}
+        by_number: dict[int, Tensor] = {}
         for numbers in alike.values():
-            found |= dict(zip(numbers, self._rows([pixels[i].tensors for i in numbers]), strict=True))
-        return [ImageFeatures(found[i].float(), image.grid) for i, image in enumerate(pixels)]
+            by_number |= dict(zip(numbers, self._rows([pixels[i].tensors for i in numbers]), strict=True))
+        return [ImageFeatures(by_number[i].float(), image.grid) for i, image in enumerate(pixels)]
 
     def _rows(self, images: Sequence[dict[str, Tensor]]) -> Iterator[Tensor]:
         """`[rows, size]` of each of several images of one shape."""
@@ -133,7 +133,7 @@ class ImageTextEncoder:
 
 
 class ImageTextAnswerModel(AnswerModel):
-    """The live half: the model without what sees, fed through the seam."""
+    """The answer model: the model without its vision tower, which reads cached features."""
 
     NO_QUERIES = "params.yaml: lora.qformer_targets adapts a Q-Former, which only BLIP-2 has; set it to []"
 
@@ -180,8 +180,8 @@ class ImageTextAnswerModel(AnswerModel):
             self.tokens.prompt_ids(q, image_features)
             for q, image_features in zip(questions, features, strict=True)
         ]
-        said = [self._answer_ids(answer) for answer in answers]
-        return pair_rows(prompts, said, self._pad_token_id, is_encoder_decoder=False)
+        answer_ids = [self._answer_ids(answer) for answer in answers]
+        return pair_rows(prompts, answer_ids, self._pad_token_id, is_encoder_decoder=False)
 
     def forward(
         self,
@@ -203,15 +203,15 @@ class ImageTextAnswerModel(AnswerModel):
         with self._precision(), logits_at(self.whole.get_output_embeddings(), is_read):
             per_image = self._projected(features)
             if position_ids is None:
-                seen = self._seen(ids, per_image, labels != IGNORED) | {"attention_mask": mask}
+                inputs = self._seen(ids, per_image, labels != IGNORED) | {"attention_mask": mask}
             else:
-                seen = self._images(per_image)
-                seen |= attention_inputs(mask, position_ids.to(self.device), self.frozen_dtype)
-            logits = self.whole(input_ids=ids, use_cache=False, **seen).logits
+                inputs = self._images(per_image)
+                inputs |= attention_inputs(mask, position_ids.to(self.device), self.frozen_dtype)
+            logits = self.whole(input_ids=ids, use_cache=False, **inputs).logits
         return self._loss(logits, wanted[is_read], num_items_in_batch)
 
     def _projected(self, features: Sequence[ImageFeatures]) -> list[ImageFeatures]:
-        """As the language model gets them."""
+        """Features as the language model reads them."""
         rows = [image_features.rows.to(self.device) for image_features in features]
         weight = next(self.projection.parameters(), None)
         if weight is not None:  # images of these families are alike
@@ -284,14 +284,14 @@ class ImageTextAnswerModel(AnswerModel):
     def _branches(
         self, questions: Sequence[str], per_image: list[ImageFeatures], images: Sequence[int], num_beams: int
     ) -> dict[str, Any]:
-        """The same of images with several questions, each read already."""
+        """As `_begun`, for images with several questions, each of which was read already."""
         prefixes, texts = self._split_prompts(questions, images, per_image)
         read = self._on_device(prefix_rows(prefixes, self._pad_token_id))
         cache = self.whole.model(**read, **self._images(per_image), use_cache=True).past_key_values
         ids, mask = self._on_device(prompt_rows(texts, self._pad_token_id, "left")).values()
         of = torch.tensor(images, device=self.device)
-        seen = branches(cache, prefixes, read["attention_mask"], mask, of, num_beams)
-        return {"input_ids": torch.cat([read["input_ids"][of], ids], dim=1), **seen}
+        inputs = branches(cache, prefixes, read["attention_mask"], mask, of, num_beams)
+        return {"input_ids": torch.cat([read["input_ids"][of], ids], dim=1), **inputs}
 
     def _on_device(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: of.to(self.device) for name, of in rows.items()}

@@ -1,8 +1,8 @@
-"""The two halves that every model here has: images → features (frozen, run once an image), and features +
-question → loss and texts (adapted).
+"""The two parts of every model here: the image encoder, images → features (frozen, run once an image), and
+the answer model, features + question → loss and texts (adapted).
 
-What a family adds is in its own module: `blip2` its Q-Former, `seam` the models whose features transformers
-itself takes apart from their pixels.
+What a family adds is in its own module: `blip2` has its Q-Former, `image_text_model` the models whose
+features transformers itself computes apart from the rest.
 """
 
 from abc import ABC, abstractmethod
@@ -42,7 +42,7 @@ class ImageEncoder(Protocol):
         """See `Reader.pixels`."""
 
     def features(self, pixels: Any) -> Any:
-        """`looks.Features` of each entry of `pixels`, fp32."""
+        """`image_features.Features` of each entry of `pixels`, fp32."""
 
 
 class Spelling(Protocol):
@@ -82,7 +82,7 @@ class AnswerModel(nn.Module, ABC):
         self.frozen_dtype: torch.dtype
         self._end_token_id: int
         self._pad_token_id: int
-        # Something that trains is held in fp32 inside layers of half precision: their products need autocast.
+        # Trained weights are held in fp32 inside layers of half precision: their products need autocast.
         self.is_mixed = False
 
     @property
@@ -91,7 +91,7 @@ class AnswerModel(nn.Module, ABC):
         """Where the parts stand in the whole model."""
 
     def put_language_model(self, language_model: Any) -> None:
-        """In place of the one that there is: wrapped in an adapter, or free of it again."""
+        """Replace the language model: by one wrapped in an adapter, or by one without it again."""
         self.language_model = language_model
 
     @abstractmethod
@@ -120,13 +120,13 @@ class AnswerModel(nn.Module, ABC):
                 "train.questions_per_prefix to 1"
             )
         prefixes, texts = self._split_prompts(questions, images, features)
-        said = [self._answer_ids(answer) for answer in answers]
-        return shared_rows(prefixes, texts, said, images, self._pad_token_id)
+        answer_rows = [self._answer_ids(answer) for answer in answers]
+        return shared_rows(prefixes, texts, answer_rows, images, self._pad_token_id)
 
     def _split_prompts(
         self, questions: Sequence[str], images: Sequence[int], features: Features
     ) -> tuple[list[Prefix], list[list[int]]]:
-        """The prefix of each entry of `features`, and what each question's prompt says behind its own."""
+        """The prefix of each entry of `features`, and the rest of each question's prompt behind it."""
         prompts = [self._prompt_ids(q, features[i]) for q, i in zip(questions, images, strict=True)]
         about = dict(zip(images, prompts, strict=True))
         prefixes = [self._prefix(about[image], features[image]) for image in range(len(features))]
@@ -138,7 +138,7 @@ class AnswerModel(nn.Module, ABC):
 
     @abstractmethod
     def _prefix(self, prompt: list[int], seen: Any) -> Prefix:
-        """What `prompt` has in common with every other about the image."""
+        """The part of `prompt` that it shares with every other prompt about the image."""
 
     @abstractmethod
     def _begun(
@@ -186,7 +186,7 @@ class AnswerModel(nn.Module, ABC):
         """Greedy (or beam) continuations for one batch: the text after the prompt, stripped.
 
         Left-padded, so that the batch a question sits in does not change its answer. `min_new_tokens`
-        makes two models' work equal, to compare their speed; `vocabulary` is all that may be said.
+        makes two models' work equal, to compare their speed; `vocabulary`: the allowed answers.
         Question i is about entry `images[i]` of `features`; None: about entry i.
         """
         options: dict[str, Any] = {"min_new_tokens": min_new_tokens, "num_beams": num_beams}
@@ -215,9 +215,9 @@ class AnswerModel(nn.Module, ABC):
         options |= {"output_scores": True, "return_dict_in_generate": True}
         if count > 1:
             options["length_penalty"] = 0.0
-        found, repeated = self._generated(questions, features, max_new_tokens, options, images)
-        probabilities = self._log_probabilities(found, temperature).exp().tolist()
-        both = list(zip(self._decoded(found.sequences[:, repeated:]), probabilities, strict=True))
+        generated, repeated = self._generated(questions, features, max_new_tokens, options, images)
+        probabilities = self._log_probabilities(generated, temperature).exp().tolist()
+        both = list(zip(self._decoded(generated.sequences[:, repeated:]), probabilities, strict=True))
         # By the search's own order, which is that of temperature 1.
         return [both[start : start + count] for start in range(0, len(both), count)]
 
@@ -232,9 +232,9 @@ class AnswerModel(nn.Module, ABC):
     ) -> tuple[list[str], Tensor]:
         """The greedy continuations, and their log probabilities `[B, temperatures]`."""
         options: dict[str, Any] = {"num_beams": 1, "output_scores": True, "return_dict_in_generate": True}
-        found, repeated = self._generated(questions, features, max_new_tokens, options, images)
-        logs = [self._log_probabilities(found, temperature) for temperature in temperatures]
-        return self._decoded(found.sequences[:, repeated:]), torch.stack(logs, dim=1)
+        generated, repeated = self._generated(questions, features, max_new_tokens, options, images)
+        logs = [self._log_probabilities(generated, temperature) for temperature in temperatures]
+        return self._decoded(generated.sequences[:, repeated:]), torch.stack(logs, dim=1)
 
     def _log_probabilities(self, found: Any, temperature: float) -> Tensor:
         """Of each of the generated sequences, `[B × count]`: the sum over its tokens, its end included."""
@@ -246,8 +246,8 @@ class AnswerModel(nn.Module, ABC):
             found.get("beam_indices"),
             normalize_logits=not is_normalised,
         )  # [B × count, T], log
-        said = found.sequences[:, -scores.shape[1] :]
-        is_end = said == self._end_token_id
+        tokens = found.sequences[:, -scores.shape[1] :]
+        is_end = tokens == self._end_token_id
         is_after_end = is_end.cumsum(dim=1) > is_end
         return scores.masked_fill(is_after_end, 0.0).sum(dim=1)
 
@@ -265,13 +265,13 @@ class AnswerModel(nn.Module, ABC):
             if problem := self.tokens.too_long(question, max_new_tokens):
                 raise InputError(f"{question[:80]!r}: {problem}; shorten it")
         of: Sequence[int] = range(len(questions)) if images is None else images
-        if len(used := sorted(set(of))) < len(features):  # nobody asks about the others
+        if len(used := sorted(set(of))) < len(features):  # no question is about the others
             features, of = chosen(features, used), [used.index(image) for image in of]
         with self._precision():
             begun, repeated = self._begun(questions, features, of, max_new_tokens, options["num_beams"])
             if vocabulary:
                 options["prefix_allowed_tokens_fn"] = vocabulary.allowed(repeated, self._pad_token_id)
-            found = self._speaker.generate(
+            generated = self._speaker.generate(
                 **begun,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
@@ -279,7 +279,7 @@ class AnswerModel(nn.Module, ABC):
                 pad_token_id=self._pad_token_id,
                 **options,
             )
-        return found, repeated
+        return generated, repeated
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.frozen_dtype, enabled=self.is_mixed)
@@ -298,10 +298,10 @@ class AnswerModel(nn.Module, ABC):
 
 
 def read(wanted: Tensor) -> Tensor:
-    """Which positions the last layer is asked about: the labelled ones, and a few where they are fewer."""
+    """Positions for which logits are computed: the labelled ones, and a few more where they are too few."""
     return at_least(_FEW, wanted != IGNORED)
 
 
 def next_tokens(labels: Tensor) -> Tensor:
-    """What a decoder's positions are to predict: each the next one's label."""
+    """The target of each position of a decoder: the next position's label."""
     return functional.pad(labels[:, 1:], (0, 1), value=IGNORED)

@@ -30,7 +30,7 @@ from vqa.vlm.families import Family, find_family
 from vqa.vlm.interfaces import AnswerModel, ImageEncoder
 from vqa.vlm.weights import check_json, hub_commit, misfits, silent, weight_files, weights_hashes
 
-# Says nothing about what an image becomes.
+# Keys that do not change what an image becomes.
 _NOISE = (
     "_name_or_path",
     "transformers_version",
@@ -61,10 +61,10 @@ class Pretrained:
             return str(self._config.model_type)
 
     def check(self) -> None:
-        """What every later stage will need is there and fits: weights of both halves, tokenizer, pixels.
+        """Check that what every later stage needs is there and fits: all weights, tokenizer, pixels.
 
-        Only headers of weight files are read. For the first stage that uses the model, so that nothing is
-        found out after all images were encoded.
+        Only headers of weight files are read. The first stage that uses the model calls this, so
+        that no problem shows only after all images were encoded.
 
         Raises:
             InputError: nothing by that name, damaged, no BLIP-2, or weights that are missing or do not fit.
@@ -88,26 +88,26 @@ class Pretrained:
         return self._load(device, left_out=())
 
     def load_encoder(self, device: torch.device, level: Level) -> ImageEncoder:
-        """The frozen half alone, on `device`; see `load`."""
+        """The image encoder alone, on `device`; see `load`."""
         model = self._load(device, self._family.unseen(level))
         return self._family.image_encoder(model, self.load_processor(), device, level)
 
     def load_answer_model(self, prompt: str, device: torch.device, level: Level) -> AnswerModel:
-        """The live half alone, on `device`; see `load`."""
+        """The answer model alone, on `device`; see `load`."""
         model = self._load(device, self._family.unspoken(level))
         return self._family.answer_model(model, self.load_processor(), prompt, device, level).eval()
 
     def load_model_parts(
         self, prompt: str, device: torch.device, level: Level
     ) -> tuple[ImageEncoder, AnswerModel]:
-        """Both halves of one model, on `device`; see `load`."""
+        """Image encoder and answer model of one model, on `device`; see `load`."""
         model = self.load(device)
         return self.split_model(model, prompt, device, level)
 
     def split_model(
         self, model: Any, prompt: str, device: torch.device, level: Level
     ) -> tuple[ImageEncoder, AnswerModel]:
-        """Both halves of a model that `load` gave, whose modules they hold."""
+        """Image encoder and answer model of a model that `load` gave; both hold its modules."""
         processor = self.load_processor()
         frozen = self._family.image_encoder(model, processor, device, level)
         return frozen, self._family.answer_model(model, processor, prompt, device, level).eval()
@@ -120,7 +120,7 @@ class Pretrained:
     def identity(self, device: torch.device) -> dict[str, str | None]:
         """What made a row of features on `device`.
 
-        `fingerprint` of the weights and of the frozen half's shape, `processor` of pixels and the `dtype`
+        `fingerprint` of the weights and of the image encoder's shape, `processor` of pixels and the `dtype`
         in use decide; `name` and `commit` (of the hub, None for a folder) say where they came from. The
         same weights are the same model, whatever they are called and wherever they lie.
         """
@@ -150,10 +150,12 @@ class Pretrained:
             return loaded
 
         with self._readable(), silent(has_bar=sys.stderr.isatty()):
-            model, found = in_memory(load, f"{self.name} does not fit on {device}", TOO_LARGE)
-        if found["missing_keys"] or found["mismatched_keys"]:
+            model, loading_info = in_memory(load, f"{self.name} does not fit on {device}", TOO_LARGE)
+        if loading_info["missing_keys"] or loading_info["mismatched_keys"]:
             self.check()
-            raise InputError(f"{self._named} lacks {sorted(found['missing_keys'])[:3]}; {self._restore}")
+            raise InputError(
+                f"{self._named} lacks {sorted(loading_info['missing_keys'])[:3]}; {self._restore}"
+            )
         parameters = sum(parameter.numel() for parameter in model.parameters())
         limit_threads(parameters)
         mention_bfloat16(self.dtype, device, parameters)
@@ -171,9 +173,9 @@ class Pretrained:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """What is read in the block may be damaged: a library's traceback becomes a sentence."""
+        """In the block a library's error about a damaged file becomes one sentence."""
         try:
-            self._family  # noqa: B018 – says first that nothing is there, or nothing that has two halves
+            self._family  # noqa: B018 – raises first where no model is there, or none that can be split
             yield
         except (InputError, MemoryError):
             raise
@@ -205,11 +207,11 @@ class Pretrained:
         try:
             return None if Path(self.name).is_dir() else hub_commit(self.name, self.revision)
         except (OSError, ValueError):
-            return None  # whoever reads more says that nothing is there
+            return None  # the next read reports that nothing is there
 
     @property
     def _revision(self) -> str | None:
-        """Everything is read at one commit, though the hub may gain another in between."""
+        """The commit at which everything is read, though the hub may gain another in between."""
         return self._commit or self.revision
 
     @cached_property
@@ -269,8 +271,8 @@ def _without(whole: Any, parts: Sequence[str]) -> Any:
 
 
 def _digest(settings: Mapping[str, Any]) -> str:
-    kept = {key: _without_noise(value) for key, value in settings.items() if key not in _NOISE}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+    decisive = {key: _without_noise(value) for key, value in settings.items() if key not in _NOISE}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _without_noise(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The adapter that is trained: fresh, saved, loaded, or started from one that was trained before.
+"""The adapter that is trained: made afresh, saved, loaded, or started from an earlier one.
 
 It wraps the language model alone (and, when asked for, the Q-Former alone). LoRA: Hu et al. 2021,
 https://arxiv.org/abs/2106.09685
@@ -86,7 +86,7 @@ def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
 
 
 def task_type(language_model: Any) -> TaskType | None:
-    """What PEFT calls such a model; None of a decoder without its head, as the seam's is."""
+    """What PEFT calls such a model; None of a decoder without its head, as image-text models have it."""
     if not language_model.can_generate():
         return None
     is_encoder_decoder = language_model.config.is_encoder_decoder
@@ -219,10 +219,12 @@ def load_all(wrapped: PeftModel, weights: dict[str, Tensor], folder: Path) -> No
         "of no layer of this model": sorted(there.keys() - wanted.keys()),
         "of another shape": sorted(n for n in wanted.keys() & there.keys() if wanted[n] != there[n]),
     }
-    said = [f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names]
-    if said:
+    sentences = [
+        f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names
+    ]
+    if sentences:
         raise InputError(
-            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(said)}; "
+            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(sentences)}; "
             f"give the model that it was made for, or run {TRAIN_AGAIN}"
         )
     set_peft_model_state_dict(wrapped, weights)

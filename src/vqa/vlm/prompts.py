@@ -36,18 +36,20 @@ class PromptTokens(TextTokens):
         """The prompt with one image token."""
         if any(token in question for token in self._special):
             before, after = self._text(_MARK).split(_MARK)
-            said = self.tokenizer(question, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-            return self._ids(before) + said + self._ids(after, is_begin=False)
+            question_ids = self.tokenizer(question, add_special_tokens=False, split_special_tokens=True)[
+                "input_ids"
+            ]
+            return self._ids(before) + question_ids + self._ids(after, is_begin=False)
         return self._ids(self._text(question))
 
     def answer_ids(self, answer: str) -> list[int]:
         """As a continuation of the prompt, behind a space unless that ends in one; without its end token."""
         if answer not in self._spelt:
             before = self._text(_MARK)
-            said = answer if before[-1].isspace() else f" {answer}"
-            ids, whole = self._ids(before), self._ids(before + said)
+            continuation = answer if before[-1].isspace() else f" {answer}"
+            ids, whole = self._ids(before), self._ids(before + continuation)
             is_added = whole[: len(ids)] == ids
-            self._spelt[answer] = whole[len(ids) :] if is_added else self._ids(said, is_begin=False)
+            self._spelt[answer] = whole[len(ids) :] if is_added else self._ids(continuation, is_begin=False)
         return self._spelt[answer]
 
     def _text(self, question: str) -> str:
