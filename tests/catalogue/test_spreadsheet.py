@@ -285,7 +285,7 @@ def test_an_image_that_is_missing_is_not_another_folder_s(shared: Path) -> None:
     owners = {product.image_name: product.item_id for product in catalogue().products}
     assert owners == {f"P{n:02}-main.jpg": f"P{n:02}" for n in range(12)} | {"detail.jpg": "P03"}
     with Path("mine/left_out.csv").open() as file:
-        left_out = {row["picture"]: row["reason"] for row in csv.DictReader(file)}
+        left_out = {row["image"]: row["reason"] for row in csv.DictReader(file)}
     assert left_out == {
         f"P{n:02}/detail.jpg": "no image's path ends in all of this; there is P03/detail.jpg"
         for n in range(12)

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from vqa.catalogue.manifest import unchanged_tree
 from vqa.cli import manifest
-from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
+from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
 from vqa.settings import PARAMS, Data, load_settings
 
 
@@ -25,7 +25,7 @@ def test_the_licence_is_what_the_settings_say_and_never_guessed(
     root: str, said: str | None, expected: str | None
 ) -> None:
     data = Data(Path(root), said)
-    assert pictures_licence(data) == expected
+    assert images_licence(data) == expected
     assert is_abo(data) == (expected == "cc-by-4.0")
     assert is_drawn(data) == (root == "data/demo")
 
@@ -38,8 +38,8 @@ def test_what_stands_for_a_tree_says_it_of_that_tree_alone(
     manifest.run(catalogue, Path("abo.yaml"))  # after a change of the tree: what was said of it stays
     manifest.run(catalogue, Path("mine.yaml"))
     assert is_abo(Data(Path("abo.yaml"), None))
-    assert pictures_licence(Data(Path("abo.yaml"), "cc0-1.0")) == "cc0-1.0"  # the settings go before
-    assert pictures_licence(Data(Path("mine.yaml"), None)) is None
+    assert images_licence(Data(Path("abo.yaml"), "cc0-1.0")) == "cc0-1.0"  # the settings go before
+    assert images_licence(Data(Path("mine.yaml"), None)) is None
     assert unchanged_tree(Path("abo.yaml")) == catalogue
 
 

@@ -35,9 +35,9 @@ def written(tmp_path: Path) -> Callable[..., dict[str, Census]]:
     write_pairs(splits["train"], KEPT)
     write_pairs(splits["test"], HELD_OUT)
 
-    def write(with_pictures: bool = False) -> dict[str, Census]:
-        folder = tmp_path / ("embedded" if with_pictures else "linked")
-        return write_dataset(folder, splits, tmp_path / "support.csv", root, with_pictures)
+    def write(with_images: bool = False) -> dict[str, Census]:
+        folder = tmp_path / ("embedded" if with_images else "linked")
+        return write_dataset(folder, splits, tmp_path / "support.csv", root, with_images)
 
     return write
 
@@ -76,7 +76,7 @@ def test_support_levels_stand_beside_their_pairs(
 
 
 def test_embedded_images_are_their_files(written: Callable[..., object], tmp_path: Path) -> None:
-    written(with_pictures=True)
+    written(with_images=True)
     path = tmp_path / "embedded/data/train.parquet"
     files = [image_path(tmp_path / "catalogue", pair.image_name).read_bytes() for pair in KEPT]
     images = pd.read_parquet(path)["image"]
@@ -97,7 +97,7 @@ def test_an_image_is_stored_once_however_many_questions_it_has(tmp_path: Path) -
         ]
         write_pairs(root / "train.csv", pairs)
         out = tmp_path / str(questions)
-        write_dataset(out, {"train": root / "train.csv"}, tmp_path / "none.csv", root, with_pictures=True)
+        write_dataset(out, {"train": root / "train.csv"}, tmp_path / "none.csv", root, with_images=True)
         sizes.append((out / "data/train.parquet").stat().st_size)
     assert sizes[1] < 1.1 * sizes[0]
 
@@ -106,4 +106,4 @@ def test_an_image_that_is_gone_is_named(written: Callable[..., object], tmp_path
     image_path(tmp_path / "catalogue", "ac3.jpg").unlink()
     written()  # by their places alone
     with pytest.raises(InputError, match=r"ac3\.jpg cannot be read \(No such file or directory\)"):
-        written(with_pictures=True)
+        written(with_images=True)

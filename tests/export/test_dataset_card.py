@@ -26,7 +26,7 @@ def card(annotator: Any = "gemini", is_drawn: bool = False, metrics: dict[str, A
     settings = load_settings(ROOT / "params.yaml")
     settings = replace(settings, generate=replace(settings.generate, annotator=annotator))
     rights = Rights("apache-2.0", is_drawn=True) if is_drawn else Rights("cc-by-4.0", is_abo=True)
-    text = dataset_card(settings, metrics, CENSUS, BY_GEMINI, rights, "abc1234", with_pictures=True)
+    text = dataset_card(settings, metrics, CENSUS, BY_GEMINI, rights, "abc1234", with_images=True)
     return DatasetCard(text)
 
 

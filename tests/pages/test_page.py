@@ -64,7 +64,7 @@ def test_a_card_keeps_its_texts_as_they_are() -> None:
     values: dict[str, Any] = {name: name for name in names.split()}
     values |= {
         "is_drawn": True,
-        "pictures_licence": None,
+        "images_licence": None,
         "is_blip2": True,
         "data": {},
         "versions": {},

@@ -21,7 +21,7 @@ from vqa.catalogue.manifest import read_tree
 from vqa.core.cli import command_line
 from vqa.core.errors import InputError
 from vqa.core.files import whole
-from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
+from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
 from vqa.evaluation.intervals import read_metrics
 from vqa.export.commit import commit_at_hand
 from vqa.export.dataset import Census, write_dataset
@@ -74,7 +74,7 @@ def run(
 ) -> None:
     settings = load_settings()
     embed = images is Images.EMBED
-    licence = license or pictures_licence(settings.data) or _ask_for_licence(settings.data.root)
+    licence = license or images_licence(settings.data) or _ask_for_licence(settings.data.root)
     splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
     out = out or FOLDERS[format]
     check_replaceable(out, _WRITTEN[format])

@@ -37,7 +37,7 @@ from vqa.core.csv_tables import read_rows, write_rows
 from vqa.core.errors import InputError
 from vqa.core.known_hashes import KnownHashes
 
-_COLUMNS = ("spreadsheet", "row", "picture", "reason")
+_COLUMNS = ("spreadsheet", "row", "image", "reason")
 LeftOut = list[dict[str, str]]  # rows of left_out.csv
 
 
@@ -56,7 +56,7 @@ def run(
     spreadsheet = read_spreadsheet(products, named, folder)
     groups = grouped_rows(spreadsheet.rows, "group" in named)
     rows, group_of = completed_rows(spreadsheet.rows, groups.of_row)
-    left_out: LeftOut = [{"row": "", "picture": "", "reason": problem} for problem in spreadsheet.unreadable]
+    left_out: LeftOut = [{"row": "", "image": "", "reason": problem} for problem in spreadsheet.unreadable]
     image_names, sources = _images_of(rows, folder, link, left_out)
     image_hashes = KnownHashes("pictures")
     record.check_images(key, images_key, sources, image_hashes.sha256_file)
@@ -111,7 +111,7 @@ def _images_of(
             name, problem = _image_name(image, folder, is_linked, sources)
             problem = problem or (unsure.get(image.path, "") if image.path and image.elsewhere else "")
             if problem:
-                left_out.append({"row": str(row.number), "picture": image.text, "reason": problem})
+                left_out.append({"row": str(row.number), "image": image.text, "reason": problem})
             names.append("" if problem else name)
         image_names.append(
             [names[0], *dict.fromkeys(name for name in names[1:] if name and name != names[0])]
@@ -156,7 +156,7 @@ def _readable(
         for name in names:
             if name and copied[name].problem:
                 left_out.append(
-                    {"row": str(row.number), "picture": row.image or name, "reason": copied[name].problem}
+                    {"row": str(row.number), "image": row.image or name, "reason": copied[name].problem}
                 )
         fine = [name for name in names[1:] if not copied[name].problem]
         main = "" if not names[0] or copied[names[0]].problem else names[0]
@@ -178,8 +178,12 @@ def _files(
 def _write_left_out(out: Path, key: str, left_out: LeftOut) -> None:
     """In place of what an earlier run wrote of this spreadsheet, beside what one wrote of others."""
     path = out / "left_out.csv"
-    before = read_rows(path, ("row", "picture", "reason")) if path.is_file() else []
-    others = [row for row in before if row.get("spreadsheet", key) != key]
+    before = read_rows(path, ("row", "reason")) if path.is_file() else []
+    others = [
+        {"image": row.get("picture", "")} | {name: row[name] for name in _COLUMNS if name in row}
+        for row in before  # of an earlier version with the column picture
+        if row.get("spreadsheet", key) != key
+    ]
     write_rows(path, _COLUMNS, [*others, *({"spreadsheet": key} | row for row in left_out)])
 
 

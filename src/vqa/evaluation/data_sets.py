@@ -23,7 +23,7 @@ def is_abo(data: Data) -> bool:
     return _said_of(data) == ABO and not is_drawn(data)
 
 
-def pictures_licence(data: Data) -> str | None:
+def images_licence(data: Data) -> str | None:
     """The licence of the images in the hub's spelling; None where it is not given."""
     if is_drawn(data):
         return _OF_DRAWN

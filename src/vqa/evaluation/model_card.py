@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
-from vqa.evaluation.data_sets import is_abo, is_drawn, pictures_licence
+from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
 from vqa.evaluation.markdown import points, results_table, table
 from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE
 from vqa.pages.page import page
@@ -74,7 +74,7 @@ def model_card(
         "licence": _licence_of(settings.model.name),
         "is_drawn": is_drawn(settings.data),
         "is_abo": is_abo(settings.data),
-        "pictures_licence": pictures_licence(settings.data),
+        "images_licence": images_licence(settings.data),
         "data": provenance.data,
         "versions": provenance.versions,
     }

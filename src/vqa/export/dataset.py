@@ -41,13 +41,13 @@ class Census:
 
 
 def write_dataset(
-    folder: Path, splits: Mapping[str, Path], support_levels: Path, root: Path, with_pictures: bool
+    folder: Path, splits: Mapping[str, Path], support_levels: Path, root: Path, with_images: bool
 ) -> dict[str, Census]:
     """Write `folder`/data/<split>.parquet for each split file; what each holds, by split.
 
     Args:
         support_levels: support.csv, which need not exist; rows are matched by image and question.
-        root: of the catalogue, in ABO's layout; its images are needed only `with_pictures`.
+        root: of the catalogue, in ABO's layout; its images are needed only `with_images`.
 
     Raises:
         InputError: a file cannot be read, or an image is not there.
@@ -56,11 +56,11 @@ def write_dataset(
     support_rows = read_support(support_levels)
     columns = csv_columns([pair for pairs in by_split.values() for pair in pairs])
     columns += [name for name in next(iter(support_rows.values()), {}) if name not in columns]
-    schema = _schema([name for name in columns if name not in (_FILE, _IMAGE)], with_pictures)
+    schema = _schema([name for name in columns if name not in (_FILE, _IMAGE)], with_images)
     (folder / "data").mkdir(parents=True)
     for split, pairs in by_split.items():
         rows = (
-            support_rows.get(pair.key, {}) | row_of(pair) | _of_image(pair, root, with_pictures)
+            support_rows.get(pair.key, {}) | row_of(pair) | _of_image(pair, root, with_images)
             for pair in pairs
         )
         _write(folder / "data" / f"{split}.parquet", schema, rows)
@@ -74,21 +74,21 @@ def read_support(support_levels: Path) -> dict[Key, dict[str, str]]:
     return {tuple(row.pop(name) for name in _KEY): row for row in read_rows(support_levels, _KEY)}
 
 
-def _schema(columns: Sequence[str], with_pictures: bool) -> pa.Schema:
+def _schema(columns: Sequence[str], with_images: bool) -> pa.Schema:
     """Columns and, for the `datasets` library, that `image` is an image."""
     names = [*columns, _FILE]
     features: dict[str, Any] = {name: {"dtype": "string", "_type": "Value"} for name in names}
     kinds = [(name, pa.string()) for name in names]
-    if with_pictures:
+    if with_images:
         features[_IMAGE] = {"_type": "Image"}
         kinds.append((_IMAGE, pa.struct([("bytes", pa.binary()), ("path", pa.string())])))
     return pa.schema(kinds, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def _of_image(pair: Pair, root: Path, with_pictures: bool) -> dict[str, Any]:
+def _of_image(pair: Pair, root: Path, with_images: bool) -> dict[str, Any]:
     path = image_path(root, pair.image_name)
     values: dict[str, Any] = {_FILE: path.relative_to(root).as_posix()}
-    if with_pictures:
+    if with_images:
         try:
             values[_IMAGE] = {"bytes": path.read_bytes(), "path": path.name}
         except OSError as error:

@@ -33,7 +33,7 @@ def dataset_card(
     answerers: Sequence[Answerer],
     rights: Rights,
     commit: str,
-    with_pictures: bool,
+    with_images: bool,
     form: str = "parquet",
 ) -> str:
     """Markdown with the hub's metadata block.
@@ -65,7 +65,7 @@ def dataset_card(
         "is_drawn": rights.is_drawn,
         "is_abo": rights.is_abo,
         "commit": commit,
-        "with_pictures": with_pictures,
+        "with_images": with_images,
         "form": form,
     }
     return page("dataset.md", values)

@@ -20,7 +20,7 @@ IMAGE_SIZE = 128  # pixels a side
 def draw_items(count: int, seed: int) -> list[Item]:
     """`count` items in which every value of an attribute occurs equally often, independently.
 
-    Balance is what keeps a text-only guess at chance: no value is the commonest, none predicts another.
+    Balance is what keeps a question-only guess at chance: no value is the commonest, none predicts another.
     """
     rng = random.Random(seed)
     columns = {}
