@@ -28,7 +28,7 @@ from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import parse_image_name
 
 MOST_LISTINGS = 20  # an image on more than these is boilerplate
-# What a file that is torn, or no text, raises.
+# The errors of reading a file that is incomplete or no text.
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
@@ -123,7 +123,7 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
 
 
 def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
-    """`count` products, taken in turn from every product type; a larger count keeps the smaller's.
+    """`count` products, taken in turn from every product type; a larger sample contains every smaller one.
 
     Turns keep common types (phone cases are 44 % of ABO) from filling the sample.
     """

@@ -184,7 +184,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """The image as RGB or RGBA in sRGB; as it is where its profile is sRGB, broken or not for its mode."""
+    """The image as RGB or RGBA in sRGB; unchanged if its profile is sRGB, broken or for another mode."""
     known_conversion = _conversion(profile)
     if known_conversion is None:
         return image

@@ -171,7 +171,7 @@ class NamesBefore:
                 self._by_name[key].append((parts, named.image_name))
 
     def name_for(self, cell: str) -> str:
-        """The image that `cell` means; its file name as it stands where no file of that name was imported.
+        """The image that `cell` means; the file name in the cell if no file of that name was imported.
 
         A path that no imported file fits is not cut to its file name: an image of another folder may have it.
         """

@@ -129,7 +129,7 @@ def _is_plural(text: str) -> bool:
 
 
 def singular_noun(word: str) -> str:
-    """One of what an English plural names, as an answer says it: shirts → shirt, boxes → box; jeans stay."""
+    """The singular of an English noun, as in an answer: shirts → shirt, boxes → box; jeans stay."""
     lower = word.lower()
     if lower in _IRREGULAR:
         return _IRREGULAR[lower]

@@ -68,7 +68,7 @@ def read_tree(root: Path) -> Path:
 
 
 def licence_in(root: Path) -> str | None:
-    """The licence that the file `root` says its tree's images have; None for a folder, or if it says none.
+    """The licence of the images, as the manifest `root` states it; None for a folder, or if it states none.
 
     Raises:
         InputError: as `read_tree`.

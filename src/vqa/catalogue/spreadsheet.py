@@ -77,7 +77,7 @@ class Row:
 @dataclass(frozen=True)
 class Spreadsheet:
     rows: list[Row]
-    columns: dict[str, str]  # what we read → the column that it is read from
+    columns: dict[str, str]  # what we read → its column
     unreadable: list[str]  # rows that do not fit the header: line and problem
     notes: list[str]  # sentences on columns that are not read, and why
 

@@ -204,7 +204,7 @@ def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, 
     for product in products:
         of_group[product.group] += product.images
     listings = []
-    plain: set[tuple[str, ...]] = set()  # images of rows that say nothing else
+    plain: set[tuple[str, ...]] = set()  # images of rows that hold nothing else
     for product in products:
         if not any(cell for name, cell in product.row.cells.items() if name not in _IMAGES):
             if tuple(product.images) in plain:
@@ -254,4 +254,6 @@ def write_images(root: Path, names: Iterable[str]) -> None:
 
 def _write_packed(path: Path, text: str) -> None:
     with whole(path) as temporary:
-        temporary.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))  # equal text, equal bytes
+        temporary.write_bytes(
+            gzip.compress(text.encode("utf-8"), mtime=0)
+        )  # so that equal text gives equal bytes

@@ -92,9 +92,7 @@ class _Style:
         self._delimiter = delimiter
         self._is_row = is_row
         self._width = len(header)
-        self._widths: set[int] = (
-            set()
-        )  # of the rows until now: some leave out cells, some have empty ones more
+        self._widths: set[int] = set()  # of the rows until now: some lack cells, some have extra empty ones
         self._blank = f"{delimiter} "
         self._is_spaced = self._blank in line
 

@@ -291,7 +291,7 @@ def _where(record: Record) -> str:
 
 
 def _escaped(cell: str) -> str:
-    if "\r" in cell:  # which csv leaves unquoted, and reads as the end of a row
+    if "\r" in cell:  # csv does not quote it, and reads it as the end of a row
         cell = _LINE_BREAK.sub("\n", cell)
     return "'" + cell if _FORMULA.match(cell) else cell
 

@@ -35,8 +35,9 @@ class InputError(Exception):
 
 
 def run_command(command: Callable[[], None]) -> None:
-    """Run a stage or command; bad input, a full disk or one that may not be written end it with one
-    sentence on stderr and exit code 1, Ctrl-C with one and exit code 130.
+    """Run a stage or command, which errors of the user or the machine end with one sentence on stderr.
+
+    Exit code 1: bad input, a disk that is full or may not be written, or no memory; 130: Ctrl-C.
     """
     # Versions are pinned, so that warnings of future changes do not matter to users.
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -45,14 +46,14 @@ def run_command(command: Callable[[], None]) -> None:
             command()
         finally:
             sys.stdout.flush()  # here, where it can be caught, and not while Python ends
-    except BrokenPipeError:  # `| head` has seen enough, which is no fault
+    except BrokenPipeError:  # the reader has closed the pipe, as `| head` does: no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_READER_LEFT)
     except InputError as error:
         _end(str(error))
     except KeyboardInterrupt:
         _interrupted()
-    except SystemExit as ended:  # Typer has made it of an interrupt
+    except SystemExit as ended:  # Typer turns an interrupt into it
         if ended.code == _INTERRUPTED:
             _interrupted()
         raise

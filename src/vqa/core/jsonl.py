@@ -125,7 +125,9 @@ class JsonLines:
             os.fsync(self._writer.fileno())
         except OSError:
             self._end, self._count = before
-            self._writer.truncate(self._end)  # a full disk tears a line, which no other may follow
+            self._writer.truncate(
+                self._end
+            )  # a full disk leaves half a line, after which no other may follow
             raise
 
     def _put(self, file: BinaryIO, line: bytes) -> int:

@@ -53,7 +53,9 @@ class KnownHashes:
         """Write the hashes to disk; if that fails, the files are read again next time."""
         if not self._has_new:
             return
-        temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.tmp")  # runs beside each other
+        temporary = self._memory.with_name(
+            f"{self._memory.name}.{os.getpid()}.tmp"
+        )  # several runs may write at once
         with suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:

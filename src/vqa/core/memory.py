@@ -9,7 +9,7 @@ import torch
 from vqa.core.errors import InputError, is_out_of_memory
 
 T = TypeVar("T")
-# What helps where not even one thing at a time fits.
+# The remedy if not even one thing at a time fits.
 TOO_LARGE = (
     "choose a smaller model.name, model.dtype bfloat16, or on a GPU model.quantization 4bit in params.yaml"
 )

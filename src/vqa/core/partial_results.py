@@ -29,9 +29,9 @@ def run_folder(parent: Path, run: Mapping[str, Any]) -> Path:
 
 @contextmanager
 def lock_run(folders: Iterable[Path], is_first: bool) -> Iterator[None]:
-    """Keep other runs out of these runs' folders while the block lasts; a kill ends that too.
+    """Lock the folders of these runs while the block lasts; a kill also ends the lock.
 
-    Of the processes of one run the first one (`is_first`) holds them.
+    Of the processes of one run only the first (`is_first`) holds the locks.
 
     Raises:
         InputError: another run works there.
@@ -75,7 +75,7 @@ class PartialResults:
     """Numbered results of one run, kept as they come. Every process writes a file of its own."""
 
     def __init__(self, parent: Path, run: Mapping[str, Any]) -> None:
-        """`run`: whatever decides the results; what another run left is not taken for this one's."""
+        """`run`: whatever decides the results, so that results of other runs are not used."""
         self.folder = run_folder(parent, run)
         self._file: TextIO | None = None
 
@@ -87,7 +87,7 @@ class PartialResults:
         """Keep a JSON-serialisable result."""
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Never one that is there: its last line may be torn.
+            # Always a new file: the last line of an old one may be incomplete.
             self._file = (self.folder / f"{time.time_ns()}-{os.getpid()}.jsonl").open("w", encoding="utf-8")
         self._file.write(json.dumps([number, result], ensure_ascii=False) + "\n")
         self._file.flush()

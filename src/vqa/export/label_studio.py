@@ -88,7 +88,7 @@ def labeling_interface(decisions: Sequence[str]) -> str:
 
 
 def task_for_pair(pair: Pair, support: str, image_url: str, image_id: str, annotator: str) -> dict[str, Any]:
-    """A task in which the pair's answer is the prediction; no decision is filled in, so that none is biased.
+    """A task in which the pair's answer is the prediction; no decision is filled in, so as not to bias it.
 
     Args:
         support: the support level of the label; "" where there is none.

@@ -23,7 +23,7 @@ from vqa.pairs.pair import Pair
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _NEIGHBOURS = 20  # distinct questions that count, the asked one among them
-_SHARPNESS = 8  # as of `question_only`: near-equal wordings decide, distant ones break ties
+_SHARPNESS = 8  # as in `evaluation.guesses`: near-equal questions decide, distant ones break ties
 _LINEAR_VOTES = (
     0.5  # the linear model's weight beside the neighbours'; of 0.5, 1 and 2 the best on 30,000 real pairs
 )

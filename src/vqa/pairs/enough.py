@@ -6,7 +6,7 @@ LEAST_TEST, LEAST_VAL = 50, 20
 
 
 def too_few(test_pairs: int, val_pairs: int = LEAST_VAL) -> list[str]:
-    """One sentence why results on so many pairs say nothing, and what to do; none where they are enough."""
+    """One sentence that so few pairs give no clear result, with a remedy; none if there are enough."""
     counted = [(test_pairs, LEAST_TEST, "test"), (val_pairs, LEAST_VAL, "validation")]
     few = [f"{n} {name} pairs, where {least} are the least" for n, least, name in counted if n < least]
     remedy = "give more images, or raise validate.test_share and validate.val_share"

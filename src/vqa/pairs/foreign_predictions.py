@@ -119,7 +119,7 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
 def _first_rows(
     path: Path, pairs: Sequence[Pair], texts: Sequence[str], rows: Sequence[Mapping[str, str]]
 ) -> list[int]:
-    """The number of the first row of each question; a sampler on several GPUs fills up with the first ones.
+    """The number of the first row of each question; samplers on several GPUs repeat the first ones.
 
     Raises:
         InputError: a later row of the same question and right answer has another answer.

@@ -55,7 +55,7 @@ class Pair:
 
 
 def stated(cell: str) -> str:
-    """The cell of a column that may be absent; "" too where a program wrote "nan" for nothing."""
+    """The cell of an optional column; "" also if a program wrote "nan" or the like for no value."""
     return "" if is_missing(cell) else cell
 
 

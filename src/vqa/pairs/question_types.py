@@ -90,6 +90,6 @@ def infer_question_type(question: str) -> str:
 
 
 def find_hidden_topic(question: str, topics: Sequence[str]) -> str | None:
-    """The first of `topics` that the question asks about, which no image shows; None when visible."""
+    """The first of `topics`, which no image shows, that the question asks about; None if there is none."""
     lowered = question.lower()
     return next((topic for topic in topics if _TOPICS[topic].search(lowered)), None)

@@ -28,7 +28,7 @@ class Assignment:
 
     split_assignment: SplitAssignment
     by_split: dict[str, list[Pair]]
-    rejected: list[Rejected]  # at the borders of splits
+    rejected: list[Rejected]  # pairs of images that link two splits
     metrics: dict[str, Any]  # on the pairs' own column of splits
     sentences: list[str]  # on that column, to be printed
 
