@@ -1,4 +1,4 @@
-"""Train an adapter from cached features with transformers' Trainer, so that a kill costs next to nothing."""
+"""Train an adapter from cached features with transformers' Trainer; a killed run continues from a checkpoint."""
 
 import math
 import shutil
