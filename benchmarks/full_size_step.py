@@ -61,7 +61,7 @@ def random_model(layers: int, device: torch.device, dtype: torch.dtype) -> Blip2
 
 
 def plain_step(base: Any, batch: int, device: torch.device) -> Callable[[], float]:
-    """What a tutorial writes: the whole model in PEFT, pixels in, loss out."""
+    """The step of a tutorial: the whole model in PEFT, pixels in, loss out."""
     config = LoraConfig(
         r=16,
         lora_alpha=32,

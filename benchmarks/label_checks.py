@@ -194,7 +194,7 @@ def opinions(project: Path, error_rate: float) -> dict[str, Any]:
     spoken["support"] = [CONTRADICTS if says == CONFLICTING else says for says in spoken["support"]]
     spoken |= {check: [row[check] for row in rows] for check in ("catalogue", "second_opinion")}
     counted = {name: _counted(list(map(Vote, says)), is_wrong, types) for name, says in spoken.items()}
-    return counted | {"requests": asked, "pictures": len(names)}
+    return counted | {"requests": asked, "images": len(names)}
 
 
 def likeness(meanings: Meanings) -> dict[str, Any]:

@@ -195,7 +195,7 @@ class Rehearsal:
 
 
 def _peak_of(process: subprocess.Popen[Any]) -> int:
-    """Waits for its end; the most memory of its own that it was seen to have."""
+    """Wait for its end; return the most memory of its own that was measured."""
     peak = 0
     while process.poll() is None:
         peak = max(peak, own_memory(str(process.pid)))

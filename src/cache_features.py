@@ -77,7 +77,7 @@ def run() -> None:
 
 
 def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, computed: int) -> None:
-    """Put the store together and say what it took."""
+    """Finish the store, and write and print what was computed."""
     versions = {library: version(library) for library in _LIBRARIES}
     manifest = shards.finish(OUT, work, todo, images, recipe, versions)
     distinct_images = len(set(images.values()))

@@ -3,7 +3,7 @@
     python src/measure_speed.py
 
 In: data/vqa/test.csv, images at data.root, models/adapter/best, the model, of which one copy is loaded.
-Out: metrics/speed.json. A stage of its own, so that nothing else waits for the clock, or is lost with it.
+Out: metrics/speed.json. A stage of its own, so that no other result waits for it, or is lost with it.
 """
 
 from pathlib import Path

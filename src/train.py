@@ -121,7 +121,7 @@ def _start(settings: Settings, identity: Identity) -> Path | None:
 
 
 def _save(trainer: AdapterTrainer, validator: Validator, model: AnswerModel, identity: Identity) -> None:
-    """Write both adapters, and beside the best one how far its probabilities can be believed."""
+    """Write both adapters, and beside the best one the calibration of its probabilities."""
     trainer.save_adapters(OUT, identity)
     lora.load_adapter(model.eval(), OUT / "best")
     if calibration := validator.calibration():
@@ -129,7 +129,7 @@ def _save(trainer: AdapterTrainer, validator: Validator, model: AnswerModel, ide
 
 
 def _run(settings: Settings, identity: Identity, features: str, start: Path | None) -> dict[str, Any]:
-    """Whatever decides the weights: a checkpoint of another run is never continued."""
+    """All that decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
     decisive = {key: value for key, value in asdict(settings.train).items() if f"train.{key}" not in NEUTRAL}
     return {

@@ -44,7 +44,7 @@ def scores(texts: list[str]) -> Scores:
 SCORES = {system: scores(texts) for system, texts in TEXTS.items()}
 SUPPORT_LEVELS = [
     Support("supported", needs_image=False),
-    Support("unknown", needs_image=True),
+    Support("unchecked", needs_image=True),
     Support("supported", needs_image=True),
     Support("conflicting", needs_image=True),
 ]

@@ -126,7 +126,7 @@ def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
 def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> None:
     weights = adapted / "models/adapter/best/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
+    with pytest.raises(InputError, match=r"evaluates another models/adapter/best/adapter_model.safetensors"):
         export.run(adapted / "export", pairs=0)
     assert not (adapted / "export").exists()
 

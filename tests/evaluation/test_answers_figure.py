@@ -16,7 +16,7 @@ def test_the_first_image_s_first_three_answers_are_shown_right_or_wrong() -> Non
     shown = first_answers(pairs, texts)
     assert [pair.question for pair, _ in shown] == [PAIRS[0].question, PAIRS[1].question, "How many?"]
     assert {pair.image_name for pair, _ in shown} == {PAIRS[0].image_name}
-    assert [(title, text) for title, text, _ in shown[0][1]] == [("base", "it is red"), ("LoRA", "red")]
+    assert [(title, text) for title, text, _ in shown[0][1]] == [("baseline", "it is red"), ("LoRA", "red")]
     assert [is_right for _, _, is_right in shown[0][1]] == [False, True]
 
 
@@ -24,7 +24,7 @@ def test_a_long_image_keeps_its_shape_and_a_long_answer_its_column() -> None:
     pixels = np.asarray(answers_figure(Image.new("RGB", (64, 16), (200, 0, 200)), []))
     rows = (pixels[24:280, 24:280] == (200, 0, 200)).all(axis=2).any(axis=1)
     assert rows.sum() == 64
-    said = [(PAIRS[0], [("base", "a very long answer that says nothing at all", False)])]
+    said = [(PAIRS[0], [("baseline", "a very long answer that says nothing at all", False)])]
     words = np.asarray(answers_figure(Image.new("RGB", (8, 8)), said))[:, 328 + 240 :]
     assert (words == 255).all()
 

@@ -36,7 +36,7 @@ def test_four_systems_a_column_for_each_catalogue_over_seeds_where_there_are_som
         "baseline",
         "LoRA",
         "zero image",
-        "text-only neighbours",
+        "question-only prior",
     ]
     assert rows[1][1] == "80.1% [77.8, 82.3], 5 seeds"
     assert rows[1][2].startswith("50.0% [")

@@ -24,10 +24,10 @@ def counted(n: int, spoken_on: int, accused: int, right: int, right_accused: int
 
 
 def test_support_levels_are_shown_commonest_type_first() -> None:
-    shares = {"conflicting": 0.1, "unknown": 0.4, "supported": 0.5, "needs_image": 0.25}
+    shares = {"conflicting": 0.1, "unchecked": 0.4, "supported": 0.5, "needs_image": 0.25}
     by_type = {"color": {"n": 10, **shares}, "shape": {"n": 1000, **shares}}
     header, *rows = cells(support_table({"n": 1010, **shares, "by_type": by_type}))
-    assert header == ["", "pairs", "conflicting", "unknown", "supported", "needs image"]
+    assert header == ["", "pairs", "conflicting", "unchecked", "supported", "needs image"]
     assert rows[0] == ["all", "1,010", "10.0%", "40.0%", "50.0%", "25.0%"]
     assert [row[0] for row in rows] == ["all", "shape", "color"]
 
@@ -46,7 +46,7 @@ def test_near_words_stand_before_others() -> None:
 
 def test_an_opinion_is_shown_beside_the_catalogue_and_the_support_level() -> None:
     one = {"all": counted(10, 9, 7, 90, 1)}
-    found = {"catalogue": one, "second_opinion": one, "support": one, "requests": 3, "pictures": 3}
+    found = {"catalogue": one, "second_opinion": one, "support": one, "requests": 3, "images": 3}
     rows = cells(opinions_table({"0.05": found}))[1:]
     assert rows[1] == ["5%", "second opinion", "7 of 10", "1 of 90", "2"]
 

@@ -44,7 +44,7 @@ def test_what_earlier_metrics_lack_has_no_row() -> None:
     earlier = {key: value for key, value in METRICS.items() if "image_only" not in key}
     titles = [row[0] for row in cells(results_table(earlier))]
     assert len(titles) == len(cells(results_table(METRICS))) - 2
-    assert not any("nothing asked" in title or "image alone" in title for title in titles)
+    assert not any("image only" in title or "image alone" in title for title in titles)
 
 
 def test_a_change_is_shown_for_each_system_that_both_evaluations_have() -> None:
@@ -65,10 +65,10 @@ def test_types_are_lines_the_commonest_first() -> None:
     assert header == [
         "",
         "questions",
-        "base",
+        "baseline",
         "LoRA",
-        "zero_image",
-        "text-only",
+        "zero image",
+        "question-only prior",
         "majority",
         "LoRA − zero image",
         "LoRA − question-only prior",

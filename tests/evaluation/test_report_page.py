@@ -67,10 +67,10 @@ def test_the_first_screen_names_data_model_and_date_and_has_the_chart_before_six
         assert "evaluated on 2026-11-30." in of
         cards = page.locator("#cards li")
         titles = [card.inner_text().split("\n")[:2] for card in cards.all()]
-        assert titles[0] == ["+25.0", "points, adapter − baseline"]
+        assert titles[0] == ["+25.0", "points, LoRA − baseline"]
         assert titles[1:3] == [
-            ["+25.0", "points, adapter − zero image"],
-            ["+0.0", "points, adapter − question-only prior"],
+            ["+25.0", "points, LoRA − zero image"],
+            ["+0.0", "points, LoRA − question-only prior"],
         ]
         assert titles[3:5] == [
             ["100.0 %", "best question type: count"],
@@ -102,13 +102,11 @@ def test_all_that_was_judged_can_be_read_without_scripts_too(report: Path, is_sc
         unfold(page)
         rows = page.locator("#summary tbody tr").all_inner_texts()
         assert [row.split("\t")[0] for row in rows] == [
-            *("baseline", "adapter", "zero image", "shuffled image", "image only", "question-only prior"),
+            *("baseline", "LoRA", "zero image", "shuffled image", "image only", "question-only prior"),
             *("majority", "vilt"),
         ]
         assert rows[1].split("\t")[1].startswith("50.0 [")
-        assert (
-            page.locator("#differences tbody tr").first.inner_text().startswith("adapter − baseline\t+25.0 [")
-        )
+        assert page.locator("#differences tbody tr").first.inner_text().startswith("LoRA − baseline\t+25.0 [")
         assert page.locator("#frequency tbody tr").all_inner_texts() == ["1–4\t4\t25.0\t50.0"]
         assert page.locator("#reported tbody tr").nth(2).inner_text() == "shape\t0.69 → 0.74\t— → —"
         assert page.locator("#gallery li:visible").count() == 4
@@ -117,7 +115,7 @@ def test_all_that_was_judged_can_be_read_without_scripts_too(report: Path, is_sc
 
 def test_each_system_has_one_name(report: Path) -> None:
     html = report.read_text()
-    for other in ("base model", "LoRA −", "text-only", "features zeroed", "blind:", "another image"):
+    for other in ("base model", "adapter −", "text-only", "features zeroed", "blind:", "another image"):
         assert other not in html
     with chromium_page() as page:
         page.goto(report.as_uri())
@@ -191,7 +189,7 @@ def test_answers_stand_below_their_image_which_is_in_the_page_once(report: Path)
         assert first.locator("li").count() == 2
         assert second.locator("img").count() == 0
         asked = first.locator("li").nth(1).inner_text().split("\n\n")
-        assert asked == ["How many <b>? 2", "baseline: 3 · adapter: 2 · zero image: 3", "gained"]
+        assert asked == ["How many <b>? 2", "baseline: 3 · LoRA: 2 · zero image: 3", "gained"]
 
 
 def test_answers_are_filtered_by_outcome_type_and_text(report: Path) -> None:

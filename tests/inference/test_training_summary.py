@@ -1,4 +1,4 @@
-"""What an adapter was taught, from its pairs or from beside it, and which model goes with it."""
+"""The summary of an adapter's training pairs, and the model that goes with the adapter."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -212,7 +212,7 @@ def _on_pixels(folder: Path) -> None:
         (_without_a_grid, r"regions: .*vit, whose last layer is no grid; give a DETR-like detector"),
         (_a_detector_without_a_backbone, r"regions: .*yolos, whose last layer is no grid"),
         (_with_words, r"regions: .*clip, whose last layer is no grid"),
-        (_nowhere, r"regions: .*nowhere, but nothing that sees can be read there .*microsoft/resnet"),
+        (_nowhere, r"regions: .*nowhere, but no vision model can be read there .*microsoft/resnet"),
         (_on_pixels, r"reads regions instead of pixels; give \{name: .*regions: microsoft/resnet-50"),
     ],
 )

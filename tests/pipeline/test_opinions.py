@@ -97,7 +97,7 @@ def test_each_opinion_is_a_label_check_asked_once_an_image_and_never_shown_the_a
         row = found[pair.key]
         is_shape = pair.question_type == "shape"
         assert row["second_opinion"] == ("contradicts" if is_shape else "agrees")
-        assert row["support"] == ("unknown" if is_shape else "supported")  # the catalogue agrees with all
+        assert row["support"] == ("unchecked" if is_shape else "supported")  # the catalogue agrees with all
         assert row["opinion_without_image"] == ("agrees" if pair.answer == "1" else "contradicts")
         assert not (row["needs_image"] == "yes" and pair.answer == "1")
     bill = read_json(verify.METRICS)["bill"]

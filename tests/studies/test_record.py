@@ -53,7 +53,5 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(
         '{"commit": "abc1234", "groups": {}, "settings": {}, "base": "", "runs": []}'
     )
-    with pytest.raises(
-        InputError, match=r"old.json lacks blind, catalogue, .*: another version wrote it; remove"
-    ):
+    with pytest.raises(InputError, match=r"old.json lacks catalogue, .*: another version wrote it; remove"):
         read_record(tmp_path / "old.json")

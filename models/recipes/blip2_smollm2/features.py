@@ -1,4 +1,4 @@
-"""What the frozen ViT sees of the photographs, encoded once and kept: training never opens an image."""
+"""Features of the photographs by the frozen ViT, computed once: training never opens an image."""
 
 from collections.abc import Sequence
 from pathlib import Path

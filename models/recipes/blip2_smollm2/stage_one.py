@@ -1,4 +1,4 @@
-"""Stage one: the Q-Former learns to see what the listings speak of, with its own text side.
+"""Stage one: the Q-Former learns to extract what the listings describe, with its own text side.
 
 As BLIP-2's first stage, three losses through one set of self-attention layers, told apart by masks:
 

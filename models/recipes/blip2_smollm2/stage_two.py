@@ -1,4 +1,4 @@
-"""Stage two: the Q-Former learns to speak to the frozen language model.
+"""Stage two: the Q-Former learns to make inputs for the frozen language model.
 
 As BLIP-2's second stage: the queries' output, projected to the language model's width, stands before a text
 as if it were words, and the language model's loss on the text is minimised through it. Several texts share

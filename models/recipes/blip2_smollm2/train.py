@@ -36,7 +36,7 @@ TWO_LEARNING_RATE, TWO_PROJECTION_LEARNING_RATE = 1e-4, 5e-4
 
 @dataclass(frozen=True)
 class Lesson:
-    """Photographs, what the ViT saw of them, and which of them are trained on."""
+    """Photographs, their features by the ViT, and which of them are trained on."""
 
     photographs: Sequence[Photograph]
     rows: VisionRows
@@ -53,7 +53,7 @@ class Lesson:
         return self._order[-HELD_OUT:]
 
     def images(self, numbers: Tensor, patches: Tensor | None = None) -> Tensor:
-        """What the ViT saw of the photographs, `[B, rows, width]`."""
+        """Features of the photographs by the ViT, `[B, rows, width]`."""
         return self.rows.of(numbers, patches).to(self.device)
 
     @cached_property

@@ -181,7 +181,7 @@ def _all_replies(
     rank, world = rank_and_world()
     images = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in asked))}
     done = {i: _reply(kept) for i, kept in (partial_results.read() if partial_results else {}).items()}
-    wait_for_all()  # every process has read the same before one adds to it
+    wait_for_all()  # all processes read the same results before one adds to them
     mine = [i for i, (path, _) in enumerate(asked) if i not in done and images[path] % world == rank]
     own_replies: dict[int, Reply] = {}
     is_shown = rank == 0 and not is_printed

@@ -156,7 +156,7 @@ def _evaluated() -> dict[str, str]:
 
 
 def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseModel, Places]:
-    """Write it, and say what it was made of, and where its parts stand.
+    """Write the merged model; return what it was made of, and where its parts stand.
 
     The sum is made in fp32, layer by layer (see `attached_adapter.merge`), in a model of the dtype that
     answers: what a GPU trained and evaluated in bf16 is exported so, though `auto` means fp32 on the CPU that
@@ -200,7 +200,7 @@ def _save_processor(processor: Any, prompt: str, family: str, folder: Path) -> b
 
 
 def _trained_on() -> set[str]:
-    """Ids of the images that whoever goes on from the merged model must not hold out."""
+    """Ids of the images that further training from the merged model must not hold out."""
     if not SPLITS.is_file():
         raise InputError(f"{SPLITS} is missing; restore it with git checkout")
     return {image for image, split in read_splits(SPLITS)[1].items() if split == "train"}

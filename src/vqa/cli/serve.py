@@ -53,7 +53,9 @@ def run(port: Annotated[int, typer.Option(help="0: any that is free")] = 8010) -
     there = [adapter for adapter in ADAPTERS if adapter.is_dir()] or list(ADAPTERS)[:1]
     offered = {adapter.as_posix(): with_adapter_model(adapter, settings) for adapter in there}
     served = _Served(offered, default_device())
-    served.load_adapter(next(iter(offered)))  # what cannot be loaded is said before anybody asks
+    served.load_adapter(
+        next(iter(offered))
+    )  # a model that cannot be loaded is reported before the first question
     shown = [describe_adapter(adapter, of_adapter) for adapter, of_adapter in offered.items()]
     examples = find_examples(TEST, read_tree(settings.data.root))
     html = page("serve.html", {"models": shown, "wanted": WANTED, "examples": examples})
@@ -107,7 +109,7 @@ class _Served:
         return {name: [vars(answer) for answer in answers] for name, answers in by_system.items()}
 
     def answer_chat(self, request: ChatRequest) -> tuple[Answer, ...]:
-        """What a client is told: the pipeline's answer, and as many others as it wants at least.
+        """The reply to a client: the pipeline's answer, and at least as many others as it asked for.
 
         Raises:
             InputError: a question that is too long.
@@ -157,7 +159,7 @@ def _is_small_file(file: Path) -> bool:
 
 
 def describe_adapter(adapter: str, settings: Settings) -> dict[str, Any]:
-    """What the page says of an adapter; the first question is filled in."""
+    """What the page shows of an adapter; its first question is filled in."""
     summary = read_training_summary(Path(adapter), TRAIN, settings.data.root)
     data, training = settings.data.root, "trained on questions that are not here"
     if summary:

@@ -1,4 +1,4 @@
-"""Run a study as DVC experiments, and write what it says.
+"""Run a study as DVC experiments, and write its report.
 
     python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
     python src study report experiments/*.yaml      # reports/ablation.md and .html, every answer
@@ -89,7 +89,7 @@ def report(
     rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD",
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="a folder for each catalogue")] = REPORTS,
 ) -> None:
-    """Write what the grids' experiments came to into reports/; other studies that stand there stay.
+    """Write the results of the grids' experiments into reports/; other studies there stay.
 
     Raises:
         InputError: of no grid an experiment ran from `rev`.
@@ -124,7 +124,7 @@ def report(
 def check_comparable(
     folder: Path, files: Collection[Path], reference: Record, written: Collection[str]
 ) -> None:
-    """What stands under one head is of the same images, model and test questions.
+    """Check that the studies of one report are of the same images, model and test questions.
 
     `reference`: what the studies named in `written` are of, which replace those in the folder.
 

@@ -66,7 +66,7 @@ def opinions_table(opinions: Metrics) -> str:
                     f"{wrong['spoken_on'] - wrong['accused']}",
                 ]
             )
-    return table(["the model errs", "", "wrong found", "right accused", "wrong borne out"], rows)
+    return table(["the model errs", "", "wrong found", "right accused", "wrong supported"], rows)
 
 
 def trained_table(trained: Metrics) -> str:
@@ -75,10 +75,10 @@ def trained_table(trained: Metrics) -> str:
         [
             f"{float(rate):.0%}",
             f"{of['all']:.1%}",
-            f"{of['undisputed']:.1%}",
+            f"{of['not_conflicting']:.1%}",
             points(of | {"value": of["difference"]}),
             ", ".join(f"{100 * difference:+.1f}" for difference in of["by_seed"]),
         ]
         for rate, of in trained.items()
     ]
-    return table(["wrong", "trained on all", "on undisputed", "difference", "by seed"], rows)
+    return table(["wrong", "trained on all", "without conflicting", "difference", "by seed"], rows)

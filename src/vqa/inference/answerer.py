@@ -77,7 +77,7 @@ class Answerer:
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Features:
-        """Features of images: made once, asked about often.
+        """Features of images, computed once for any number of questions.
 
         Raises:
             InputError: so many do not fit into memory.

@@ -5,7 +5,7 @@
 In: a JSON object: `kind` ("merged" or "adapter"), `folder`, `base` and `revision` (of an adapter), `dtype`,
 `max_new_tokens`, `num_beams`, and `asked`: a list of `image` (a path), `prompt` (what an adapter's model is
 given) and `said` (what a merged model's user says). Out: a JSON list of texts on the last line. Imports
-nothing of this project: what works here works for whoever gets the folder.
+nothing of this project: what works here works for any user of the folder.
 """
 
 import json

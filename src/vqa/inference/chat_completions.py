@@ -1,6 +1,6 @@
 """OpenAI's chat completions, as far as one question about one image goes.
 
-Source: https://platform.openai.com/docs/api-reference/chat. What has no place here is refused: streaming,
+Source: https://platform.openai.com/docs/api-reference/chat. What is not supported is refused: streaming,
 several choices, tools, system turns and conversations. Sampling settings (temperature, top_p, seed) and token
 limits are accepted and change nothing: decoding is the pipeline's.
 """
@@ -86,7 +86,7 @@ def read_chat_request(body: bytes, models: Collection[str]) -> ChatRequest:
     """What is asked.
 
     Raises:
-        RefusedRequestError: it is no chat completion, or one that has no place here.
+        RefusedRequestError: it is no chat completion, or one that is not supported.
     """
     try:
         posted = _Posted.model_validate_json(body)

@@ -1,6 +1,6 @@
 """Whether published weights still answer as they did when this project first ran them here.
 
-Nobody can ship the right answers of a model that was never run, so the first run writes them down: those to
+The right answers of a model are not known before it runs, so the first run writes them down: those to
 three questions about three images that lie beside this file. Under other versions of the libraries the
 questions are asked again, and a difference is reported in one sentence.
 """

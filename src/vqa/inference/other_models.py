@@ -75,7 +75,7 @@ class OtherModel:
 
     @torch.inference_mode()
     def text(self, image: Image.Image, question: str, max_new_tokens: int) -> str:
-        """What it says, without the question."""
+        """Its text, without the question."""
         prompt = question if self._is_answerer else self._prompt(question)
         inputs = self._processor(images=image, text=prompt, return_tensors="pt").to(self._model.device)
         if not self._model.can_generate():  # a classifier of answers
@@ -104,7 +104,7 @@ def system_title(other: str | OnRegions) -> str:
 
 
 def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
-    """Two rows of one name would be one.
+    """Refuse two rows of one name, which would become one.
 
     Raises:
         InputError: two entries have the same title.
@@ -144,7 +144,7 @@ def answer_with_other_model(
     rank, world = rank_and_world()
     images = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
     done: dict[int, str] = partial_results.read()
-    wait_for_all()  # every process has read the same before one adds to it
+    wait_for_all()  # all processes read the same results before one adds to them
     left = [i for i, pair in enumerate(pairs) if i not in done]
     mine = [i for i in left if images[pairs[i].image_name] % world == rank]
     name = other if isinstance(other, str) else other.name

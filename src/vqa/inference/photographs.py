@@ -1,4 +1,4 @@
-"""A photograph told from a drawing by how many colours it has: which adapter is offered first.
+"""Tells photographs from drawings by their number of colours, to offer the fitting adapter first.
 
 Of 1,000 photographs of Amazon Berkeley Objects (256 pixels, most on white) 903 are taken for photographs. Of
 400 flat drawings of at most seven shapes (half of them saved as JPEG) none is, nor of 200 of data/demo.
@@ -16,7 +16,7 @@ _LARGEST_DRAWING = 128  # pixels a side: data/demo's drawings have grain and sha
 
 @dataclass(frozen=True)
 class ColourCount:
-    """What an image is told by."""
+    """What decides whether an image is a photograph."""
 
     longer_side: int  # pixels
     rare_share: float  # of the pixels not in the commonest colour: those in none of the next eight

@@ -35,7 +35,7 @@ _ANSWERS = (
 
 
 class Regions:
-    """What a detector or a classifier sees in an image, region by region."""
+    """Features of an image's regions by a detector or a classifier."""
 
     def __init__(self, name: str, device: torch.device) -> None:
         """Load `name`, a folder or a hub id.
@@ -66,7 +66,7 @@ class Regions:
             return self._in_boxes(inputs)
         try:
             grid: Tensor = self._model(**inputs).last_hidden_state
-        except (AttributeError, TypeError, ValueError) as error:  # it wants text beside images, for one
+        except (AttributeError, TypeError, ValueError) as error:  # for example, it takes text beside images
             raise self._no_grid() from error
         if grid.ndim != 4:
             raise self._no_grid()
@@ -161,7 +161,7 @@ class VisualBert:
 
 
 def _has_words(name: str) -> bool:
-    """Whether it has a tokenizer: without one transformers makes one that knows no word."""
+    """Whether it has a tokenizer: without one transformers makes an empty one."""
     files = ("vocab.txt", "tokenizer.json")
     return any(cached_file(name, f, _raise_exceptions_for_missing_entries=False) for f in files)
 

@@ -141,7 +141,7 @@ class Blip2Memory:
         text, rows = self._config.text_config, pairs * beams
         prompt, new = self._prompt_tokens, self._settings.decoding.max_new_tokens
         if isinstance(text, T5Config):
-            # What the decoder sees of the encoder, and of itself.
+            # The decoder's keys and values: of the encoder's output, and of its own.
             cached = 2 * text.num_decoder_layers * (prompt + new) * text.num_heads * text.d_kv
             a_token = 2 * text.d_model + 3 * text.d_ff
             wide = text.d_ff

@@ -1,7 +1,7 @@
 """Pre-training of the embedded BLIP-2 on drawn images, in two stages as BLIP-2 was.
 
 1. Sight: ViT and Q-Former learn to tell every attribute value apart, by linear probes that are thrown
-   away. They stand in for the image encoder's own pre-training, which saw far more than is ever named.
+   away. They stand in for the pre-training of a real image encoder.
 2. Language: the whole model learns captions and a little question answering (captions.py).
 """
 

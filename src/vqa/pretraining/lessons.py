@@ -1,4 +1,4 @@
-"""What photographs and drawings teach: sight first, by probes that are thrown away, then language."""
+"""Losses on photographs and drawings: first probes, which are thrown away, then language."""
 
 import random
 from dataclasses import astuple
@@ -32,7 +32,7 @@ class Sight(nn.Module):
 
 
 class Images:
-    """What a step sees: photographs first, then drawings."""
+    """The images of a step: photographs first, then drawings."""
 
     def __init__(
         self,

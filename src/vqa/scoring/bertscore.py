@@ -42,7 +42,7 @@ _LONGEST = 512  # tokens, for tokenizers that state no length
 
 @dataclass(frozen=True)
 class Encoder:
-    """The model BERTScore looks through: where it is, how many layers deep, its rescaling table."""
+    """The model that BERTScore embeds texts with: its place, the layer, its rescaling table."""
 
     path: str
     num_layers: int
@@ -149,7 +149,7 @@ def _tokenizer(path: str) -> Any:
     """As the encoder's own, but a one-word answer is always a word's beginning.
 
     RoBERTa's byte-level BPE knows "red" inside a word and " red" by other tokens; transformers 5 no longer
-    heeds bert-score's wish for the space.
+    adds the space that bert-score asks for.
     """
     tokenizer = AutoTokenizer.from_pretrained(path)
     if tokenizer.tokenize("red") != tokenizer.tokenize(" red"):

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 # Tried: each 9 % above the one before, 1 among them.
 TEMPERATURES: tuple[float, ...] = tuple(round(float(2.0 ** (number / 8)), 4) for number in range(-16, 25))
-WANTED = 0.8  # share of right answers from which on the model may be believed
+WANTED = 0.8  # share of right answers from which on the model may be trusted
 _FEWEST = 30  # answers that a share is told from
 _BINS = 15  # of equal width, as Guo et al. have it
 _COVERAGE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

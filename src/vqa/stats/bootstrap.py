@@ -3,8 +3,8 @@
 Questions about one image share its luck, and so do those about its copies and the other images of its
 listing: a split keeps them together, and so does each draw. Under 30 questions, 20 groups or 10 groups where
 an answer is not as the rest, redrawing says too little (Bowyer et al., ICML 2025, "Don't use the CLT in LLM
-evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as would
-tell as much if each group spoke with one voice (Kish 1965, "Survey sampling"). That errs on the wide side.
+evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as the
+groups are worth if all answers of a group agree (Kish 1965, "Survey sampling"). That errs on the wide side.
 """
 
 from collections.abc import Iterator, Sequence

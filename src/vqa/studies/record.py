@@ -1,4 +1,4 @@
-"""The runs of a grid, reduced to what its report needs and small enough for git: a bit a question and run."""
+"""The runs of a grid, reduced to what its report needs: a bit a question and run, small enough for git."""
 
 import csv
 import io

@@ -83,7 +83,7 @@ def subject(studies: Sequence[Study]) -> str:
 
 
 def told_apart(study: Study) -> str:
-    """Whether the study's settings can be told apart, in half a sentence."""
+    """Whether the study's settings can be told apart, as part of a sentence."""
     count, bounds = len(study.results), _bounds(study)
     if count == 1:
         deviation = study.results[0].deviation

@@ -1,4 +1,4 @@
-"""What the experiments of a grid came to, each setting over all its training seeds."""
+"""Results of the experiments of a grid, each setting over all its training seeds."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Result:
-    """What one setting came to, in exact match."""
+    """The result of one setting, in exact match."""
 
     changes: dict[str, Value]  # without the seed
     by_seed: Sequence[float]
@@ -113,7 +113,7 @@ def _without_seed(changes: dict[str, Value]) -> dict[str, Value]:
 def best_under(results: Sequence[Result]) -> list[tuple[int, Result]]:
     """For growing budgets of trained parameters the result that is best on the validation pairs.
 
-    Choosing by the test pairs would be choosing by luck.
+    A choice by the test pairs would overfit them.
     """
     best: list[tuple[int, Result]] = []
     for result in sorted(results, key=lambda result: (result.parameters, -result.validation)):

@@ -1,4 +1,4 @@
-"""Train an adapter from cached features with transformers' Trainer, so that a kill costs next to nothing."""
+"""Train an adapter from cached features with transformers' Trainer; killed, a run goes on from a checkpoint."""
 
 import math
 import shutil

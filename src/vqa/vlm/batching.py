@@ -60,7 +60,7 @@ def logits_at(head: nn.Module, positions: Tensor) -> Iterator[None]:
 def make_states_contiguous(head: nn.Module) -> None:
     """From now on `head`, a model's output embeddings, gets its states `[..., width]` contiguous.
 
-    `generate` hands it a slice, the last position of each row. Where the weight wants no gradient, as under
+    `generate` hands it a slice, the last position of each row. Where the weight needs no gradient, as under
     every adapter, torch multiplies such a slice by the weight expanded to as many copies as there are rows;
     on a CPU in bf16 it writes them out. Contiguous states take one product, whatever the flags
     (benchmarks/frozen_head.py).

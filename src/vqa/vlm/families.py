@@ -155,7 +155,7 @@ class Blip2:
 
 @dataclass(frozen=True)
 class ImageTextProcessor:
-    """What a model's own processor is made of, without what transformers wants for videos."""
+    """What a model's own processor is made of, without the part that transformers asks for videos."""
 
     tokenizer: Any
     image_processor: Any

@@ -231,7 +231,9 @@ class ImageTextAnswerModel(AnswerModel):
     def _seen(self, ids: Tensor, per_image: Sequence[ImageFeatures], is_answer: Tensor) -> dict[str, Any]:
         """What the model takes beside `ids` `[B, T]`: the image of each row, and which tokens are what."""
         kinds: dict[str, Tensor] = {}
-        if self._family == "paligemma":  # the prompt sees itself both ways, the answer what is before it
+        if (
+            self._family == "paligemma"
+        ):  # the prompt attends to itself both ways, the answer to what is before it
             kinds = {"token_type_ids": is_answer.long()}
         elif self._family == "qwen2_5_vl":  # the image's positions count in three directions
             kinds = self._kinds_of_tokens(ids, [image_features.grid for image_features in per_image])

@@ -265,7 +265,7 @@ def _without(whole: Any, parts: Sequence[str]) -> Any:
             if any(part.endswith(("language_model", "text_model")) for part in parts):
                 self.all_tied_weights_keys: dict[str, str] = {}
 
-    # By these transformers knows what to rename in older checkpoints.
+    # By these names transformers finds what to rename in older checkpoints.
     Part.__name__, Part.__module__ = whole.__name__, whole.__module__
     return Part
 

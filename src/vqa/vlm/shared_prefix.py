@@ -148,8 +148,8 @@ def _filled(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def _seen(images: Tensor, pairs: Tensor) -> Tensor:
-    """Which position (third axis) sees which (fourth): of its image the prefix, of its pair itself, and
-    nothing that comes later."""
+    """Which position (third axis) attends to which (fourth): to its image's prefix and to its own pair, and
+    to nothing that comes later."""
     is_same_image = images[:, :, None] == images[:, None, :]
     is_same_pair = pairs[:, :, None] == pairs[:, None, :]
     is_prefix = pairs[:, None, :] == _NOBODY
@@ -162,7 +162,7 @@ def attention_inputs(mask: Tensor, positions: Tensor | None, dtype: torch.dtype)
 
     Raises:
         ValueError: positions without a mask of four axes. Where they restart, transformers takes what follows
-            for another sequence packed into the row, and a question no longer sees its image.
+            for another sequence packed into the row, and a question no longer attends to its image.
     """
     if positions is None:
         return {"attention_mask": mask}
