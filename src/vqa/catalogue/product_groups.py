@@ -5,12 +5,11 @@ from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.spreadsheet import ATTRIBUTES, COLUMNS, Row
 
 _ALWAYS = ("item_group_id", "parent", "parent_sku", "handle", "url_handle")  # mean nothing but a group
 _PARENTS = ("parent", "parent_sku")  # columns that name another row, by its id
-_OF_PRODUCT = ("name", "kind", "material", "pattern", "shape", "description")
+_OF_PRODUCT = ("brand", "name", "kind", "material", "pattern", "shape", "description")
 
 
 @dataclass(frozen=True)
@@ -161,15 +160,16 @@ def without_disputes(rows: Sequence[Row], image_of: Sequence[str]) -> tuple[list
     recorded, disputes = list(rows), Counter[str]()
     for numbers in of_image.values():
         for name in ("kind", *ATTRIBUTES):
-            if len({_meant(name, rows[number].cells[name]) for number in numbers} - {""}) > 1:
+            if len({_meant(name, rows[number]) for number in numbers} - {""}) > 1:
                 disputes[name] += 1
                 for number in numbers:
                     recorded[number] = replace(recorded[number], cells={**recorded[number].cells, name: ""})
     return recorded, dict(disputes)
 
 
-def _meant(name: str, cell: str) -> str:
-    """What two cells are compared by; "" where one says nothing."""
+def _meant(name: str, row: Row) -> str:
+    """What two rows' cells are compared by; "" where one says nothing."""
     if name == "kind":
-        return product_kind(cell).product_type
+        return row.kind.product_type
+    cell = row.cells[name]
     return "" if says_nothing(cell) else cell.casefold()
