@@ -57,6 +57,27 @@ def test_further_kinds_as_deep_are_said_and_an_apposition_is_none() -> None:
     assert product_kind("Table lamp, brass").others == product_kind("Clothing > Shirts, Sale").others == ()
 
 
+@pytest.mark.parametrize(
+    ("cell", "brand", "product_type", "brands"),
+    [
+        ("Shoes > Nike", "Nike", "SHOE", ("Nike",)),
+        ("Shoes > NIKE > Sale", "nike", "SHOE", ("NIKE",)),
+        ("Clothing > Jeans > Levi's", "Levi’s", "JEANS", ("Levi's",)),
+        ("Shoes > Nike, Shoes > Jordan", "Nike, Jordan", "SHOE", ("Nike", "Jordan")),
+        ("NIKE", "Nike", "", ("NIKE",)),
+        ("Nike > Shoes", "Nike", "SHOE", ()),  # not the last level
+        ("Shoes > Nike", "Puma", "NIKE", ()),  # which only its owner knows to be a brand
+        ("Shoes > Nike", "N/A", "NIKE", ()),
+        ("Lamps", "", "LAMP", ()),
+    ],
+)
+def test_the_row_s_own_brand_is_no_kind(
+    cell: str, brand: str, product_type: str, brands: tuple[str, ...]
+) -> None:
+    kind = product_kind(cell, brand)
+    assert (kind.product_type, kind.brands) == (product_type, brands)
+
+
 SINGULAR = (
     "shirts shirt, Boxes Box, watches watch, accessories accessory, vases vase, hoodies hoodie, ties tie, "
     "shelves shelf, glass glass, jeans jeans, canvas canvas, dress dress, dresses dress, shoes shoe, bus bus"

@@ -356,6 +356,46 @@ def test_what_is_read_is_shown_by_its_five_commonest_values(capsys: pytest.Captu
     assert "nothing ties images of one product: no row has two, no id is there twice" in said
 
 
+@pytest.mark.parametrize("column", ["Brand", "Manufacturer", "Vendor"])
+def test_a_category_that_ends_in_the_row_s_brand_is_of_the_level_before(
+    column: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs(4)
+    cells = ("Shoes > Nike", "Nike"), ("Shoes > Puma", "Puma"), ("Shoes > Puma", ""), ("Mugs", "Nike")
+    rows = [[f"{n}.jpg", *of_row] for n, of_row in enumerate(cells)]
+    found = imported(shop(["image", "Category", column], rows))
+    assert [found[f"{n}.jpg"].product_type for n in range(4)] == ["SHOE", "SHOE", "PUMA", "MUG"]
+    said = capsys.readouterr().out
+    assert ("brand, kind" if column == "Brand" else f"brand from '{column.lower()}', kind") in said
+    assert "kind: 2 rows end in their brand, which is passed over: 'Nike' 1, 'Puma' 1" in said
+    assert (
+        "kind: 1 rows end in a brand that other rows have, and are read as that: 'Shoes > Puma' 1; mend them "
+        "where the brand is meant" in said
+    )
+
+
+def test_a_column_of_nothing_but_brands_is_not_read_as_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(2)
+    rows = [["0.jpg", "Nike", "Nike", "Shoes"], ["1.jpg", "Puma", "Puma", "Mugs"]]
+    found = imported(shop(["image", "Type", "Vendor", "Category"], rows))
+    assert [found[f"{n}.jpg"].product_type for n in range(2)] == ["SHOE", "MUG"]
+    assert "column 'type' is not read as kind: its values are such as Nike, Puma" in capsys.readouterr().out
+
+
+def test_names_and_more_that_say_nothing_are_counted_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(4)
+    names = ["N/A", "N/A", "#REF!", "#1 Dad mug"]
+    rows = [
+        [f"{n}.jpg", name, "-" if n else "Soft", "n/a" if n else "striped"] for n, name in enumerate(names)
+    ]
+    found = imported(shop(["image", "Title", "Description", "Pattern"], rows))
+    assert [found[f"{n}.jpg"].name for n in range(4)] == [None, None, None, "#1 Dad mug"]
+    said = capsys.readouterr().out
+    assert "name: 3 rows say none: 'N/A' 2, '#REF!' 1" in said
+    assert "description: 3 rows say none: '-' 3" in said
+    assert "pattern: 3 rows say none: 'n/a' 3" in said
+
+
 @pytest.mark.parametrize(
     ("cell", "name"),
     [

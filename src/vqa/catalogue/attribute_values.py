@@ -1,8 +1,10 @@
-"""Which cells of a product's attributes state nothing: placeholders, codes, negations such as "not black"."""
+"""Which cells of a product's attributes say nothing: placeholders, codes, what a thing is not."""
 
 import re
 
-# Written where nothing is known, in shops' exports; compared without case and outer punctuation.
+from vqa.pairs.missing_values import is_missing
+
+# Said where nothing is known, in shops' exports; compared without case and outer punctuation.
 _PLACEHOLDERS = frozenset(
     """
     na n/a nan nil null none undefined unspecified unknown unclear tbd tbc todo default standard other others
@@ -18,9 +20,14 @@ _NEGATION = re.compile(r"\b(?:not?|without|except|isn't)\b|\bnon\b(?!-)", re.IGN
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a cell says nothing: "N/A", "#VALUE!", "assorted", "-"; False for an empty cell."""
+    """Whether a cell says nothing: "N/A", "#VALUE!", "assorted", "-"; an empty one does not ask."""
     words = re.sub(r"[\s_]+", "_", text.strip(" \t\r\n.,;:!?*-–—()[]\"'").casefold())
     return bool(text) and (not words or words in _PLACEHOLDERS or text.lstrip().startswith("#"))
+
+
+def is_no_text(text: str) -> bool:
+    """Whether a name or description says nothing; "#1 Dad mug" is a name, and "#REF!" is none."""
+    return is_missing(text) if text.lstrip().startswith("#") else is_placeholder(text)
 
 
 def says_nothing(text: str) -> bool:

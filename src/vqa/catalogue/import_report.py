@@ -1,17 +1,18 @@
-"""The report of an import: what each column was read as, what ties rows, and what is doubtful."""
+"""What an import tells its user: what was read as what, what ties rows, and what it is not sure of."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from vqa.catalogue.attribute_values import says_nothing
+from vqa.catalogue.attribute_values import is_no_text, says_nothing
 from vqa.catalogue.image_folder import ImageFolder
 from vqa.catalogue.import_record import ImportRecord
-from vqa.catalogue.kinds import product_kind
+from vqa.catalogue.kinds import brand_keys, last_level_keys
 from vqa.catalogue.product_groups import Groups, nothing_ties
 from vqa.catalogue.spreadsheet import Spreadsheet
 from vqa.catalogue.tree_writer import Product
 
 _SHOWN = ("kind", "color", "material")
+_ALSO_READ = {"pattern": says_nothing, "shape": says_nothing, "name": is_no_text, "description": is_no_text}
 _COMMONEST = 5
 _FEW = 3
 
@@ -34,6 +35,10 @@ def report(
     yield from spreadsheet.notes
     for name in _SHOWN:
         yield from _commonest(name, spreadsheet, products)
+    yield from _brands_as_kinds(products)
+    for name, is_nothing in _ALSO_READ.items():
+        cells = Counter(product.row.cells[name] for product in products)
+        yield from _dropped(name, Counter({cell: cells[cell] for cell in cells if is_nothing(cell)}))
     yield from groups.notes
     if all(len(set(images)) == 1 for images in _images_of_groups(products).values()):
         yield nothing_ties()
@@ -54,23 +59,46 @@ def report(
 
 
 def _commonest(name: str, spreadsheet: Spreadsheet, products: Sequence[Product]) -> Iterator[str]:
-    """What a column was read as, and which of its values say nothing."""
-    cells = Counter(product.row.cells[name] for product in products if product.row.cells[name])
-    if not cells:
+    """What a column was read as, and what of it is read as nothing."""
+    rows = [product.row for product in products if product.row.cells[name]]
+    if not rows:
         return
     read, nothing, several = Counter[str](), Counter[str](), Counter[str]()
-    for cell, count in cells.items():
-        value = product_kind(cell).product_type if name == "kind" else "" if says_nothing(cell) else cell
-        (read if value else nothing)[value.replace("_", " ").lower() or cell] += count
-        if name == "kind" and product_kind(cell).others:
-            several[cell] += count
+    for row in rows:
+        cell = row.cells[name]
+        value = row.kind.product_type if name == "kind" else "" if says_nothing(cell) else cell
+        (read if value else nothing)[value.replace("_", " ").lower() or cell] += 1
+        if name == "kind" and row.kind.others:
+            several[cell] += 1
     column = spreadsheet.columns.get(name, "an attribute's columns")
     shown = ", ".join(f"{value} {count}" for value, count in read.most_common(_COMMONEST))
     yield f"{name}, from {column!r}: {shown or 'nothing'} (the commonest of {len(read)})"
-    if nothing:
-        yield f"{name}: {nothing.total()} rows say none: {_examples(nothing)}"
+    yield from _dropped(name, nothing)
     if several:
         yield f"{name}: of {several.total()} rows that name several the first is read: {_examples(several)}"
+
+
+def _dropped(name: str, nothing: Counter[str]) -> list[str]:
+    """A sentence on cells that are read as nothing, where there are any."""
+    said = Counter({cell: count for cell, count in nothing.items() if cell})
+    return [f"{name}: {said.total()} rows say none: {_examples(said)}"] * bool(said)
+
+
+def _brands_as_kinds(products: Sequence[Product]) -> Iterator[str]:
+    """Sentences on categories that end in a brand: the row's own, and one that only other rows have."""
+    everywhere = {key for product in products for key in brand_keys(product.row.cells["brand"])}
+    own, doubtful = Counter[str](), Counter[str]()
+    for row in (product.row for product in products):
+        own.update(row.kind.brands[:1])
+        if not row.kind.brands and last_level_keys(row.cells["kind"]) & everywhere:
+            doubtful[row.cells["kind"]] += 1
+    if own:
+        yield f"kind: {own.total()} rows end in their brand, which is passed over: {_examples(own)}"
+    if doubtful:
+        yield (
+            f"kind: {doubtful.total()} rows end in a brand that other rows have, and are read as that: "
+            f"{_examples(doubtful)}; mend them where the brand is meant"
+        )
 
 
 def _examples(cells: Counter[str]) -> str:
@@ -95,7 +123,7 @@ def _claims(products: Sequence[Product]) -> Iterator[str]:
 
 
 def _images_of_groups(products: Sequence[Product]) -> dict[int, list[str]]:
-    images_of: dict[int, list[str]] = {}
+    found: dict[int, list[str]] = {}
     for product in products:
-        images_of.setdefault(product.group, []).extend(product.images)
-    return images_of
+        found.setdefault(product.group, []).extend(product.images)
+    return found

@@ -1,18 +1,20 @@
 """A shop's category → a product type as ABO spells it: "Home > Table lamps" is TABLE_LAMP."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vqa.catalogue.attribute_values import is_placeholder
 
-# Names that shop software gives to rows of its table; they name no product.
+# How shop software calls a row of its table, and never a thing.
 _ROW_TYPES = frozenset(
     """
     simple variable variation variant grouped external affiliate configurable virtual downloadable bundle
     physical digital subscription giftcard gift_card parent child product item default standard
     """.split()
 )
-# Shelves that hold any product, and groups of customers.
+# Shelves that hold anything, and whom a thing is for.
 _SHELVES = frozenset(
     """
     sale sales new new_arrivals new_in featured bestseller bestsellers best_sellers clearance outlet
@@ -24,7 +26,7 @@ _SHELVES = frozenset(
 # "Summer sale", "New arrivals 2025"
 _SHELF = re.compile(r"(?:.+_)?(?:sales?|arrivals|clearance|deals|offers|promotions|collections?)(?:_\d{4})?")
 _AS_ABO = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
-# Departments, which name no single kind of product; and colours, which name none at all.
+# Departments that name no one kind of thing, whatever stands above them; and colours, which name none at all.
 _DEPARTMENTS = frozenset(
     """
     accessories accessory electronics clothing apparel clothes fashion beauty household housewares hardware
@@ -37,6 +39,8 @@ _COLORS = frozenset(
     navy orange pink purple red silver tan teal turquoise violet white yellow
     """.split()
 )
+_REMEMBERED = 1 << 16  # cells: a shop has few categories
+_LISTED = re.compile(r"[,;|>\n]")
 _LEVELS = re.compile(r"\s*(?:>|/|»|::|→)\s*")
 _DASH = re.compile(r"\s[-–—]\s")
 _HEAD_ENDS = re.compile(r"[(\[]|\s(?:for|with|without|in|of|from|by)\s", re.IGNORECASE)
@@ -64,44 +68,62 @@ _IRREGULAR = dict(
 
 @dataclass(frozen=True)
 class Kind:
-    """The product type of a category."""
+    """What a category comes to."""
 
     product_type: str = ""  # as ABO spells it; "" where the cell names no one kind of thing
     others: tuple[str, ...] = ()  # further ones, as deep in the shop's tree, that the cell names
+    brands: tuple[str, ...] = ()  # levels that were passed over
 
 
-def product_kind(cell: str) -> Kind:
-    """The head noun of the deepest level, with the words before it; of several such levels the first.
+@lru_cache(_REMEMBERED)
+def product_kind(cell: str, brand: str = "") -> Kind:
+    """The head noun of the deepest level, with what stands before it; of several as deep the first.
 
-    A cell in ABO's spelling stays as it is. Shelves (Sale, New), row types of shops (simple, variable) and
-    two things at once ("Shirts & Tops") are no kinds.
+    A cell that is spelled as ABO spells it stays as it is. Shelves (Sale, New) and a shop's own row types
+    (simple, variable) are no kinds, nor are two things at once ("Shirts & Tops"), nor is the row's `brand`.
     """
     text = cell.strip()
+    brands = brand_keys(brand)
     if is_placeholder(text):
         return Kind()
+    if _key(text) in brands:
+        return Kind(brands=(text,))
     if _AS_ABO.fullmatch(text) and text.lower() not in _ROW_TYPES and re.search("[A-Z]", text):
         return Kind(text)
-    paths = [path for part in _categories(text) if (path := _levels(part))]
+    split = [_levels(part, brands) for part in _categories(text)]
+    paths = [path for path, _ in split if path]
+    passed_over = tuple(dict.fromkeys(level for _, levels in split for level in levels))
     deepest = max(map(len, paths), default=0)
-    types = [kind_name for path in paths if len(path) == deepest if (kind_name := _product_type(path[-1]))]
+    types = [found for path in paths if len(path) == deepest if (found := _product_type(path[-1]))]
     distinct = list(dict.fromkeys(types))
     is_apposition = deepest == 1  # "Table lamp, brass"
-    return Kind(distinct[0], () if is_apposition else tuple(distinct[1:])) if distinct else Kind()
+    return Kind(distinct[0] if distinct else "", () if is_apposition else tuple(distinct[1:]), passed_over)
+
+
+def brand_keys(cell: str) -> frozenset[str]:
+    """What the brands of a cell are compared by: WooCommerce writes several in one."""
+    return frozenset(filter(None, (_key(part) for part in _LISTED.split(cell) if not is_placeholder(part))))
+
+
+def last_level_keys(cell: str) -> frozenset[str]:
+    """What the last level of each category of a cell is compared by, as `brand_keys` does."""
+    return frozenset(_key(path[-1]) for part in _categories(cell.strip()) if (path := _levels(part)[0]))
 
 
 def _categories(text: str) -> list[str]:
-    """Each category of a list; a bar separates categories, or levels if the cell has no other separator."""
+    """Of a list of categories each; a bar stands between these, or between levels where nothing else does."""
     if "|" in text and not re.search(r"[>/,;\n]", text):
         text = text.replace("|", ">")
     return re.split(r"[,;|\n]", text)
 
 
-def _levels(category: str) -> list[str]:
-    """The levels of one category, without shelves at its end; [] if nothing else is left."""
-    levels = [level.strip() for level in _LEVELS.split(category) if level.strip()]
-    while levels and _is_no_kind(levels[-1]):
-        levels.pop()
-    return levels
+def _levels(category: str, brands: Container[str] = ()) -> tuple[list[str], list[str]]:
+    """The levels of one category, without shelves and `brands` at its end; and the brands that were there."""
+    levels, passed_over = [level.strip() for level in _LEVELS.split(category) if level.strip()], []
+    while levels and ((is_brand := _key(levels[-1]) in brands) or _is_no_kind(levels[-1])):
+        level = levels.pop()
+        passed_over += [level] * is_brand
+    return levels, passed_over
 
 
 def _is_no_kind(level: str) -> bool:
@@ -112,7 +134,7 @@ def _is_no_kind(level: str) -> bool:
 
 
 def _product_type(level: str) -> str:
-    """ "Shoes for women" is SHOE, "Kids - Set of mugs" MUG; "" if it names no single thing."""
+    """ "Shoes for women" is SHOE, "Kids - Set of mugs" MUG; "" where it is no one thing."""
     parts = [part for part in _DASH.split(level) if _key(part) not in _SHELVES]
     head = _HEAD_ENDS.split(_SET_OF.sub("", parts[0].strip()))[0] if parts else ""
     if any(_is_plural(part) for part in _AND.split(head)[:-1]):
@@ -129,7 +151,7 @@ def _is_plural(text: str) -> bool:
 
 
 def singular_noun(word: str) -> str:
-    """The singular of an English noun, as in an answer: shirts → shirt, boxes → box; jeans stay."""
+    """One of what an English plural names, as an answer says it: shirts → shirt, boxes → box; jeans stay."""
     lower = word.lower()
     if lower in _IRREGULAR:
         return _IRREGULAR[lower]

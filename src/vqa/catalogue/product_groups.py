@@ -1,22 +1,15 @@
-"""Rows of a spreadsheet → which rows are one product, and the cells that these take from each other."""
+"""Rows of a spreadsheet → which of them are one product, and what a row takes from the others of it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.spreadsheet import ATTRIBUTES, COLUMNS, Row
 
-_ALWAYS = (
-    "item_group_id",
-    "parent",
-    "parent_sku",
-    "handle",
-    "url_handle",
-)  # columns that can only name a group
+_ALWAYS = ("item_group_id", "parent", "parent_sku", "handle", "url_handle")  # mean nothing but a group
 _PARENTS = ("parent", "parent_sku")  # columns that name another row, by its id
-_OF_PRODUCT = ("name", "kind", "material", "pattern", "shape", "description")
+_OF_PRODUCT = ("brand", "name", "kind", "material", "pattern", "shape", "description")
 
 
 @dataclass(frozen=True)
@@ -27,9 +20,9 @@ class Groups:
 
 
 def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
-    """Tie the rows of one product: by the first group column with equal cells, and by equal ids.
+    """Rows of one product: by the first column of a group's name that ties some, and by equal ids.
 
-    `is_named`: the user named the column, which is therefore trusted.
+    `is_named`: the user has said which column it is, which is then trusted.
     """
     notes, column = [], ""
     present = {name for row in rows for name in row.groups}
@@ -53,7 +46,7 @@ def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
 
 def _ties_further(rows: Sequence[Row], of_row: Sequence[int], columns: Sequence[str]) -> list[str]:
     """A sentence on each column that is not used and would tie products of several numbers together."""
-    sentences = []
+    found = []
     for column in columns:
         products: dict[str, set[int]] = defaultdict(set)
         for row, number in zip(rows, of_row, strict=True):
@@ -61,15 +54,15 @@ def _ties_further(rows: Sequence[Row], of_row: Sequence[int], columns: Sequence[
                 products[row.groups[column]].add(number)
         several = [numbers for numbers in products.values() if len(numbers) > 1]
         if several and len(products) > 1:
-            sentences.append(
+            found.append(
                 f"column {column!r} is not used: it would tie {len(set().union(*several))} products to "
                 f"{len(several)} more; --column group={column} ties by it instead"
             )
-    return sentences
+    return found
 
 
 def _preference(column: str) -> int:
-    """The place of a column in COLUMNS; 0 for a column that the user named, which has no competitor."""
+    """The place of a column in COLUMNS, whichever rows fill it; one that the user has named stands alone."""
     return COLUMNS["group"].index(column) if column in COLUMNS["group"] else 0
 
 
@@ -86,21 +79,21 @@ def nothing_ties() -> str:
     """The sentence on a spreadsheet in which every image stands alone."""
     return (
         "nothing ties images of one product: no row has two, no id is there twice, and no column "
-        f"({', '.join(COLUMNS['group'])}) groups rows, so only near duplicates stay in one split; "
+        f"({', '.join(COLUMNS['group'])}) groups rows, so only their looks keep them in one split; "
         "--column group=NAME names one"
     )
 
 
 def _tokens(row: Row, column: str, named: Container[str]) -> set[Hashable]:
-    """What a row shares with other rows of its product; `named`: keys by which rows refer to others."""
-    tokens: set[Hashable] = {
+    """What a row shares with those of its product; `named`: what rows call others by."""
+    found: set[Hashable] = {
         ("key", key) for key in (*row.parts, *row.keys, _parent(row, column)) if key in named
     }
     if row.cells["id"]:
-        tokens.add(("id", row.cells["id"]))
+        found.add(("id", row.cells["id"]))
     if column not in _PARENTS and column in row.groups:
-        tokens.add(("group", row.groups[column]))
-    return tokens - {("key", "")}
+        found.add(("group", row.groups[column]))
+    return found - {("key", "")}
 
 
 def _parent(row: Row, column: str) -> str:
@@ -127,23 +120,21 @@ def _connected(tokens: Sequence[Iterable[Hashable]]) -> list[int]:
 
 
 def completed_rows(rows: Sequence[Row], of_row: Sequence[int]) -> tuple[list[Row], list[int]]:
-    """Complete each row from the others of its product, and add a row for each variant's own image.
+    """Each row with what its product says in others, and a row more for each variant's own image; likewise
+    the number of each one's product.
 
-    Also returns the number of each row's product. A row takes a cell that it lacks where the others of its
-    product agree on it. A colour belongs to a variant: only a row with neither name nor id, which is a
-    further image, takes it.
+    A row takes a cell that it lacks where the others of its product agree on it. A colour is a variant's:
+    only a row that has neither name nor id, and so is a further image, takes it.
     """
-    cells_of_product: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    said: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row, group in zip(rows, of_row, strict=True):
         for name, cell in row.cells.items():
             if cell and not (name in ATTRIBUTES and says_nothing(cell)):
-                cells_of_product[group][name].add(cell)
+                said[group][name].add(cell)
     complete, groups = [], []
     has_variants = any(row.cells["variant_image"] for row in rows)
     for row, group in zip(rows, of_row, strict=True):
-        agreed = {
-            name: next(iter(cells)) for name, cells in cells_of_product[group].items() if len(cells) == 1
-        }
+        agreed = {name: next(iter(cells)) for name, cells in said[group].items() if len(cells) == 1}
         taken = {name: agreed[name] for name in _OF_PRODUCT if not row.cells[name] and name in agreed}
         is_further_image = not (row.cells["name"] or row.cells["id"] or row.cells["color"])
         if has_variants or is_further_image:
@@ -159,9 +150,8 @@ def completed_rows(rows: Sequence[Row], of_row: Sequence[int]) -> tuple[list[Row
 
 
 def without_disputes(rows: Sequence[Row], image_of: Sequence[str]) -> tuple[list[Row], dict[str, int]]:
-    """Drop the attributes on which rows with one main image (`image_of` `[rows]`) do not agree.
-
-    Also returns how many images that concerns, by attribute.
+    """The rows without the attributes on which those with one main image `[rows]` do not agree; and of how
+    many images that is so, by attribute.
     """
     of_image: dict[str, list[int]] = defaultdict(list)
     for number, image in enumerate(image_of):
@@ -170,15 +160,16 @@ def without_disputes(rows: Sequence[Row], image_of: Sequence[str]) -> tuple[list
     recorded, disputes = list(rows), Counter[str]()
     for numbers in of_image.values():
         for name in ("kind", *ATTRIBUTES):
-            if len({_meant(name, rows[number].cells[name]) for number in numbers} - {""}) > 1:
+            if len({_meant(name, rows[number]) for number in numbers} - {""}) > 1:
                 disputes[name] += 1
                 for number in numbers:
                     recorded[number] = replace(recorded[number], cells={**recorded[number].cells, name: ""})
     return recorded, dict(disputes)
 
 
-def _meant(name: str, cell: str) -> str:
-    """The form in which cells are compared; "" for a cell that says nothing."""
+def _meant(name: str, row: Row) -> str:
+    """What two rows' cells are compared by; "" where one says nothing."""
     if name == "kind":
-        return product_kind(cell).product_type
+        return row.kind.product_type
+    cell = row.cells[name]
     return "" if says_nothing(cell) else cell.casefold()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vqa.catalogue.attribute_values import says_nothing
 from vqa.catalogue.image_folder import ImageFolder
-from vqa.catalogue.kinds import product_kind
+from vqa.catalogue.kinds import Kind, product_kind
 from vqa.core.csv_tables import Table, read_table
 from vqa.core.errors import InputError
 
@@ -30,6 +30,7 @@ COLUMNS = {
         "gallery_images"
     ).split(),
     "variant_image": "variant_image variant_image_url".split(),
+    "brand": "brand brands brand_name manufacturer vendor".split(),
     "name": "name title product_name item_name product product_display_name".split(),
     "kind": (
         "kind product_type type article_type category categories product_kind product_category "
@@ -72,6 +73,10 @@ class Row:
     @property
     def image(self) -> str:
         return self.cells["picture"]
+
+    @property
+    def kind(self) -> Kind:
+        return product_kind(self.cells["kind"], self.cells["brand"])
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _found(
         free = [spelling for spelling in spellings if spelling in header and spelling not in columns.values()]
         if name in columns or name in ("picture", "group") or not free:
             continue
-        trusted = [column for column in free if _is_trusted(name, table, column)]
+        trusted = [column for column in free if _is_trusted(name, table, column, columns.get("brand", ""))]
         passed_over = free[: free.index(trusted[0])] if trusted else free
         notes += [_not_read(name, table, column) for column in passed_over if any(_cells(table, column))]
         if trusted:
@@ -135,10 +140,12 @@ def _numbered(header: Sequence[str]) -> list[str]:
     return sorted(columns, key=lambda column: int(re.sub(r"\D", "", column)))
 
 
-def _is_trusted(name: str, table: Table, column: str) -> bool:
+def _is_trusted(name: str, table: Table, column: str, brand: str) -> bool:
     cells = set(_cells(table, column))
     if name == "kind":
-        return any(product_kind(cell).product_type for cell in cells)
+        places = [table.columns.index(at) for at in (column, brand) if at]
+        rows = {tuple(row[place] for place in places) for row in table.rows}
+        return any(product_kind(*row).product_type for row in rows)
     return name not in ATTRIBUTES or not all(map(says_nothing, cells))
 
 

@@ -17,16 +17,14 @@ from typing import Any
 from PIL import Image
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.attribute_values import is_placeholder, says_nothing
+from vqa.catalogue.attribute_values import is_no_text, says_nothing
 from vqa.catalogue.images import ImageError, decoded
 from vqa.catalogue.import_record import LISTINGS, copies_path, read_copies
-from vqa.catalogue.kinds import product_kind
 from vqa.catalogue.spreadsheet import ATTRIBUTES, Row
 from vqa.core.errors import InputError, end_at_interrupt
 from vqa.core.files import make_own, whole
 from vqa.core.known_hashes import KnownHashes
 from vqa.core.progress import progress_bar
-from vqa.pairs.missing_values import is_missing
 
 SIDE = 256  # pixels at most, as ABO's small images
 _QUALITY = 95  # of JPEG
@@ -215,11 +213,6 @@ def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, 
     return listings
 
 
-def _is_no_text(cell: str) -> bool:
-    """Whether a name or description says nothing; "#1 Dad mug" is a name, and "#REF!" is none."""
-    return is_missing(cell) if cell.lstrip().startswith("#") else is_placeholder(cell)
-
-
 def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str, Any]:
     cells = product.row.cells
     listing: dict[str, Any] = {"item_id": cells["id"] or f"{unnamed}:{product.row.number}"}
@@ -227,10 +220,10 @@ def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str,
         listing["main_image_id"] = product.main
     if further := [name for name in others if name != product.main]:
         listing["other_image_id"] = further
-    if product_type := product_kind(cells["kind"]).product_type:
+    if product_type := product.row.kind.product_type:
         listing["product_type"] = [{"value": product_type}]
     for key, column in _TEXTS.items():
-        nothing = says_nothing if column in ATTRIBUTES else _is_no_text
+        nothing = says_nothing if column in ATTRIBUTES else is_no_text
         if cells[column] and not nothing(cells[column]):
             listing[key] = [{"value": cells[column]}]
     return listing

@@ -1,11 +1,11 @@
 """Questions with options: an answer that is a letter or a number becomes the text of the option it points at.
 
 Options stand in columns of their own (option_a …, choice1 …, A, B, C, D) or as a list in one cell. How the
-answers of a file point at options is inferred from all its rows together; a file that can be read in two ways
-is refused.
+answers of a file point at them is told from all its rows together; what can be read in two ways is refused.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -21,6 +21,7 @@ _COLUMN = re.compile(
 )
 _BARE = re.compile(r"([A-Z])")
 _CHOICE = re.compile(r"\(?[a-f][.):]?", re.IGNORECASE)  # what options are commonly marked with
+_FEW = 5  # letters that are shown
 _ASKS_FOR_LETTER = re.compile(r"\b(?:letters?|initials?|grades?|cup|written|printed|read)\b", re.IGNORECASE)
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
 # "B. blue", "(b) blue", "2) blue": an option with its own mark
@@ -35,23 +36,21 @@ _Asked = Sequence[
 
 
 def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], str]:
-    """Replace answers that point at options by the options' texts; also returns a sentence on that.
+    """The pairs of a file, answers that point at options replaced by these; and a sentence on what was done.
 
-    The sentence is "" if no answer was replaced. An answer that is no letter or number stays as it is.
+    The sentence is "" where no answer was replaced and none is in doubt. An answer that is no letter or
+    number stays as it is.
 
     Raises:
         InputError: a letter or number that points at no option, or that can be read in two ways.
     """
     columns = _option_columns(pairs)
-    if not columns:
-        _check_no_bare_letters(path, pairs)
-        return list(pairs), ""
-    options_by_row = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
-    asked = [
-        (number, options) for number, options in options_by_row if options and _pointer(pairs[number].answer)
-    ]
+    pointing = [number for number, pair in enumerate(pairs) if _pointer(pair.answer)]
+    with_options = [(number, _options(pairs[number], columns)) for number in pointing if columns]
+    asked = [(number, options) for number, options in with_options if options]
+    doubt = _bare_letters(path, pairs, sorted({*pointing} - {number for number, _ in asked}))
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
-        return list(pairs), ""
+        return list(pairs), doubt
     name, read = _reading(path, pairs, asked)
     places = {number: _place(pairs[number].answer, options, read) for number, options in asked}
     is_mixed = any(read(pairs[number].answer, options) is None for number, options in asked)
@@ -62,27 +61,39 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
         if is_mixed and same not in (None, places[number]):
             raise _unclear(path, number, pairs[number], "is the text of one option and points at another")
     where = f"{columns[0]} to {columns[-1]}" if len(columns) > 1 else columns[0]
-    return answered, f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+    taken = f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+    return answered, "; ".join(filter(None, [taken, doubt]))
 
 
-def _check_no_bare_letters(path: Path, pairs: Sequence[Pair]) -> None:
-    """Check that the answers are not letters of options that no column holds.
+def _bare_letters(path: Path, pairs: Sequence[Pair], numbers: Iterable[int]) -> str:
+    """A clause on answers that are single letters though their questions ask for none; "" without any.
+
+    `numbers`: rows whose answers may point at options which no column holds.
 
     Raises:
-        InputError: most are, and the questions do not ask for letters.
+        InputError: these are most of the answers.
     """
     pointing = [
         number
-        for number, pair in enumerate(pairs)
-        if _CHOICE.fullmatch(pair.answer.strip()) and not _ASKS_FOR_LETTER.search(pair.question)
+        for number in numbers
+        if _CHOICE.fullmatch(pairs[number].answer.strip())
+        and not _ASKS_FOR_LETTER.search(pairs[number].question)
     ]
-    letters = sorted({_pointer(pairs[number].answer) for number in pointing})
+    counts = Counter(_pointer(pairs[number].answer) for number in pointing)
+    letters = sorted(counts)
     if len(pointing) * 2 > len(pairs) and len(letters) > 1:
         raise InputError(
             f"{path}, row {pointing[0] + 1}: {len(pointing)} of {len(pairs)} answers are single letters "
             f"({', '.join(letters[:3])} …), but no column holds options that they point at; name these "
             "columns option_a, option_b …, or write the option's text as the answer"
         )
+    shown = ", ".join(f"{letter} {count}" for letter, count in counts.most_common(_FEW))
+    return (
+        f"{len(pointing)} of {len(pairs)} answers are single letters ({shown}; the first in row "
+        f"{pointing[0] + 1}) without options that they could point at; they are kept: look at them"
+        if pointing
+        else ""
+    )
 
 
 def _option_columns(pairs: Iterable[Pair]) -> list[str]:
@@ -116,14 +127,14 @@ def _options(pair: Pair, columns: Sequence[str]) -> list[str]:
 
 
 def _without_marks(options: list[str]) -> list[str]:
-    """The options without a leading "A.", "B." … or "1)", "2)" …, if each option has one."""
+    """The options without "A.", "B." … or "1)", "2)" … in front, where each has its own."""
     matches = [_MARKED.fullmatch(option) for option in options]
-    marked = [match for match in matches if match]
-    marks = [match[1].lower() for match in marked]
-    is_marked = len(marked) == len(options) > 1 and any(
+    found = [match for match in matches if match]
+    marks = [match[1].lower() for match in found]
+    is_marked = len(found) == len(options) > 1 and any(
         marks == _marks(start, len(marks)) for start in ("a", "0", "1")
     )
-    return [match[2] for match in marked] if is_marked else options
+    return [match[2] for match in found] if is_marked else options
 
 
 def _pointer(answer: str) -> str:
@@ -159,7 +170,7 @@ _READINGS: dict[str, _Reading] = {
 
 
 def _reading(path: Path, pairs: Sequence[Pair], asked: _Asked) -> tuple[str, _Reading]:
-    """How the answers point at options: the one way that fits all answers which are no option's text.
+    """How the answers point at options: the one way in which all do that are no option's text.
 
     Raises:
         InputError: no way reads all of them, or two do.

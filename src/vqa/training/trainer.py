@@ -1,4 +1,4 @@
-"""Train an adapter from cached features with transformers' Trainer; killed, a run goes on from a checkpoint."""
+"""Train an adapter on cached features with transformers' Trainer; a killed run goes on from a checkpoint."""
 
 import math
 import shutil
