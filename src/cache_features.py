@@ -82,7 +82,7 @@ def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, comp
     manifest = shards.finish(OUT, work, todo, images, recipe, versions)
     distinct_images = len(set(images.values()))
     sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
-    metrics = {"images": len(images), "pictures": distinct_images, "computed": computed}
+    metrics = {"images": len(images), "distinct_images": distinct_images, "computed": computed}
     metrics |= {"reused": distinct_images - computed, "shards": len(sizes), "bytes": sum(sizes)}
     write_json(METRICS, metrics | recipe.fields())
     print(f"{OUT} holds the features of {len(images)} images; {computed} images were computed")
