@@ -107,14 +107,14 @@ def test_columns_may_be_called_anything() -> None:
     products = shop(["Bild", "Farbe", "Art"], [["1.jpg", "Rot", "Stuhl"]])
     with pytest.raises(InputError, match="no column names the images; its columns are Bild, Farbe, Art"):
         imported(products)
-    found = imported(products, column=["picture=Bild", "color=Farbe", "kind=Art"])
+    found = imported(products, column=["image=Bild", "color=Farbe", "kind=Art"])
     assert found["1.jpg"].color == "Rot"
     with pytest.raises(InputError, match="has no column 'Ton'"):
-        imported(products, column=["picture=Bild", "color=Ton"])
+        imported(products, column=["image=Bild", "color=Ton"])
     with pytest.raises(InputError, match="--column tint=… is not known; it can be image, id,"):
         imported(products, column=["tint=Farbe"])
     with pytest.raises(InputError, match="--column image says no column"):
-        imported(products, column=["picture"])
+        imported(products, column=["image"])
 
 
 def test_rows_with_one_id_are_images_of_one_product() -> None:
@@ -354,6 +354,20 @@ def test_what_is_read_is_shown_by_its_five_commonest_values(capsys: pytest.Captu
     assert "material, from 'fabric': wool 1 (the commonest of 1)" in said
     assert "material: 8 rows say none: 'nan' 8" in said
     assert "nothing ties images of one product: no row has two, no id is there twice" in said
+
+
+def test_of_a_csv_of_pairs_only_the_images_are_read(capsys: pytest.CaptureFixture[str]) -> None:
+    photographs(2)
+    columns = ["image_name", "Question", "Answer", "type"]
+    rows = [["0.jpg", "What color?", "red", "color"], ["0.jpg", "What is it?", "mug", "object"]]
+    found = imported(shop(columns, [*rows, ["1.jpg", "What color?", "blue", "color"]]))
+    assert [found[f"{n}.jpg"].product_type for n in range(2)] == ["UNKNOWN", "UNKNOWN"]
+    said = capsys.readouterr().out
+    assert "kind" not in said
+    assert "3 rows of pairs with 2 of 2 images are in mine" in said
+    assert "nothing ties images of one product" in said
+    assert "dvc exp run -S data.root=mine -S generate.annotator=csv -S generate.csv=products.csv" in said
+    assert "metadata" not in said
 
 
 @pytest.mark.parametrize("column", ["Brand", "Manufacturer", "Vendor"])

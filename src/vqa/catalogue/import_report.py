@@ -52,7 +52,8 @@ def report(
         yield folder.unread
     images = {name for product in products for name in product.images}
     count = sum(bool(product.main) for product in products)
-    yield f"{count} products with {len(images)} of {len(folder)} images are in {record.root}"
+    what = "rows of pairs" if spreadsheet.is_of_pairs else "products"
+    yield f"{count} {what} with {len(images)} of {len(folder)} images are in {record.root}"
     if len(record.spreadsheets) > 1:
         everything = {named.image_name for named in record.files}
         yield f"with those of {len(record.spreadsheets)} spreadsheets it holds {len(everything)} images"

@@ -143,7 +143,7 @@ def completed_rows(rows: Sequence[Row], of_row: Sequence[int]) -> tuple[list[Row
             complete.append(replace(row, cells={**row.cells, **taken}))
             groups.append(group)
         if row.cells["variant_image"]:
-            own = {"picture": row.cells["variant_image"], "color": row.cells["color"], "more_images": ""}
+            own = {"image": row.cells["variant_image"], "color": row.cells["color"], "more_images": ""}
             complete.append(replace(row, cells={**row.cells, **taken, **own}))
             groups.append(group)
     return complete, groups

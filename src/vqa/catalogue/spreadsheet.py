@@ -18,7 +18,7 @@ from vqa.core.errors import InputError
 
 # What we read → what its column may be called, in order of preference.
 COLUMNS = {
-    "picture": (
+    "image": (
         "picture image photo image_name file_name filename image_path image_file picture_name photo_name "
         "image_file img file path image_src image_link product_image_url base_image images pictures photos "
         "main_image image_url image_id"
@@ -43,6 +43,8 @@ COLUMNS = {
     "description": "description product_description body_html body text details short_description".split(),
 }
 ATTRIBUTES = ("color", "material", "pattern", "shape")
+_OF_PAIRS = ("question", "answer")  # whose "type" is a question's, and whose "name" is none of a product
+_READ_OF_PAIRS = ("image", "id", "group", "more_images")
 _VARIATIONS = (
     "configurable_variations"  # Magento's, of which rows belong to a product: "sku=A,size=1|sku=B,…"
 )
@@ -72,7 +74,7 @@ class Row:
 
     @property
     def image(self) -> str:
-        return self.cells["picture"]
+        return self.cells["image"]
 
     @property
     def kind(self) -> Kind:
@@ -85,6 +87,7 @@ class Spreadsheet:
     columns: dict[str, str]  # what we read → its column
     unreadable: list[str]  # rows that do not fit the header: line and problem
     notes: list[str]  # sentences on columns that are not read, and why
+    is_of_pairs: bool = False  # questions with answers: only their images are read
 
 
 def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) -> Spreadsheet:
@@ -100,13 +103,14 @@ def read_spreadsheet(path: Path, named: Mapping[str, str], folder: ImageFolder) 
     if strange is not None:
         raise InputError(f"--column {strange}=… is not known; it can be {', '.join(COLUMNS)}")
     spellings = [spelling for spellings in COLUMNS.values() for spelling in spellings]
-    table = read_table(path, [*named.values(), *spellings, _VARIATIONS, _PAIRS], lambda columns: ())
+    table = read_table(
+        path, [*named.values(), *spellings, _VARIATIONS, _PAIRS, *_OF_PAIRS], lambda columns: ()
+    )
     if not table.rows:
         raise InputError(f"{path} has no rows; it needs at least one product below its header")
     columns, notes = _found(path, table, named, folder)
-    return Spreadsheet(
-        list(_rows(table, columns, named)), columns, [row.problem for row in table.malformed], notes
-    )
+    unreadable = [row.problem for row in table.malformed]
+    return Spreadsheet(list(_rows(table, columns, named)), columns, unreadable, notes, _is_of_pairs(table))
 
 
 def _found(
@@ -120,18 +124,24 @@ def _found(
         raise InputError(f"{path} has no column {missing!r}; its columns are {', '.join(header)[:200]}")
     for name, spellings in COLUMNS.items():
         free = [spelling for spelling in spellings if spelling in header and spelling not in columns.values()]
-        if name in columns or name in ("picture", "group") or not free:
+        if name in columns or name in ("image", "group") or not free:
+            continue
+        if _is_of_pairs(table) and name not in _READ_OF_PAIRS:
             continue
         trusted = [column for column in free if _is_trusted(name, table, column, columns.get("brand", ""))]
         passed_over = free[: free.index(trusted[0])] if trusted else free
         notes += [_not_read(name, table, column) for column in passed_over if any(_cells(table, column))]
         if trusted:
             columns[name] = trusted[0]
-    if "picture" not in columns:
-        columns = {"picture": _image_column_of(path, table, folder), **columns}
-        if columns["picture"] not in (*COLUMNS["picture"], *_numbered(table.columns)):
-            notes.append(f"no column names the images; their files are called as {columns['picture']!r} says")
+    if "image" not in columns:
+        columns = {"image": _image_column_of(path, table, folder), **columns}
+        if columns["image"] not in (*COLUMNS["image"], *_numbered(table.columns)):
+            notes.append(f"no column names the images; their files are called as {columns['image']!r} says")
     return columns, notes
+
+
+def _is_of_pairs(table: Table) -> bool:
+    return set(_OF_PAIRS) <= set(table.columns)
 
 
 def _numbered(header: Sequence[str]) -> list[str]:
@@ -156,7 +166,7 @@ def _not_read(name: str, table: Table, column: str) -> str:
 
 def _image_column_of(path: Path, table: Table, folder: ImageFolder) -> str:
     """The first column whose cells name images: among those with a name for images, then those for ids."""
-    called = [name for name in COLUMNS["picture"] if name in table.columns] or _numbered(table.columns)
+    called = [name for name in COLUMNS["image"] if name in table.columns] or _numbered(table.columns)
     for column in [*called, *(name for name in COLUMNS["id"] if name in table.columns)]:
         cells = _cells(table, column)[:_TRIED]
         if any(image.path for cell in cells for image in folder.images_in(cell)):
@@ -164,7 +174,7 @@ def _image_column_of(path: Path, table: Table, folder: ImageFolder) -> str:
     if not called:
         raise InputError(
             f"{path}: no column names the images; its columns are {', '.join(table.columns)[:200]}; say "
-            "which by --column picture=NAME"
+            "which by --column image=NAME"
         )
     return called[0]
 

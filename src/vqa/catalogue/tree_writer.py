@@ -29,7 +29,7 @@ from vqa.core.progress import progress_bar
 SIDE = 256  # pixels at most, as ABO's small images
 _QUALITY = 95  # of JPEG
 _FEW = 64  # images for which starting processes does not pay
-_IMAGES = ("picture", "more_images", "variant_image")
+_IMAGES = ("image", "more_images", "variant_image")
 _TEXTS = {  # of a listing → of a row
     "item_name": "name",
     "color": "color",

@@ -78,7 +78,8 @@ def run(
     write_images(out, (named.image_name for named in record.files))
     record.write()
     print(*report(spreadsheet, groups, usable, disputes, record, folder), sep="\n")
-    _tell_next(out, left_out)
+    is_of_pairs = spreadsheet.is_of_pairs
+    _tell_next(out, left_out, f"csv -S generate.csv={products}" if is_of_pairs else "metadata")
 
 
 def _named(options: list[str]) -> dict[str, str]:
@@ -187,7 +188,7 @@ def _write_left_out(out: Path, key: str, left_out: LeftOut) -> None:
     write_rows(path, _COLUMNS, [*others, *({"spreadsheet": key} | row for row in left_out)])
 
 
-def _tell_next(out: Path, left_out: LeftOut) -> None:
+def _tell_next(out: Path, left_out: LeftOut, annotator: str) -> None:
     if left_out:
         commonest = Counter(row["reason"].partition(":")[0] for row in left_out).most_common(3)
         reasons = "; ".join(f"{count} × {reason}" for reason, count in commonest)
@@ -195,7 +196,7 @@ def _tell_next(out: Path, left_out: LeftOut) -> None:
     print(f"next (docs/catalogue.md): dvc add {out} && git add {out}.dvc {out.parent}/.gitignore")
     print('git commit -m "My images"')
     print("python src switch photos")
-    print(f"dvc exp run -S data.root={out} -S generate.annotator=metadata")
+    print(f"dvc exp run -S data.root={out} -S generate.annotator={annotator}")
 
 
 app = command_line(__doc__, run)
