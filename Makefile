@@ -47,7 +47,7 @@ abo: .venv/run
 	  [ -e data/abo/$$part.dvc ] || \
 	  dvc import-url s3://amazon-berkeley-objects/$$part data/abo/$$part --fs-config $(ABO_OPTIONS) || exit 1; \
 	done
-	python src stamp data/abo --licence abo
+	python src manifest data/abo --licence abo
 
 # requirements.txt from pyproject.toml's dependencies. What is pinned stays, unless: make pins PINS=--upgrade, or
 # PINS='--upgrade-package peft'. By the oldest Python that is promised: make pins PYTHON=python3.11

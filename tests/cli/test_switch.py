@@ -60,7 +60,7 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
         "generate: {max_requests: 10, media_resolution: null}\n"
         "model:\n  prompt: 'Q: {question} A:'  # mine\n"
         "lora:\n  targets:\n  - attention.query\n  - mlp\n"
-        "train: {blind: true, learning_rate: 5e-05}\n"
+        "train: {zero_image: true, learning_rate: 5e-05}\n"
         "zero_shot: {models: [Salesforce/blip-vqa-base]}\n"
     )
     switch.run(["mine"])

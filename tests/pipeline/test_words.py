@@ -31,6 +31,7 @@ OLD_NAMES = {
     "src/vqa/core/state_dir.py": {"durable"},
     "src/vqa/inference/training_summary.py": {"taught", "pictures"},
     "src/vqa/validation/image_checks.py": {"pictures"},
+    "src/vqa/cli/import_.py": {"picture"},  # a column of an older left_out.csv
     "src/vqa/validation/splits.py": {"near copy"},  # a key of splits.json
     "src/vqa/synthetic/drawing.py": {"seam"},  # of a cushion
 }

@@ -44,7 +44,7 @@ def text_of(root: Path, licence: str | None = None) -> str:
     parts = {name: asdict(part) for name, part in _parts_of(root).items()}
     if not parts:
         raise InputError(f"{root} holds no file to stand for; give a folder of images, such as data/abo")
-    head = f"# Stands for the tree where data.root names this file. After a change: python src stamp {root}\n"
+    head = f"# Stands for the tree where data.root names this file. After a change: python src manifest {root}\n"
     written = StringIO()
     licence_entry = {"licence": licence} if licence else {}
     YAML().dump({"root": root.as_posix(), **licence_entry, "parts": parts}, written)
@@ -91,7 +91,7 @@ def unchanged_tree(root: Path) -> Path:
             here, there = _described(stood_for.get(name)), _described(parts.get(name))
             raise InputError(
                 f"{root} stands for {here} in {name}, but {tree} has {there} there; restore them, or run "
-                f"python src stamp {tree} --out {root}"
+                f"python src manifest {tree} --out {root}"
             )
     return tree
 
@@ -121,7 +121,7 @@ def _content(stamp: Path) -> dict[str, Any]:
 def _stands_for_nothing(stamp: Path) -> InputError:
     return InputError(
         f"params.yaml: data.root is {str(stamp)!r}, which stands for no tree; name a folder, or a file "
-        "that python src stamp wrote"
+        "that python src manifest wrote"
     )
 
 

@@ -2,7 +2,7 @@
 
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
-    python src ask --list           # the wordings that the adapter was trained on: it misreads others
+    python src ask --list           # the questions that it was trained on; others it misreads
     python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
     python src ask --csv questions.csv --images photos --out answers.csv --at-least 0.6
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv

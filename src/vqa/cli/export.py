@@ -1,4 +1,4 @@
-"""Write the model with its adapter for others' code, and check it there.
+"""Write the model with its adapter for others' code, checked.
 
     python src export --out models/export
     python src export --check           # ask what was exported before, again

@@ -1,7 +1,7 @@
 """Let a small file stand for a tree of images, in data.root.
 
-    python src stamp data/abo                    # writes data/abo.yaml
-    python src stamp /disk/abo --out data/abo.yaml --licence abo
+    python src manifest data/abo                    # writes data/abo.yaml
+    python src manifest /disk/abo --out data/abo.yaml --licence abo
 
 In: the tree, of which every file is read once (a minute for all of ABO). Out: a file for git. DVC then looks
 at it instead of at 398,212 files, and no experiment copies them. Run it again when the tree changed.

@@ -1,6 +1,6 @@
 """Where the evaluated images come from, and their licence.
 
-`data.licence` says it, or else the manifest of the tree (python src stamp). Nothing is guessed.
+`data.licence` says it, or else the manifest of the tree (python src manifest). Nothing is guessed.
 """
 
 from pathlib import Path
