@@ -44,7 +44,9 @@ def text_of(root: Path, licence: str | None = None) -> str:
     parts = {name: asdict(part) for name, part in _parts_of(root).items()}
     if not parts:
         raise InputError(f"{root} holds no file to stand for; give a folder of images, such as data/abo")
-    head = f"# Stands for the tree where data.root names this file. After a change: python src manifest {root}\n"
+    head = (
+        f"# Stands for the tree where data.root names this file. After a change: python src manifest {root}\n"
+    )
     written = StringIO()
     licence_entry = {"licence": licence} if licence else {}
     YAML().dump({"root": root.as_posix(), **licence_entry, "parts": parts}, written)

@@ -255,8 +255,8 @@ def _label_checks() -> dict[str, str]:
         "meanings": meanings_table(read_json(VERIFICATION / "meanings.json")),
         "second-opinion": opinions_table(read_json(VERIFICATION / "opinions.json")),
         "trained": trained_table(read_metrics(VERIFICATION / "trained.json")),
-        "photos-support levels": support_table(_photos("verify")),
-        "abo-support levels": support_table(read_json(VERIFICATION / "abo.json")),
+        "photos-support": support_table(_photos("verify")),
+        "abo-support": support_table(read_json(VERIFICATION / "abo.json")),
     }
 
 
