@@ -1,14 +1,14 @@
-"""The answers of the training pairs, in files of their own: what constrained decoding may generate.
+"""The answers of the training pairs, in files of their own: what constrained decoding may say.
 
 A stage that answers depends on one of two files, by `decoding.constrained`: true.csv, which changes with the
-training answers, or false.csv, which is empty and never changes. So other training pairs
-rerun no stage that does not use them.
+training answers, or false.csv, which is empty and never changes. So training pairs make nothing answer again
+where they do not matter.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from vqa.core.csv_tables import read_rows, write_rows
+from vqa.foundation.csv_tables import read_rows, write_rows
 from vqa.pairs.pair import Pair
 
 _COLUMN = "answer"
@@ -20,7 +20,7 @@ def write_vocabulary(path: Path, pairs: Iterable[Pair]) -> None:
 
 
 def read_vocabulary(folder: Path, is_constrained: bool) -> tuple[str, ...]:
-    """The answers that may be generated; empty where any answer may be.
+    """All that may be said; empty: anything.
 
     Raises:
         InputError: there is no such file.

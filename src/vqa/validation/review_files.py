@@ -1,4 +1,4 @@
-"""The files of people's decisions → the decision that holds for each pair, and where reviewers differ."""
+"""The files of people's decisions → the last word on each pair, and where reviewers differ."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vqa.core.csv_tables import read_rows
-from vqa.core.errors import InputError, named_first
-from vqa.pairs.answer_normalization import normalize_answer
+from vqa.foundation.csv_tables import read_rows
+from vqa.foundation.errors import InputError, named_first
 from vqa.pairs.missing_values import is_missing
-from vqa.pairs.pair import parse_image_name
-from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, KINDS, Decision, Key, key_of
+from vqa.pairs.normal_form import normal_form
+from vqa.pairs.pair import image_name_of
+from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, VERDICTS, Decision, Key, key_of
 
 COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
 _KNOWN = (*COLUMNS, "list", "decided_at", "reviewer", "image_sha256")
@@ -24,7 +24,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Word:
-    """One row of a file: one decision on one pair."""
+    """What one row of one file says of a pair."""
 
     key: Key
     answer: str  # of the pair, as it was decided on
@@ -37,31 +37,31 @@ class Word:
 
     @property
     def outcome(self) -> tuple[str, str]:
-        """Its outcome, by which decisions are compared. A second right answer leaves the first right."""
-        kind = ACCEPT if self.decision.is_accepted else self.decision.kind
-        return kind, normalize_answer(self.decision.answer)
+        """What it comes to: words of one outcome agree. A second right answer leaves the first one right."""
+        verdict = ACCEPT if self.decision.is_accepted else self.decision.verdict
+        return verdict, normal_form(self.decision.answer)
 
     def __str__(self) -> str:
-        answer = f" {self.decision.answer}" if self.decision.kind == CORRECT else ""
+        answer = f" {self.decision.answer}" if self.decision.verdict == CORRECT else ""
         second = "".join(f" {text}" for text in self.decision.also_right)
-        return f"{self.reviewer}: {self.decision.kind}{answer}{second}"
+        return f"{self.reviewer}: {self.decision.verdict}{answer}{second}"
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A pair on which the last decisions of two reviewers differ."""
+    """A pair on which the last words of two reviewers differ."""
 
     key: Key
     answer: str  # as it was decided on
     was_kept: bool
-    said: list[str]  # the last decision of each reviewer; the one that holds comes last
+    said: list[str]  # by each reviewer, the one that holds last
 
 
 @dataclass(frozen=True)
 class Reviews:
-    """The decisions of all files together."""
+    """What all files come to."""
 
-    decisions: dict[Key, Decision]  # the one that holds for each pair
+    decisions: dict[Key, Decision]  # the last word on each pair
     conflicts: list[Conflict]
     reviewers: int
     on_other_images: list[Word]  # made for an image whose file has another content now; they do not count
@@ -76,30 +76,31 @@ class Reviews:
         }
 
     def sentences(self) -> list[str]:
-        """Sentences for the user of validate; none if there is no problem."""
-        sentences = []
+        """What whoever runs validate must know of them; none where all is well."""
+        found = []
         if self.conflicts:
-            sentences.append(
-                f"reviewers decide differently on {len(self.conflicts)} pairs, and the later decision holds: "
+            found.append(
+                f"reviewers decide differently on {len(self.conflicts)} pairs, where the later word holds: "
                 "see Conflicts in data/vqa/review.html"
             )
         if self.on_other_images:
             names = list(dict.fromkeys(word.key[0] for word in self.on_other_images))
-            sentences.append(
+            found.append(
                 f"{len(self.on_other_images)} decisions do not count: their images have changed since "
                 f"({named_first(names)}); review these again"
             )
-        return sentences
+        return found
 
 
 def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> Reviews:
-    """Read every decision in the folder's CSV files, also as spreadsheets save them; the later holds.
+    """Every decision in the folder's CSV files, also where a spreadsheet saved them; of two on one pair the
+    one made later holds, by its time.
 
     `image_id`: name → first digits of the SHA-256 of the image that is there now, "" where none is.
 
     Raises:
-        InputError: the review page did not write a file, a decision or time is ambiguous, or of two decisions
-            neither is the later one; no decision is skipped.
+        InputError: a file that the review page did not write, a decision or a time that cannot be read in one
+            way only, or two decisions of which none is the later; no decision is passed over.
     """
     words = [word for path in _files_of_decisions(folder) for word in _words_in(path)]
     named = {word.key[0] for word in words if word.image} if image_id else set()
@@ -112,8 +113,8 @@ def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> 
         else:
             by_key.setdefault(word.key, []).append(word)
     decisions, conflicts = {}, []
-    for key, of_pair in by_key.items():
-        last = _last_words(of_pair)
+    for key, said in by_key.items():
+        last = _last_words(said)
         decisions[key] = _holding(last)
         if len({word.outcome for word in last}) > 1:
             conflicts.append(Conflict(key, last[-1].answer, last[-1].decision.was_kept, list(map(str, last))))
@@ -121,12 +122,12 @@ def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> 
 
 
 def read_decisions(folder: Path) -> dict[Key, Decision]:
-    """The decision that holds for each pair, as `read_reviews` finds it."""
+    """The last word on each pair, as `read_reviews` has it."""
     return read_reviews(folder).decisions
 
 
 def _files_of_decisions(folder: Path) -> list[Path]:
-    """Every file of the folder, except README files and hidden ones."""
+    """Every file of the folder but what explains it (README…) and hidden ones."""
     paths = sorted(path for path in folder.glob("*") if path.is_file())
     paths = [path for path in paths if not path.name.startswith((".", "README"))]
     for path in paths:
@@ -138,21 +139,21 @@ def _files_of_decisions(folder: Path) -> list[Path]:
 def _words_in(path: Path) -> Iterable[Word]:
     for number, row in enumerate(read_rows(path, COLUMNS, _KNOWN), start=1):
         where = f"{path}, row {number}"
-        kind = row["decision"].lower().replace("_", " ").replace("-", " ")
+        verdict = row["decision"].lower().replace("_", " ").replace("-", " ")
         given = row["corrected_answer"]
-        if kind not in KINDS:
-            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(KINDS)}")
-        needs_answer = kind in (CORRECT, ALSO_RIGHT)
-        if needs_answer and (len(normalize_answer(given).split()) != 1 or is_missing(given)):
+        if verdict not in VERDICTS:
+            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(VERDICTS)}")
+        needs_answer = verdict in (CORRECT, ALSO_RIGHT)
+        if needs_answer and (len(normal_form(given).split()) != 1 or is_missing(given)):
             raise InputError(f"{where}: corrected_answer is {given!r}; give one word")
         decision = Decision(
-            kind,
-            given if kind == CORRECT else row["answer"],
+            verdict,
+            given if verdict == CORRECT else row["answer"],
             row.get("list", "kept") in ("kept", ""),
-            (given,) if kind == ALSO_RIGHT else (),
+            (given,) if verdict == ALSO_RIGHT else (),
         )
         yield Word(
-            key_of(parse_image_name(row["image_name"]), row["question"], row["answer"]),
+            key_of(image_name_of(row["image_name"]), row["question"], row["answer"]),
             row["answer"],
             decision,
             row.get("reviewer", "") or path.stem,
@@ -164,10 +165,10 @@ def _words_in(path: Path) -> Iterable[Word]:
 
 
 def _last_words(words: Sequence[Word]) -> list[Word]:
-    """The last decision of each reviewer, the latest of all at the end.
+    """The last word of each reviewer, the very last one at the end.
 
     Raises:
-        InputError: it is not clear which decision is the last, and they differ.
+        InputError: which one is the last cannot be told, and it matters.
     """
     earliest = datetime.min.replace(tzinfo=UTC)
     ordered = sorted(words, key=lambda word: (word.time or earliest, str(word.path), word.row))
@@ -185,17 +186,17 @@ def _last_words(words: Sequence[Word]) -> list[Word]:
 
 
 def _holding(last: Sequence[Word]) -> Decision:
-    """The latest decision, with every second right answer in the reviewers' last decisions."""
+    """The very last word, with every second right answer that a reviewer stands by."""
     decision = last[-1].decision
     if not decision.is_accepted:
         return decision
-    also_right = {normalize_answer(text): text for word in last for text in word.decision.also_right}
-    kind = ALSO_RIGHT if also_right else ACCEPT
-    return Decision(kind, decision.answer, decision.was_kept, tuple(also_right.values()))
+    also_right = {normal_form(text): text for word in last for text in word.decision.also_right}
+    verdict = ALSO_RIGHT if also_right else ACCEPT
+    return Decision(verdict, decision.answer, decision.was_kept, tuple(also_right.values()))
 
 
 def _time(where: str, text: str) -> datetime | None:
-    """The time of a decision; UTC if it has no zone, None if the cell is empty.
+    """When it was decided; a time without a zone is taken for UTC, None where there is none.
 
     Raises:
         InputError: the text can be read as two days, or as none.
@@ -204,13 +205,11 @@ def _time(where: str, text: str) -> datetime | None:
         return None
     match = _TIME.fullmatch(text)
     try:
-        time = _spreadsheet_time(match) if match and len(match[1]) < 4 else datetime.fromisoformat(text)
+        found = _spreadsheet_time(match) if match and len(match[1]) < 4 else datetime.fromisoformat(text)
     except ValueError as error:
-        problem = error.args[0] if match and len(match[1]) < 4 else "is no time"
-        raise InputError(
-            f"{where}: decided_at is {text!r}, which {problem}; write 2026-11-28 10:00"
-        ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        known = error.args[0] if match and len(match[1]) < 4 else "is no time"
+        raise InputError(f"{where}: decided_at is {text!r}, which {known}; write 2026-11-28 10:00") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _spreadsheet_time(match: "re.Match[str]") -> datetime:

@@ -1,0 +1,22 @@
+"""A folder that is written whole takes the place of what an earlier run wrote, and of nothing else."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from vqa.foundation.errors import InputError
+
+
+def check_replaceable(folder: Path, names: Collection[str]) -> None:
+    """Nothing is lost when `folder` is replaced: it is not there, or holds no more than `names`.
+
+    Raises:
+        InputError: it holds something else, or is a file.
+    """
+    if folder.is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.name not in names)
+    else:
+        others = [folder.name] if folder.exists() else []
+    if others:
+        raise InputError(
+            f"{folder} holds {others[0]}, which would be lost; give a folder of its own: --out FOLDER"
+        )
