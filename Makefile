@@ -22,7 +22,7 @@ test: lint
 lint: .venv/test
 	ruff check . && ruff format --check . && mypy && PYTHONPATH=src lint-imports --no-logo
 
-# Base against adapted on your own pictures: http://127.0.0.1:8010
+# Base against adapted on your own images: http://127.0.0.1:8010
 demo: .venv/run
 	python src serve
 
@@ -47,7 +47,7 @@ abo: .venv/run
 	  [ -e data/abo/$$part.dvc ] || \
 	  dvc import-url s3://amazon-berkeley-objects/$$part data/abo/$$part --fs-config $(ABO_OPTIONS) || exit 1; \
 	done
-	python src stamp data/abo
+	python src manifest data/abo --licence abo
 
 # requirements.txt from pyproject.toml's dependencies. What is pinned stays, unless: make pins PINS=--upgrade, or
 # PINS='--upgrade-package peft'. By the oldest Python that is promised: make pins PYTHON=python3.11

@@ -1,9 +1,9 @@
-"""Read a synthetic ABO of full size: 147,702 listings, 398,212 images.csv rows, 123,511 main pictures.
+"""Read a synthetic ABO of full size: 147,702 listings, 398,212 images.csv rows, 123,511 main images.
 
     python benchmarks/abo_reader.py
 
 Prints seconds and peak memory of reading the catalogue and sampling 1,000 products. The tree is made in a
-temporary folder (about 30 s); picture files are empty, since the reader never opens them.
+temporary folder (about 30 s); image files are empty, since the reader never opens them.
 """
 
 import csv
@@ -61,7 +61,7 @@ def write_tree(root: Path, rng: random.Random) -> None:
 
 
 def listing(number: int, rng: random.Random) -> dict[str, object]:
-    """A line of the usual length (about 3 KB): 44 % phone cases, a fifth of all pictures shared."""
+    """A line of the usual length (about 3 KB): 44 % phone cases, a fifth of all images shared."""
 
     def text(words: int) -> list[dict[str, str]]:
         value = " ".join(rng.choices(("amp &amp; cable", "blue", "case", "cotton", "für", "large"), k=words))

@@ -19,7 +19,7 @@ from scipy.stats import binomtest
 
 from vqa.evaluation.markdown import table
 from vqa.pairs.pair import Pair
-from vqa.stats.bootstrap import Columns, Floats
+from vqa.stats.bootstrap import ClusterBootstrap, Floats
 
 DRAWS = 500
 WITHIN = 0.3  # correlation of answers within a group
@@ -44,7 +44,7 @@ def covered(questions: int, ours: float, theirs: float, repeats: int, seed: int 
     for repeat in range(repeats):
         group = _groups(rng, questions)
         a, b = (_answers(rng, group, share) for share in (ours, theirs))
-        columns = Columns([Pair(str(number), "", "", split_group=str(number)) for number in group])
+        columns = ClusterBootstrap([Pair(str(number), "", "", split_group=str(number)) for number in group])
         columns.add(a, "share")
         columns.add(a - b, "gain")
         share, gain = columns.intervals(DRAWS, repeat)

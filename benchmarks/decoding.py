@@ -1,9 +1,9 @@
-"""What colour profiles cost: microseconds to decode a picture without one, with sRGB's and with another.
+"""What colour profiles cost: microseconds to decode an image without one, with sRGB's and with another.
 
     python benchmarks/decoding.py
 
-Draws 300 pictures of 256 pixels a side as JPEG and decodes them in turn: with Pillow alone, which looks at no
-profile (open, decode, turn upright, RGB), and as the pipeline does. Only a picture whose profile is not sRGB
+Draws 300 images of 256 pixels a side as JPEG and decodes them in turn: with Pillow alone, which looks at no
+profile (open, decode, turn upright, RGB), and as the pipeline does. Only an image whose profile is not sRGB
 should pay; the ratios are to Pillow alone.
 """
 
@@ -20,26 +20,26 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import profiles
-from vqa.catalogue.pictures import decoded
+from vqa.catalogue.images import decoded
 
-PICTURES, TURNS = 300, 5
+IMAGES, TURNS = 300, 5
 
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    blocks = rng.integers(0, 256, (PICTURES, 24, 24, 3), dtype=np.uint8)
-    pictures = [Image.fromarray(block).resize((256, 256)) for block in blocks]
+    blocks = rng.integers(0, 256, (IMAGES, 24, 24, 3), dtype=np.uint8)
+    images = [Image.fromarray(block).resize((256, 256)) for block in blocks]
     kinds = {"no profile": None, "sRGB": profiles.srgb(), "Adobe RGB": profiles.adobe_rgb()}
     for name, profile in kinds.items():
-        contents = [saved(picture, profile) for picture in pictures]
+        contents = [saved(image, profile) for image in images]
         ours, bare = zip(*((fastest(decoded, c), fastest(by_pillow_alone, c)) for c in contents), strict=True)
         ratio = median(one / other for one, other in zip(ours, bare, strict=True))
-        print(f"{name:10}  {median(ours) * 1e6:4.0f} µs a picture, {ratio:.2f} times Pillow alone")
+        print(f"{name:10}  {median(ours) * 1e6:4.0f} µs an image, {ratio:.2f} times Pillow alone")
 
 
-def saved(picture: Image.Image, profile: bytes | None) -> bytes:
+def saved(image: Image.Image, profile: bytes | None) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90, icc_profile=profile)
+    image.save(buffer, "JPEG", quality=90, icc_profile=profile)
     return buffer.getvalue()
 
 

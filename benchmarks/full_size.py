@@ -1,8 +1,8 @@
 """The stages that a CPU does, one after another, on a made-up catalogue of ABO's size: seconds and memory.
 
-    python benchmarks/full_size.py [--pictures 398212]
+    python benchmarks/full_size.py [--images 398212]
 
-Draws tiny pictures and their listings in a temporary folder (2 GB at full size), then runs generate
+Draws tiny images and their listings in a temporary folder (2 GB at full size), then runs generate
 (metadata) and validate twice, plans the features, and guesses and bounds what evaluate does without a model.
 Memory is each process's peak.
 """
@@ -35,21 +35,25 @@ SHAPES = "round square oval rectangular long triangular hexagonal curved".split(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=398_212)
-    pictures = parser.parse_args().pictures
+    parser.add_argument("--images", type=int, default=398_212)
+    images = parser.parse_args().images
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_catalogue(folder / "data/abo", pictures)
+        write_catalogue(folder / "data/abo", images)
         params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
         params["data"]["root"] = "data/abo"
-        params["generate"] |= {"images": pictures, "questions_per_image": 3}
+        params["generate"] |= {"images": images, "questions_per_image": 3}
         YAML().dump(params, folder / "params.yaml")
         (folder / "models").symlink_to(ROOT / "models")
         os.chdir(folder)
         print(f"{'stage':<22} {'seconds':>8} {'GB':>6}")
         for stage in ("generate", "validate", "validate again"):
             _run_stage(stage)
-        for name, work in {"plan of features": plan, "text-only": text_only, "bootstrap": bootstrap}.items():
+        for name, work in {
+            "plan of features": plan,
+            "question-only": question_only,
+            "bootstrap": bootstrap,
+        }.items():
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                 pool.submit(_weighed, name, work).result()
 
@@ -81,7 +85,7 @@ def _print(name: str, seconds: float, peak: int, found: str) -> None:
 
 
 def plan() -> str:
-    """What cache_features does before it encodes: the pictures' hashes, and which shards are to be made."""
+    """What cache_features does before it encodes: the images' hashes, and which shards are to be made."""
     from cache_features import PAIRS
     from vqa.catalogue.abo import image_path
     from vqa.features import shards
@@ -93,35 +97,35 @@ def plan() -> str:
     hashes = content_hashes({name: image_path(Path("data/abo"), name) for name in names})
     recipe = shards.Recipe({"fingerprint": "f", "processor": "p", "dtype": "float32"}, "qformer", "bfloat16")
     todo = shards.plan(Path("data/features"), Path("work"), list(set(hashes.values())), recipe, 1000)
-    return f"{len(todo.missing)} shards of {len(pairs):,} pairs' pictures"
+    return f"{len(todo.missing)} shards of {len(pairs):,} pairs' images"
 
 
-def text_only() -> str:
-    from vqa.evaluation.blind_guesses import majority_guesses, text_only_guesses
+def question_only() -> str:
+    from vqa.evaluation.guesses import majority_guesses, question_only_guesses
     from vqa.pairs.pair import read_pairs
 
     train, test = (read_pairs(Path(f"data/vqa/{split}.csv")) for split in ("train", "test"))
-    text_only_guesses(train, test)
+    question_only_guesses(train, test)
     majority_guesses(train, test)
     return f"{len(test):,} questions by {len(train):,} pairs"
 
 
 def bootstrap() -> str:
     from vqa.pairs.pair import read_pairs
-    from vqa.stats.bootstrap import Columns
+    from vqa.stats.bootstrap import ClusterBootstrap
 
     test, rng = read_pairs(Path("data/vqa/test.csv")), np.random.default_rng(0)
-    columns = Columns(test)
+    columns = ClusterBootstrap(test)
     for _ in range(92):
         columns.add(rng.random(len(test)), "mean", rng.random(len(test)) < 0.5)
     columns.intervals(10_000, 0)
-    return f"10,000 draws of {len({pair.image_name for pair in test}):,} pictures"
+    return f"10,000 draws of {len({pair.image_name for pair in test}):,} images"
 
 
-def write_catalogue(root: Path, pictures: int) -> None:
-    """Noise of 16×16 pixels, so that no two are near copies; one listing each."""
+def write_catalogue(root: Path, images: int) -> None:
+    """Noise of 16×16 pixels, so that no two are near duplicates; one listing each."""
     rng, numbers = random.Random(0), np.random.default_rng(0)
-    names = [f"{number * 2654435761 % 2**32:08x}.png" for number in range(pictures)]
+    names = [f"{number * 2654435761 % 2**32:08x}.png" for number in range(images)]
     for number in range(256):
         (root / f"images/small/{number:02x}").mkdir(parents=True)
     for name in names:
@@ -134,7 +138,7 @@ def write_catalogue(root: Path, pictures: int) -> None:
         file.writelines(f"71{n:07d}+L,16,16,{name[:2]}/{name}\n" for n, name in enumerate(names))
     for shard in range(SHARDS):
         with gzip.open(root / f"listings/metadata/listings_{shard:x}.json.gz", "wt") as file:
-            file.writelines(json.dumps(_listing(n, rng)) + "\n" for n in range(shard, pictures, SHARDS))
+            file.writelines(json.dumps(_listing(n, rng)) + "\n" for n in range(shard, images, SHARDS))
 
 
 def _listing(number: int, rng: random.Random) -> dict[str, object]:

@@ -2,12 +2,13 @@
 
     python benchmarks/full_size_step.py --layers 32 --dtype bfloat16     # full depth, a CPU with AMX; 20 GB
     python benchmarks/full_size_step.py                                  # fp32, two layers; about 5 GB
+    python benchmarks/full_size_step.py --batches 20 --write             # into docs/results/full_size_step.md
     python benchmarks/full_size_step.py --device cuda --layers 32 --dtype bfloat16
 
 Out: a Markdown table on standard output, a line a batch. `plain` is the loop in `plain_step`, no part of it
 ours; `cached` and `shared` are this project's own collate, store and forward, a row a pair and five pairs
-behind an image prefix. `encoding` is that of the step's images by this project's frozen half; it is paid once
-in 15 uses (five questions, three epochs), and `paid` ratios count that share. `bound` is the ratio that
+behind an image prefix. `encoding` is that of the step's images by this project's image encoder. It is paid
+once in 15 uses (five questions, three epochs), and `paid` ratios count that share. `bound` is the ratio that
 operations and bytes moved allow for `paid`, at rates measured in the same run. Random weights; ViT and
 Q-Former are cut in proportion to --layers. Seconds of this process on a CPU, the fastest of --rounds; ours
 take turns, and the plain loop comes after them, since both do not fit into memory.
@@ -27,19 +28,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from peft import LoraConfig, get_peft_model
 from published_live import ROOT, Words
-from tabulate import tabulate
+from result_pages import RESULTS, report
 from torch import Tensor
 from transformers import Blip2ForConditionalGeneration
 
 from vqa.features import shards
 from vqa.features.store import FeatureStore
+from vqa.memory_estimate.published_blip2 import published_config
 from vqa.pairs.pair import Pair
 from vqa.settings import load_settings
-from vqa.sizing.published import published_config
 from vqa.training.batches import CachedPairs, collate
 from vqa.vlm import lora
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
+from vqa.vlm.interfaces import AnswerModel
 
 QUESTIONS, EPOCHS = 5, 3  # of an image
 _WAYS = ("plain", "cached", "shared")
@@ -60,7 +61,7 @@ def random_model(layers: int, device: torch.device, dtype: torch.dtype) -> Blip2
 
 
 def plain_step(base: Any, batch: int, device: torch.device) -> Callable[[], float]:
-    """What a tutorial writes: the whole model in PEFT, pixels in, loss out."""
+    """The step of a tutorial: the whole model in PEFT, pixels in, loss out."""
     config = LoraConfig(
         r=16,
         lora_alpha=32,
@@ -98,8 +99,8 @@ class Ours:
 
     def __init__(self, base: Any, images: int, folder: Path, device: torch.device) -> None:
         processor: Any = SimpleNamespace(tokenizer=Words(), image_processor=None)
-        self.encoder = ImageEncoder(base, processor, device)
-        self.model: LiveHalf = AnswerModel(base, processor, "{question}", device)
+        self.encoder = Blip2ImageEncoder(base, processor, device)
+        self.model: AnswerModel = Blip2AnswerModel(base, processor, "{question}", device)
         lora.add_adapter(self.model, load_settings(ROOT / "params.yaml").lora, "random")
         self.model.train()
         self._optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 1e-4)
@@ -113,13 +114,13 @@ class Ours:
             return self.encoder.features(torch.randn(images, 3, 224, 224))
 
     def _store(self, names: list[str], folder: Path) -> FeatureStore:
-        """Whose rows are random: a look at each image is timed apart."""
+        """Whose rows are random: encoding is timed apart."""
         recipe = shards.Recipe(_IDENTITY, "qformer", "bfloat16")
         todo = shards.plan(folder / "store", folder / "work", names, recipe, len(names))
         (folder / "work").mkdir()
         for shard in todo.missing:
             shards.write_shard(
-                folder / "work", shard, iter(torch.randn(len(shard.pictures), *self._rows)), recipe
+                folder / "work", shard, iter(torch.randn(len(shard.images), *self._rows)), recipe
             )
         shards.finish(
             folder / "store", folder / "work", todo, dict(zip(names, names, strict=True)), recipe, {}
@@ -158,11 +159,11 @@ class Bound:
         self._head = base.language_model.get_output_embeddings().weight.numel()
         self._sight, self._queries = _count(base.vision_model), _count(base.qformer)
 
-    def of(self, tokens: int, logits: int, looks: float) -> float:
+    def of(self, tokens: int, logits: int, encoded: float) -> float:
         """A step with so many tokens, positions of the head and images encoded."""
         learnt = 4 * (self._layers * tokens + self._head * logits)  # forward, and the gradient of its input
-        seen = 2 * looks * (257 * self._sight + 32 * self._queries)
-        moved = 2 * (self._layers + self._head) + min(1, looks) * (self._sight + self._queries)
+        seen = 2 * encoded * (257 * self._sight + 32 * self._queries)
+        moved = 2 * (self._layers + self._head) + min(1, encoded) * (self._sight + self._queries)
         return (learnt + seen) / self._flops + self._size * moved / self._bytes
 
 
@@ -193,7 +194,7 @@ def row_of(batch: int, layers: int, rounds: int, device: torch.device, dtype: to
     alone, shared = batch * (32 + text), 32 * images + batch * text
     least = bound.of(shared, batch * said, batch / (QUESTIONS * EPOCHS))
     return [
-        str(batch),
+        f"{batch}, {layers} layers, {str(dtype).removeprefix('torch.')}",
         *(f"{best[way]:.2f} s" for way in _WAYS),
         f"{best['encoding']:.2f} s",
         *(f"{best['plain'] / best[way]:.2f} ×" for way in _WAYS[1:]),
@@ -209,13 +210,15 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=2, help="of OPT's 32")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 20, 40], help="pairs a step")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="into docs/results/full_size_step.md")
     given = parser.parse_args()
     torch.set_num_threads(1)
     device, dtype = torch.device(given.device), getattr(torch, given.dtype)
     titles = ["pairs a step", *_WAYS, "encoding", "cached", "shared", "cached, paid", "shared, paid", "bound"]
+    page = RESULTS / "full_size_step.md" if given.write else None
     for batch in given.batches:
         row = row_of(batch, given.layers, given.rounds, device, dtype)
-        print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
+        report(titles, row, device.type, page, "steps")
 
 
 if __name__ == "__main__":

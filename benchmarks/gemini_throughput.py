@@ -19,12 +19,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from vqa.annotators.dispatcher import Request
-from vqa.annotators.gemini import client_for
+from vqa.annotators.gemini import build_client
 from vqa.annotators.ledger import Ledger
 from vqa.annotators.paid_requests import ask_missing
-from vqa.drawn.catalogue import draw_items, write_catalogue
+from vqa.annotators.scheduler import Request
 from vqa.settings import load_settings
+from vqa.synthetic.catalogue import draw_items, write_catalogue
 
 REQUESTS, CONCURRENCY, LATENCY, PORT = 1000, 32, 0.2, 18765
 
@@ -44,12 +44,11 @@ def main() -> None:
     server = [sys.executable, str(ROOT / "tests/gemini_server.py"), str(PORT), "--latency", str(LATENCY)]
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(server) as process:
         write_catalogue(Path(folder), draw_items(50, seed=0), seed=0)
-        pictures = sorted((Path(folder) / "images/small").glob("*/*"))
+        images = sorted((Path(folder) / "images/small").glob("*/*"))
         requests = [
-            Request(str(i), pictures[i % 50].name, pictures[i % 50], "Ask about this.")
-            for i in range(REQUESTS)
+            Request(str(i), images[i % 50].name, images[i % 50], "Ask about this.") for i in range(REQUESTS)
         ]
-        client = client_for(settings, "no-key-needed-here")
+        client = build_client(settings, "no-key-needed-here")
         time.sleep(1.0)  # the server starts
         used = resource.getrusage(resource.RUSAGE_SELF)
         start = time.perf_counter()

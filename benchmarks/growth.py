@@ -1,8 +1,8 @@
-"""Seconds and memory of what could grow with the square of the pictures or pairs, at ABO's size and a tenth.
+"""Seconds and memory of what could grow with the square of the images or pairs, at ABO's size and a tenth.
 
-    python benchmarks/growth.py [near_copies …]
+    python benchmarks/growth.py [near_duplicates …]
 
-Data are made up: 398,212 pictures as alike as ABO's. Each part runs in a process of its own; its memory is
+Data are made up: 398,212 images as alike as ABO's. Each part runs in a process of its own; its memory is
 that process's peak, libraries and the made-up data included.
 """
 
@@ -19,75 +19,75 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-PICTURES = 398_212
+IMAGES = 398_212
 
 
 def main() -> None:
     chosen = sys.argv[1:] or list(PARTS)
-    print(f"{'part':<14} {'pictures':>9} {'seconds':>8} {'GB':>6}")
+    print(f"{'part':<14} {'images':>9} {'seconds':>8} {'GB':>6}")
     for name in chosen:
         for share in (0.1, 1.0):
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                pool.submit(_weighed, name, int(share * PICTURES)).result()
+                pool.submit(_weighed, name, int(share * IMAGES)).result()
 
 
-def _weighed(name: str, pictures: int) -> None:
-    seconds, found = PARTS[name](pictures)
+def _weighed(name: str, images: int) -> None:
+    seconds, found = PARTS[name](images)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{name:<14} {pictures:>9,} {seconds:>8.1f} {peak:>6.2f}  {found}")
+    print(f"{name:<14} {images:>9,} {seconds:>8.1f} {peak:>6.2f}  {found}")
 
 
-def near_copies(pictures: int) -> tuple[float, str]:
-    from vqa.validation import near_copies
+def near_duplicates(images: int) -> tuple[float, str]:
+    from vqa.validation import near_duplicates
 
-    hashes = _hashes(pictures)
+    hashes = _hashes(images)
     start = time.perf_counter()
-    found = near_copies.near_copies(hashes, 10)
-    return time.perf_counter() - start, f"{found.pairs:,} pairs of near copies"
+    found = near_duplicates.near_duplicates(hashes, 10)
+    return time.perf_counter() - start, f"{found.pairs:,} pairs of near duplicates"
 
 
-def splits(pictures: int) -> tuple[float, str]:
-    """With a chain of near copies that holds a fifth of the pictures."""
-    from vqa.catalogue.pictures import Picture
-    from vqa.validation.splits import Draw, divided
+def splits(images: int) -> tuple[float, str]:
+    """With a chain of near duplicates that holds a fifth of the images."""
+    from vqa.catalogue.images import ImageRecord
+    from vqa.validation.splits import SplitConfig, split_images
 
-    hashes = _hashes(pictures - pictures // 5) + _chain(pictures // 5)
-    found = {f"{i:08x}.jpg": Picture(f"{i:064x}", 256, 256, text) for i, text in enumerate(hashes)}
+    hashes = _hashes(images - images // 5) + _chain(images // 5)
+    found = {f"{i:08x}.jpg": ImageRecord(f"{i:064x}", 256, 256, text) for i, text in enumerate(hashes)}
     types = {name: f"TYPE{i % 573}" for i, name in enumerate(found)}
     start = time.perf_counter()
-    division = divided(found, types, [], Draw(0.1, 0.25, 10, 0), Path("no splits.json"))
+    split_assignment = split_images(found, types, [], SplitConfig(0.1, 0.25, 10, 0), Path("no splits.json"))
     seconds = time.perf_counter() - start
-    cut = f"largest group {division.largest_share:.1%}, {division.groups_cut} cut"
-    return seconds, f"{cut}, {len(division.left_out):,} pictures left out"
+    cut = f"largest group {split_assignment.largest_share:.1%}, {split_assignment.groups_cut} cut"
+    return seconds, f"{cut}, {len(split_assignment.left_out):,} images left out"
 
 
-def store(pictures: int) -> tuple[float, str]:
-    """Plan and copy after one picture of each shard, and two of three of every tenth, went; small rows."""
+def store(images: int) -> tuple[float, str]:
+    """Plan and copy after one image of each shard, and two of three of every tenth, went; small rows."""
     import torch
 
     from vqa.features.shards import OpenShards, Recipe, plan, write_shard
 
     recipe = Recipe({"fingerprint": "f", "processor": "p", "dtype": "float32"}, "qformer", "float32")
-    names, row = [f"{number:064x}" for number in range(pictures)], torch.zeros(1, 64)
+    names, row = [f"{number:064x}" for number in range(images)], torch.zeros(1, 64)
     with TemporaryDirectory() as folder:
         place, work = Path(folder, "store"), Path(folder, "work")
         for shard in plan(place, work, names, recipe, 1000).missing:
-            write_shard(place, shard, (row for _ in shard.pictures), recipe)
+            write_shard(place, shard, (row for _ in shard.images), recipe)
         left = [n for i, n in enumerate(names) if i % 1000 and (i // 1000 % 10 or i % 3 == 0)]
         start = time.perf_counter()
         todo = plan(place, work, left, recipe, 1000)
         for shard in todo.missing:
             there = OpenShards()
-            write_shard(work, shard, (there.row(*todo.reusable[name]) for name in shard.pictures), recipe)
+            write_shard(work, shard, (there.row(*todo.reusable[name]) for name in shard.images), recipe)
         seconds = time.perf_counter() - start
     return seconds, f"{len(todo.kept)} shards stay, {len(todo.missing)} are copied from {len(todo.stale)}"
 
 
-def text_only(pictures: int) -> tuple[float, str]:
-    """2.5 known questions a picture and a tenth as many asked, all distinct: a million and 100,000."""
-    from vqa.wording.near_questions import KnownQuestions
+def question_only(images: int) -> tuple[float, str]:
+    """2.5 known questions an image and a tenth as many asked, all distinct: a million and 100,000."""
+    from vqa.label_checks.nearest_questions import KnownQuestions
 
-    known, asked = int(2.5 * pictures), int(2.5 * pictures) // 10
+    known, asked = int(2.5 * images), int(2.5 * images) // 10
     questions = _questions(known + asked)
     start = time.perf_counter()
     nearest = KnownQuestions(questions[:known]).nearest(questions[known:], 20)
@@ -95,14 +95,14 @@ def text_only(pictures: int) -> tuple[float, str]:
     return time.perf_counter() - start, f"{found:,} neighbours of {asked:,} questions among {known:,}"
 
 
-def witnesses(pictures: int) -> tuple[float, str]:
-    """2.5 pairs a picture, three of ten questions distinct, a product a picture: all free witnesses."""
+def checks(images: int) -> tuple[float, str]:
+    """2.5 pairs an image, three of ten questions distinct, a product an image: all free label checks."""
     from vqa.catalogue.abo import Product
+    from vqa.label_checks.checks import run_label_checks
+    from vqa.label_checks.listing import Catalogue
     from vqa.pairs.pair import Pair
-    from vqa.verification.catalogue import Catalogue
-    from vqa.verification.hearing import heard
 
-    count, rng = int(2.5 * pictures), np.random.default_rng(0)
+    count, rng = int(2.5 * images), np.random.default_rng(0)
     pool = [*_questions(int(0.3 * count)), "what color is the rug", "what material is the rug"]
     answers = [f"w{rank}" for rank in np.minimum(rng.zipf(1.3, count), 5000).tolist()]
     colors = rng.choice(["red", "blue", "navy", "black", "white", "gray"], (count, 2)).tolist()
@@ -114,30 +114,30 @@ def witnesses(pictures: int) -> tuple[float, str]:
         pairs.append(Pair(name, question, color if is_color else answer, kind))
     products = [
         Product(f"B{i}", f"{i:08x}.jpg", "RUG", f"Rug {i}, Soft", colors[i][1], None, None, None, None, ())
-        for i in range(pictures)
+        for i in range(images)
     ]
     start = time.perf_counter()
     listed = Catalogue.of(products)
-    hearing = heard(pairs, pairs, pairs, listed, {}, lambda a, _: [0.0] * len(a), 5, 0.5)
-    verdicts = hearing.verdicts()
+    checks_run = run_label_checks(pairs, pairs, pairs, listed, {}, lambda a, _: [0.0] * len(a), 5, 0.5)
+    support_levels = checks_run.support_levels()
     seconds = time.perf_counter() - start
-    said = sum(verdict.verdict != "unknown" for verdict in verdicts)
-    return seconds, f"{said:,} of {count:,} pairs confirmed or disputed, {len(pool):,} distinct questions"
+    said = sum(support.support != "unknown" for support in support_levels)
+    return seconds, f"{said:,} of {count:,} pairs supported or conflicting, {len(pool):,} distinct questions"
 
 
-def bootstrap(pictures: int) -> tuple[float, str]:
-    """A quarter of the pictures held out, 2.5 pairs each; the columns of six systems and seven types."""
+def bootstrap(images: int) -> tuple[float, str]:
+    """A quarter of the images held out, 2.5 pairs each; the columns of six systems and seven types."""
     from vqa.pairs.pair import Pair
-    from vqa.stats.bootstrap import Columns
+    from vqa.stats.bootstrap import ClusterBootstrap
 
-    held_out, rng = pictures // 4, np.random.default_rng(0)
+    held_out, rng = images // 4, np.random.default_rng(0)
     pairs = [Pair(f"{i * 2 // 5:08x}.jpg", "", "") for i in range(held_out * 5 // 2)]
     start = time.perf_counter()
-    columns = Columns(pairs)
+    columns = ClusterBootstrap(pairs)
     for _ in range(92):
         columns.add(rng.random(len(pairs)), "mean", rng.random(len(pairs)) < 0.5)
     columns.intervals(1000, 0)
-    return time.perf_counter() - start, f"1,000 draws of {held_out:,} pictures; 10,000 take ten times as long"
+    return time.perf_counter() - start, f"1,000 draws of {held_out:,} images; 10,000 take ten times as long"
 
 
 def _questions(count: int) -> list[str]:
@@ -163,33 +163,33 @@ def _questions(count: int) -> list[str]:
     return list(found)[:count]
 
 
-def _hashes(pictures: int) -> list[str]:
-    """Perceptual hashes: four pictures a design, each bit as often set as in ABO's, up to nine changed."""
+def _hashes(images: int) -> list[str]:
+    """Perceptual hashes: four images a design, each bit as often set as in ABO's, up to nine changed."""
     rng = np.random.default_rng(0)
     often = rng.choice([0.15, 0.25, 0.35, 0.4, 0.43, 0.45, 0.55], 256)
-    designs = rng.random((-(-pictures // 4), 256), dtype=np.float32) < often
-    bits = np.repeat(designs, 4, axis=0)[:pictures]
+    designs = rng.random((-(-images // 4), 256), dtype=np.float32) < often
+    bits = np.repeat(designs, 4, axis=0)[:images]
     for most in range(9):
-        rows = np.flatnonzero(rng.integers(9, size=pictures) > most)
+        rows = np.flatnonzero(rng.integers(9, size=images) > most)
         bits[rows, rng.integers(256, size=len(rows))] ^= True
     return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
 
 
-def _chain(pictures: int) -> list[str]:
+def _chain(images: int) -> list[str]:
     """Each is eight bits from one of the three before it."""
     rng = random.Random(0)
     bits = [rng.getrandbits(256)]
-    while len(bits) < pictures:
+    while len(bits) < images:
         bits.append(rng.choice(bits[-3:]) ^ sum(1 << bit for bit in rng.sample(range(256), 8)))
     return [f"{number:064x}" for number in bits]
 
 
 PARTS: dict[str, Callable[[int], tuple[float, str]]] = {
-    "near_copies": near_copies,
+    "near_duplicates": near_duplicates,
     "splits": splits,
     "store": store,
-    "text_only": text_only,
-    "witnesses": witnesses,
+    "question_only": question_only,
+    "label_checks": checks,
     "bootstrap": bootstrap,
 }
 

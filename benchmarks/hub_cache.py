@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 SHARD_BYTES = 1_000_000_000
 

@@ -1,4 +1,4 @@
-"""Live halves at published widths with random weights, for benchmarks: what sees is left out.
+"""Answer models at published widths with random weights, for benchmarks, without image encoders.
 
 Text is of random ids, so that every prompt and every answer has its number of tokens.
 """
@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from transformers import Blip2ForConditionalGeneration
 
-from toy_seam import toy_seam
+from toy_image_text import toy_image_text
+from vqa.memory_estimate.published_blip2 import published_config
+from vqa.memory_estimate.published_image_text import image_text_config
 from vqa.settings import load_settings
-from vqa.sizing.published import published_config
-from vqa.sizing.seam_published import seam_config
-from vqa.vlm import lora, seam
-from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.families import Seam
-from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import Features, Look, together
+from vqa.vlm import image_text_model, lora
+from vqa.vlm.blip2 import Blip2AnswerModel
+from vqa.vlm.families import ImageTextFamily
+from vqa.vlm.image_features import Features, ImageFeatures, together
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.prompts import TILED, PromptTokens
 
 PROMPT_TOKENS, ANSWER_TOKENS = 20, 3  # of text; with its end an answer has one more
@@ -42,7 +42,7 @@ class Words:
         return [str(row.tolist()) for row in sequences]
 
 
-class SeamWords(PromptTokens):
+class ImageTextWords(PromptTokens):
     """The prompt of a family, its own tokens around the image, with questions and answers of random ids."""
 
     def text_ids(self, question: str) -> list[int]:
@@ -58,7 +58,7 @@ class SeamWords(PromptTokens):
         return ""
 
 
-class RandomSeam(seam.AnswerModel):
+class RandomImageTextModel(image_text_model.ImageTextAnswerModel):
     """Whose texts are their ids: the toy's tokenizer has words for few."""
 
     def _decoded(self, sequences: Tensor) -> list[str]:
@@ -71,31 +71,33 @@ def _ids(text: str, count: int) -> list[int]:
     return [drawn.randrange(2000, 30000) for _ in range(count)]
 
 
-def random_blip2(name: str, layers: int | None, device: torch.device, dtype: torch.dtype) -> AnswerModel:
+def random_blip2(name: str, layers: int | None, device: torch.device, dtype: torch.dtype) -> Blip2AnswerModel:
     """A published BLIP-2 with at most `layers` in its language model."""
     config = published_config(name, layers)
     config.vision_config.num_hidden_layers = config.qformer_config.num_hidden_layers = 1
     base = _drawn(lambda: Blip2ForConditionalGeneration(config), device, dtype)
     processor: Any = SimpleNamespace(tokenizer=Words(), image_processor=None)
-    return AnswerModel(base, processor, "Question: {question} Answer in one word:", device)
+    return Blip2AnswerModel(base, processor, "Question: {question} Answer in one word:", device)
 
 
-def random_seam(name: str, layers: int | None, device: torch.device, dtype: torch.dtype) -> seam.AnswerModel:
-    """A published model of a family with the seam, without its vision tower."""
-    config = seam_config(name, layers)
-    toy, processor = toy_seam(config.model_type)
+def random_image_text_model(
+    name: str, layers: int | None, device: torch.device, dtype: torch.dtype
+) -> image_text_model.ImageTextAnswerModel:
+    """A published image-text model, without its vision tower."""
+    config = image_text_config(name, layers)
+    toy, processor = toy_image_text(config.model_type)
     config.image_token_id = toy.config.image_token_id
     for mark in ("vision_start_token_id", "vision_end_token_id", "video_token_id"):
         if hasattr(config, mark):
             setattr(config, mark, getattr(toy.config, mark))
     depth = "depth" if hasattr(config.vision_config, "depth") else "num_hidden_layers"
     setattr(config.vision_config, depth, 2)
-    model = _drawn(lambda: Seam(config).model_class(config), device, dtype)
-    for part in seam.PARTS[config.model_type].sight:
+    model = _drawn(lambda: ImageTextFamily(config).model_class(config), device, dtype)
+    for part in image_text_model.PARTS[config.model_type].sight:
         delattr(model.model, part)
     model.generation_config.eos_token_id = toy.generation_config.eos_token_id
-    tokens = SeamWords(processor.tokenizer, config, "{question}", processor.chat_template)
-    return RandomSeam(model, tokens, device)
+    tokens = ImageTextWords(processor.tokenizer, config, "{question}", processor.chat_template)
+    return RandomImageTextModel(model, tokens, device)
 
 
 def _drawn(build: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -108,7 +110,7 @@ def _drawn(build: Any, device: torch.device, dtype: torch.dtype) -> Any:
         torch.set_default_dtype(torch.float32)
 
 
-def add_adapter(model: LiveHalf, name: str) -> None:
+def add_adapter(model: AnswerModel, name: str) -> None:
     """The report's, as params.yaml has it, with weights that are not zero."""
     lora.add_adapter(model, load_settings(ROOT / "params.yaml").lora, name)
     for parameter_name, parameter in model.named_parameters():
@@ -116,19 +118,19 @@ def add_adapter(model: LiveHalf, name: str) -> None:
             torch.nn.init.normal_(parameter, std=0.02)
 
 
-def random_features(model: LiveHalf, images: int) -> Features:
+def random_features(model: AnswerModel, images: int) -> Features:
     """Of square images as ABO's small ones are: see docs/models.md."""
     torch.manual_seed(0)
-    if isinstance(model, AnswerModel):
+    if isinstance(model, Blip2AnswerModel):
         return torch.randn(images, model.num_query_tokens, model.feature_size)
-    assert isinstance(model, seam.AnswerModel)
+    assert isinstance(model, image_text_model.ImageTextAnswerModel)
     config = model.whole.config
     family, width = config.model_type, config.get_text_config().hidden_size
-    if seam.is_cut_before_projector(config):
+    if image_text_model.is_cut_before_projector(config):
         width = config.vision_config.hidden_size
     rows, grid = 576, tuple[int, ...]()
     if family in TILED:
         rows, grid = 17 * 64, (4, 4)  # each tile 64 rows, and the whole image
     elif family == "qwen2_5_vl":
         rows, grid = 81, (1, 18, 18)
-    return together([Look(torch.randn(rows, width), grid) for _ in range(images)])
+    return together([ImageFeatures(torch.randn(rows, width), grid) for _ in range(images)])

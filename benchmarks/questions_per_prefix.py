@@ -1,4 +1,4 @@
-"""What it costs that the pairs of a picture learn in one step: exact match by `train.questions_per_prefix`.
+"""What it costs that the pairs of an image learn in one step: exact match by `train.questions_per_prefix`.
 
     python benchmarks/questions_per_prefix.py --project . --out questions_per_prefix.jsonl --seeds 0 1 2
     python benchmarks/questions_per_prefix.py --project photos --out photos.jsonl --arms 16x4 --epochs 3
@@ -25,11 +25,11 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from ruamel.yaml import YAML
 
-from vqa.foundation.json_lines import whole_values
+from vqa.core.jsonl import whole_values
+from vqa.pairs.answer_normalization import first_word, normalize_answer
 from vqa.pairs.foreign_predictions import read_predictions
-from vqa.pairs.normal_form import first_word, normal_form
 
-# Pairs a step and, of one picture, together: at five pairs a picture 8 together are 5.
+# Pairs a step and, of one image, together: at five pairs an image 8 together are 5.
 ARMS = [(4, 1), (4, 2), (4, 4), (8, 1), (8, 2), (8, 4), (8, 8)]
 
 
@@ -51,13 +51,13 @@ def measured(project: Path, batch_size: int, together: int, seed: int, epochs: i
             subprocess.run(["git", *who, *git], cwd=folder, check=True)
         for stage in ("train", "answer_adapted"):
             command = [sys.executable, str(ROOT / "src" / f"{stage}.py")]
-            environment = os.environ | {"VQA_DURABLE": str(folder / "durable")}
+            environment = os.environ | {"VQA_STATE_DIR": str(folder / "state")}
             subprocess.run(command, cwd=folder, check=True, env=environment, capture_output=True)
         trained = json.loads((folder / "metrics/train.json").read_text())
         found = read_predictions(folder / "data/predictions/lora.csv")
         pairs, texts = found.pairs, found.texts
         right = [
-            normal_form(first_word(text)) == normal_form(pair.answer)
+            normalize_answer(first_word(text)) == normalize_answer(pair.answer)
             for pair, text in zip(pairs, texts, strict=True)
         ]
         return {
@@ -80,7 +80,7 @@ def print_table(runs: list[dict[str, Any]]) -> None:
     arms: dict[tuple[int, int], dict[int, dict[str, Any]]] = defaultdict(dict)
     for run in runs:
         arms[run["batch_size"], run["together"]][run["seed"]] = run
-    print("| pairs a step | of a picture together | seeds | validation | test | test − shuffled, by seed |")
+    print("| pairs a step | of an image together | seeds | validation | test | test − shuffled, by seed |")
     print("|---|---|---|---|---|---|")
     for (batch, together), of_seed in sorted(arms.items()):
         shuffled = arms.get((batch, 1), {})

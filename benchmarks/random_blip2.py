@@ -20,8 +20,8 @@ from hub_cache import SHARD_BYTES, write_copy
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import Blip2Config
 
+from vqa.memory_estimate.published_blip2 import on_meta
 from vqa.pretraining import captions
-from vqa.sizing.published import on_meta
 
 NEWLINE = "Ċ"  # as byte-level BPE spells it
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used

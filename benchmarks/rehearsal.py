@@ -2,10 +2,10 @@
 
     python benchmarks/rehearsal.py --layers 2                        # the BLIP-2s at full width, cut short
     python benchmarks/rehearsal.py --layers 2 --models llava-1.5-7b  # or another of docs/models.md
-    python benchmarks/rehearsal.py --models opt-2.7b --pictures 8    # one in full: 8 GB of disk, 18 of memory
+    python benchmarks/rehearsal.py --models opt-2.7b --images 8    # one in full: 8 GB of disk, 18 of memory
     python benchmarks/rehearsal.py --device cuda                     # the first thing to run on a GPU
 
-In: this checkout; no hub, key or picture is needed. Out: a Markdown table on standard output: of each stage
+In: this checkout; no hub, key or image is needed. Out: a Markdown table on standard output: of each stage
 its seconds, the memory that it held beside what `sizes` predicts, and how often it read how much of the
 weights. Answers mean nothing. Killed, the same command goes on with the next stage; once a model is through,
 its weights are removed and its lines kept. Linux only (/proc).
@@ -16,15 +16,12 @@ import contextlib
 import csv
 import json
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,20 +30,21 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 import random_blip2
-import random_seam
+import random_image_text_model
 import torch
 from hub_cache import bytes_on_disk
+from result_pages import machine
 from watched_stage import own_memory
 
-from vqa.foundation.devices import frozen_dtype
-from vqa.foundation.errors import InputError, run_command
-from vqa.foundation.files import write_json
+from vqa.core.devices import frozen_dtype
+from vqa.core.errors import InputError, run_command
+from vqa.core.files import write_json
+from vqa.memory_estimate.blip2 import Blip2Memory, MemoryEstimate
+from vqa.memory_estimate.image_text_model import ImageTextMemory
+from vqa.memory_estimate.published_blip2 import PUBLISHED, on_meta, published_config
+from vqa.memory_estimate.published_image_text import CONFIGS, image_text_config, image_text_on_meta
 from vqa.overlays import merged, read_layer
 from vqa.settings import Settings, load_settings
-from vqa.sizing.published import PUBLISHED, on_meta, published_config
-from vqa.sizing.seam_published import CONFIGS, seam_config, seam_on_meta
-from vqa.sizing.seam_sizes import SeamSizes
-from vqa.sizing.sizes import Held, Sizes
 
 BEFORE = ("demo", "generate", "validate", "verify")  # no model
 STAGES = ("cache_features", "train", "answer_base", "answer_adapted", "measure_speed", "evaluate")
@@ -72,11 +70,11 @@ class Rehearsal:
     """A model of a published one's `name` and family, in a project of its own in `folder`."""
 
     def __init__(
-        self, folder: Path, name: str, config: Any, device: str, pictures: int, questions: int
+        self, folder: Path, name: str, config: Any, device: str, images: int, questions: int
     ) -> None:
-        """`device`: cpu or cuda; `pictures` are drawn, with so many `questions` each."""
+        """`device`: cpu or cuda; `images` are drawn, with so many `questions` each."""
         self._folder, self._name, self._config, self._device = folder, name, config, device
-        self._pictures, self._questions = pictures, questions
+        self._images, self._questions = images, questions
         self._project, self._kept = folder / "project", folder / "took.json"
 
     def run(self, stages: Sequence[str] = (*BEFORE, *STAGES)) -> list[Took]:
@@ -96,19 +94,19 @@ class Rehearsal:
     def lines(self, took: list[Took]) -> Iterator[str]:
         """The table's lines, a stage each."""
         predicted = self._predicted()
-        whole = bytes_on_disk((seam_on_meta if self._has_seam else on_meta)(self._config))
+        whole = bytes_on_disk((image_text_on_meta if self._is_image_text_model else on_meta)(self._config))
         for row in took:
-            held = row.peak - row.before if row.device_peak is None else row.device_peak
+            by_stage = row.peak - row.before if row.device_peak is None else row.device_peak
             # The last stage runs on the CPU, whatever there is.
-            held = row.peak - row.before if row.stage == "evaluate" else held
+            by_stage = row.peak - row.before if row.stage == "evaluate" else by_stage
             expected = predicted[row.stage].total
             share = f"{row.loads} × {row.read_bytes / whole:.0%}" if row.loads else "none"
-            numbers = f"{_gb(row.before)} | {_gb(held)} | {_gb(expected)} | {held / expected:.2f}"
+            numbers = f"{_gb(row.before)} | {_gb(by_stage)} | {_gb(expected)} | {by_stage / expected:.2f}"
             seconds = f"{row.seconds:.0f} s"
             yield f"| {self._name} | {row.stage} | {seconds} | {numbers} | {share} | {_gb(row.peak)} |"
 
     @property
-    def _has_seam(self) -> bool:
+    def _is_image_text_model(self) -> bool:
         return self._name in CONFIGS
 
     def _params(self) -> dict[str, Any]:
@@ -116,9 +114,9 @@ class Rehearsal:
         return merged([read_layer(ROOT / file) for file in files])
 
     def _write_weights(self, hub: Path) -> Path:
-        if self._has_seam:
+        if self._is_image_text_model:
             repository = self._params()["model"]["name"]
-            return random_seam.write_to_hub_cache(hub, repository, self._config)
+            return random_image_text_model.write_to_hub_cache(hub, repository, self._config)
         return random_blip2.write_to_hub_cache(hub, self._name, self._config)
 
     def _write_project(self) -> None:
@@ -126,12 +124,12 @@ class Rehearsal:
             return
         self._project.mkdir(parents=True)
         params = self._params()
-        pictures = self._pictures
+        images = self._images
         for key, value in {
             "data.root": "data/demo",
-            "demo.images": pictures,
+            "demo.images": images,
             "generate.annotator": "metadata",
-            "generate.images": pictures,
+            "generate.images": images,
             "generate.questions_per_image": self._questions,
             "validate.max_answer_share": 1.0,
             "validate.max_yes_no_share": 1.0,
@@ -173,18 +171,18 @@ class Rehearsal:
         here = {"HF_HOME": str(self._folder), "HF_HUB_OFFLINE": "1"}
         return os.environ | here | ({"CUDA_VISIBLE_DEVICES": ""} if self._device == "cpu" else {})
 
-    def _predicted(self) -> dict[str, Held]:
-        """What `sizes` says of as many pictures and pairs as there were."""
+    def _predicted(self) -> dict[str, MemoryEstimate]:
+        """What `sizes` says of as many images and pairs as there were."""
         settings = self._as_it_was(load_settings(self._project / "params.yaml"))
         device = torch.device(self._device)
         dtype = frozen_dtype(settings.model.dtype, device)
-        sizes = SeamSizes if self._has_seam else Sizes
-        return sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").held()
+        sizes = ImageTextMemory if self._is_image_text_model else Blip2Memory
+        return sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").by_stage()
 
     def _as_it_was(self, settings: Settings) -> Settings:
         """With batches no larger than what there was to fill them."""
         pairs = {split: _rows(self._project / f"data/vqa/{split}.csv") for split in ("train", "val", "test")}
-        looked = min(settings.features.batch_size, self._pictures)
+        looked = min(settings.features.batch_size, self._images)
         learnt = min(settings.train.micro_batch_size, pairs["train"])
         train = replace(
             settings.train,
@@ -197,7 +195,7 @@ class Rehearsal:
 
 
 def _peak_of(process: subprocess.Popen[Any]) -> int:
-    """Waits for its end; the most memory of its own that it was seen to have."""
+    """Wait for its end; return the most memory of its own that was measured."""
     peak = 0
     while process.poll() is None:
         peak = max(peak, own_memory(str(process.pid)))
@@ -215,17 +213,6 @@ def _gb(count: float) -> str:
     return f"{count / 1e9:.2f} GB"
 
 
-def machine(device: str) -> str:
-    """One line: processor or GPU, memory, versions."""
-    processors = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or [platform.machine()]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    name = f"{processors[0]}, {os.cpu_count()} cores, {_gb(memory)}"
-    if device == "cuda":
-        name = torch.cuda.get_device_name()
-    libraries = ", ".join(f"{library} {version(library)}" for library in ("torch", "transformers", "peft"))
-    return f"{name}; Python {platform.python_version()}, {libraries}; {torch.get_num_threads()} threads"
-
-
 def run(given: argparse.Namespace) -> None:
     if missing := [package for package in _NEEDED if find_spec(package) is None]:
         raise InputError(
@@ -237,13 +224,13 @@ def run(given: argparse.Namespace) -> None:
     if given.device == "auto":
         given.device = "cuda" if has_gpu else "cpu"
     layers = f"at most {given.layers} layers" if given.layers else "all layers"
-    print(f"{machine(given.device)}; {layers}, {given.pictures} pictures\n")
+    print(f"{machine(given.device)}; {layers}, {given.images} images\n")
     print(f"{_COLUMNS}\n{'|---' * 9}|", flush=True)
     for name in given.models:
         whole_name = name if name in CONFIGS else f"blip2-{name}"
-        config = (seam_config if name in CONFIGS else published_config)(whole_name, given.layers)
-        folder = given.folder.resolve() / f"{name}-{given.layers or 'all'}-{given.pictures}-{given.device}"
-        rehearsal = Rehearsal(folder, whole_name, config, given.device, given.pictures, given.questions)
+        config = (image_text_config if name in CONFIGS else published_config)(whole_name, given.layers)
+        folder = given.folder.resolve() / f"{name}-{given.layers or 'all'}-{given.images}-{given.device}"
+        rehearsal = Rehearsal(folder, whole_name, config, given.device, given.images, given.questions)
         for line in rehearsal.lines(rehearsal.run()):
             print(line, flush=True)
 
@@ -253,8 +240,8 @@ def main() -> None:
     names = [name.removeprefix("blip2-") for name in PUBLISHED]
     parser.add_argument("--models", nargs="+", choices=[*names, *CONFIGS], default=names)
     parser.add_argument("--layers", type=int, help="of each part, at most; none: all")
-    parser.add_argument("--pictures", type=int, default=24, help="drawn ones")
-    parser.add_argument("--questions", type=int, default=2, help="a picture")
+    parser.add_argument("--images", type=int, default=24, help="drawn ones")
+    parser.add_argument("--questions", type=int, default=2, help="an image")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     folder = ROOT / "models/rehearsal.work"
     parser.add_argument("--folder", type=Path, default=folder, help="for weights: 8 to 25 GB a model")

@@ -2,15 +2,17 @@
 
     python benchmarks/shared_prefix.py                                   # two layers of the published widths
     python benchmarks/shared_prefix.py --models qwen2.5-vl-3b --rounds 5
+    python benchmarks/shared_prefix.py --write                           # into docs/results/shared_prefix.md
     python benchmarks/shared_prefix.py --device cuda --layers 99         # whole depth, bf16
     python benchmarks/shared_prefix.py --count --layers 99               # counted without weights, in seconds
 
-Out: Markdown tables on standard output, a line a model. Five questions about an image (--images for more),
+Out: Markdown tables on standard output, one a model. Five questions about an image (--images for more),
 20 tokens of text in each prompt and 4 in each answer, random weights, features from memory. `a row a pair` is
 the code of ea79374, still there for models that cannot share; both ways are of one run, in turns, and the
 fastest round counts, on a CPU in seconds of this process. `loss` and `gradient` are the largest differences
 between both ways without dropout, of gradients relative to the largest number in any; `kept` is what
 autograd keeps for the backward pass of such a step. `answers`: all of 4 tokens. LLaVA needs about 12 GB.
+With `--rounds 0` a step is timed once, cold; the shared one goes first, so that it pays what is paid once.
 
 `--count` runs the step of the language model, its adapter and its head on the meta device, where tensors have
 shapes and take no memory: operations of matrix products forward and backward, as torch counts them, and what
@@ -28,16 +30,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from published_live import ROOT, add_adapter, random_blip2, random_features, random_seam
-from tabulate import tabulate
+from published_live import ROOT, add_adapter, random_blip2, random_features, random_image_text_model
+from result_pages import RESULTS, report
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import Features
-from vqa.vlm.pretrained import Pretrained
-from vqa.vlm.token_rows import IGNORED
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.image_features import Features
+from vqa.vlm.interfaces import AnswerModel
+from vqa.vlm.loading import Pretrained
 
 QUESTIONS, NEW_TOKENS = 5, 4  # questions an image
 EMBEDDED = "embedded"
@@ -47,19 +49,19 @@ _SAID = ["dark-blue", "wood", "4", "round", "nobody"]
 WAYS = ("a row a pair", "shared")
 
 
-def live_half(name: str, layers: int, device: torch.device) -> LiveHalf:
+def answer_model(name: str, layers: int, device: torch.device) -> AnswerModel:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     if name == EMBEDDED:
         pretrained = Pretrained(str(ROOT / "models/blip2-tiny"))
         return pretrained.load_answer_model("Question: {question} Answer:", device, "qformer")
-    make: Callable[..., LiveHalf] = random_blip2 if name.startswith("blip2") else random_seam
+    make: Callable[..., AnswerModel] = random_blip2 if name.startswith("blip2") else random_image_text_model
     return make(name, layers, device, dtype)
 
 
 class Bench:
     """Both ways of one model, on the same pairs."""
 
-    def __init__(self, model: LiveHalf, images: int) -> None:
+    def __init__(self, model: AnswerModel, images: int) -> None:
         self.model = model
         self._features = random_features(model, images)
         self._of = [image for image in range(images) for _ in range(QUESTIONS)]
@@ -80,7 +82,7 @@ class Bench:
 
     def answer(self, way: str) -> list[str]:
         seen, of = (self._features, self._of) if way == "shared" else (self._alone, None)
-        return self.model.texts(self._asked, seen, NEW_TOKENS, min_new_tokens=NEW_TOKENS, pictures=of)
+        return self.model.texts(self._asked, seen, NEW_TOKENS, min_new_tokens=NEW_TOKENS, images=of)
 
     def backward(self, batch: Mapping[str, Any]) -> Tensor:
         kind = self.model.device.type
@@ -126,7 +128,7 @@ def clock(device: torch.device) -> float:
 class kept:  # noqa: N801 – a context, read like a function
     """In the block: bytes by storage of what autograd keeps, the weights left out."""
 
-    def __init__(self, model: LiveHalf, squares_of: int = 0) -> None:
+    def __init__(self, model: AnswerModel, squares_of: int = 0) -> None:
         """`squares_of`: without attention's squares of so many tokens, which fused kernels do not keep."""
         self._squares = (squares_of, squares_of)
         self._weights = {p.untyped_storage()._cdata for p in model.parameters()}
@@ -165,13 +167,13 @@ def seconds_of(
 
 
 def row_of(name: str, layers: int, images: int, rounds: int, device: torch.device) -> list[str]:
-    model = live_half(name, layers, device).eval().requires_grad_(False)
+    model = answer_model(name, layers, device).eval().requires_grad_(False)
     bench = Bench(model, images)
     answering, said = seconds_of(bench.answer, rounds + 1, device)
     add_adapter(model, name)
     batches = {way: bench.batch(way) for way in WAYS}
     model.eval()  # dropout would draw anew
-    alone, shared = (bench.once(batches[way]) for way in WAYS)
+    shared, alone = (bench.once(batches[way]) for way in reversed(WAYS))
     largest = max(float(g.abs().max()) for g in alone.gradients.values())
     gradient = max(float((shared.gradients[n] - g).abs().max()) for n, g in alone.gradients.items()) / largest
     learning = {WAYS[0]: alone.seconds, WAYS[1]: shared.seconds}
@@ -179,10 +181,11 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
         model.train()
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-6)
         learning, _ = seconds_of(lambda way: bench.step(batches[way], optimizer), rounds, device)
-    fewer = batches[WAYS[0]]["input_ids"].numel() / batches[WAYS[1]]["input_ids"].numel()
+    tokens = {way: batches[way]["input_ids"].numel() for way in WAYS}
     return [
-        name,
-        f"{fewer:.2f} ×",
+        _size(name, layers, images),
+        f"{tokens[WAYS[0]]:,} → {tokens[WAYS[1]]:,}",
+        f"{tokens[WAYS[0]] / tokens[WAYS[1]]:.2f} ×",
         *(f"{learning[way]:.3g} s" for way in WAYS),
         f"{learning[WAYS[0]] / learning[WAYS[1]]:.2f} ×",
         f"{alone.megabytes:,.0f} → {shared.megabytes:,.0f} MB",
@@ -194,10 +197,15 @@ def row_of(name: str, layers: int, images: int, rounds: int, device: torch.devic
     ]
 
 
+def _size(name: str, layers: int, images: int) -> str:
+    pairs = f"{images * QUESTIONS} pairs"
+    return f"whole, {pairs}" if name == EMBEDDED else f"{layers} layers, {pairs}"
+
+
 def counted_row(name: str, layers: int, images: int) -> list[str]:
     """Tokens, operations and what is kept of a step, both ways."""
     meta = torch.device("meta")
-    model = live_half(name, layers, meta)
+    model = answer_model(name, layers, meta)
     bench = Bench(model, images)
     batches = {way: bench.batch(way) for way in WAYS}
     add_adapter(model, name)
@@ -206,8 +214,7 @@ def counted_row(name: str, layers: int, images: int) -> list[str]:
     tokens = {way: batch["input_ids"].numel() for way, batch in batches.items()}
     (work, held), (less, kept_less) = (counted[way] for way in WAYS)
     return [
-        name,
-        str(model.language_model.config.num_hidden_layers),
+        _size(name, model.language_model.config.num_hidden_layers, images),
         f"{tokens[WAYS[0]]:,} → {tokens[WAYS[1]]:,}",
         f"{tokens[WAYS[0]] / tokens[WAYS[1]]:.2f} ×",
         f"{work / 1e12:.3g} → {less / 1e12:.3g} TFLOP",
@@ -217,7 +224,7 @@ def counted_row(name: str, layers: int, images: int) -> list[str]:
     ]
 
 
-def counted_step(model: LiveHalf, batch: Mapping[str, Any]) -> tuple[int, int]:
+def counted_step(model: AnswerModel, batch: Mapping[str, Any]) -> tuple[int, int]:
     """Operations, and bytes kept for the backward pass; the head is asked where there are labels."""
     inner = model.language_model.get_base_model()
     head = model._speaker.get_output_embeddings()
@@ -249,20 +256,23 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3, help="0: the step that compares is timed, cold")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="into docs/results/shared_prefix.md")
     parser.add_argument("--count", action="store_true", help="operations and memory, without weights")
     given = parser.parse_args()
+    page = RESULTS / "shared_prefix.md" if given.write else None
     if given.count:
-        titles = ["model", "layers", "tokens", "fewer", "operations", "fewer", "kept", "less"]
-        counted = [counted_row(m, given.layers, given.images) for m in given.models if m != EMBEDDED]
-        print(tabulate(counted, titles, tablefmt="github", disable_numparse=True))
+        titles = ["a step", "tokens", "fewer", "operations", "fewer", "kept", "less"]
+        for name in (m for m in given.models if m != EMBEDDED):
+            row = counted_row(name, given.layers, given.images)
+            report(titles, row, "cpu", page, f"{name} counted")
         return
     torch.set_num_threads(given.threads)
     device = torch.device(given.device)
-    titles = ["model", "fewer tokens", "a step", "shared", "faster", "kept", "loss", "gradient"]
+    titles = ["a step of", "tokens", "fewer", "a row a pair", "shared", "faster", "kept", "loss", "gradient"]
     titles += ["answers", "shared", "faster", "same"]
     for name in given.models:
         row = row_of(name, given.layers, given.images, given.rounds, device)
-        print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
+        report(titles, row, device.type, page, name)
 
 
 if __name__ == "__main__":

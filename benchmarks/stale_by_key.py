@@ -38,7 +38,7 @@ def other_value(value: Any) -> Any:
 
 
 @contextmanager
-def settled_copy(root: Path) -> Iterator[Path]:
+def checked_out_copy(root: Path) -> Iterator[Path]:
     """A folder with the pipeline of `root` as if all had run; the working directory while the block lasts."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +69,7 @@ def stale_by_key(root: Path) -> dict[str, list[str]]:
     """ "lora.r" → the stages that another value makes stale, in their order."""
     yaml = YAML()
     found: dict[str, list[str]] = {}
-    with settled_copy(root) as folder:
+    with checked_out_copy(root) as folder:
         params, path = yaml.load(root / "params.yaml"), folder / "params.yaml"
         stages = list(yaml.load(folder / "dvc.yaml")["stages"])
         unchanged = status()

@@ -4,7 +4,7 @@
 
 Trains the embedded model (an adapter on cached features, as the train stage does) in processes of their
 own, by turns, alone and beside as many processes as there are cores that multiply matrices with all
-threads. Prints pairs a second and the ratio that src/vqa/foundation/devices.py chooses by.
+threads. Prints pairs a second and the ratio that src/vqa/core/devices.py chooses by.
 """
 
 import os
@@ -33,8 +33,8 @@ def trained_pairs_per_second(threads: int) -> float:
 
     from vqa.settings import load_settings
     from vqa.vlm import lora
-    from vqa.vlm.blip2 import AnswerModel
-    from vqa.vlm.pretrained import Pretrained
+    from vqa.vlm.blip2 import Blip2AnswerModel
+    from vqa.vlm.loading import Pretrained
 
     settings = load_settings(ROOT / "params.yaml")
     cpu = torch.device("cpu")
@@ -45,7 +45,7 @@ def trained_pairs_per_second(threads: int) -> float:
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-4)
     size = settings.train.batch_size
     texts = model.training_batch(["What color is the lamp?"] * size, ["dark-blue"] * size)
-    assert isinstance(model, AnswerModel)
+    assert isinstance(model, Blip2AnswerModel)
     features = torch.randn(size, model.num_query_tokens, model.feature_size)
     start = 0.0
     for step in range(STEPS + 10):
@@ -85,8 +85,8 @@ def main() -> None:
         return
     threads = (1, max(2, os.cpu_count() or 2))
     print("| | 1 thread | all threads | 1 : all |\n|---|---|---|---|")
-    for label, beside in (("quiet", nullcontext()), ("beside other work", other_work())):
-        with beside:
+    for label, attached in (("quiet", nullcontext()), ("beside other work", other_work())):
+        with attached:
             one, every = fastest(threads).values()
         print(f"| {label} | {one:.1f} pairs/s | {every:.1f} | {one / every:.2f} |", flush=True)
 

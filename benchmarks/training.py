@@ -4,8 +4,8 @@
     python benchmarks/training.py --params params/photos.yaml        # photographs at its data.root, its model
     python benchmarks/training.py --device cuda --config blip2-opt-2.7b --random-weights
 
-Every figure comes from one run, both ways on the same batches, pictures decoded from JPEG in both. With
---config a published BLIP-2 is built with random weights (speed does not depend on them): pictures cached,
+Every figure comes from one run, both ways on the same batches, images decoded from JPEG in both. With
+--config a published BLIP-2 is built with random weights (speed does not depend on them): images cached,
 pairs trained and answered a second, peak memory, share of this device's matrix-product ceiling.
 """
 
@@ -27,21 +27,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Blip2ForConditionalGeneration
 
-from vqa.catalogue.pictures import load_image
-from vqa.catalogue.stamp import tree_of
-from vqa.drawn.catalogue import draw_items, write_catalogue
+from vqa.catalogue.images import load_image
+from vqa.catalogue.manifest import read_tree
 from vqa.features import shards
 from vqa.features.encoding import Pixels
 from vqa.features.shards import Recipe
 from vqa.features.store import FeatureStore
+from vqa.memory_estimate.blip2 import TEXT_TOKENS
+from vqa.memory_estimate.published_blip2 import PUBLISHED, published_config, without_weights
 from vqa.settings import load_settings
-from vqa.sizing.published import PUBLISHED, published_config, without_weights
-from vqa.sizing.sizes import TEXT_TOKENS
+from vqa.synthetic.catalogue import draw_items, write_catalogue
 from vqa.vlm import lora
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
+from vqa.vlm.loading import Pretrained
 
-PICTURES, QUESTIONS, EPOCHS = 120, 5, 3
+IMAGES, QUESTIONS, EPOCHS = 120, 5, 3
 ROUNDS = 3  # the fastest counts: other work on the machine only ever adds time
 
 
@@ -56,26 +56,26 @@ def fastest(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 class Bench:
-    """The embedded model with an adapter, its pictures, and batches of pairs about them."""
+    """The embedded model with an adapter, its images, and batches of pairs about them."""
 
     def __init__(self, folder: Path, params: Path | None) -> None:
         self.settings = load_settings(ROOT / "params.yaml", *([params] if params else []))
-        root = tree_of(self.settings.data.root) if params else folder / "catalogue"
+        root = read_tree(self.settings.data.root) if params else folder / "catalogue"
         if not params:
-            write_catalogue(root, draw_items(PICTURES, seed=0), seed=0)
-        self.paths = sorted((root / "images/small").glob("*/*"))[:PICTURES]
+            write_catalogue(root, draw_items(IMAGES, seed=0), seed=0)
+        self.paths = sorted((root / "images/small").glob("*/*"))[:IMAGES]
         self.batch = self.settings.train.batch_size
         self.pretrained = Pretrained(str(ROOT / self.settings.model.name))
         cpu = torch.device("cpu")
         self.base, processor = self.pretrained.load(cpu), self.pretrained.load_processor()
-        self.encoder = ImageEncoder(self.base, processor, cpu)
-        self.model = AnswerModel(self.base, processor, self.settings.model.prompt, cpu).train()
+        self.encoder = Blip2ImageEncoder(self.base, processor, cpu)
+        self.model = Blip2AnswerModel(self.base, processor, self.settings.model.prompt, cpu).train()
         lora.add_adapter(self.model, self.settings.lora, "bench")
         self.optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 1e-4)
         self.store, self.work = folder / "features", folder / "work"
 
     def batches(self) -> list[tuple[list[Path], dict[str, Tensor]]]:
-        """One epoch: pictures and texts of a batch each, in an order where neighbours differ."""
+        """One epoch: images and texts of a batch each, in an order where neighbours differ."""
         pairs = [path for _ in range(QUESTIONS) for path in self.paths]
         starts = range(0, len(pairs) - self.batch + 1, self.batch)
         texts = self.model.training_batch(
@@ -88,13 +88,13 @@ class Bench:
         clear(self.store)
         recipe = Recipe(self.pretrained.identity(torch.device("cpu")), "qformer", "float32")
         names = [path.name for path in self.paths]
-        todo = shards.plan(self.store, self.work, names, recipe, PICTURES)
+        todo = shards.plan(self.store, self.work, names, recipe, IMAGES)
         loader = DataLoader(Pixels(self.paths, self.encoder.reader), 32, num_workers=workers)
         with torch.inference_mode():
             rows = [row for pixels in loader for row in self.encoder.features(pixels)]
         by_name = dict(zip(names, rows, strict=True))
         for shard in todo.missing:
-            shards.write_shard(self.work, shard, [by_name[name] for name in shard.pictures], recipe)
+            shards.write_shard(self.work, shard, [by_name[name] for name in shard.images], recipe)
         shards.finish(self.store, self.work, todo, {name: name for name in names}, recipe, {})
 
     def step(self, texts: dict[str, Tensor], seen: Tensor) -> None:
@@ -121,7 +121,7 @@ def on_the_cpu(params: Path | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name), params)
         base = bench.base
-        (paths, texts), pairs = bench.batches()[0], PICTURES * QUESTIONS
+        (paths, texts), pairs = bench.batches()[0], IMAGES * QUESTIONS
         images = [load_image(path) for path in paths]
         pixels = bench.encoder.pixels(images)
         seen = bench.look(paths)
@@ -140,7 +140,7 @@ def on_the_cpu(params: Path | None) -> None:
 
         for workers in (0, 1, 2):
             seconds = fastest(partial(bench.cache, workers), 1)
-            print(f"cache_features with {workers} workers: {PICTURES / seconds:.0f} images/s")
+            print(f"cache_features with {workers} workers: {IMAGES / seconds:.0f} images/s")
         fresh = fastest(bench.cache, 1)
         cached, on_the_fly = fastest(bench.epoch_cached), fastest(bench.epoch_on_the_fly)
         ratio = EPOCHS * on_the_fly / (fresh + EPOCHS * cached)
@@ -162,22 +162,22 @@ def print_real_bounds() -> None:
     """What the operations of the published models allow, decoding free.
 
     A frozen layer costs 2 operations a weight and token forward, and 2 more backward for its input. Behind
-    one look, image tokens count once for the pairs of a picture in a step.
+    a shared image prefix, image tokens count once for the pairs of an image in a step.
     """
-    print("\n| model | encoder, GFLOP a picture | language step, GFLOP a pair | 5 together ", end="")
+    print("\n| model | encoder, GFLOP an image | language step, GFLOP a pair | 5 together ", end="")
     print("| 5 questions, 3 epochs: cached | 4 together | 5 together |")
     print("|---|---|---|---|---|---|---|")
     for name in PUBLISHED:
         model = without_weights(name)
         patches = (224 // 14) ** 2 + 1
-        look = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
+        encode = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
         a_token = 4 * _weights(model.language_model)
         learn = {together: a_token * (32 / together + TEXT_TOKENS) for together in (1, 4, 5)}
         turns = EPOCHS * QUESTIONS
-        bounds = [f"{turns * (look + learn[1]) / (look + turns * of):.2f} ×" for of in learn.values()]
+        bounds = [f"{turns * (encode + learn[1]) / (encode + turns * of):.2f} ×" for of in learn.values()]
         is_t5 = model.config.text_config.model_type == "t5"
         shared = ["–"] * 3 if is_t5 else [f"{learn[5] / 1e9:.0f}", *bounds[1:]]
-        cells = [f"{look / 1e9:.0f}", f"{learn[1] / 1e9:.0f}", shared[0], bounds[0], *shared[1:]]
+        cells = [f"{encode / 1e9:.0f}", f"{learn[1] / 1e9:.0f}", shared[0], bounds[0], *shared[1:]]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
@@ -203,7 +203,7 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
     base.query_tokens.data = base.query_tokens.data.float()
     side = config.vision_config.image_size
     processor: Any = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=1), image_processor=None)
-    encoder = ImageEncoder(base, processor, device)
+    encoder = Blip2ImageEncoder(base, processor, device)
     ceiling = _matmul_ceiling(device, dtype)
     print(
         f"{_named(device)}, torch {torch.__version__}, {dtype}, matrix product {ceiling / 1e12:.1f} TFLOP/s"
@@ -214,7 +214,7 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
     for batch in batches:
         _reset_peak(device)
         images = _rate(device, batch, lambda b=batch: _look(encoder, b, side))  # type: ignore[misc]
-        model = AnswerModel(base, processor, "{question}", device)
+        model = Blip2AnswerModel(base, processor, "{question}", device)
         weights = _weights(model.language_model)
         ids, seen = _prompt(model, batch, device)
         lora.add_adapter(model, settings, name)
@@ -231,7 +231,7 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
         )
 
 
-def _prompt(model: AnswerModel, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _prompt(model: Blip2AnswerModel, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     text = torch.full((batch, TEXT_TOKENS), 5, device=device)
     image = torch.full((batch, model.num_query_tokens), model.tokens.image_token_id, device=device)
     return torch.cat([image, text], 1), torch.randn(
@@ -240,12 +240,12 @@ def _prompt(model: AnswerModel, batch: int, device: torch.device) -> tuple[Tenso
 
 
 @torch.inference_mode()
-def _look(encoder: ImageEncoder, batch: int, side: int) -> Tensor:
+def _look(encoder: Blip2ImageEncoder, batch: int, side: int) -> Tensor:
     return encoder.features(torch.zeros(batch, 3, side, side))
 
 
 @torch.inference_mode()
-def _answer(model: AnswerModel, ids: Tensor, seen: Tensor) -> Tensor:
+def _answer(model: Blip2AnswerModel, ids: Tensor, seen: Tensor) -> Tensor:
     embeds = model.splice(ids, seen)
     mask = torch.ones_like(ids)
     found: Tensor = model.language_model.generate(
@@ -254,7 +254,7 @@ def _answer(model: AnswerModel, ids: Tensor, seen: Tensor) -> Tensor:
     return found
 
 
-def _learn(model: AnswerModel, optimizer: Any, ids: Tensor, seen: Tensor) -> None:
+def _learn(model: Blip2AnswerModel, optimizer: Any, ids: Tensor, seen: Tensor) -> None:
     labels = torch.full_like(ids, -100)
     labels[:, -3:] = 5
     model(ids, torch.ones_like(ids), labels, seen)["loss"].backward()
@@ -296,7 +296,7 @@ def main() -> None:
     parser.add_argument("--random-weights", action="store_true", help="the only way that --config can run")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
     parser.add_argument(
-        "--params", type=Path, help="changes of params.yaml; its pictures, model and adapter are used"
+        "--params", type=Path, help="changes of params.yaml; its images, model and adapter are used"
     )
     arguments = parser.parse_args()
     if arguments.config:

@@ -1,9 +1,9 @@
-"""Seconds and memory of the validate stage on 628,000 rows about 10,000 pictures, decoded before.
+"""Seconds and memory of the validate stage on 628,000 rows about 10,000 images, decoded before.
 
     python benchmarks/validate_rows.py
 
-Draws the pictures and rows in a temporary folder, runs the stage once to decode them, then times it. The
-aim is under 60 s and 2 GB on 2 cores; 628,000 rows on 10,000 pictures is a real Gemini data set's size.
+Draws the images and rows in a temporary folder, runs the stage once to decode them, then times it. The
+aim is under 60 s and 2 GB on 2 cores; 628,000 rows on 10,000 images is a real Gemini data set's size.
 """
 
 import random
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PICTURES, ROWS = 10_000, 628_000
+IMAGES, ROWS = 10_000, 628_000
 WORDS = "left right top bottom front back small large round flat main outer inner upper lower second".split()
 ANSWERS = [f"{color}{i}" for color in ("red", "blue", "wood", "steel", "cotton") for i in range(400)]
 
@@ -29,7 +29,7 @@ def main() -> None:
         params = (ROOT / "params.yaml").read_text().replace("data/demo", "catalogue")
         params = params.replace("models/blip2-tiny", str(ROOT / "models/blip2-tiny"))
         (folder / "params.yaml").write_text(params)
-        image_names = _draw_pictures(folder / "catalogue/images/small")
+        image_names = _draw_images(folder / "catalogue/images/small")
         _write_rows(folder / "data/vqa/generated.csv", image_names)
         print(f"first run, decoding: {_stage(folder):.1f} s")
         seconds = _stage(folder)
@@ -37,10 +37,10 @@ def main() -> None:
         print(f"second run, {ROWS:,} rows: {seconds:.1f} s, {peak:.2f} GB at most in both")
 
 
-def _draw_pictures(folder: Path) -> list[str]:
-    """Noise of 16×16 blocks at 128 pixels, so that no two are near copies."""
+def _draw_images(folder: Path) -> list[str]:
+    """Noise of 16×16 blocks at 128 pixels, so that no two are near duplicates."""
     rng = np.random.default_rng(0)
-    names = [f"{number:08x}.jpg" for number in rng.choice(2**31, PICTURES, replace=False)]
+    names = [f"{number:08x}.jpg" for number in rng.choice(2**31, IMAGES, replace=False)]
     for name in names:
         (folder / name[:2]).mkdir(parents=True, exist_ok=True)
         blocks = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -55,7 +55,7 @@ def _write_rows(path: Path, image_names: list[str]) -> None:
         file.write("image_name,question,answer\n")
         for i in range(ROWS):
             asked = " ".join(rng.sample(WORDS, 3))
-            file.write(f"{image_names[i % PICTURES]},What is the {asked} part?,{rng.choice(ANSWERS)}\n")
+            file.write(f"{image_names[i % IMAGES]},What is the {asked} part?,{rng.choice(ANSWERS)}\n")
 
 
 def _stage(folder: Path) -> float:

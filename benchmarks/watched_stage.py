@@ -21,7 +21,7 @@ _OPEN = safetensors.safe_open
 
 
 class Watch:
-    """What is known of this process, and of the weights in `folder` that it read."""
+    """Measures this process, and which weights in `folder` it read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()

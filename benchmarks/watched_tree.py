@@ -1,8 +1,8 @@
-"""What DVC costs beside a large tree of pictures: watched whole, or by the file that stands for it.
+"""What DVC costs beside a large tree of images: watched whole, or by the file that stands for it.
 
-    python benchmarks/watched_tree.py [--pictures 398212] [--links hardlink]
+    python benchmarks/watched_tree.py [--images 398212] [--links hardlink]
 
-Makes a clone of the commit in a temporary folder, with a tree of tiny pictures as `make abo` would leave
+Makes a clone of the commit in a temporary folder, with a tree of tiny images as `make abo` would leave
 it, and times `generate`: a second `dvc repro` with nothing to do, and an experiment in a copy, as the queue
 runs it.
 """
@@ -24,7 +24,7 @@ PARTS = ("images/metadata", "images/small", "listings/metadata")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=398_212)
+    parser.add_argument("--images", type=int, default=398_212)
     parser.add_argument("--links", default="copy", help="cache.type: copy, hardlink, symlink, reflink")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -32,7 +32,7 @@ def main() -> None:
         os.chdir(f"{temporary}/clone")
         _run("git", "config", "user.name", "benchmark")
         _run("git", "config", "user.email", "benchmark@localhost")
-        write_catalogue(Path("data/abo"), given.pictures)
+        write_catalogue(Path("data/abo"), given.images)
         _run("dvc", "config", "cache.type", given.links)
         _run("dvc", "add", *(f"data/abo/{part}" for part in PARTS))
         _run(sys.executable, "src/__main__.py", "stamp", "data/abo")

@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from vqa.foundation.errors import run_command
+from vqa.core.errors import run_command
 
 _STAGES = Path(__file__).parent
 _TOOLS = _STAGES / "vqa/cli"

@@ -4,47 +4,47 @@
     torchrun --nproc-per-node 8 src/answer_adapted.py      # or params.yaml: run.launcher
 
 In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features,
-models/adapter/best, the model. Out: data/predictions/{lora,blind,wrong_image,picture_alone}.csv: the adapted
-model with the picture, with features zeroed, with those of a picture of another group (seeded), and with the
-picture but no question. The model is loaded once; killed, the next run goes on.
+models/adapter/best, the model. Out: data/predictions/{lora,zero_image,shuffled_image,image_only}.csv: the
+model with the adapter on the image, on zeros, on an image of another group (seeded), and on the image without
+a question. The model is loaded once; killed, the next run goes on.
 """
 
 import sys
 from pathlib import Path
 
+from vqa.core.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.core.errors import run_stage
+from vqa.core.files import sha256_file
+from vqa.core.partial_results import PartialResults, lock_run
+from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_stage
-from vqa.foundation.files import sha256_of
-from vqa.foundation.unfinished import Unfinished, held
 from vqa.pairs.answer_vocabulary import read_vocabulary
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
 from vqa.vlm import attached_adapter
-from vqa.vlm.base_model import check_fits, version_of
+from vqa.vlm.base_model import check_fits, model_version
 from vqa.vlm.generation import (
-    Blinded,
     Decoding,
     Features,
     Swapped,
-    pictures_of_other_groups,
-    texts_for,
+    ZeroImages,
+    generate_texts,
+    images_of_other_groups,
     unasked,
 )
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 TEST, VOCABULARY = Path("data/vqa/test.csv"), Path("data/vqa/answer_vocabulary")
 FEATURES = Path("data/features")
 ADAPTER = Path("models/adapter/best")
-SEED = 0  # of the pictures that stand for others
+SEED = 0  # of the images that stand for others
 NEUTRAL = ("decoding.batch_size",)  # decides no answer, so it makes nothing stale
 OUTS = {
     "lora": Path("data/predictions/lora.csv"),
-    "blind": Path("data/predictions/blind.csv"),
-    "wrong_image": Path("data/predictions/wrong_image.csv"),
-    "picture_alone": Path("data/predictions/picture_alone.csv"),
+    "zero_image": Path("data/predictions/zero_image.csv"),
+    "shuffled_image": Path("data/predictions/shuffled_image.csv"),
+    "image_only": Path("data/predictions/image_only.csv"),
 }
 
 
@@ -63,38 +63,43 @@ def run() -> None:
         settings.decoding.num_beams,
         read_vocabulary(VOCABULARY, settings.decoding.constrained),
     )
-    others = pictures_of_other_groups(pairs, SEED, store.form)
+    others = images_of_other_groups(pairs, SEED, store.form)
     if len({pair.together for pair in pairs}) == 1:
-        print(f"{TEST} has one group of pictures: another picture is one of the same", file=sys.stderr)
-    run_of = {
+        print(f"{TEST} has one group of images: a shuffled image is one of the same", file=sys.stderr)
+    run_config = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
-        "adapter": version_of(ADAPTER),
+        "adapter": model_version(ADAPTER),
         "prompt": settings.model.prompt,
-        "pairs": [sha256_of(TEST), store.key],
+        "pairs": [sha256_file(TEST), store.key],
         "decoding": decoding.decisive(),
         "others": others,
     }
-    views: dict[str, Features] = {"lora": store, "blind": Blinded(store)}
-    views["wrong_image"] = Swapped(store, others)
-    kept = {system: Unfinished(durable_folder("answers"), run_of | {"system": system}) for system in OUTS}
+    views: dict[str, Features] = {"lora": store, "zero_image": ZeroImages(store)}
+    views["shuffled_image"] = Swapped(store, others)
+    results_by_system = {
+        system: PartialResults(state_folder("answers"), run_config | {"system": system}) for system in OUTS
+    }
 
     is_first = rank_and_world()[0] == 0
-    with held([unfinished.folder for unfinished in kept.values()], is_first):
+    with lock_run([partial_results.folder for partial_results in results_by_system.values()], is_first):
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
         attached_adapter.merge(model, ADAPTER, is_merged=settings.model.quantization == "none")
         texts = {
-            system: texts_for(pairs, features, model, decoding, system, kept[system])
+            system: generate_texts(pairs, features, model, decoding, system, results_by_system[system])
             for system, features in views.items()
         }
-        alone, (wordless, pictures) = "picture_alone", unasked(pairs)
-        said = texts_for(wordless, store, model, decoding, alone, kept[alone])
-        texts[alone] = [said[picture] for picture in pictures]
+        alone, (wordless, images) = "image_only", unasked(pairs)
+        image_only_texts = generate_texts(wordless, store, model, decoding, alone, results_by_system[alone])
+        texts[alone] = [image_only_texts[image] for image in images]
         if is_first:
             for system, path in OUTS.items():
                 write_predictions(path, pairs, texts[system])
-            for unfinished in kept.values():  # only now: DVC empties all when the stage starts again
-                unfinished.remove()
-            print(f"wrote the answers to {len(pairs)} questions: looking, blind, another picture, unasked")
+            # Only now: DVC empties all outputs when the stage starts again.
+            for partial_results in results_by_system.values():
+                partial_results.remove()
+            print(
+                f"wrote the answers to {len(pairs)} questions of lora, zero_image, shuffled_image, image_only"
+            )
     leave_processes()
 
 

@@ -1,29 +1,29 @@
-"""Answer the held-out questions with the model as it came: pairs + cached features → predictions.
+"""Answer the held-out questions with the baseline: pairs + cached features → predictions.
 
     python src/answer_base.py
     torchrun --nproc-per-node 8 src/answer_base.py      # or params.yaml: run.launcher
 
 In: data/vqa/test.csv, answer_vocabulary/true.csv where decoding is constrained, data/features, the model.
-Out: data/predictions/baseline.csv. A stage of its own, so that another adapter never answers with the base
-model again. Killed, the next run continues. Published weights are first asked three known questions
+Out: data/predictions/baseline.csv. A stage of its own, so that no change of the adapter runs the baseline
+again. Killed, the next run continues. Published weights are first asked three known questions
 (`vqa.inference.known_answers`).
 """
 
 from pathlib import Path
 
+from vqa.core.devices import default_device, join_processes, leave_processes, rank_and_world
+from vqa.core.errors import run_stage
+from vqa.core.files import sha256_file
+from vqa.core.partial_results import PartialResults, lock_run
+from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.foundation.devices import default_device, join_processes, leave_processes, rank_and_world
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_stage
-from vqa.foundation.files import sha256_of
-from vqa.foundation.unfinished import Unfinished, held
 from vqa.inference.known_answers import check_known_answers
 from vqa.pairs.answer_vocabulary import read_vocabulary
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.vlm.generation import Decoding, texts_for
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.generation import Decoding, generate_texts
+from vqa.vlm.loading import Pretrained
 
 TEST, VOCABULARY = Path("data/vqa/test.csv"), Path("data/vqa/answer_vocabulary")
 FEATURES = Path("data/features")
@@ -45,25 +45,25 @@ def run() -> None:
         settings.decoding.num_beams,
         read_vocabulary(VOCABULARY, settings.decoding.constrained),
     )
-    run_of = {
+    run_config = {
         "model": [identity["fingerprint"], identity["dtype"], settings.model.quantization],
         "prompt": settings.model.prompt,
-        "pairs": [sha256_of(TEST), store.key],
+        "pairs": [sha256_file(TEST), store.key],
         "decoding": decoding.decisive(),
     }
-    unfinished = Unfinished(durable_folder("answers"), run_of)
+    partial_results = PartialResults(state_folder("answers"), run_config)
 
     is_first = rank_and_world()[0] == 0
-    with held([unfinished.folder], is_first):
+    with lock_run([partial_results.folder], is_first):
         if is_first:
             tokens = settings.decoding.max_new_tokens
             check_known_answers(pretrained, settings.model.prompt, device, level, tokens)
         model = pretrained.load_answer_model(settings.model.prompt, device, level)
-        texts = texts_for(pairs, store, model, decoding, "baseline", unfinished)
+        texts = generate_texts(pairs, store, model, decoding, "baseline", partial_results)
         if is_first:
             write_predictions(OUT, pairs, texts)
-            unfinished.remove()
-            print(f"wrote the base model's {len(texts)} answers to {OUT}")
+            partial_results.remove()
+            print(f"wrote the baseline's {len(texts)} answers to {OUT}")
     leave_processes()
 
 

@@ -1,10 +1,10 @@
-"""Run the frozen half of BLIP-2 once a picture: trusted pairs → cached features.
+"""Run the image encoder once an image: trusted pairs → cached features.
 
     python src/cache_features.py
     torchrun --nproc-per-node 8 src/cache_features.py      # or params.yaml: run.launcher
 
-In: data/vqa/{train,val,test}.csv, the pictures at data.root, the model. Out: data/features and
-metrics/features.json. After this stage no picture is opened while training or answering. Only pictures
+In: data/vqa/{train,val,test}.csv, the images at data.root, the model. Out: data/features and
+metrics/features.json. After this stage no image is opened while training or answering. Only images
 whose bytes are new are computed; killed, the next run continues with the next shard.
 """
 
@@ -15,12 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vqa.catalogue import abo
-from vqa.catalogue.pictures import DECODER
-from vqa.catalogue.stamp import tree_of
-from vqa.features import shards
-from vqa.features.encoding import content_hashes, make_shards
-from vqa.features.shards import Plan, Recipe, Shard
-from vqa.foundation.devices import (
+from vqa.catalogue.images import DECODER
+from vqa.catalogue.manifest import read_tree
+from vqa.core.devices import (
     default_device,
     from_first,
     join_processes,
@@ -28,12 +25,15 @@ from vqa.foundation.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import run_stage
-from vqa.foundation.files import locked, write_json
+from vqa.core.errors import run_stage
+from vqa.core.files import locked, write_json
+from vqa.core.state_dir import state_folder
+from vqa.features import shards
+from vqa.features.encoding import content_hashes, make_shards
+from vqa.features.shards import Plan, Recipe, Shard
 from vqa.pairs.pair import SPLITS, read_pairs
 from vqa.settings import load_settings
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 PAIRS = Path("data/vqa")
 OUT = Path("data/features")
@@ -47,14 +47,14 @@ def run() -> None:
     rank, world = rank_and_world()
     join_processes()
     pairs = [pair for split in SPLITS for pair in read_pairs(PAIRS / f"{split}.csv")]
-    root = tree_of(settings.data.root)
+    root = read_tree(settings.data.root)
     paths = {p.image_name: abo.image_path(root, p.image_name) for p in pairs}
     pretrained = Pretrained.of(settings.model)
     pretrained.check()
     images = from_first(lambda: content_hashes(paths))
-    path_of = {picture: paths[name] for name, picture in images.items()}
+    path_of = {image: paths[name] for name, image in images.items()}
     recipe = Recipe(pretrained.identity(device), limits.level, limits.dtype, DECODER)
-    work = durable_folder("features")  # shards are made where no checkout reaches them
+    work = state_folder("features")  # shards are made where no checkout reaches them
 
     def plan() -> Plan:
         return from_first(lambda: shards.plan(OUT, work, list(path_of), recipe, limits.images_per_shard))
@@ -77,15 +77,15 @@ def run() -> None:
 
 
 def _finish(work: Path, todo: Plan, images: dict[str, str], recipe: Recipe, computed: int) -> None:
-    """Put the store together and say what it took."""
+    """Finish the store, and write and print what was computed."""
     versions = {library: version(library) for library in _LIBRARIES}
     manifest = shards.finish(OUT, work, todo, images, recipe, versions)
-    pictures = len(set(images.values()))
+    distinct_images = len(set(images.values()))
     sizes = [(OUT / file).stat().st_size for file in manifest["shards"]]
-    metrics = {"images": len(images), "pictures": pictures, "computed": computed}
-    metrics |= {"reused": pictures - computed, "shards": len(sizes), "bytes": sum(sizes)}
+    metrics = {"images": len(images), "distinct_images": distinct_images, "computed": computed}
+    metrics |= {"reused": distinct_images - computed, "shards": len(sizes), "bytes": sum(sizes)}
     write_json(METRICS, metrics | recipe.fields())
-    print(f"{OUT} holds the features of {len(images)} images; {computed} pictures were computed")
+    print(f"{OUT} holds the features of {len(images)} images; {computed} images were computed")
 
 
 if __name__ == "__main__":

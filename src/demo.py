@@ -1,20 +1,21 @@
-"""Draw the embedded catalogue: pictures with known attributes, in ABO's own layout.
+"""Draw the embedded catalogue: images with known attributes, in ABO's own layout.
 
     python src/demo.py
 
-In: nothing but params.yaml. Out: data/demo. Costs about 4 ms a picture. With data.root pointing at another
+In: nothing but params.yaml. Out: data/demo. Costs about 4 ms an image. With data.root pointing at another
 catalogue nothing is drawn, and data/demo says so.
 """
 
 import shutil
 from pathlib import Path
 
-from vqa.drawn.catalogue import draw_items, write_catalogue
-from vqa.foundation.errors import run_stage
-from vqa.foundation.files import whole_file
+from vqa.core.errors import run_stage
+from vqa.core.files import whole_file
 from vqa.settings import load_settings
+from vqa.synthetic.catalogue import draw_items, write_catalogue
 
 OUT = Path("data/demo")
+SEED = 0
 
 
 def run() -> None:
@@ -26,9 +27,9 @@ def run() -> None:
             file.write(f"{sentence}\n")
         print(sentence)
         return
-    items = draw_items(settings.demo.images, settings.demo.seed)
-    write_catalogue(OUT, items, settings.demo.seed)
-    print(f"drew {len(items)} pictures in {OUT}")
+    items = draw_items(settings.demo.images, SEED)
+    write_catalogue(OUT, items, SEED)
+    print(f"drew {len(items)} images in {OUT}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""Judge base against adapted on held-out pictures: predictions → scores → differences.
+"""Compare the baseline, LoRA and other systems on held-out images: predictions → scores → differences.
 
     python src/evaluate.py
     python src/evaluate.py --predictions FILE [--against FILE]    # any CSV with answer and generated_answer
     python src/evaluate.py --predictions FILE --column answer=label generated_answer=prediction
 
-In: data/vqa/{train,test,verdicts}.csv, data/predictions; pictures only for the page. Out: metrics/
-evaluate.json, details.json (intervals by type and by verdict), report.html and plots/evaluate. No model but
-BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes; of BLIP-2 the tokenizer. Two
-systems never had a picture.
+In: data/vqa/{train,test,support}.csv, data/predictions; images only for the page. Out: metrics/
+evaluate.json, details.json (intervals by type and by support level), report.html and plots/evaluate. No model
+but BERTScore's encoder is loaded, on the CPU: equal predictions give equal bytes, but for the date on the
+page; of BLIP-2 the tokenizer. Two systems use no image.
 """
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -20,35 +21,41 @@ from typing import Annotated
 import typer
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.stamp import tree_of
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line, named_columns
+from vqa.core.errors import InputError, named_first, run_command
+from vqa.core.files import sha256_file, whole_file, write_json
+from vqa.core.memory import in_memory
 from vqa.evaluation import plots
-from vqa.evaluation.blind_guesses import GUESSES
-from vqa.evaluation.comparison import judgement, summary
+from vqa.evaluation.comparison import compare_systems, summary
 from vqa.evaluation.data_sets import is_abo
-from vqa.evaluation.markdown import smallest_sentence
+from vqa.evaluation.guesses import GUESSES
+from vqa.evaluation.markdown import minimum_detectable_effect_sentence
 from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
-from vqa.evaluation.subsets import judged_subsets
+from vqa.evaluation.report_summary import Subject
+from vqa.evaluation.subsets import compare_on_subsets
 from vqa.evaluation.systems import SYSTEMS
-from vqa.foundation.command_line import command_line, named_columns
-from vqa.foundation.errors import InputError, named_first, run_command
-from vqa.foundation.files import sha256_of, whole_file, write_json
-from vqa.foundation.memory import in_memory
 from vqa.pairs.foreign_predictions import NAMEABLE
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.pairs.predictions import read_texts
-from vqa.pairs.verdicts import read_verdicts
+from vqa.pairs.support import read_support
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
-from vqa.vlm.tokens import tokens_of, unsayable
+from vqa.vlm.tokens import load_prompt_tokens, unsayable
 
-TRAIN, TEST, VERDICTS = Path("data/vqa/train.csv"), Path("data/vqa/test.csv"), Path("data/vqa/verdicts.csv")
+TRAIN, TEST, SUPPORT_LEVELS = (
+    Path("data/vqa/train.csv"),
+    Path("data/vqa/test.csv"),
+    Path("data/vqa/support.csv"),
+)
 ADAPTER = Path("models/adapter/best/adapter_model.safetensors")
 ANSWERS = {system.key: system.answers for system in SYSTEMS if system.answers}
 OTHERS = Path("data/predictions/others")
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
+SEED = 0  # of the bootstrap
 PAGE, PLOTS = Path("metrics/report.html"), Path("metrics/plots/evaluate")
 
 
@@ -71,32 +78,33 @@ def run() -> None:
         "close other programs, or set evaluate.scorer to minilm in params.yaml where it is another",
     )
     scores = {system: every[system] for system in texts}
-    draws, seed = settings.evaluate.bootstrap_draws, settings.evaluate.seed
-    metrics, intervals = judgement(test_pairs, scores, draws, seed)
+    draws = settings.evaluate.bootstrap_draws
+    metrics, intervals = compare_systems(test_pairs, scores, draws, SEED)
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
-    tokens = tokens_of(settings.model.name, settings.model.revision, settings.model.prompt)
+    tokens = load_prompt_tokens(settings.model.name, settings.model.revision, settings.model.prompt)
     limit, answers = settings.decoding.max_new_tokens, [pair.answer for pair in test_pairs]
-    metrics["data"]["answers_too_long"] = unsayable(tokens.answer_ids, answers, limit)
+    metrics["data"]["answers_over_token_limit"] = unsayable(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
-    of_test = read_verdicts(VERDICTS, test_pairs)
-    intervals["subsets"] = judged_subsets(test_pairs, scores, of_test, draws, seed)
-    intervals["judged"] = {path.as_posix(): sha256_of(path) for path in (ADAPTER, TRAIN, TEST)}
+    of_test = read_support(SUPPORT_LEVELS, test_pairs)
+    intervals["subsets"] = compare_on_subsets(test_pairs, scores, of_test, draws, SEED)
+    intervals["evaluated"] = {path.as_posix(): sha256_file(path) for path in (ADAPTER, TRAIN, TEST)}
 
     plots.write(PLOTS, test_pairs, texts, intervals)
-    path_of = partial(image_path, tree_of(settings.data.root))
-    is_of_report = is_abo(settings.data.root, {pair.image_name for pair in test_pairs})
+    path_of = partial(image_path, read_tree(settings.data.root))
+    is_of_report = is_abo(settings.data)
+    subject = Subject(settings.data.root.as_posix(), settings.model.name, datetime.now(UTC).date())
     with whole_file(PAGE) as file:
-        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report))
+        file.write(report_page(metrics, intervals, test_pairs, texts, scores, path_of, is_of_report, subject))
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
-    print(f"judged {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    print(f"evaluated {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
     if several := metrics["data"]["test_pairs_with_second_answer"]:
         print(f"{several} questions have a second right answer: the better one counts")
-    print(smallest_sentence(metrics))
+    print(minimum_detectable_effect_sentence(metrics))
 
 
 def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:
-    """No image is trained on and tested, nor one that belongs together with it.
+    """No image is trained on and tested, nor one of its group.
 
     Raises:
         InputError: one is.
@@ -126,8 +134,8 @@ def main(
         evaluate = load_settings().evaluate
         named = named_columns(column or [], NAMEABLE)
         load, draws = partial(cpu_scorer, evaluate.scorer), evaluate.bootstrap_draws
-        found = scores_of_file(predictions, against, named, load, draws, evaluate.seed)
-        print(json.dumps(found, indent=2))  # and nothing else on standard output
+        file_scores = scores_of_file(predictions, against, named, load, draws, SEED)
+        print(json.dumps(file_scores, indent=2))  # and nothing else on standard output
 
 
 app = command_line(__doc__, main)

@@ -1,24 +1,24 @@
-"""Measure how fast pictures and questions become answers: base, adapter merged, adapter beside → metrics.
+"""Measure how fast images and questions become answers: baseline, adapter merged, adapter beside → metrics.
 
     python src/measure_speed.py
 
-In: data/vqa/test.csv, pictures at data.root, models/adapter/best, the model, of which one copy is loaded.
-Out: metrics/speed.json. A stage of its own, so that nothing else waits for the clock, or is lost with it.
+In: data/vqa/test.csv, images at data.root, models/adapter/best, the model, of which one copy is loaded.
+Out: metrics/speed.json. A stage of its own, so that no other result waits for it, or is lost with it.
 """
 
 from pathlib import Path
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.stamp import tree_of
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import run_stage
-from vqa.foundation.files import write_json
-from vqa.inference.speed import Work, pairs_of_first_images, speeds_of
+from vqa.catalogue.manifest import read_tree
+from vqa.core.devices import default_device
+from vqa.core.errors import run_stage
+from vqa.core.files import write_json
+from vqa.inference.speed import Work, measure_speeds, pairs_of_first_images
 from vqa.pairs.pair import read_pairs
 from vqa.settings import load_settings
 from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 TEST = Path("data/vqa/test.csv")
 ADAPTER = Path("models/adapter/best")
@@ -31,10 +31,10 @@ def run() -> None:
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(device))
     pairs = pairs_of_first_images(read_pairs(TEST), settings.benchmark.images)
-    root = tree_of(settings.data.root)
+    root = read_tree(settings.data.root)
     paths = {pair.image_name: image_path(root, pair.image_name) for pair in pairs}
 
-    encoder, model = pretrained.load_halves(settings.model.prompt, device, level)
+    encoder, model = pretrained.load_model_parts(settings.model.prompt, device, level)
     work = Work(
         pairs,
         paths,
@@ -45,10 +45,10 @@ def run() -> None:
         settings.decoding.num_beams,
     )
     can_merge = settings.model.quantization == "none"
-    speeds = speeds_of(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)
+    speeds = measure_speeds(work, attached_adapter.AttachedAdapter(model, ADAPTER), can_merge)
     write_json(METRICS, speeds)
     spread = f"[{speeds['ratio_low']:.2f}, {speeds['ratio_high']:.2f}]"
-    print(f"adapted answers come at {speeds['ratio']:.2f} {spread} times the base model's speed ({METRICS})")
+    print(f"LoRA answers come at {speeds['ratio']:.2f} {spread} times the baseline's speed ({METRICS})")
 
 
 if __name__ == "__main__":

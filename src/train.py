@@ -17,14 +17,14 @@ from typing import Any
 
 from transformers import set_seed
 
+from vqa.core.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
+from vqa.core.errors import InputError, run_stage
+from vqa.core.files import sha256_file, write_json
+from vqa.core.partial_results import lock_run, remove_run, report_other_runs, run_folder
+from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.foundation.devices import default_device, frozen_dtype, leave_processes, rank_and_world, wait_for_all
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.errors import InputError, run_stage
-from vqa.foundation.files import sha256_of, write_json
-from vqa.foundation.unfinished import folder_of_run, held, remove_run, say_what_else_is_kept
 from vqa.pairs.pair import read_pairs
-from vqa.pairs.verdicts import without_left_out
+from vqa.pairs.support import without_left_out
 from vqa.scoring.bertscore import BertScorer, encoder_named
 from vqa.scoring.calibration import write_calibration
 from vqa.settings import NEW_ADAPTER, Settings, load_settings
@@ -33,10 +33,13 @@ from vqa.training.progress import LivePlots, PairsBar
 from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
 from vqa.training.validator import Validator
 from vqa.vlm import lora
-from vqa.vlm.base_model import check_fits, version_of
-from vqa.vlm.generation import Blinded
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.base_model import check_fits, model_version
+from vqa.vlm.generation import ZeroImages
+from vqa.vlm.interfaces import AnswerModel
+from vqa.vlm.loading import Pretrained
 from vqa.vlm.tokens import unsayable
+
+Identity = Mapping[str, str | None]  # of the model that is adapted
 
 TRAIN, VAL = Path("data/vqa/train.csv"), Path("data/vqa/val.csv")
 NOT_TRAINED_ON = Path("data/vqa/not_trained_on.csv")
@@ -59,23 +62,21 @@ def run() -> None:
     train_pairs = pairs_of_images(trusted, settings.train.images, settings.train.seed)
     val_pairs = read_pairs(VAL)
     store = FeatureStore(FEATURES, identity, settings.features.level)
-    features = Blinded(store) if settings.train.blind else store
+    features = ZeroImages(store) if settings.train.zero_image else store
     dtype = frozen_dtype(settings.model.dtype, device)
-    work = folder_of_run(durable_folder("training"), _run(settings, identity, store.key, start))
+    work = run_folder(state_folder("training"), _run(settings, identity, store.key, start))
     arguments = trainer_arguments(work, settings.train, len(train_pairs), device, dtype)
     is_first = rank_and_world()[0] == 0
 
-    with held([work], is_first):
+    with lock_run([work], is_first):
         set_seed(settings.train.seed)
         model = pretrained.load_answer_model(settings.model.prompt, device, settings.features.level)
-        lora.add_adapter(model, settings.lora, settings.model.name)
-        if start is not None:
-            lora.start_from(model, start, settings.lora)
+        lora.add_adapter(model, settings.lora, settings.model.name, start)
         scorer = BertScorer(encoder_named(settings.evaluate.scorer), device) if is_first else None
         batch_size, most_tokens = settings.train.eval_batch_size, settings.decoding.max_new_tokens
         if is_first:
             remove_torn_checkpoints(work)
-            say_what_else_is_kept(work)
+            report_other_runs(work)
         bar = PairsBar(settings.train.batch_size)
         validator = Validator(val_pairs, features, model, batch_size, most_tokens, scorer)
         trainer = AdapterTrainer(
@@ -91,20 +92,17 @@ def run() -> None:
         with closing(bar):
             trainer.train_whole(last_checkpoint(work))
         if is_first:
-            trainer.save_adapters(OUT, identity)
-            lora.load_adapter(model.eval(), OUT / "best")
-            if calibration := validator.calibration():
-                write_calibration(OUT / "best", calibration)
+            _save(trainer, validator, model, identity)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
             too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
-            found = trainer.metrics() | {"answers_too_long": too_long}
-            write_json(METRICS, found | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            metrics = trainer.metrics() | {"answers_over_token_limit": too_long}
+            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()
 
 
-def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | None:
+def _start(settings: Settings, identity: Identity) -> Path | None:
     """The folder of the adapter to go on from; None for a new one.
 
     Raises:
@@ -122,17 +120,23 @@ def _start(settings: Settings, identity: Mapping[str, str | None]) -> Path | Non
     return start
 
 
-def _run(
-    settings: Settings, identity: Mapping[str, str | None], features: str, start: Path | None
-) -> dict[str, Any]:
-    """Whatever decides the weights: a checkpoint of another run is never continued."""
+def _save(trainer: AdapterTrainer, validator: Validator, model: AnswerModel, identity: Identity) -> None:
+    """Write both adapters, and beside the best one the calibration of its probabilities."""
+    trainer.save_adapters(OUT, identity)
+    lora.load_adapter(model.eval(), OUT / "best")
+    if calibration := validator.calibration():
+        write_calibration(OUT / "best", calibration)
+
+
+def _run(settings: Settings, identity: Identity, features: str, start: Path | None) -> dict[str, Any]:
+    """All that decides the weights: a checkpoint of another run is never continued."""
     model = settings.model
     decisive = {key: value for key, value in asdict(settings.train).items() if f"train.{key}" not in NEUTRAL}
     return {
-        "inputs": {str(p): sha256_of(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
+        "inputs": {str(p): sha256_file(p) for p in (TRAIN, NOT_TRAINED_ON, VAL)} | {"features": features},
         "model": [identity["fingerprint"], identity["dtype"], model.quantization, model.prompt],
         "settings": [asdict(settings.lora), decisive],
-        "start": start and version_of(start),
+        "start": start and model_version(start),
         "validation": [settings.evaluate.scorer, settings.decoding.max_new_tokens],
         "world": rank_and_world()[1],
     }

@@ -1,13 +1,13 @@
-"""Hear witnesses on every pair and say how far its label can be trusted: trusted pairs → verdicts.
+"""Run the label checks, which tell how far each label can be trusted: trusted pairs → support levels.
 
     python src/verify.py
-    python src/verify.py --preview 5      # of opinions: ask about five pictures, show the bill for all
+    python src/verify.py --preview 5      # of opinions: ask about five images, show the bill for all
 
 In: data/vqa/{train,val,test,rejected,generated}.csv, the listings at data.root, what people decided in
-data/review/*.csv; pictures for the page and for opinions. Out: data/vqa/verdicts.csv (a row a pair, with what
-each witness said), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
-review.html to look at a sample, the disputed first, metrics/verify.json and data/opinions, the paid
-answers. It drops nothing. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
+data/review/*.csv; images for the page and for opinions. Out: data/vqa/support.csv (a row a pair, with the
+vote of each label check), not_trained_on.csv (the pairs that verify.train_on leaves out; none by default),
+review.html (a sample to review, conflicting labels first), metrics/verify.json and data/opinions (the paid
+answers). It drops no pair. Costs about 0.2 ms a pair; opinions, off by default, are paid for.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from typing import Annotated, Any
 
 import typer
 
-from vqa.annotators.opinions import opinions_on, preview
+from vqa.annotators.second_opinion import ask_second_opinions, preview
 from vqa.catalogue import abo
-from vqa.catalogue.stamp import tree_of
-from vqa.foundation.command_line import command_line
-from vqa.foundation.errors import run_command
-from vqa.foundation.files import write_json
-from vqa.foundation.hand_edits import hand_edits_kept
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line
+from vqa.core.errors import run_command
+from vqa.core.files import write_json
+from vqa.core.hand_edits import hand_edits_kept
+from vqa.label_checks import statistics
+from vqa.label_checks.checks import run_label_checks
+from vqa.label_checks.listing import of_root
 from vqa.pairs.pair import SPLITS, read_pairs
-from vqa.pairs.verdicts import CONFIRMED, DISPUTED, UNKNOWN, VERDICTS, write_left_out, write_verdicts
+from vqa.pairs.support import CONFLICTING, SUPPORT_LEVELS, SUPPORTED, UNCHECKED, write_left_out, write_support
 from vqa.settings import load_settings
-from vqa.validation.inspection import image_id
+from vqa.validation.filtering import read_rejected
+from vqa.validation.image_checks import image_id
 from vqa.validation.review import reviewed_pairs
 from vqa.validation.review_files import read_reviews
 from vqa.validation.review_page import write_review_page
-from vqa.validation.screening import read_rejected
-from vqa.verification import statistics
-from vqa.verification.catalogue import of_root
-from vqa.verification.hearing import heard
 
 FOLDER = Path("data/vqa")
 GENERATED = FOLDER / "generated.csv"
@@ -42,52 +42,63 @@ PAIRS = {name: FOLDER / f"{name}.csv" for name in SPLITS}
 REJECTED = FOLDER / "rejected.csv"
 DECISIONS = Path("data/review")
 LEDGER = Path("data/opinions/ledger.jsonl")  # the copy that DVC versions
-FOUND = FOLDER / "verdicts.csv"
+FOUND = FOLDER / "support.csv"
 NOT_TRAINED_ON = FOLDER / "not_trained_on.csv"
 REVIEW = FOLDER / "review.html"
 METRICS = Path("metrics/verify.json")
-TRAINED_ON = {"all": VERDICTS, "undisputed": (UNKNOWN, CONFIRMED), "confirmed": (CONFIRMED,)}
+TRAINED_ON = {"all": SUPPORT_LEVELS, "not_conflicting": (UNCHECKED, SUPPORTED), "supported": (SUPPORTED,)}
 
 
 @hand_edits_kept([FOUND, NOT_TRAINED_ON], "corrections belong into data/review (docs/pairs.md)")
 def run(
     few: Annotated[
-        int | None, typer.Option("--preview", metavar="N", min=1, help="ask about N pictures only")
+        int | None, typer.Option("--preview", metavar="N", min=1, help="ask about N images only")
     ] = None,
 ) -> None:
-    """Give each pair its verdict; `few`: only show the opinions on so many pictures, and the bill."""
+    """Give each pair its support level; `few`: only show the opinions on so many images, and the bill."""
     settings = load_settings()
-    root, paid, limits = tree_of(settings.data.root), settings.generate, settings.verify
+    root, paid, limits = read_tree(settings.data.root), settings.generate, settings.verify
     by_split = {name: read_pairs(path) for name, path in PAIRS.items()}
-    kept = [pair for pairs in by_split.values() for pair in pairs]
+    kept_pairs = [pair for pairs in by_split.values() for pair in pairs]
     if few:
-        print(*preview(kept, root, paid, limits, LEDGER, few), sep="\n")
+        print(*preview(kept_pairs, root, paid, limits, LEDGER, few), sep="\n")
         return
-    opinions, bill = opinions_on(kept, root, paid, limits, LEDGER)
+    opinions, bill = ask_second_opinions(kept_pairs, root, paid, limits, LEDGER)
     rows = read_pairs(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
-    reviewed = reviewed_pairs(kept, rows, reviews.decisions)
-    listed = of_root(root, paid.languages, paid.max_listings_per_image)
+    reviewed = reviewed_pairs(kept_pairs, rows, reviews.decisions)
+    listed = of_root(root, paid.languages, abo.MOST_LISTINGS)
 
-    asked = [*kept, *(pair for pair, _ in reviewed)]
-    hearing = heard(kept, asked, rows, listed, opinions, similarities, limits.folds, limits.same_meaning)
-    verdicts = hearing.verdicts()
-    of_kept = verdicts[: len(kept)]
-    write_verdicts(FOUND, kept, of_kept, map(hearing.cells, range(len(kept))))
-    verdict_of = {pair.key: verdict.verdict for pair, verdict in zip(kept, of_kept, strict=True)}
+    asked = [*kept_pairs, *(pair for pair, _ in reviewed)]
+    checks_run = run_label_checks(
+        kept_pairs, asked, rows, listed, opinions, similarities, limits.folds, limits.same_meaning
+    )
+    support_levels = checks_run.support_levels()
+    of_kept = support_levels[: len(kept_pairs)]
+    write_support(FOUND, kept_pairs, of_kept, map(checks_run.cells, range(len(kept_pairs))))
+    support_of = {pair.key: support.support for pair, support in zip(kept_pairs, of_kept, strict=True)}
     trained_on = TRAINED_ON[settings.verify.train_on]
-    left_out = [pair for pair in by_split["train"] if verdict_of[pair.key] not in trained_on]
+    left_out = [pair for pair in by_split["train"] if support_of[pair.key] not in trained_on]
     write_left_out(NOT_TRAINED_ON, left_out)
 
     count, seed = settings.verify.review_pairs, settings.validate.seed
     path_of = partial(abo.image_path, root)
     refused, conflicts = read_rejected(REJECTED), reviews.conflicts
-    write_review_page(REVIEW, kept, of_kept, hearing.sentences, refused, conflicts, path_of, count, seed)
-    metrics = statistics.census(hearing, verdicts, len(kept)) | {"not_trained_on": len(left_out)}
-    metrics["review"] = statistics.reviewed(hearing, verdicts, len(kept), [wrong for _, wrong in reviewed])
+    write_review_page(
+        REVIEW, kept_pairs, of_kept, checks_run.sentences, refused, conflicts, path_of, count, seed
+    )
+    metrics = statistics.census(checks_run, support_levels, len(kept_pairs)) | {
+        "not_trained_on": len(left_out)
+    }
+    metrics["review"] = statistics.reviewed(
+        checks_run, support_levels, len(kept_pairs), [wrong for _, wrong in reviewed]
+    )
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
-    shares = f"{metrics[CONFIRMED]:.1%} of {len(kept)} pairs are confirmed, {metrics[DISPUTED]:.1%} disputed"
-    print(f"{shares} ({FOUND} says by whom): see {REVIEW}")
+    shares = (
+        f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, "
+        f"{metrics[CONFLICTING]:.1%} conflicting"
+    )
+    print(f"{shares} ({FOUND} has the votes): see {REVIEW}")
 
 
 def similarities(answers: Sequence[str], stated: Sequence[str]) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vqa.settings import Lora
 from vqa.vlm import attached_adapter, lora
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
 ANSWERS = ["red", "2", "wood"]
@@ -54,7 +54,7 @@ def gradients_of(model: torch.nn.Module, loss: Tensor) -> Gradients:
 Step = tuple[Tensor, Gradients]  # a loss and what it gives the adapter
 
 
-def step_of(model: LiveHalf, batch: dict[str, Tensor], features: Any) -> Step:
+def step_of(model: AnswerModel, batch: dict[str, Tensor], features: Any) -> Step:
     loss = model(**batch, features=features)["loss"]
     return loss, gradients_of(model, loss)
 
@@ -68,7 +68,7 @@ def assert_equal_steps(ours: Step, theirs: Step, close: float) -> None:
 
 
 def assert_as_close_as_bf16_to_fp32(
-    ours: Step, theirs: Step, model: LiveHalf, batch: dict[str, Tensor], features: Any
+    ours: Step, theirs: Step, model: AnswerModel, batch: dict[str, Tensor], features: Any
 ) -> None:
     """bf16 keeps 8 bits, and processors round its sums differently. So both are held against the same weights
     computed in fp32: they must be as close to each other as theirs is to that.
@@ -93,12 +93,12 @@ def merged_like_in_training(
     if changes.get("train_projection"):
         torch.nn.init.normal_(trained.projection.weight)
     lora.save_adapter(trained, folder)
-    resumed, merged, beside = fresh(), fresh(), fresh()
+    resumed, merged, attached = fresh(), fresh(), fresh()
     lora.add_adapter(resumed, settings(**changes), "toy")
     lora.load_adapter(resumed.eval(), folder)
     attached_adapter.merge(merged, folder)
-    attached_adapter.merge(beside, folder, is_merged=False)
-    for other in (resumed, merged, beside):
+    attached_adapter.merge(attached, folder, is_merged=False)
+    for other in (resumed, merged, attached):
         torch.testing.assert_close(logits(other), logits(trained), atol=2e-4, rtol=1e-4)
     assert (logits(trained) - plain).abs().max() > 1e-2
     return merged

@@ -14,14 +14,14 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from clone import Clone, git
 from toy import toy_model, toy_processor
-from vqa.drawn.catalogue import draw_items, write_catalogue
-from vqa.drawn.drawing import picture
-from vqa.foundation.files import write_json
+from vqa.core.files import write_json
 from vqa.overlays import read_yaml
 from vqa.settings import HUB_MODEL
+from vqa.synthetic.catalogue import draw_items, write_catalogue
+from vqa.synthetic.drawing import image
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for commands that tests start; `make test` sets it for pytest itself
-os.environ.pop("VQA_DURABLE", None)  # a tester's own, which no test may write to
+os.environ.pop("VQA_STATE_DIR", None)  # a tester's own, which no test may write to
 for _who in ("AUTHOR", "COMMITTER"):  # a fresh machine has no identity, and git commits nothing without
     os.environ.setdefault(f"GIT_{_who}_NAME", "tests")
     os.environ.setdefault(f"GIT_{_who}_EMAIL", "tests@localhost")
@@ -66,8 +66,8 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def drawings() -> list[Image.Image]:
-    """Eight different pictures."""
-    return [picture(item, 64, random.Random(i)) for i, item in enumerate(draw_items(8, seed=1))]
+    """Eight different images."""
+    return [image(item, 64, random.Random(i)) for i, item in enumerate(draw_items(8, seed=1))]
 
 
 @pytest.fixture

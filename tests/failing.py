@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vqa.foundation.errors import run_command
+from vqa.core.errors import run_command
 
 
 def fails(stage: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> str:

@@ -91,10 +91,14 @@ class Batch:
     requests: list[dict[str, Any]]
     server: "GeminiServer"
     looks: int = 0
+    cancelled_at: int | None = None  # looks
 
     def metadata(self) -> dict[str, Any]:
         is_done = self.looks > self.server.looks_until_done
         state = self.server.final_state if is_done else self.server.running_state
+        if self.cancelled_at is not None:
+            is_done = self.looks > self.cancelled_at + self.server.looks_until_cancelled
+            state = "BATCH_STATE_CANCELLED" if is_done else self.server.running_state
         output = {"responsesFile": f"files/out-{self.name.partition('/')[2]}"}
         has_output = is_done and self.server.has_output
         return {"displayName": self.label, "state": state, **({"output": output} if has_output else {})}
@@ -127,11 +131,12 @@ class GeminiServer(ThreadingHTTPServer):
         self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.files: dict[str, bytes] = {}
         self.jobs: dict[str, Batch] = {}
+        self.looks_until_cancelled = 0
         self.looks_until_done, self.final_state = 0, "BATCH_STATE_SUCCEEDED"
         self.running_state: Any = "BATCH_STATE_RUNNING"
         self.has_output = True
         self.left_out_of_results = 0  # the last requests of each job
-        # What is answered instead, by "list", "look" or "download".
+        # What is answered instead, by "list", "look", "cancel" or "download".
         self.instead: dict[str, Response] = {}
         self.most_at_once = 0
         self._at_once = 0
@@ -202,10 +207,21 @@ class _Handler(BaseHTTPRequestHandler):
         metadata = self.server.jobs[name].metadata()
         self._send(200, json.dumps({"name": name, "metadata": metadata}).encode())
 
+    def _cancel_batch(self) -> None:
+        job = self.server.jobs[self.path.rpartition("/v1beta/")[2].partition(":")[0]]
+        if "cancel" in self.server.instead:
+            self._respond(self.server.instead["cancel"])
+            return
+        job.cancelled_at = job.looks
+        self._send(200, b"{}")
+
     def do_POST(self) -> None:  # http.server's name
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith("/upload/"):
             self._upload(content)
+            return
+        if self.path.endswith(":cancel"):
+            self._cancel_batch()
             return
         body = json.loads(content)
         if ":batchGenerateContent" in self.path:

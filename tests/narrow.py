@@ -1,11 +1,11 @@
-"""Published configurations of two layers, true in all but width and picture size."""
+"""Published configurations of two layers, true in all but width and image size."""
 
 from typing import Any
 
 from transformers import Blip2Config
 
-from vqa.sizing.published import published_config
-from vqa.sizing.seam_published import seam_config
+from vqa.memory_estimate.published_blip2 import published_config
+from vqa.memory_estimate.published_image_text import image_text_config
 
 
 def narrowed(name: str) -> Blip2Config:
@@ -24,9 +24,9 @@ def narrowed(name: str) -> Blip2Config:
     return config
 
 
-def narrowed_seam(name: str) -> Any:
-    """The same of a model with the seam, whose pictures stay as large as they are."""
-    config = seam_config(name, 2)
+def narrow_image_text_model(name: str) -> Any:
+    """The same of a model with the seam, whose images stay as large as they are."""
+    config = image_text_config(name, 2)
     text, sight = config.get_text_config(), config.vision_config
     widths = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "head_dim": 16}
     widths["num_key_value_heads"] = 2

@@ -7,9 +7,9 @@ import torch
 from transformers import Blip2ForConditionalGeneration
 
 from vqa.cli import export
-from vqa.foundation.files import read_json, write_json
+from vqa.core.files import read_json, write_json
 from vqa.settings import load_settings
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 OTHER_MODEL = Path("models/blip2-other")
 

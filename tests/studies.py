@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from vqa.experiments.grid import Grid, Value
-from vqa.experiments.record import Record, Run
-from vqa.experiments.results import Difference, Result, Study
 from vqa.stats.seeds import Bits
+from vqa.studies.grid import Grid, Value
+from vqa.studies.record import Record, Run
+from vqa.studies.results import Difference, Result, Study
 
 GRID = Grid("rank", "What does rank give?", {"lora.r": [2, 8], "lora.targets": [["attention"], ["mlp"]]})
 

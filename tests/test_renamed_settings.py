@@ -4,13 +4,14 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from vqa.experiments.grid import read_grid
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
-from vqa.renamed_settings import NEW_NAMES
+from vqa.renamed_settings import GONE, NEW_NAMES
 from vqa.settings import load_settings
+from vqa.studies.grid import read_grid
 
 PARAMS = ROOT / "params.yaml"
+RENAMED = "{} is called {} now; rename it"
 CONTENT = read_yaml(PARAMS.read_text())
 
 
@@ -19,13 +20,16 @@ def test_the_new_names_exist_and_the_old_ones_do_not() -> None:
     assert set(NEW_NAMES.values()) <= known
     assert not set(NEW_NAMES) & known
     assert len(set(NEW_NAMES.values())) == len(NEW_NAMES)
+    assert not set(GONE) & (known | set(NEW_NAMES))
 
 
-@pytest.mark.parametrize("old", NEW_NAMES)
+@pytest.mark.parametrize("old", [*NEW_NAMES, *GONE])
 def test_an_old_name_is_refused_with_the_new_one_wherever_it_stands(tmp_path: Path, old: str) -> None:
     block, name = old.split(".")
     mine, grid = tmp_path / "mine.yaml", tmp_path / "grid.yaml"
-    sentence = f"{old} is called {NEW_NAMES[old]} now; rename it"
+    sentence = (
+        f"{old} is gone: {GONE[old]}; remove it" if old in GONE else RENAMED.format(old, NEW_NAMES[old])
+    )
 
     mine.write_text(yaml.safe_dump({block: {name: 1}}))
     with pytest.raises(InputError) as of_preset:

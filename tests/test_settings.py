@@ -6,13 +6,13 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import load_settings
 
 
-def params_with(tmp_path: Path, block: str, **values: object) -> Path:
+def merge_params(tmp_path: Path, block: str, **values: object) -> Path:
     params = read_yaml((ROOT / "params.yaml").read_text())
     params["model"] |= dict.fromkeys(("name", "dvc_dep"), str(ROOT / "models/blip2-tiny"))
     params.setdefault(block, {}).update(values)
@@ -26,13 +26,13 @@ def test_the_committed_params_are_valid_and_hold_the_report_s_adapter() -> None:
     assert (lora.r, lora.alpha, lora.dropout, lora.targets) == (16, 32, 0.05, ["attention", "mlp"])
 
 
-def test_no_topic_that_pictures_do_not_show_is_forgotten_in_the_committed_params() -> None:
+def test_no_topic_that_images_do_not_show_is_forgotten_in_the_committed_params() -> None:
     assert set(load_settings(ROOT / "params.yaml").validate.not_visible) == set(TOPICS)
 
 
 def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
     """A number with an exponent is one, and `no`, of which DVC drops the quotes, stays a language."""
-    path = params_with(tmp_path, "train")
+    path = merge_params(tmp_path, "train")
     text = path.read_text().replace("languages:\n  - en_US", "languages:\n  - no")
     path.write_text(re.sub(r"learning_rate: .*", "learning_rate: 1e-4", text))
     settings = load_settings(path)
@@ -85,7 +85,6 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
             "validate.not_visible.1 is 'colour': it must be one of brand, price, dimensions",
         ),
         ("validate", {"test_share": 0.6, "val_share": 0.5}, "validate is"),
-        ("train", {"group_by_length": True, "questions_per_prefix": 2}, "train is"),
         ("validate", {"test_share": 1.5}, "validate.test_share is 1.5: input should be less than 1"),
         (
             "zero_shot",
@@ -98,7 +97,7 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
 def test_bad_params_give_one_sentence_with_file_and_key(
     tmp_path: Path, block: str, values: dict[str, object], sentence: str
 ) -> None:
-    path = params_with(tmp_path, block, **values)
+    path = merge_params(tmp_path, block, **values)
     with pytest.raises(InputError) as caught:
         load_settings(path)
     assert str(caught.value).startswith(f"{path}: {sentence}")
@@ -148,7 +147,7 @@ def test_no_two_files_of_models_say_the_same_of_the_data() -> None:
 
 
 def test_of_two_files_that_change_a_key_the_later_holds_and_the_rest_stays(tmp_path: Path) -> None:
-    path, default = params_with(tmp_path, "run"), load_settings(ROOT / "params.yaml")
+    path, default = merge_params(tmp_path, "run"), load_settings(ROOT / "params.yaml")
     (tmp_path / "a.yaml").write_text("lora: {r: 8, alpha: 8}\ntrain: {epochs: 9}")
     (tmp_path / "b.yaml").write_text("lora: {r: 4}")
     found = load_settings(path, tmp_path / "a.yaml", tmp_path / "b.yaml")
@@ -170,7 +169,7 @@ def test_of_two_files_that_change_a_key_the_later_holds_and_the_rest_stays(tmp_p
 def test_what_is_wrong_in_a_file_of_changes_is_named_with_that_file(
     tmp_path: Path, changes: str, sentence: str
 ) -> None:
-    path, wrong, right = params_with(tmp_path, "run"), tmp_path / "wrong.yaml", tmp_path / "right.yaml"
+    path, wrong, right = merge_params(tmp_path, "run"), tmp_path / "wrong.yaml", tmp_path / "right.yaml"
     wrong.write_text(changes)
     right.write_text("train: {epochs: 1}")
     with pytest.raises(InputError) as caught:
@@ -199,11 +198,11 @@ def test_what_is_wrong_in_a_file_of_changes_is_named_with_that_file(
 def test_dvc_watches_the_model_that_is_used(tmp_path: Path, name: str, dvc_dep: str, sentence: str) -> None:
     (tmp_path / "models/here").mkdir(parents=True)
     (tmp_path / "models/other").mkdir()
-    path = params_with(tmp_path, "model", name=name, dvc_dep=dvc_dep)
+    path = merge_params(tmp_path, "model", name=name, dvc_dep=dvc_dep)
     with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {sentence}')}"):
         load_settings(path)
-    load_settings(params_with(tmp_path, "model", name="models/here", dvc_dep="models/here"))
-    load_settings(params_with(tmp_path, "model", name="Salesforce/blip2-opt-2.7b", dvc_dep="models/hub.txt"))
+    load_settings(merge_params(tmp_path, "model", name="models/here", dvc_dep="models/here"))
+    load_settings(merge_params(tmp_path, "model", name="Salesforce/blip2-opt-2.7b", dvc_dep="models/hub.txt"))
 
 
 def test_every_key_has_a_comment_or_a_name_that_needs_none() -> None:
@@ -214,10 +213,8 @@ def test_every_key_has_a_comment_or_a_name_that_needs_none() -> None:
             "prompt",
             "english_only",
             "dropout",
-            "temperature",
             "epochs",
-            "max_grad_norm",
             "bootstrap_draws",
         ),
-        *("usd_per_million_output_tokens", "tokens_per_minute"),
+        "tokens_per_minute",
     }

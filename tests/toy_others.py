@@ -97,7 +97,7 @@ def visualbert(folder: Path, size: int) -> None:
 
 
 def resnet(folder: Path, size: int) -> None:
-    """ResNet-50's shape: 7 × 7 cells of pictures of 224 pixels, each of `size` numbers."""
+    """ResNet-50's shape: 7 × 7 cells of images of 224 pixels, each of `size` numbers."""
     ResNetModel(
         ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, size], depths=[1, 1, 1, 1])
     ).save_pretrained(folder)

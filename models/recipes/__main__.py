@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 from blip2_smollm2.cli import smollm2_parts, smollm2_qformer
-from vqa.foundation.command_line import command_line
-from vqa.foundation.errors import run_command
+from vqa.core.cli import command_line
+from vqa.core.errors import run_command
 
 if __name__ == "__main__":
     tools = command_line(__doc__, smollm2_parts, smollm2_qformer)

@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 Blocks = dict[str, Any]  # block → its keys and values; unchecked, so that a block may be anything
 Layer = tuple[Path, Blocks]  # a file and what is in it
@@ -20,12 +20,12 @@ def read_layer(path: Path) -> Layer:
         InputError: it is not there, not YAML, or holds no blocks.
     """
     try:
-        return layer_of(path, path.read_text(encoding="utf-8"))
+        return parse_layer(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; run from the top folder of the project") from error
 
 
-def layer_of(path: Path, text: str) -> Layer:
+def parse_layer(path: Path, text: str) -> Layer:
     """As `read_layer`, of a text that stands for the file."""
     try:
         content = read_yaml(text)
@@ -55,7 +55,7 @@ def merged(layers: Sequence[Layer]) -> Blocks:
     return whole
 
 
-def file_with(key: Sequence[int | str], layers: Sequence[Layer]) -> Path:
+def find_file(key: Sequence[int | str], layers: Sequence[Layer]) -> Path:
     """The last of the files that gives a block's key, or a whole block; the first where none does."""
     block, *names = key[:2]
     giving = [

@@ -10,15 +10,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from vqa.foundation.errors import InputError, first_line
-from vqa.overlays import Blocks, layer_of, read_layer
-from vqa.settings import PARAMS, Settings, settings_in
+from vqa.core.errors import InputError, first_line
+from vqa.overlays import Blocks, parse_layer, read_layer
+from vqa.settings import PARAMS, Settings, build_settings
 
 FOLDER = Path("params")
 _DRAWN = Path("data/demo")  # by the stage demo
 _REMEDIES = {  # by data.root's name
     "abo": "make abo fetches it (listings and small images, about 3 GB)",
-    "photos": "docs/photos.md says where its pictures come from",
+    "photos": "docs/photos.md says where its images come from",
 }
 
 Keys = dict[tuple[str, str], Any]  # (block, key) → value
@@ -33,12 +33,12 @@ def preset_paths(names: Sequence[str]) -> list[Path]:
     paths = [FOLDER / f"{name}.yaml" for name in names]
     for path in paths:
         if not path.is_file():
-            known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
-            raise InputError(f"{path} is missing; there are {known}")
+            names_there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+            raise InputError(f"{path} is missing; there are {names_there}")
     return paths
 
 
-def params_with(paths: Sequence[Path]) -> str:
+def merge_params(paths: Sequence[Path]) -> str:
     """The committed params.yaml with what each of the files changes, as text; checked as settings are.
 
     Raises:
@@ -46,7 +46,7 @@ def params_with(paths: Sequence[Path]) -> str:
             those of files of params/, and would be lost.
     """
     committed, layers = _committed(), [read_layer(path) for path in paths]
-    settings_in([layer_of(PARAMS, committed), *layers])
+    build_settings([parse_layer(PARAMS, committed), *layers])
     now = PARAMS.read_text(encoding="utf-8") if PARAMS.is_file() else committed
     if now != committed and not _is_made_of(now, committed, sorted(FOLDER.glob("*.yaml"))):
         raise InputError(f"{PARAMS} has changes that are not committed; commit or stash them first")
@@ -59,25 +59,25 @@ def missing_data(settings: Settings) -> list[str]:
     if root.exists() or root == _DRAWN:
         return []
     remedy = _REMEDIES.get(
-        root.name.partition(".")[0], "docs/catalogue.md says how a tree is made of your pictures"
+        root.name.partition(".")[0], "docs/catalogue.md says how a tree is made of your images"
     )
     return [f"{root} is not there yet: {remedy}"]
 
 
 def _committed() -> str:
-    found = subprocess.run(
+    shown = subprocess.run(
         ["git", "show", f"HEAD:./{PARAMS}"], capture_output=True, encoding="utf-8", check=False
     )
-    if found.returncode:
-        reason = first_line(Exception(found.stderr))
+    if shown.returncode:
+        reason = first_line(Exception(shown.stderr))
         raise InputError(f"git has no committed {PARAMS} ({reason}); commit it first")
-    return found.stdout
+    return shown.stdout
 
 
 def _is_made_of(now: str, committed: str, presets: Iterable[Path]) -> bool:
     """Whether `now` is the committed text with some of the files applied, whichever and in whatever order."""
     try:
-        was, has = (_keys(layer_of(PARAMS, text)[1]) for text in (committed, now))
+        was, has = (_keys(parse_layer(PARAMS, text)[1]) for text in (committed, now))
         changes = {key: value for key, value in has.items() if value != was.get(key)}
         as_we_write = _with_changes(committed, [_read(now)])
     except (InputError, YAMLError, LookupError, AttributeError):  # other blocks or keys, or none

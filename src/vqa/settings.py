@@ -29,8 +29,8 @@ from vqa.allowed_values import (
     Thinking,
     Topic,
 )
-from vqa.foundation.errors import InputError
-from vqa.overlays import Layer, file_with, merged, read_layer
+from vqa.core.errors import InputError
+from vqa.overlays import Layer, find_file, merged, read_layer
 from vqa.renamed_settings import refuse_old_names
 
 __all__ = ["OnRegions"]  # settings hand it on, so that who reads it depends on none of what they may be
@@ -50,12 +50,12 @@ class Run:
 @dataclass(frozen=True, config=_CHECKED)
 class Demo:
     images: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Data:
     root: Path
+    licence: Annotated[str, Field(min_length=1)] | None
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -66,14 +66,12 @@ class Generate:
     images: Count
     questions_per_image: Count
     languages: list[str]
-    max_listings_per_image: Count
-    seed: Index
     sdk: Literal["google-generativeai", "google-genai"]
     mode: Literal["online", "batch"]
+    batch_hours: Positive
     model: str
     api_endpoint: Endpoint | None
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
+    prices: dict[str, tuple[NotNegative, NotNegative]]
     max_cost_usd: NotNegative
     max_requests: Count | None
     concurrency: Count
@@ -81,8 +79,6 @@ class Generate:
     tokens_per_minute: Positive
     max_attempts: Count
     timeout_s: Positive
-    max_output_tokens: Count
-    temperature: NotNegative
     media_resolution: Literal["low", "medium", "high"] | None
     thinking: Thinking
     service_tier: Literal["standard", "flex"]
@@ -115,14 +111,12 @@ class Validate:
 @dataclass(frozen=True, config=_CHECKED)
 class Verify:
     folds: Annotated[int, Field(ge=2)]
-    train_on: Literal["all", "undisputed", "confirmed"]
+    train_on: Literal["all", "not_conflicting", "supported"]
     review_pairs: Count
     same_meaning: Portion
     second_opinion: bool
-    blind_opinion: bool
+    opinion_without_image: bool
     model: str
-    usd_per_million_input_tokens: NotNegative
-    usd_per_million_output_tokens: NotNegative
     thinking: Thinking
 
 
@@ -162,30 +156,20 @@ class Lora:
 class Train:
     start_from: str
     images: Count | None
-    blind: bool
+    zero_image: bool
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
-    group_by_length: bool
     questions_per_prefix: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant"]
     warmup_share: Dropout
-    max_grad_norm: Positive
     eval_steps: Count | None
     eval_batch_size: Count
     patience: Count | None
     checkpoint_steps: Count
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     seed: Index
-
-    @model_validator(mode="after")
-    def _groups_by_one_thing(self) -> Self:
-        if self.group_by_length and self.questions_per_prefix > 1:
-            raise ValueError(
-                "set group_by_length to false, or questions_per_prefix to 1: a batch is made by one of them"
-            )
-        return self
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -210,7 +194,6 @@ class Benchmark:
 class Evaluate:
     scorer: Literal["minilm", "roberta-large"]
     bootstrap_draws: Count
-    seed: Index
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -237,10 +220,10 @@ def load_settings(path: Path = PARAMS, *overlays: Path) -> Settings:
     Raises:
         InputError: not there, not YAML, or a key or value is wrong; it names file, key and remedy.
     """
-    return settings_in([read_layer(file) for file in (path, *overlays)])
+    return build_settings([read_layer(file) for file in (path, *overlays)])
 
 
-def settings_in(layers: Sequence[Layer]) -> Settings:
+def build_settings(layers: Sequence[Layer]) -> Settings:
     """As `load_settings`, of what was read already; the model is looked for beside the first file."""
     for path, blocks in layers:
         refuse_old_names(path, blocks)
@@ -249,7 +232,7 @@ def settings_in(layers: Sequence[Layer]) -> Settings:
         settings = TypeAdapter(Settings).validate_json(json.dumps(merged(layers), default=str))
     except ValidationError as error:
         raise InputError(_sentence(layers, error)) from error
-    _check_dvc_dep(settings.model, layers[0][0].parent, file_with(("model", "name"), layers))
+    _check_dvc_dep(settings.model, layers[0][0].parent, find_file(("model", "name"), layers))
     return settings
 
 
@@ -272,7 +255,7 @@ def _check_dvc_dep(model: Model, top: Path, path: Path) -> None:
 def _sentence(layers: Sequence[Layer], error: ValidationError) -> str:
     """The first problem in words; the others follow once it is mended."""
     first = error.errors()[0]
-    path, key = file_with(first["loc"], layers), ".".join(map(str, first["loc"]))
+    path, key = find_file(first["loc"], layers), ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"{path}: {key} is missing; add it (the committed file has every key)"
     if first["type"] == "unexpected_keyword_argument":

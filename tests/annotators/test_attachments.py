@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from vqa.annotators.attachments import attachment
-from vqa.catalogue.pictures import ImageError
+from vqa.catalogue.images import ImageError
 
 
 def saved(path: Path, kind: str, size: tuple[int, int] = (40, 30), **more: object) -> Path:
@@ -38,7 +38,7 @@ def test_what_gemini_does_not_take_becomes_png(tmp_path: Path, kind: str, made: 
     assert image.getpixel((5, 5)) == (255, 0, 0)
 
 
-def test_of_a_moving_picture_the_first_frame_is_sent(tmp_path: Path) -> None:
+def test_of_a_moving_image_the_first_frame_is_sent(tmp_path: Path) -> None:
     blue = Image.new("RGB", (40, 30), "blue")
     found = attachment(saved(tmp_path / "a.webp", "WEBP", save_all=True, append_images=[blue], lossless=True))
     assert found.mime_type == "image/png"
@@ -46,15 +46,13 @@ def test_of_a_moving_picture_the_first_frame_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_large_picture_is_made_smaller_and_keeps_its_shape_and_kind(tmp_path: Path, kind: str) -> None:
+def test_a_large_image_is_made_smaller_and_keeps_its_shape_and_kind(tmp_path: Path, kind: str) -> None:
     found = attachment(saved(tmp_path / "a", kind, size=(1600, 800)))
     image = Image.open(io.BytesIO(found.data))
     assert (image.format, image.size) == (kind, (768, 384))
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"), [(None, "image_missing"), (b"no picture", "image_unreadable")]
-)
+@pytest.mark.parametrize(("content", "reason"), [(None, "image_missing"), (b"no image", "image_unreadable")])
 def test_what_cannot_be_decoded_has_a_reason(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "a.jpg"
     if content is not None:

@@ -28,18 +28,18 @@ from conftest import ROOT
 from gemini_faults import FAULTS, Fault
 from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, error, well
 from vqa.annotators import paid_requests
-from vqa.annotators.dispatcher import Request, TryAgain
-from vqa.annotators.gemini import answer_to, api_key, client_for
-from vqa.annotators.gemini_jobs import GeminiJobs
+from vqa.annotators.gemini import api_key, build_client, parse_answer
+from vqa.annotators.gemini_batch import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
+from vqa.annotators.scheduler import Request, TryAgain
 from vqa.catalogue.abo import image_path, read_catalogue
-from vqa.foundation.errors import InputError, run_command
-from vqa.foundation.files import content_hash
+from vqa.core.errors import InputError, run_command
+from vqa.core.files import content_hash
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Generate, load_settings
 
 KEY = "K-very-secret"
-LEDGER = Path(".durable/ledger/ledger.jsonl")
+LEDGER = Path(".state/ledger/ledger.jsonl")
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 Project = Callable[..., Path]
@@ -57,14 +57,14 @@ def settings(request: pytest.FixtureRequest) -> Generate:
 
 @pytest.fixture
 def request_(catalogue: Path) -> Request:
-    picture = sorted((catalogue / "images/small").glob("*/*"))[0]
-    return Request("key", picture.name, picture, "Ask.")
+    image = sorted((catalogue / "images/small").glob("*/*"))[0]
+    return Request("key", image.name, image, "Ask.")
 
 
 def sent(settings: Generate, request: Request, behaviour: Behaviour, timeout: float = 5) -> Any:
     """What `send` returns or raises, for one behaviour of the server."""
     with GeminiServer(behaviour) as server:
-        client = client_for(replace(settings, api_endpoint=server.url, timeout_s=timeout), KEY)
+        client = build_client(replace(settings, api_endpoint=server.url, timeout_s=timeout), KEY)
         try:
             return client.send(request)
         except (TryAgain, InputError) as raised:
@@ -105,7 +105,7 @@ def test_a_slow_answer_and_a_refused_connection_are_tried_again(
     with GeminiServer() as server:
         url = server.url
     with pytest.raises(TryAgain):
-        client_for(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
+        build_client(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
 
 
 @pytest.mark.parametrize(
@@ -149,17 +149,17 @@ def test_what_comes_back_is_named(
     assert sent(settings, request_, always(response)).outcome == outcome
 
 
-def test_the_request_carries_picture_prompt_schema_and_the_key_in_one_header(
+def test_the_request_carries_image_prompt_schema_and_the_key_in_one_header(
     settings: Generate, request_: Request
 ) -> None:
     with GeminiServer() as server:
-        response = client_for(replace(settings, api_endpoint=server.url), KEY).send(request_)
+        response = build_client(replace(settings, api_endpoint=server.url), KEY).send(request_)
     ((path, headers, body),) = server.received
     assert path.startswith("/v1beta/models/gemini-3.1-flash-lite:generateContent")
     assert [name.lower() for name, value in headers.items() if KEY in value] == ["x-goog-api-key"]
     assert KEY not in path + json.dumps(body)
-    picture, prompt = body["contents"][0]["parts"]
-    assert "image/jpeg" in picture["inlineData"].values()
+    image, prompt = body["contents"][0]["parts"]
+    assert "image/jpeg" in image["inlineData"].values()
     assert prompt["text"] == "Ask."
     assert body["generationConfig"]["responseMimeType"] == "application/json"
     assert "difficulty" in json.dumps(body["generationConfig"]["responseSchema"])
@@ -240,10 +240,10 @@ def test_an_answer_that_got_lost_is_counted_as_paid_and_asked_for_again(
         return lost if number == 0 else well(number, body)
 
     with GeminiServer(lost_once) as server:
-        asked(server, images=1, sdk=sdk, timeout_s=0.2, max_output_tokens=2000)
+        asked(server, images=1, sdk=sdk, timeout_s=0.2)
     first, last = [json.loads(line) for line in LEDGER.read_text().splitlines()]
     assert (first["outcome"], last["outcome"]) == ("lost", "answered")
-    assert first["usd"] > 2000 * 1.50 / 1e6  # the most it can have cost
+    assert first["usd"] > 2048 * 1.50 / 1e6  # the most it can have cost
     assert last["usd"] == pytest.approx(first["usd"] + (500 * 0.25 + 100 * 1.50) / 1e6)
     assert (metrics()["bill"]["retries"], metrics()["bill"]["usd"]) == (1, round(last["usd"], 6))
     assert ("half" in first["text"]) == (lost.cut_after is not None)
@@ -253,7 +253,7 @@ def test_a_refused_connection_is_not_counted_as_paid(settings: Generate, request
     with GeminiServer() as server:
         url = server.url
     with pytest.raises(TryAgain) as raised:
-        client_for(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
+        build_client(replace(settings, api_endpoint=url, timeout_s=1), KEY).send(request_)
     assert not raised.value.may_be_paid
 
 
@@ -279,7 +279,7 @@ def test_only_what_may_have_arrived_is_counted_as_paid(error: Exception, may_be_
         raise error
 
     with pytest.raises(TryAgain) as raised:
-        answer_to(fail)
+        parse_answer(fail)
     assert raised.value.may_be_paid == may_be_paid
 
 
@@ -288,7 +288,7 @@ def test_a_proxy_that_lets_nothing_through_is_not_counted_as_paid(
 ) -> None:
     with GeminiServer() as server:
         monkeypatch.setenv("HTTPS_PROXY", server.url)  # it does not know CONNECT: 501
-        client = client_for(replace(settings, api_endpoint="https://gemini.invalid", timeout_s=2), KEY)
+        client = build_client(replace(settings, api_endpoint="https://gemini.invalid", timeout_s=2), KEY)
         with pytest.raises(TryAgain) as raised:
             client.send(request_)
     assert not raised.value.may_be_paid
@@ -300,7 +300,7 @@ def test_what_cannot_be_sent_at_all_stops(error: Exception) -> None:
         raise error
 
     with pytest.raises(InputError, match="cannot be sent") as raised:
-        answer_to(fail)
+        parse_answer(fail)
     assert KEY not in str(raised.value)
 
 
@@ -344,14 +344,14 @@ def test_a_retry_asks_again_all_that_gave_no_pair_but_for_decisions_about_conten
     assert metrics()["outcomes"] == {"answered": 8, **decided}
 
 
-def test_a_picture_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Callable[..., None]) -> None:
+def test_an_image_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Callable[..., None]) -> None:
     bad: list[str] = []
 
     def poisoned(number: int, body: dict[str, Any]) -> Response:
-        picture = json.dumps(body["contents"])
+        image = json.dumps(body["contents"])
         if not bad:
-            bad.append(picture)
-        return error(500, "internal") if picture in bad else well(number, body)
+            bad.append(image)
+        return error(500, "internal") if image in bad else well(number, body)
 
     with GeminiServer(poisoned) as server:
         with pytest.raises(InputError, match="1 of 4 requests were not answered in 1 attempts"):
@@ -366,7 +366,7 @@ def test_a_picture_that_fails_in_two_runs_holds_up_the_others_no_more(asked: Cal
     assert metrics()["outcomes"] == {"answered": 4}
 
 
-def test_an_outage_is_blamed_on_no_picture(asked: Callable[..., None]) -> None:
+def test_an_outage_is_blamed_on_no_image(asked: Callable[..., None]) -> None:
     is_down = True
 
     def down(number: int, body: dict[str, Any]) -> Response:
@@ -382,7 +382,7 @@ def test_an_outage_is_blamed_on_no_picture(asked: Callable[..., None]) -> None:
     assert metrics()["outcomes"] == {"answered": 30}
 
 
-def test_a_dead_network_is_blamed_on_none_of_a_few_pictures(asked: Callable[..., None]) -> None:
+def test_a_dead_network_is_blamed_on_none_of_a_few_images(asked: Callable[..., None]) -> None:
     with GeminiServer() as server, GeminiServer() as other:
         dead = GeminiServer()
         dead.server_close()
@@ -430,9 +430,9 @@ def test_a_model_that_retires_is_announced_once(
     assert capsys.readouterr().err.count(said) == 1
 
 
-def test_refusals_of_every_picture_end_the_run(asked: Callable[..., None]) -> None:
+def test_refusals_of_every_image_end_the_run(asked: Callable[..., None]) -> None:
     with GeminiServer(always(Response(b"<html>Log in</html>"))) as server:
-        with pytest.raises(InputError, match=r"last 20 pictures were all not_understood \(<html>Log in"):
+        with pytest.raises(InputError, match=r"last 20 images were all not_understood \(<html>Log in"):
             asked(server, images=30, concurrency=1)
         assert len(server.received) == 20
         server.behaviour = well
@@ -477,13 +477,13 @@ def test_the_settings_are_sent_the_same_online_and_in_batches(
     settings = replace(load_settings(ROOT / "params.yaml").generate, **changes)
     with GeminiServer() as server:
         settings = replace(settings, api_endpoint=server.url)
-        client_for(settings, KEY).send(request_)
+        build_client(settings, KEY).send(request_)
         line = json.loads(GeminiJobs(settings, KEY).line(request_))["request"]
     ((_, _, body),) = server.received
     online = json.loads(re.sub(r"_([a-z])(?=\w*\": )", lambda found: found[1].upper(), json.dumps(body)))
     for asked in (line, online):
-        picture = asked["contents"][0]["parts"][0]["inlineData"]
-        picture["data"] = base64.urlsafe_b64decode(picture["data"].replace("+", "-").replace("/", "_"))
+        image = asked["contents"][0]["parts"][0]["inlineData"]
+        image["data"] = base64.urlsafe_b64decode(image["data"].replace("+", "-").replace("/", "_"))
         del asked["generationConfig"]["responseSchema"]  # the package adds the order of its properties
         assert {key: asked["generationConfig"].get(key) for key in sent_settings} == sent_settings
     assert line == online
@@ -499,13 +499,13 @@ def test_flex_is_asked_for_and_costs_half(asked: Callable[..., None]) -> None:
 def test_answers_from_before_a_setting_existed_are_found(catalogue: Path) -> None:
     settings = load_settings(ROOT / "params.yaml").generate
     products = read_catalogue(catalogue, ["en"], 20).products[:1]
-    old = paid_requests.requests_for(
+    old = paid_requests.build_requests(
         products, catalogue, replace(settings, thinking=None, media_resolution=None)
     )
     path = image_path(catalogue, products[0].image_name)
     identity = [content_hash(path), old[0].prompt, settings.model, 0.0, 2048]
     assert old[0].key == hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    assert paid_requests.requests_for(products, catalogue, settings)[0].key != old[0].key
+    assert paid_requests.build_requests(products, catalogue, settings)[0].key != old[0].key
 
 
 def test_the_first_request_goes_alone(asked: Callable[..., None]) -> None:
@@ -531,9 +531,9 @@ def test_the_quota_is_the_limit_and_not_the_client(
     with GeminiServer(patient) as server:
         fast: dict[str, Any] = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 40}
         settings = replace(settings, api_endpoint=server.url, **fast)
-        send = client_for(settings, KEY).send
+        send = build_client(settings, KEY).send
         progress = paid_requests.ask_missing(several, Ledger(tmp_path / "ledger.jsonl"), send, settings)
-    assert progress.settled == 111
+    assert progress.recorded == 111
 
 
 def metrics() -> dict[str, Any]:
@@ -541,7 +541,7 @@ def metrics() -> dict[str, Any]:
     return read
 
 
-def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[..., None]) -> None:
+def test_a_rerun_asks_nothing_and_new_images_only_themselves(asked: Callable[..., None]) -> None:
     with GeminiServer() as server:
         asked(server, images=20)
         first = read_pairs(generate.GENERATED)
@@ -558,7 +558,7 @@ def test_a_rerun_asks_nothing_and_new_pictures_only_themselves(asked: Callable[.
 
 
 @pytest.mark.parametrize("mode", ["online", "batch"])
-def test_the_same_picture_and_listing_under_two_names_is_bought_once(
+def test_the_same_image_and_listing_under_two_names_is_bought_once(
     settings: Generate, request_: Request, tmp_path: Path, mode: str
 ) -> None:
     twin = replace(request_, image_name="twin.jpg")
@@ -566,14 +566,18 @@ def test_the_same_picture_and_listing_under_two_names_is_bought_once(
     with GeminiServer() as server:
         settings = replace(settings, sdk="google-genai", api_endpoint=server.url)
         if mode == "online":
-            paid_requests.ask_missing([request_, twin], ledger, client_for(settings, KEY).send, settings)
+            paid_requests.ask_missing([request_, twin], ledger, build_client(settings, KEY).send, settings)
             assert len(server.received) == 1
         else:
             client = GeminiJobs(settings, KEY)
             jobs = Jobs(tmp_path / "jobs.jsonl")
+
+            def send_by(by: Generate) -> paid_requests.Send:
+                return build_client(by, KEY).send
+
             with pytest.raises(InputError, match="1 requests are under way"):
-                paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings)
-            paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings)
+                paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings, send_by)
+            paid_requests.ask_in_batches([request_, twin], ledger, jobs, client, settings, send_by)
     pairs, outcomes = paid_requests.pairs_answered([request_, twin], ledger, "gemini")
     assert outcomes == {"answered": 2}
     assert {pair.image_name for pair in pairs} == {request_.image_name, "twin.jpg"}
@@ -628,7 +632,7 @@ def test_limits_stop_before_the_line_is_crossed(
     with GeminiServer() as server:
         asked(server, images=30, max_requests=7)
         assert len(server.received) == 7
-        assert "stopped by generate.max_requests: 23 of 30 pictures" in capsys.readouterr().out
+        assert "stopped by generate.max_requests: 23 of 30 images" in capsys.readouterr().out
         assert metrics()["outcomes"] == {"not_asked": 23, "answered": 7}
 
 
@@ -673,8 +677,8 @@ def test_a_preview_shows_pairs_and_the_bill_and_is_not_paid_again(
         asked(server, preview=5, images=30)
         printed = capsys.readouterr().out
         assert printed.count("What color is the body?") == 5
-        assert "spent 0.001375 USD on 5 pictures" in printed
-        assert "billed 0.000275; all 30 pictures would cost about 0.0082 USD" in printed
+        assert "spent 0.001375 USD on 5 images" in printed
+        assert "billed 0.000275; all 30 images would cost about 0.0082 USD" in printed
         assert not generate.GENERATED.exists()
         asked(server, images=30)
         assert len(server.received) == 30

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from gemini_faults import FAULTS, GOOD, Fault
 from gemini_server import answer
-from vqa.annotators.dispatcher import TryAgain
 from vqa.annotators.gemini_responses import (
     BLOCK_REASONS,
     FINISH_REASONS,
     STAGES,
     HttpAnswer,
-    response_in,
-    response_to,
+    parse_response,
+    read_response,
 )
 from vqa.annotators.ledger import Entry, Ledger
-from vqa.foundation.errors import InputError
+from vqa.annotators.scheduler import TryAgain
+from vqa.core.errors import InputError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -38,7 +38,7 @@ def test_the_numbers_of_reasons_are_those_of_the_protocol() -> None:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_whatever_came_back_is_kept(fault: Fault) -> None:
     body = fault.response.body
-    response = response_in(
+    response = read_response(
         body.decode(errors="replace") if isinstance(body, bytes) else json.dumps(body), "m"
     )
     assert fault.kept in response.text
@@ -57,7 +57,7 @@ def test_nothing_between_payment_and_ledger_raises(
     body = {**GOOD, key: {inner: value} if inner else value}
     if key == "candidates" and inner:
         body["candidates"] = [{**GOOD["candidates"][0], inner: value}]
-    response = response_in(json.dumps(body)[:cut], "m")
+    response = read_response(json.dumps(body)[:cut], "m")
     assert response.outcome
     assert (
         response.outcome + response.text + response.finish_reason + response.model + response.notice
@@ -66,7 +66,7 @@ def test_nothing_between_payment_and_ledger_raises(
 
 
 def test_a_response_of_half_characters_can_be_written(tmp_path: Path) -> None:
-    response = response_in(json.dumps(answer("\ud83d red", finish="\udc00").body), "m")
+    response = read_response(json.dumps(answer("\ud83d red", finish="\udc00").body), "m")
     entry = Entry(
         "k", "a.jpg", response.outcome, response.text, response.finish_reason, "m", "m", 1, 1, 0.1, 1, 1, "t"
     )
@@ -80,7 +80,7 @@ def test_thoughts_are_billed_as_output_and_are_no_part_of_the_text() -> None:
     parts = [{"text": "Hm.", "thought": True}, {"text": "[]"}]
     usage = {"promptTokenCount": 300, "candidatesTokenCount": 50, "thoughtsTokenCount": 400}
     body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
-    response = response_in(json.dumps(body), "m")
+    response = read_response(json.dumps(body), "m")
     assert (response.text, response.prompt_tokens, response.output_tokens) == ("[]", 300, 450)
 
 
@@ -103,14 +103,16 @@ def test_thoughts_are_billed_as_output_and_are_no_part_of_the_text() -> None:
     ],
 )
 def test_a_model_that_ends_is_noticed(status: object, notice: str) -> None:
-    assert response_in(json.dumps({**GOOD, "modelVersion": "m", "modelStatus": status}), "m").notice == notice
+    assert (
+        read_response(json.dumps({**GOOD, "modelVersion": "m", "modelStatus": status}), "m").notice == notice
+    )
 
 
 def refused(status: int, said: str, body: object = None) -> str:
     """The sentence, or the outcome, of an HTTP error."""
     content = json.dumps(body or {"error": {"code": status, "message": said}}).encode()
     try:
-        return response_to(HttpAnswer(status, {}, content), "gemini-x", "K").outcome
+        return parse_response(HttpAnswer(status, {}, content), "gemini-x", "K").outcome
     except (InputError, TryAgain) as raised:
         return f"{type(raised).__name__}: {raised}"
 
@@ -135,9 +137,7 @@ def refused(status: int, said: str, body: object = None) -> str:
         (504, "Deadline", "TryAgain: 504"),
     ],
 )
-def test_an_error_is_this_picture_s_or_every_picture_s_or_passing(
-    status: int, said: str, sentence: str
-) -> None:
+def test_an_error_is_this_image_s_or_every_image_s_or_passing(status: int, said: str, sentence: str) -> None:
     assert sentence in refused(status, said)
 
 
@@ -145,7 +145,7 @@ def test_an_error_in_a_list_or_a_page_is_read_too() -> None:
     assert "the key is not valid (401 bad)" in refused(401, "", [{"error": {"message": "bad"}}])
     page = HttpAnswer(503, {"Retry-After": "7"}, "<p>Überlastet</p>".encode("latin-1"))
     with pytest.raises(TryAgain, match="503 <p>") as raised:
-        response_to(page, "m", "K")
+        parse_response(page, "m", "K")
     assert raised.value.wait == 7.0
 
 
@@ -153,7 +153,7 @@ def test_an_error_in_a_list_or_a_page_is_read_too() -> None:
 def test_a_pause_that_is_no_number_of_seconds_is_chosen_by_us(delay: object) -> None:
     error = {"error": {"message": "slow", "details": [{"retryDelay": delay}]}}
     with pytest.raises(TryAgain) as raised:
-        response_to(HttpAnswer(429, {}, json.dumps(error).encode()), "m", "K")
+        parse_response(HttpAnswer(429, {}, json.dumps(error).encode()), "m", "K")
     assert raised.value.wait == (5.0 if delay == 5 else None)
 
 

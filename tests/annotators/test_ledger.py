@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vqa.annotators.ledger import Entry, Job, Jobs, Ledger
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 ENTRY = Entry("k1", "a.jpg", "answered", "[]", "STOP", "m", "m-001", 500, 100, 0.001, 0.2, 1, "2026-01-01")
 LATER = replace(ENTRY, text="[1]", time="2026-01-02")
@@ -129,7 +129,7 @@ def test_a_ledger_that_was_cut_by_hand_while_a_run_has_it_open_is_not_written_to
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_paid_for(tmp_path: Path) -> None:
     (tmp_path / "a-file").touch()
     ledger = Ledger(tmp_path / "a-file/ledger/ledger.jsonl")
-    with pytest.raises(InputError, match=r"cannot be written \(Not a directory\); .* in VQA_DURABLE"):
+    with pytest.raises(InputError, match=r"cannot be written \(Not a directory\); .* in VQA_STATE_DIR"):
         ledger.claim()
 
 

@@ -1,14 +1,14 @@
 from typing import Any
 
 from products import LAMP
-from vqa.annotators.metadata import WORDINGS, pairs_for
+from vqa.annotators.metadata import WORDINGS, pairs_of_product
 from vqa.catalogue.abo import Product
-from vqa.pairs.question_types import question_type_of
+from vqa.pairs.question_types import infer_question_type
 
 
 def answers(**changes: Any) -> dict[str, str]:
     product = Product(**{**LAMP.__dict__, **changes})
-    return {pair.question_type: pair.answer for pair in pairs_for(product, 9, seed=0)}
+    return {pair.question_type: pair.answer for pair in pairs_of_product(product, 9, seed=0)}
 
 
 def test_every_attribute_becomes_one_word() -> None:
@@ -24,7 +24,7 @@ def test_every_attribute_becomes_one_word() -> None:
 
 def test_every_type_that_has_wordings_is_answered_and_read_from_each_of_them() -> None:
     assert answers().keys() == WORDINGS.keys()
-    read = {kind: {question_type_of(text) for text in texts} for kind, texts in WORDINGS.items()}
+    read = {kind: {infer_question_type(text) for text in texts} for kind, texts in WORDINGS.items()}
     assert read == {kind: {kind} for kind in WORDINGS}
 
 
@@ -48,6 +48,6 @@ def test_what_says_no_colour_is_no_label() -> None:
 
 
 def test_pairs_are_seeded_and_capped() -> None:
-    assert pairs_for(LAMP, 2, seed=0) == pairs_for(LAMP, 9, seed=0)[:2]
-    assert pairs_for(LAMP, 9, seed=0) == pairs_for(LAMP, 9, seed=0)
-    assert any(pairs_for(LAMP, 9, seed) != pairs_for(LAMP, 9, 0) for seed in range(1, 5))
+    assert pairs_of_product(LAMP, 2, seed=0) == pairs_of_product(LAMP, 9, seed=0)[:2]
+    assert pairs_of_product(LAMP, 9, seed=0) == pairs_of_product(LAMP, 9, seed=0)
+    assert any(pairs_of_product(LAMP, 9, seed) != pairs_of_product(LAMP, 9, 0) for seed in range(1, 5))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from products import LAMP
-from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, pairs_in, prompt_for
+from vqa.annotators.prompt import LONGEST_TEXT, UnusableText, build_prompt, pairs_in
 from vqa.pairs.pair import write_pairs
 from vqa.pairs.question_types import OFFERED_TYPES, TOPICS
 
@@ -13,7 +13,7 @@ GOOD = {"question": "What color is it?", "answer": "red", "type": "Color", "diff
 
 
 def test_the_prompt_holds_what_the_listing_says_and_the_rules() -> None:
-    prompt = prompt_for(LAMP, 5)
+    prompt = build_prompt(LAMP, 5)
     for said in ("Name: Lamp, Set of 3", "Color: Dk. Pink", "Material: 100% Cotton", "Description: unknown"):
         assert said in prompt
     for rule in (
@@ -27,9 +27,9 @@ def test_the_prompt_holds_what_the_listing_says_and_the_rules() -> None:
     assert "$" not in prompt
 
 
-def test_the_prompt_asks_for_every_type_that_is_offered_and_that_a_picture_can_show() -> None:
+def test_the_prompt_asks_for_every_type_that_is_offered_and_that_an_image_can_show() -> None:
     """Its bytes are in the keys of paid answers, so that it lists them itself."""
-    listed = re.search(r"question type: ([^.]*)\.", prompt_for(LAMP, 5))
+    listed = re.search(r"question type: ([^.]*)\.", build_prompt(LAMP, 5))
     assert listed is not None
     assert set(re.findall(r"\w+", listed[1])) == set(OFFERED_TYPES) - set(TOPICS)
 

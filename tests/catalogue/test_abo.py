@@ -14,12 +14,12 @@ from vqa.catalogue.abo import (
     Product,
     image_names,
     image_path,
-    missing_in,
+    missing_parts,
     read_catalogue,
     read_listings,
     sample,
 )
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 LANGUAGES = ["en_US", "en"]
 
@@ -61,7 +61,7 @@ def test_texts_follow_the_language_order_and_are_unescaped(tmp_path: Path) -> No
     assert product.image_name == "aa000000.jpg"
 
 
-def test_listings_without_a_usable_picture_are_counted_by_reason(tmp_path: Path) -> None:
+def test_listings_without_a_usable_image_are_counted_by_reason(tmp_path: Path) -> None:
     listings = [
         {"item_id": "B1"},
         {"item_id": "B2", "main_image_id": "unknown"},
@@ -79,7 +79,7 @@ def test_listings_without_a_usable_picture_are_counted_by_reason(tmp_path: Path)
     }
 
 
-def test_a_shared_picture_is_one_product_and_a_boilerplate_picture_none(tmp_path: Path) -> None:
+def test_a_shared_image_is_one_product_and_a_boilerplate_image_none(tmp_path: Path) -> None:
     shared = [{"item_id": f"B{i}", "main_image_id": "shared"} for i in range(2)]
     shared[1]["item_name"] = text("Named")  # type: ignore[assignment]
     boilerplate = [{"item_id": f"C{i}", "main_image_id": "notice"} for i in range(3)]
@@ -164,7 +164,7 @@ def test_a_listing_file_that_lies_there_packed_and_unpacked_is_read_once(tmp_pat
     assert (listings.read, listings.together) == (1, TIED)
 
 
-def test_listings_that_name_unknown_pictures_are_counted(tmp_path: Path) -> None:
+def test_listings_that_name_unknown_images_are_counted(tmp_path: Path) -> None:
     half_known = {"item_id": "B2", "main_image_id": "else", "other_image_id": "gone"}
     unknown = {"item_id": "B3", "main_image_id": "lost"}
     root = write_tree(tmp_path, [TWO_VIEWS, half_known, unknown, {"item_id": "B4"}], VIEWS)
@@ -182,18 +182,18 @@ def test_listings_of_one_item_id_are_one_product_and_where_nothing_ties_anything
     listings = read_listings(root, VIEWS.values(), 20)
     assert listings is not None
     assert listings.together == TIED
-    assert missing_in(root, listings, VIEWS.values()) == []
-    (said,) = missing_in(root, listings, ["aa000000.jpg", "cc000000.jpg"])
+    assert missing_parts(root, listings, VIEWS.values()) == []
+    (said,) = missing_parts(root, listings, ["aa000000.jpg", "cc000000.jpg"])
     assert said == (
-        "no listing of the 4 ties two pictures (by other_image_id, or an item_id that is there twice): only "
-        "their looks keep pictures of one product in one split"
+        "no listing of the 4 ties two images (by other_image_id, or an item_id that is there twice): only "
+        "near duplicates keep images of one product in one split"
     )
 
 
-def test_listings_that_name_none_of_the_pictures_stop_and_no_listings_folder_does_not(tmp_path: Path) -> None:
+def test_listings_that_name_none_of_the_images_stop_and_no_listings_folder_does_not(tmp_path: Path) -> None:
     root = write_tree(tmp_path, [{"item_id": "B1", "main_image_id": "lost"}], VIEWS)
     sentence = (
-        r"none of its 1 listings names one of the 3 pictures in use \(1 have ids that images\.csv lacks\)"
+        r"none of its 1 listings names one of the 3 images in use \(1 have ids that images\.csv lacks\)"
     )
     with pytest.raises(InputError, match=sentence):
         read_listings(root, VIEWS.values(), 20)
@@ -231,7 +231,7 @@ def test_fields_of_other_catalogues_are_read_as_what_they_mean(tmp_path: Path) -
     assert (product.color, product.material, product.bullets) == ("Beige", "Wood", ("Bright", "60"))
 
 
-def test_a_main_picture_that_is_no_text_is_left_out_and_the_other_listings_go_on(tmp_path: Path) -> None:
+def test_a_main_image_that_is_no_text_is_left_out_and_the_other_listings_go_on(tmp_path: Path) -> None:
     odd = {"item_id": "B2", "main_image_id": ["back"], "product_type": "LAMP"}
     root = write_tree(tmp_path, [odd, TWO_VIEWS], VIEWS)
     catalogue = read_catalogue(root, LANGUAGES, 20)
@@ -301,7 +301,7 @@ def test_a_name_that_no_pair_can_carry_is_left_out_before_it_is_asked_about(tmp_
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 @pytest.mark.parametrize("in_table", ["NFC", "NFD"])
 @pytest.mark.parametrize("name", ["café.jpg", "élan.jpg"])
-def test_accents_composed_or_not_name_the_same_picture(
+def test_accents_composed_or_not_name_the_same_image(
     tmp_path: Path, name: str, in_table: Any, on_disk: Any
 ) -> None:
     listing = {"item_id": "B1", "main_image_id": "a"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vqa.catalogue.kinds import kind_of, singular_noun
+from vqa.catalogue.kinds import product_kind, singular_noun
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from vqa.catalogue.kinds import kind_of, singular_noun
         ("Shirts > New Arrivals 2025", "SHIRT"),
         ("physical", ""),
         ("Sale, Shirts", "SHIRT"),
+        ("Clothing > Shirts > Blue", "SHIRT"),
+        ("Shoes > Accessories", ""),
+        ("Home > Electronics", ""),
+        ("Phone accessories", "PHONE_ACCESSORY"),
         ("Shirts > Sale", "SHIRT"),
         ("Shoes for women", "SHOE"),
         ("Women's Shoes", "WOMENS_SHOE"),
@@ -34,7 +38,7 @@ from vqa.catalogue.kinds import kind_of, singular_noun
     ],
 )
 def test_the_head_noun_of_the_deepest_level_is_the_kind(cell: str, product_type: str) -> None:
-    assert kind_of(cell).product_type == product_type
+    assert product_kind(cell).product_type == product_type
 
 
 NONE = (
@@ -45,12 +49,33 @@ NONE = (
 
 @pytest.mark.parametrize("cell", NONE.split("|"))
 def test_what_names_no_one_thing_is_no_kind(cell: str) -> None:
-    assert kind_of(cell).product_type == ""
+    assert product_kind(cell).product_type == ""
 
 
 def test_further_kinds_as_deep_are_said_and_an_apposition_is_none() -> None:
-    assert kind_of("Clothing > Shirts, Clothing > Tops").others == ("TOP",)
-    assert kind_of("Table lamp, brass").others == kind_of("Clothing > Shirts, Sale").others == ()
+    assert product_kind("Clothing > Shirts, Clothing > Tops").others == ("TOP",)
+    assert product_kind("Table lamp, brass").others == product_kind("Clothing > Shirts, Sale").others == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "brand", "product_type", "brands"),
+    [
+        ("Shoes > Nike", "Nike", "SHOE", ("Nike",)),
+        ("Shoes > NIKE > Sale", "nike", "SHOE", ("NIKE",)),
+        ("Clothing > Jeans > Levi's", "Levi’s", "JEANS", ("Levi's",)),
+        ("Shoes > Nike, Shoes > Jordan", "Nike, Jordan", "SHOE", ("Nike", "Jordan")),
+        ("NIKE", "Nike", "", ("NIKE",)),
+        ("Nike > Shoes", "Nike", "SHOE", ()),  # not the last level
+        ("Shoes > Nike", "Puma", "NIKE", ()),  # which only its owner knows to be a brand
+        ("Shoes > Nike", "N/A", "NIKE", ()),
+        ("Lamps", "", "LAMP", ()),
+    ],
+)
+def test_the_row_s_own_brand_is_no_kind(
+    cell: str, brand: str, product_type: str, brands: tuple[str, ...]
+) -> None:
+    kind = product_kind(cell, brand)
+    assert (kind.product_type, kind.brands) == (product_type, brands)
 
 
 SINGULAR = (

@@ -23,7 +23,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def draw(*names: str) -> None:
-    """Pictures of one colour each, told apart by their bytes."""
+    """Images of one colour each, told apart by their bytes."""
     for number, name in enumerate(names):
         path = Path("photos", name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def test_shopify_colours_are_the_variants_and_rows_of_a_handle_one_product(
         frozenset({"front.jpg", "back.jpg", "red.jpg", "blue.jpg"}),
         frozenset({"lamp.jpg", "lamp-2.jpg"}),
     }
-    assert "6 products with 6 of 6 pictures" in capsys.readouterr().out
+    assert "6 products with 6 of 6 images" in capsys.readouterr().out
 
 
 def test_shopify_s_headers_of_2025_are_read_as_the_older_ones() -> None:
@@ -215,10 +215,10 @@ def test_google_merchant_items_of_a_group_are_one_product(capsys: pytest.Capture
     said = capsys.readouterr().out
     assert "2 rows are tied to 1 products by 'item_group_id' and equal ids; the largest has 2 rows" in said
     assert "color: 1 rows say none: 'assorted' 1" in said
-    assert "1 pictures are named by rows of several ids (2 in all; rug-side.jpg by R1, R2)" in said
+    assert "1 images are named by rows of several ids (2 in all; rug-side.jpg by R1, R2)" in said
 
 
-def test_kaggle_s_fashion_set_names_its_pictures_by_id(capsys: pytest.CaptureFixture[str]) -> None:
+def test_kaggle_s_fashion_set_names_its_images_by_id(capsys: pytest.CaptureFixture[str]) -> None:
     draw("15970.jpg", "39386.jpg", "59263.jpg")
     Path("styles.csv").write_text(
         "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
@@ -235,8 +235,8 @@ def test_kaggle_s_fashion_set_names_its_pictures_by_id(capsys: pytest.CaptureFix
         "59263.jpg": {"category": "watch"},
     }
     said = capsys.readouterr().out
-    assert "no column names the pictures; their files are called as 'id' says" in said
-    assert "nothing ties pictures of one product" in said
+    assert "no column names the images; their files are called as 'id' says" in said
+    assert "nothing ties images of one product" in said
     assert "1 rows are left out (1 × line 5" in said
 
 
@@ -269,14 +269,14 @@ def test_of_a_list_in_a_cell_the_first_is_the_one_that_colour_and_kind_are_of(sh
     assert {(p.item_id, p.image_name, p.color) for p in products} == {
         (row["sku"], row["images"].split(",")[0].rsplit("/", 1)[-1], row["color"]) for row in rows
     }
-    pictures = {url.strip().rsplit("/", 1)[-1] for row in rows for url in row["images"].split(",")}
-    assert {path.name for path in Path("mine/images/small").rglob("*.jpg")} == pictures
+    images = {url.strip().rsplit("/", 1)[-1] for row in rows for url in row["images"].split(",")}
+    assert {path.name for path in Path("mine/images/small").rglob("*.jpg")} == images
     assert tied() == {
         frozenset(url.strip().rsplit("/", 1)[-1] for url in row["images"].split(",")) for row in rows
     }
 
 
-def test_a_picture_that_is_missing_is_not_another_folder_s(shared: Path) -> None:
+def test_an_image_that_is_missing_is_not_another_folder_s(shared: Path) -> None:
     given = faults(shared) / "import_fallback/products.csv"
     with given.open() as file:
         rows = list(csv.DictReader(file))
@@ -285,9 +285,9 @@ def test_a_picture_that_is_missing_is_not_another_folder_s(shared: Path) -> None
     owners = {product.image_name: product.item_id for product in catalogue().products}
     assert owners == {f"P{n:02}-main.jpg": f"P{n:02}" for n in range(12)} | {"detail.jpg": "P03"}
     with Path("mine/left_out.csv").open() as file:
-        left_out = {row["picture"]: row["reason"] for row in csv.DictReader(file)}
+        left_out = {row["image"]: row["reason"] for row in csv.DictReader(file)}
     assert left_out == {
-        f"P{n:02}/detail.jpg": "no picture's path ends in all of this; there is P03/detail.jpg"
+        f"P{n:02}/detail.jpg": "no image's path ends in all of this; there is P03/detail.jpg"
         for n in range(12)
         if n != 3
     }
@@ -332,8 +332,40 @@ def test_the_group_is_the_surest_column_whichever_the_first_row_fills() -> None:
     assert tied() == {frozenset({"a.jpg", "a1.jpg"}), frozenset({"b.jpg", "b1.jpg"})}
 
 
-def test_a_column_of_more_pictures_that_the_user_names_is_read() -> None:
+def test_a_column_of_more_images_that_the_user_names_is_read() -> None:
     draw("a.jpg", "a1.jpg", "a2.jpg")
     Path("products.csv").write_text("sku,image,Galerie\na,a.jpg,a1.jpg|a2.jpg\n")
-    run(Path("products.csv"), Path("photos"), Path("mine"), ["more_pictures=Galerie"])
+    run(Path("products.csv"), Path("photos"), Path("mine"), ["more_images=Galerie"])
     assert tied() == {frozenset({"a.jpg", "a1.jpg", "a2.jpg"})}
+
+
+@pytest.mark.parametrize(
+    "columns", ["image1,image2,image3", "Image 1 URL,Image 2 URL,Image 3 URL", "img_1,img_2,img_3"]
+)
+def test_numbered_columns_are_images_of_one_product(columns: str) -> None:
+    draw("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    products = imported(f"id,title,color,{columns}\n1,Mug,red,a.jpg,b.jpg,c.jpg\n2,Cup,blue,d.jpg,,\n")
+    assert sorted(product.color or "" for product in products.values()) == ["blue", "red"]
+    assert [len(images) for images in tied()] == [3]
+
+
+def test_an_image_s_numbered_columns_are_further_ones_of_its_row() -> None:
+    draw("a.jpg", "b.jpg", "c.jpg")
+    imported("id,title,image,image_2,image_3\n1,Mug,a.jpg,b.jpg,c.jpg\n")
+    assert [len(images) for images in tied()] == [3]
+
+
+def test_a_group_column_that_is_not_used_and_would_tie_more_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    rows = "1,A,x,a.jpg\n2,A,x,b.jpg\n3,B,x,c.jpg\n4,B,x,d.jpg\n5,C,y,e.jpg\n"
+    imported(f"id,item_group_id,model,image\n{rows}")
+    said = capsys.readouterr().out
+    assert "column 'model' is not used: it would tie 2 products to 1 more; --column group=model" in said
+
+
+def test_a_name_may_begin_with_a_number_sign() -> None:
+    draw("a.jpg", "b.jpg")
+    products = imported("id,title,image\n1,#1 Dad mug,a.jpg\n2,#REF!,b.jpg\n")
+    assert sorted(product.name or "" for product in products.values()) == ["", "#1 Dad mug"]

@@ -1,4 +1,4 @@
-"""Asking an adapted model: arguments, folders, CSVs, kills, bad pictures."""
+"""Asking an adapted model: arguments, folders, CSVs, kills, bad images."""
 
 import csv
 import gzip
@@ -13,8 +13,8 @@ import torch
 
 from commands import killed_at, used
 from other_adapter import other_adapter
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
 from vqa.inference.answerer import Answerer, Reply
 from vqa.inference.questions import questions_about, questions_of_csv, write_answers
 from vqa.pairs.pair import read_pairs
@@ -35,14 +35,16 @@ def test_a_csv_is_answered_as_the_evaluation_answered_it(asking: Asking, adapted
     root = load_settings().data.root
     asking("--csv", "data/predictions/lora.csv", "--images", root, "--out", "answers.csv")
     asked = read_rows(Path("answers.csv"), ("image_name", "question", "generated_answer", "probability"))
-    judged = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))
-    assert [row["answer"] for row in asked] == [row["answer"] for row in judged]  # other columns stay
-    assert [row["generated_answer"] for row in asked] == [row["generated_answer"].lower() for row in judged]
+    evaluated = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))
+    assert [row["answer"] for row in asked] == [row["answer"] for row in evaluated]  # other columns stay
+    assert [row["generated_answer"] for row in asked] == [
+        row["generated_answer"].lower() for row in evaluated
+    ]
     assert all(0 < float(row["probability"]) <= 1 for row in asked)
     assert not (adapted / "answers.csv.work").exists()
 
 
-def test_every_question_is_asked_about_every_picture_of_a_folder(
+def test_every_question_is_asked_about_every_image_of_a_folder(
     asking: Asking, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = next((load_settings().data.root / "images/small").iterdir())
@@ -56,11 +58,11 @@ def test_every_question_is_asked_about_every_picture_of_a_folder(
         assert 1 <= len(probabilities) <= 3
 
 
-def test_a_bad_picture_is_named_and_the_others_are_answered(
+def test_a_bad_image_is_named_and_the_others_are_answered(
     asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = next(load_settings().data.root.glob("images/small/*/*.jpg"))
-    (adapted / "notes.jpg").write_text("not a picture")
+    (adapted / "notes.jpg").write_text("not an image")
     rows = [(good, "What?"), ("notes.jpg", "What?"), ("../../etc/passwd", "Who?"), (good.name, "=cmd()")]
     with (adapted / "mine.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("image_name", "question"), *rows])
@@ -84,17 +86,17 @@ def test_files_of_other_endings_in_a_folder_are_counted_and_named(
     assert [path.name for path, _ in asked] == ["a.jpg"]
     assert "2 files are not read: 2 × .heic (IMG_1.HEIC)" in capsys.readouterr().err
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(InputError, match=r"holds no picture .*; 2 files are not read: 2 × \.heic"):
+    with pytest.raises(InputError, match=r"holds no image .*; 2 files are not read: 2 × \.heic"):
         questions_about([tmp_path], ["What?"])
 
 
-def test_a_folder_s_pictures_are_those_that_are_decoded(tmp_path: Path) -> None:
+def test_a_folder_s_images_are_those_that_are_decoded(tmp_path: Path) -> None:
     for name in ("a.JPG", "b.jfif", "c.avif", "d.pdf", "e.eps", "notes.txt"):
         (tmp_path / name).touch()
     asked, _ = questions_about([tmp_path], ["What?"])
     assert [path.name for path, _ in asked] == ["a.JPG", "b.jfif", "c.avif"]
     (tmp_path / "none").mkdir()
-    with pytest.raises(InputError, match=r"none holds no picture \(\.apng \.avif"):
+    with pytest.raises(InputError, match=r"none holds no image \(\.apng \.avif"):
         questions_about([tmp_path / "none"], ["What?"])
 
 
@@ -217,7 +219,7 @@ def test_the_wordings_that_the_adapter_was_taught_are_listed(
     asking("--list")
     first, *questions = capsys.readouterr().out.splitlines()
     train = read_pairs(Path("data/vqa/train.csv"))
-    assert first.startswith(f"models/adapter/best: taught by {len(train)} questions about ")
+    assert first.startswith(f"models/adapter/best: trained on {len(train)} questions about ")
     assert questions
     assert set(questions) <= {pair.question for pair in train}
 
@@ -225,15 +227,15 @@ def test_the_wordings_that_the_adapter_was_taught_are_listed(
 def test_an_adapter_of_another_model_is_asked_with_that_model(
     asking: Asking, adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
     adapter = other_adapter(adapted)
-    Path("data/vqa/train.csv").unlink()  # what it was taught stands beside it
+    Path("data/vqa/train.csv").unlink()  # a summary of its pairs lies beside it
     capsys.readouterr()
     asking("--adapter", adapter, "--list")
     _, question, *_ = capsys.readouterr().out.splitlines()
-    asking("--adapter", adapter, "--image", picture, "--question", question, "--top", 3)
+    asking("--adapter", adapter, "--image", image, "--question", question, "--top", 3)
     theirs = capsys.readouterr().out
-    asking("--image", picture, "--question", question, "--top", 3)
+    asking("--image", image, "--question", question, "--top", 3)
     ours = capsys.readouterr().out
     assert theirs.split("  ")[:2] == ours.split("  ")[:2]
     assert theirs != ours
@@ -261,8 +263,8 @@ def test_answers_below_a_probability_are_withheld_and_counted(
 
 def test_probabilities_are_at_the_temperature_beside_the_adapter(adapted: Path) -> None:
     folder = Path("models/adapter/best")
-    picture = next(load_settings().data.root.glob("images/small/*/*.jpg"))
-    asked = [(picture, "What color is it?")]
+    image = next(load_settings().data.root.glob("images/small/*/*.jpg"))
+    asked = [(image, "What color is it?")]
     found = {}
     for temperature in (1.0, 5.0):
         write_calibration(folder, Calibration(temperature, 0.5, 40))

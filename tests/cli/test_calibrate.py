@@ -8,7 +8,7 @@ import pytest
 
 from commands import used
 from conftest import ROOT
-from vqa.foundation.csv_tables import read_rows
+from vqa.core.csv_tables import read_rows
 from vqa.scoring.calibration import Calibration, read_calibration, write_calibration
 
 BEST = Path("models/adapter/best")

@@ -11,10 +11,10 @@ from huggingface_hub import DatasetCard
 import generate
 import validate
 from vqa.cli import dataset
-from vqa.cli.dataset import Format, Pictures
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
+from vqa.cli.dataset import Format, Images
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.pairs.pair import SPLITS
 
 
@@ -27,7 +27,7 @@ def validated(project: Callable[..., Path]) -> Path:
 
 
 def test_the_folder_holds_all_pairs_by_split_and_a_card(validated: Path) -> None:
-    dataset.run(pictures=Pictures.EMBED, license="cc0-1.0")
+    dataset.run(images=Images.EMBED, license="cc0-1.0")
     card = DatasetCard.load(validated / "data/export/README.md")
     assert card.data.to_dict()["license"] == "cc0-1.0"
     (config,) = card.data.to_dict()["configs"]
@@ -35,7 +35,7 @@ def test_the_folder_holds_all_pairs_by_split_and_a_card(validated: Path) -> None
     for entry in config["data_files"]:
         frame = pd.read_parquet(validated / "data/export" / entry["path"])
         rows = read_rows(validated / f"data/vqa/{entry['split']}.csv", ("question",))
-        assert frame.drop(columns=["image", "picture_file"]).to_dict("records") == rows
+        assert frame.drop(columns=["image", "image_file"]).to_dict("records") == rows
         assert f"| {entry['split']} | {len(rows)} |" in card.text
 
 
@@ -58,13 +58,13 @@ def test_messages_have_a_folder_and_a_card_of_their_own(validated: Path) -> None
 @pytest.mark.parametrize("format", list(Format))
 def test_a_folder_with_other_things_in_it_is_not_replaced(validated: Path, format: Format) -> None:  # noqa: A002
     dataset.run(format=format, license="cc0-1.0")
-    dataset.run(format=format, license="cc0-1.0", pictures=Pictures.EMBED)  # its own, again
+    dataset.run(format=format, license="cc0-1.0", images=Images.EMBED)  # its own, again
     with pytest.raises(InputError, match=r"data holds export.*, which would be lost"):
         dataset.run(out=Path("data"), format=format, license="cc0-1.0")
     assert (validated / "data/vqa/train.csv").is_file()
 
 
-def test_nobody_else_s_pictures_are_given_a_licence(validated: Path) -> None:
+def test_nobody_else_s_images_are_given_a_licence(validated: Path) -> None:
     with pytest.raises(InputError, match=r"--license is missing: nobody but you knows"):
         dataset.run()
     assert not (validated / "data/export").exists()

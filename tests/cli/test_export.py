@@ -15,32 +15,32 @@ from safetensors.torch import load_file, save_file
 
 from stages import TO_JUDGED
 from toy import toy_model, toy_processor
-from toy_seam import FAMILIES, seam_folder
+from toy_image_text import FAMILIES, image_text_folder
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.split_memory import read_splits
+from vqa.catalogue.splits_file import read_splits
 from vqa.cli import export
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import content_hash, read_json, write_json
-from vqa.pairs.normal_form import first_word
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import content_hash, read_json, write_json
+from vqa.pairs.answer_normalization import first_word
 from vqa.settings import load_settings
-from vqa.validation.splits import PICTURES_SEEN, pictures_seen
+from vqa.validation.splits import IMAGES_SEEN, images_seen
 from vqa.vlm import attached_adapter
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 
 
 def test_the_export_lists_the_images_it_was_made_with(adapted: Path) -> None:
-    listed = Path(load_settings().model.name) / PICTURES_SEEN
+    listed = Path(load_settings().model.name) / IMAGES_SEEN
     listed.write_text(f"{1:012x}\n{2:012x}\n")
     try:
         export.run(adapted / "export", pairs=0)
     finally:
         listed.unlink()  # other tests share the toy
     split_of = read_splits(Path("data/vqa/splits.json"))[1]
-    trained_on = frozenset(picture for picture, split in split_of.items() if split == "train")
-    assert pictures_seen(adapted / "export/merged") == trained_on | {f"{1:012x}", f"{2:012x}"}
+    trained_on = frozenset(image for image, split in split_of.items() if split == "train")
+    assert images_seen(adapted / "export/merged") == trained_on | {f"{1:012x}", f"{2:012x}"}
 
 
 QFORMER = {"qformer_targets": ["attention"], "train_projection": True, "dora": True}
@@ -56,7 +56,7 @@ COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def make_base(family: str, folder: Path) -> Path:
     if family in FAMILIES:
-        return seam_folder(family, folder)
+        return image_text_folder(family, folder)
     processor = toy_processor()
     toy_model(family, processor).save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -117,7 +117,7 @@ def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
         card = (adapted / f"export/{kind}/README.md").read_text()
         assert card.startswith("---\nbase_model: ")
         assert f"{metrics['lora']['exact_match']:.1%}" in card
-        assert "Amazon Berkeley Objects pictures and listings: CC BY 4.0" in card
+        assert "Amazon Berkeley Objects images and listings: CC BY 4.0" in card
         assert re.search(r"`data/vqa/train.csv`: SHA-256 `[0-9a-f]{64}`", card)
         assert "{{" not in card
         assert "{%" not in card
@@ -126,7 +126,7 @@ def test_the_cards_name_scores_data_and_licence(adapted: Path) -> None:
 def test_scores_of_another_adapter_are_not_put_into_a_card(adapted: Path) -> None:
     weights = adapted / "models/adapter/best/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    with pytest.raises(InputError, match=r"judges another models/adapter/best/adapter_model.safetensors"):
+    with pytest.raises(InputError, match=r"evaluates another models/adapter/best/adapter_model.safetensors"):
         export.run(adapted / "export", pairs=0)
     assert not (adapted / "export").exists()
 
@@ -151,8 +151,8 @@ def test_an_adapter_of_the_old_form_leaves_with_the_names_of_the_whole_model(
     assert attached.has_qformer is False
     live.language_model.save_pretrained(best, save_embedding_layers=False)  # as it was until November 2026
     details = adapted / "metrics/details.json"
-    judged = {name: content_hash(Path(name)) for name in read_json(details)["judged"]}
-    write_json(details, read_json(details) | {"judged": judged})
+    evaluated = {name: content_hash(Path(name)) for name in read_json(details)["evaluated"]}
+    write_json(details, read_json(details) | {"evaluated": evaluated})
     export.run(adapted / "export", pairs=4)
     assert capsys.readouterr().out.count("4 of 4 test questions answered as by the pipeline") == 2
     names = load_file(adapted / "export/adapter/adapter_model.safetensors").keys()

@@ -12,9 +12,9 @@ import generate
 import validate
 from commands import used
 from vqa.cli.label_studio import reviews
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
 from vqa.pairs.pair import SPLITS
 
 

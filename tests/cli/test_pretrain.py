@@ -10,7 +10,7 @@ import generate
 import validate
 from commands import used
 from vqa.pretraining import from_drawings, from_photographs, lessons, loop, photographs
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 
 def test_the_second_model_starts_from_the_first(
@@ -21,7 +21,7 @@ def test_the_second_model_starts_from_the_first(
     validate.run()
     for module, small in (
         (from_drawings, {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 2, "LANGUAGE_STEPS": 2}),
-        (from_photographs, {"DRAWN_PICTURES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}),
+        (from_photographs, {"SYNTHETIC_IMAGES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}),
         (lessons, {"PHOTOGRAPHS": 2, "DRAWINGS": 1}),
         (photographs, {"LEAST_USES": 2}),
         (loop, {"WARM_UP_STEPS": 1}),

@@ -9,6 +9,7 @@ import pytest
 from clone import Clone, git
 from commands import used
 from conftest import ROOT
+from vqa.cli.results import PAGES
 
 
 def test_without_an_evaluation_the_command_that_makes_one_is_named(
@@ -25,23 +26,23 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
 ) -> None:
     for folder in ("metrics", "reports"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/results").mkdir(parents=True)
     (tmp_path / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    for name in ("catalogue.md", "evaluation.md", "photos.md", "verify.md"):
-        (tmp_path / "docs" / name).write_text("nothing marked\n")
+    for page in PAGES[1:]:
+        (tmp_path / page).write_text("nothing marked\n")
     monkeypatch.chdir(tmp_path)
     used("results")
     table = capsys.readouterr().out.split("\n\n")[1].split("\nOf the ")[0]
     used("results", "--write")
-    assert "| with LoRA adapter " in table
-    page = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
-    assert Path("README.md").read_text() == page
-    assert Path("docs/photos.md").read_text() == "nothing marked\n"
+    assert "| LoRA " in table
+    written = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
+    assert Path("README.md").read_text() == written
+    assert Path("docs/results/photos.md").read_text() == "nothing marked\n"
 
 
 def test_the_first_line_says_what_the_table_is_of_and_whether_it_is_stale(small_run: Clone) -> None:
     fresh = small_run.run("python", "src", "results").stdout.splitlines()
-    assert re.fullmatch(r"data/demo, models/blip2-tiny: \d+ held-out questions on \d+ pictures", fresh[0])
+    assert re.fullmatch(r"data/demo, models/blip2-tiny: \d+ held-out questions on \d+ images", fresh[0])
     assert fresh[1] == ""
 
 
@@ -52,7 +53,7 @@ def test_an_experiment_is_shown_beside_what_it_was_made_from(small_run: Clone, t
     told = clone.run("python", "src", "results", "--diff", "HEAD")
     assert told.returncode == 0, told.stderr
     assert "changed since HEAD: evaluate.bootstrap_draws 200 → 100" in told.stdout
-    assert re.search(r"(?m)^\| with LoRA adapter +\| [\d.]+% +\| [\d.]+% +\| [+-][\d.]+ ", told.stdout)
+    assert re.search(r"(?m)^\| LoRA +\| [\d.]+% +\| [\d.]+% +\| [+-][\d.]+ ", told.stdout)
 
     git(clone.folder, "checkout", "-q", "params.yaml")  # and no dvc checkout: a tree of two minds
     stale = clone.run("python", "src", "results", "--diff", "few-draws").stdout

@@ -7,9 +7,9 @@ import pytest
 
 from conftest import ROOT
 from vqa.cli import sizes
+from vqa.memory_estimate.published_blip2 import PUBLISHED
+from vqa.memory_estimate.published_image_text import CONFIGS
 from vqa.settings import load_settings
-from vqa.sizing.published import PUBLISHED
-from vqa.sizing.seam_published import CONFIGS
 
 ABO = ROOT / "params/abo.yaml"
 
@@ -19,7 +19,7 @@ def test_params_files_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
     settings = load_settings(ROOT / "params.yaml", ABO, path)
     assert settings.model.name == f"Salesforce/{name}"
-    found = sizes.sizes_of(name, settings)
+    found = sizes.estimate_memory(name, settings)
     said = path.read_text().split("\nmodel:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
     assert numbers == [f"{number:.1f}" for number in (*sizes.gigabytes(found), found.trainable / 1e6)]
@@ -28,16 +28,19 @@ def test_params_files_say_what_is_counted(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_params_files_of_the_others_say_what_is_counted(name: str) -> None:
     path = ROOT / f"params/{name}.yaml"
-    found = sizes.seam_sizes_of(name, load_settings(ROOT / "params.yaml", ABO, path))
+    found = sizes.estimate_image_text_memory(name, load_settings(ROOT / "params.yaml", ABO, path))
     said = path.read_text().split("\nmodel:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
-    assert numbers == [f"{number:.1f}" for number in (*sizes.seam_gigabytes(found), found.trainable / 1e6)]
+    assert numbers == [
+        f"{number:.1f}" for number in (*sizes.image_text_gigabytes(found), found.trainable / 1e6)
+    ]
 
 
 def test_the_pages_tables_are_the_command_s() -> None:
     settings = load_settings(ROOT / "params.yaml")
-    assert "\n".join(sizes.table(settings)) in (ROOT / "docs/gpu.md").read_text()
-    assert "\n".join(sizes.seam_table(settings)) in (ROOT / "docs/models.md").read_text()
+    page = (ROOT / "docs/results/memory.md").read_text()
+    assert "\n".join(sizes.table(settings)) in page
+    assert "\n".join(sizes.image_text_table(settings)) in page
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:

@@ -4,18 +4,22 @@ import contextlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from clone import Clone, git
 from conftest import ROOT
-from vqa.cli.study import study_of
-from vqa.experiments.grid import read_grid
-from vqa.experiments.record import read_record
-from vqa.experiments.report import markdown
-from vqa.foundation.files import read_json, write_json
+from studies import record
+from vqa.cli.study import check_comparable, load_study
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.overlays import read_yaml
+from vqa.studies.grid import read_grid
+from vqa.studies.record import read_record, write_record
+from vqa.studies.report import markdown
 
 GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
@@ -46,9 +50,9 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     ran = clone.run("python", "src", "study", "run", *GRIDS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    trained, judged = (clone.dvc("queue", "logs", name) for name in ("seeds-seed1", "mine-draws100"))
+    trained, evaluated = (clone.dvc("queue", "logs", name) for name in ("seeds-seed1", "mine-draws100"))
     assert re.findall(r"Running stage '(\w+)'", trained) == ["train", "answer_adapted", "evaluate"]
-    assert re.findall(r"Running stage '(\w+)'", judged) == ["evaluate"]
+    assert re.findall(r"Running stage '(\w+)'", evaluated) == ["evaluate"]
     again = clone.run("python", "src", "study", "run", *GRIDS)
     assert "2 experiments; 2 ran already" in again.stdout
 
@@ -63,7 +67,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of experiments/seeds.yaml
     assert seeds.committed[1].tolist() == seeds.runs[0].right.tolist()
     grids = [read_grid(clone.folder / path, PARAMS) for path in GRIDS]
-    studies = [study_of(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
+    studies = [load_study(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
     assert markdown(studies) == text
 
     (clone.folder / "params.yaml").open("a").write("# mine\n")
@@ -84,3 +88,14 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     )
     apart = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "--out", "reports/demo")
     assert "wrote reports/demo/ablation.md and ablation.html: mine" in apart.stdout
+
+
+def test_a_study_of_other_test_questions_does_not_stand_beside_these(tmp_path: Path) -> None:
+    there = record([({"train.seed": 0, "lora.r": 2}, "1100")])
+    write_record(tmp_path / "rank.json", there)
+    files = [Path("experiments/rank.yaml"), Path("experiments/mine.yaml")]
+    check_comparable(tmp_path, files, there, {"mine"})
+    others = replace(there, groups={"a.jpg": 3, "b.jpg": 1})
+    with pytest.raises(InputError, match=r"rank\.json is of other test questions \(4, these .* of 4\)"):
+        check_comparable(tmp_path, files, others, {"mine"})
+    check_comparable(tmp_path, files, others, {"mine", "rank"})  # it is written again

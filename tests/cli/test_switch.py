@@ -9,7 +9,7 @@ import pytest
 from clone import git
 from conftest import ROOT
 from vqa.cli import switch
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
 
@@ -39,9 +39,9 @@ def changed_lines() -> list[str]:
 def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() -> None:
     switch.run(["ci"])
     assert changed_lines() == [
-        "  images: 200                # pictures to draw; none where data.root points elsewhere",
+        "  images: 200                # images to draw; none where data.root points elsewhere",
         "  epochs: 1",
-        "  images: 4                  # test pictures answered end to end to measure speed; 64 on a GPU",
+        "  images: 4                  # test images answered end to end to measure speed; 64 on a GPU",
         "  bootstrap_draws: 1000",
     ]
     assert len(PARAMS.read_text().splitlines()) == len(COMMITTED.splitlines())
@@ -60,7 +60,7 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
         "generate: {max_requests: 10, media_resolution: null}\n"
         "model:\n  prompt: 'Q: {question} A:'  # mine\n"
         "lora:\n  targets:\n  - attention.query\n  - mlp\n"
-        "train: {blind: true, learning_rate: 5e-05}\n"
+        "train: {zero_image: true, learning_rate: 5e-05}\n"
         "zero_shot: {models: [Salesforce/blip-vqa-base]}\n"
     )
     switch.run(["mine"])

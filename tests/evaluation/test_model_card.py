@@ -8,17 +8,16 @@ import pytest
 from huggingface_hub import ModelCard
 
 from conftest import ROOT
-from judged import DETAILS, METRICS
+from evaluated import DETAILS, METRICS
 from vqa.evaluation.markdown import results_table
 from vqa.evaluation.model_card import BaseModel, Kind, Provenance, model_card
-from vqa.settings import Settings, load_settings
+from vqa.settings import Data, Settings, load_settings
 
 PROVENANCE = Provenance(
     "abc1234",
     {"data/vqa/test.csv": "f00d"},
     {"torch": "2.9", "peft": "0.18"},
     BaseModel("blip-2"),
-    is_abo=False,
 )
 
 CHECK = "20 of 20 test questions answered as by the pipeline"
@@ -56,7 +55,7 @@ def test_a_card_has_the_hub_s_metadata_and_says_how_to_load_it(
 def test_a_card_holds_scores_settings_and_where_it_came_from(settings: Settings) -> None:
     text = model_card("adapter", settings, METRICS, DETAILS, PROVENANCE, CHECK)
     assert f"\n\n{results_table(METRICS)}\n\n" in text
-    assert "4 questions about 2 held-out pictures" in text
+    assert "4 questions about 2 held-out images" in text
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     assert ["count", "1", "0.0%", "100.0%", "+100.0 [-95.0, +100.0]"] in cells  # one question tells little
     assert ["lora.r", str(settings.lora.r)] in cells
@@ -64,19 +63,21 @@ def test_a_card_holds_scores_settings_and_where_it_came_from(settings: Settings)
     assert f"prompt `{settings.model.prompt}`" in text
 
 
-def test_the_licence_is_that_of_the_pictures(settings: Settings) -> None:
+def test_the_licence_is_that_of_the_images(settings: Settings) -> None:
     drawn = model_card("merged", settings, METRICS, DETAILS, PROVENANCE, CHECK)
     assert "drawn by abo-vqa itself" in drawn
     assert "CC BY 4.0" not in drawn
-    real = replace(settings, data=replace(settings.data, root=Path("data/abo")))
-    assert "CC BY 4.0" in model_card(
-        "merged", real, METRICS, DETAILS, replace(PROVENANCE, is_abo=True), CHECK
-    )
-    own = replace(settings, data=replace(settings.data, root=Path("data/mine")))
+    real = replace(settings, data=Data(Path("data/abo"), "abo"))
+    assert "CC BY 4.0" in model_card("merged", real, METRICS, DETAILS, PROVENANCE, CHECK)
+    own = replace(settings, data=Data(Path("data/mine"), None))
     card = model_card("merged", own, METRICS, DETAILS, PROVENANCE, CHECK)
     assert "CC BY 4.0" not in card
-    assert "Pictures and listings: those of whoever made this; their licence is not known here." in card
+    assert "Images and listings: those of whoever made this; their licence is not known here." in card
     assert "type: mine" in card
+    said = replace(settings, data=Data(Path("data/mine"), "cc0-1.0"))
+    assert "`cc0-1.0`, as whoever made this says" in model_card(
+        "merged", said, METRICS, DETAILS, PROVENANCE, CHECK
+    )
 
 
 @pytest.mark.parametrize(

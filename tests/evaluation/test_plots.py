@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from judged import DETAILS, PAIRS, TEXTS
+from evaluated import DETAILS, PAIRS, TEXTS
+from vqa.core.csv_tables import read_rows
 from vqa.evaluation import plots
-from vqa.foundation.csv_tables import read_rows
 from vqa.pairs.pair import Pair
 
 

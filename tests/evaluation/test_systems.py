@@ -1,9 +1,9 @@
 """The one list of systems, held to the pipeline and to the committed metrics."""
 
 from conftest import ROOT
-from vqa.evaluation.blind_guesses import GUESSES
+from vqa.core.files import read_json
+from vqa.evaluation.guesses import GUESSES
 from vqa.evaluation.systems import DIFFERENCES, SYSTEMS
-from vqa.foundation.files import read_json
 from vqa.overlays import read_yaml
 
 STAGES = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
@@ -28,8 +28,8 @@ def test_nothing_is_listed_twice_and_differences_are_between_systems_of_the_list
     for names in (
         [system.key for system in SYSTEMS] + [difference.key for difference in DIFFERENCES],
         [system.title for system in SYSTEMS],
-        [system.short_title for system in SYSTEMS],
+        [system.title for system in SYSTEMS],
     ):
         assert len(set(names)) == len(names)
     assert {difference.ours for difference in DIFFERENCES} | {d.theirs for d in DIFFERENCES} <= set(SYSTEMS)
-    assert [difference.title for difference in DIFFERENCES][:2] == ["LoRA − base", "LoRA − blind"]
+    assert [difference.title for difference in DIFFERENCES][:2] == ["LoRA − baseline", "LoRA − zero image"]

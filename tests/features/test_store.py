@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import vqa.features.shards
+from vqa.core.errors import InputError
 from vqa.features.shards import OpenShards, Plan, Recipe, finish, plan, write_shard
 from vqa.features.store import FeatureStore
-from vqa.foundation.errors import InputError
-from vqa.vlm.looks import Look
+from vqa.vlm.image_features import ImageFeatures
 
 MODEL: dict[str, str | None] = {
     "name": "toy",
@@ -30,8 +30,8 @@ def sha(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def features_of(picture: str) -> torch.Tensor:
-    return torch.full((2, 3), float(int(picture[:4], 16)))
+def features_of(image: str) -> torch.Tensor:
+    return torch.full((2, 3), float(int(image[:4], 16)))
 
 
 def images(*numbers: int) -> dict[str, str]:
@@ -50,22 +50,22 @@ def build(
     todo = plan(folder, work_of(folder), list(wanted.values()), recipe, size)
     there = OpenShards()
     for shard in todo.missing[:most]:
-        copied = {p: there.row(*todo.reusable[p]) for p in shard.pictures if p in todo.reusable}
-        write_shard(work_of(folder), shard, [copied.get(p, features_of(p)) for p in shard.pictures], recipe)
+        copied = {p: there.row(*todo.reusable[p]) for p in shard.images if p in todo.reusable}
+        write_shard(work_of(folder), shard, [copied.get(p, features_of(p)) for p in shard.images], recipe)
     if most >= len(todo.missing):
         finish(folder, work_of(folder), todo, wanted, recipe, {"torch": "1"})
     return todo
 
 
 def new(todo: Plan) -> int:
-    """Pictures that the encoder had to be run on."""
-    return sum(picture not in todo.reusable for shard in todo.missing for picture in shard.pictures)
+    """Images that the encoder had to be run on."""
+    return sum(image not in todo.reusable for shard in todo.missing for image in shard.images)
 
 
 def check(folder: Path, wanted: dict[str, str], size: int = 2) -> None:
     store = FeatureStore(folder, MODEL, "qformer")
-    for name, picture in wanted.items():
-        assert torch.equal(store[name], features_of(picture))
+    for name, image in wanted.items():
+        assert torch.equal(store[name], features_of(image))
     shards = list(folder.glob("*.safetensors"))
     assert len(shards) == -(-len(set(wanted.values())) // size)  # packed, nothing stale
 
@@ -77,19 +77,22 @@ def test_rows_are_found_by_name_across_shards(tmp_path: Path) -> None:
     assert [float(row[0, 0]) for row in rows] == [float(features_of(sha(i))[0, 0]) for i in (4, 0, 3)]
 
 
-def test_the_form_of_a_look_is_its_rows_and_grid_and_pictures_that_are_alike_have_none(
+def test_the_form_of_a_look_is_its_rows_and_grid_and_images_that_are_alike_have_none(
     tmp_path: Path,
 ) -> None:
     build(tmp_path / "alike", images(0, 1))
     assert FeatureStore(tmp_path / "alike", MODEL, "qformer").form("1.jpg") == ()
     todo = plan(tmp_path / "looks", work_of(tmp_path / "looks"), [sha(0), sha(1)], RECIPE, 2)
-    looks = {sha(0): Look(torch.ones(2, 3), (1, 2)), sha(1): Look(torch.ones(5, 3), (1, 5))}
+    per_image = {
+        sha(0): ImageFeatures(torch.ones(2, 3), (1, 2)),
+        sha(1): ImageFeatures(torch.ones(5, 3), (1, 5)),
+    }
     for shard in todo.missing:
-        write_shard(work_of(tmp_path / "looks"), shard, [looks[p] for p in shard.pictures], RECIPE)
+        write_shard(work_of(tmp_path / "looks"), shard, [per_image[p] for p in shard.images], RECIPE)
     finish(tmp_path / "looks", work_of(tmp_path / "looks"), todo, images(0, 1), RECIPE, {"torch": "1"})
     store = FeatureStore(tmp_path / "looks", MODEL, "qformer")
     assert [store.form(f"{i}.jpg") for i in range(2)] == [(2, 1, 2), (5, 1, 5)]
-    assert [len(look.rows) for look in store.rows(["1.jpg", "0.jpg"])] == [5, 2]
+    assert [len(image_features.rows) for image_features in store.rows(["1.jpg", "0.jpg"])] == [5, 2]
 
 
 def test_one_row_serves_two_names_of_the_same_bytes(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_growth_computes_only_what_is_new_and_keeps_full_shards(tmp_path: Path) 
     check(tmp_path, images(*range(8)))
 
 
-def test_stale_rows_go_and_a_changed_picture_is_computed_again(tmp_path: Path) -> None:
+def test_stale_rows_go_and_a_changed_image_is_computed_again(tmp_path: Path) -> None:
     build(tmp_path, images(*range(6)))
     wanted = images(0, 2, 5) | {"3.jpg": sha(33)}
     assert new(build(tmp_path, wanted)) == 1
@@ -119,15 +122,15 @@ def test_a_shard_stays_while_most_of_its_rows_are_wanted(tmp_path: Path) -> None
     build(tmp_path, images(*range(12)), size=4)
     first, second, _ = plan(tmp_path, work_of(tmp_path), [sha(i) for i in range(12)], RECIPE, 4).kept
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    gone = {first.pictures[0], *second.pictures[:2]}  # a quarter of one shard, half of another
-    left = {name: picture for name, picture in images(*range(12)).items() if picture not in gone}
+    gone = {first.images[0], *second.images[:2]}  # a quarter of one shard, half of another
+    left = {name: image for name, image in images(*range(12)).items() if image not in gone}
     todo = build(tmp_path, left, size=4)
     assert new(todo) == 0
-    assert [shard.pictures for shard in todo.missing] == [second.pictures[2:]]
+    assert [shard.images for shard in todo.missing] == [second.images[2:]]
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
     assert before.items() - after.items() == {(second.file, before[second.file])}
     store = FeatureStore(tmp_path, MODEL, "qformer")
-    assert all(torch.equal(store[name], features_of(picture)) for name, picture in left.items())
+    assert all(torch.equal(store[name], features_of(image)) for name, image in left.items())
     again = build(tmp_path, images(*range(12)), size=4)  # what stayed unwanted is wanted again
     assert new(again) == 2
 
@@ -243,7 +246,7 @@ def test_a_shard_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Pa
 def test_a_shard_is_read_whole_once_and_again_where_it_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VQA_DURABLE", str(tmp_path / "durable"))
+    monkeypatch.setenv("VQA_STATE_DIR", str(tmp_path / "durable"))
     wanted = images(0, 1, 2, 3)
     build(tmp_path / "store", wanted)
     shards = sorted((tmp_path / "store").glob("*.safetensors"))
@@ -267,18 +270,18 @@ def test_a_shard_is_read_whole_once_and_again_where_it_changed(
     check(tmp_path / "store", wanted)
 
 
-def test_a_plans_memory_grows_with_the_pictures(tmp_path: Path) -> None:
+def test_a_plans_memory_grows_with_the_images(tmp_path: Path) -> None:
     peaks = []
     for count in (200, 1600):
         wanted = images(*range(count))
         build(tmp_path / str(count), wanted, size=20)
-        left = [picture for number, picture in enumerate(wanted.values()) if number % 20]  # one a shard went
+        left = [image for number, image in enumerate(wanted.values()) if number % 20]  # one a shard went
         tracemalloc.start()
         todo = plan(tmp_path / str(count), tmp_path / "work", left, RECIPE, 20)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert (len(todo.kept), todo.missing) == (count // 20, [])  # none is written again
-    assert peaks[1] < 10 * peaks[0]  # eight times the pictures; their pairs are 64 times as many
+    assert peaks[1] < 10 * peaks[0]  # eight times the images; their pairs are 64 times as many
 
 
 def torn(path: Path) -> None:
@@ -325,7 +328,7 @@ def test_shards_move_to_another_disk_whole_or_stay(
     work, wanted = tmp_path / "work", images(*range(4))
     monkeypatch.setitem(globals(), "work_of", lambda _: work)
     todo = build(other_disk, wanted, most=1)  # one of two is made; what is missing is made now
-    write_shard(work, todo.missing[1], [features_of(p) for p in todo.missing[1].pictures], RECIPE)
+    write_shard(work, todo.missing[1], [features_of(p) for p in todo.missing[1].images], RECIPE)
     before = {path.name: path.read_bytes() for path in work.glob("*.safetensors")}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))  # a disk on which no file has room

@@ -18,11 +18,11 @@ import train
 import validate
 import verify
 from commands import contents
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.inference.answerer import Answerer
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
-from vqa.vlm.blip2 import AnswerModel
+from vqa.vlm.blip2 import Blip2AnswerModel
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -31,16 +31,16 @@ QUESTIONS = ["What color is it?", "How many are there?", "What is it made of?"]
 
 
 @pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[AnswerModel]:
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Blip2AnswerModel]:
     """Every language model that is put to use from here on."""
-    found: list[AnswerModel] = []
-    begin = AnswerModel.__init__
+    found: list[Blip2AnswerModel] = []
+    begin = Blip2AnswerModel.__init__
 
-    def counted(self: AnswerModel, *arguments: Any, **named: Any) -> None:
+    def counted(self: Blip2AnswerModel, *arguments: Any, **named: Any) -> None:
         found.append(self)
         begin(self, *arguments, **named)
 
-    monkeypatch.setattr(AnswerModel, "__init__", counted)
+    monkeypatch.setattr(Blip2AnswerModel, "__init__", counted)
     return found
 
 
@@ -50,7 +50,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[AnswerModel]:
     ids=str,
 )
 def test_base_and_adapted_share_one_language_model_and_answer_as_each_alone(
-    project: Project, loaded: list[AnswerModel], drawings: list[Image.Image], adapter: dict[str, Any]
+    project: Project, loaded: list[Blip2AnswerModel], drawings: list[Image.Image], adapter: dict[str, Any]
 ) -> None:
     level = "vit" if "qformer_targets" in adapter else "qformer"
     project(lora={"r": 4, **adapter}, train={"images": 8}, features={"level": level})
@@ -75,7 +75,7 @@ def test_base_and_adapted_share_one_language_model_and_answer_as_each_alone(
 
 
 def test_speed_is_measured_with_one_language_model_and_judging_loads_none(
-    project: Project, loaded: list[AnswerModel]
+    project: Project, loaded: list[Blip2AnswerModel]
 ) -> None:
     project(train={"images": 4})
     for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
@@ -103,7 +103,7 @@ def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
 
         monkeypatch.setattr(answer, "write_predictions", written)
         answer.run()
-    assert not Path(".durable/answers").exists()
+    assert not Path(".state/answers").exists()
 
 
 def test_equal_predictions_are_judged_with_equal_bytes(project: Project) -> None:

@@ -7,10 +7,10 @@ import huggingface_hub.constants
 import pytest
 import torch
 
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.files import read_json, write_json
+from vqa.core.files import read_json, write_json
+from vqa.core.state_dir import state_folder
 from vqa.inference.known_answers import QUESTIONS, check_known_answers
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 PROMPT = "Question: {question} Answer in one word:"
@@ -35,7 +35,7 @@ def published(
 def check(pretrained: Pretrained) -> Path:
     """Check, and return the file that holds the answers."""
     check_known_answers(pretrained, PROMPT, CPU, "qformer", 5)
-    (path,) = durable_folder("known_answers").glob("*.json")
+    (path,) = state_folder("known_answers").glob("*.json")
     return path
 
 
@@ -80,4 +80,4 @@ def test_a_model_in_a_folder_is_not_asked(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     check_known_answers(Pretrained(str(toy_folder)), PROMPT, CPU, "qformer", 5)
-    assert not durable_folder("known_answers").exists()
+    assert not state_folder("known_answers").exists()

@@ -15,10 +15,10 @@ import answer_others
 import generate
 import validate
 from toy_others import MAKERS, vilt
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.unfinished import Unfinished
-from vqa.inference.other_models import OtherModel, refuse_equal_titles, texts_of_other
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.partial_results import PartialResults
+from vqa.inference.other_models import OtherModel, answer_with_other_model, refuse_equal_titles
 from vqa.pairs.pair import Pair
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import OnRegions
@@ -49,7 +49,7 @@ def test_other_models_answer_the_test_split_in_our_schema(
     generate.run()
     validate.run()
     answer_others.run()
-    assert not Path(".durable/answers").exists()
+    assert not Path(".state/answers").exists()
     (path,) = Path("data/predictions/others").glob("*.csv")
     rows = read_rows(path, ["generated_answer"])
     assert len(rows) == len(read_rows(Path("data/vqa/test.csv"), ["answer"]))
@@ -80,10 +80,14 @@ def test_a_second_comparison_waits_for_the_first(
 def test_what_is_no_such_model_is_named(tmp_path: Path, catalogue: Path) -> None:
     pairs = [Pair("a.jpg", "Q?", "a")]
     with pytest.raises(InputError, match=r"zero_shot\.models has .*nowhere.* no model can be read there"):
-        texts_of_other(str(tmp_path / "nowhere"), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))
+        answer_with_other_model(
+            str(tmp_path / "nowhere"), pairs, catalogue, 3, CPU, PartialResults(tmp_path / "work", {})
+        )
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(InputError, match=r"a bert model, which does not answer questions about pictures"):
-        texts_of_other(str(tmp_path), pairs, catalogue, 3, CPU, Unfinished(tmp_path / "work", {}))
+    with pytest.raises(InputError, match=r"a bert model, which does not answer questions about images"):
+        answer_with_other_model(
+            str(tmp_path), pairs, catalogue, 3, CPU, PartialResults(tmp_path / "work", {})
+        )
 
 
 def test_two_rows_of_one_name_are_refused() -> None:

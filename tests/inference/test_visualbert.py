@@ -31,9 +31,9 @@ import answer_others
 import generate
 import validate
 from toy_others import SMALL, WORDS, detector, resnet, visualbert
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
 from vqa.inference.other_models import OtherModel
 from vqa.inference.visualbert import Regions, VisualBert
 from vqa.settings import OnRegions, load_settings
@@ -99,7 +99,7 @@ def test_it_says_the_likeliest_answer_at_the_mask(
     folder: Path, drawings: list[Image.Image], regions: str
 ) -> None:
     model = VisualBertForQuestionAnswering.from_pretrained(folder / "visualbert").eval()
-    for parameter in model.parameters():  # picture and question are to count
+    for parameter in model.parameters():  # image and question are to count
         torch.nn.init.normal_(parameter, std=0.5)
     words = BertTokenizerFast.from_pretrained(folder / "visualbert")
     see = Regions(str(folder / regions), CPU)
@@ -207,12 +207,12 @@ def _on_pixels(folder: Path) -> None:
         (_without_names, r"does not name its 3 answers; give a file of them, one a line, as answers \(VQA"),
         (_of_another_length, r"answers\.txt has 2 lines, but .*visualbert knows 3 answers; give the list"),
         (_lost, r"answers: .*answers\.txt, which is missing"),
-        (_untaught, r"a VisualBERT that was not taught to answer; give one that was"),
+        (_untaught, r"a VisualBERT that was not trained to answer; give one that was"),
         (_narrow, r"narrow, which makes 16 numbers a region, but .*visualbert reads 24; give another"),
         (_without_a_grid, r"regions: .*vit, whose last layer is no grid; give a DETR-like detector"),
         (_a_detector_without_a_backbone, r"regions: .*yolos, whose last layer is no grid"),
         (_with_words, r"regions: .*clip, whose last layer is no grid"),
-        (_nowhere, r"regions: .*nowhere, but nothing that sees can be read there .*microsoft/resnet"),
+        (_nowhere, r"regions: .*nowhere, but no vision model can be read there .*microsoft/resnet"),
         (_on_pixels, r"reads regions instead of pixels; give \{name: .*regions: microsoft/resnet-50"),
     ],
 )

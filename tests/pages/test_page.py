@@ -14,7 +14,7 @@ from vqa.pages import page as module
 from vqa.pages.page import page
 
 TEMPLATES = sorted(Path(module.__file__).parent.glob("*.j2"))
-EMPTY: dict[str, Any] = {"identity": "", "kept": [], "rejected": [], "pictures": {}}
+EMPTY: dict[str, Any] = {"identity": "", "kept": [], "rejected": [], "images": {}}
 TEXTS = st.text() | st.sampled_from(
     ["</script>", "<!--<script>", "]]>", "\u2028", "&lt;", "{{ data }}", "{% raw %}"]
 )
@@ -50,16 +50,26 @@ def test_what_a_script_reads_is_what_was_given_and_closes_no_element(data: dict[
 def test_texts_become_no_markup(text: str) -> None:
     assert re.findall(r"</?\w+", ablation(text)) == re.findall(r"</?\w+", ablation("plain"))
     models = [
-        {"adapter": word, "model": word, "taught": word, "questions": [word]} for word in (text, "plain")
+        {"adapter": word, "model": word, "taught": word, "questions": [word], "at_least": None}
+        for word in (text, "plain")
     ]
-    served, plain = (page("serve.html", {"models": [model], "wanted": 0.8}) for model in models)
+    served, plain = (
+        page("serve.html", {"models": [model], "wanted": 0.8, "examples": []}) for model in models
+    )
     assert re.findall(r"</?\w+", served) == re.findall(r"</?\w+", plain)
 
 
 def test_a_card_keeps_its_texts_as_they_are() -> None:
     names = "kind metadata base commit max_new_tokens pairs images results by_type family licence settings"
     values: dict[str, Any] = {name: name for name in names.split()}
-    values |= {"is_drawn": True, "is_blip2": True, "data": {}, "versions": {}, "num_beams": 1}
+    values |= {
+        "is_drawn": True,
+        "images_licence": None,
+        "is_blip2": True,
+        "data": {},
+        "versions": {},
+        "num_beams": 1,
+    }
     values |= {"has_template": False, "is_encoder_decoder": False, "revision": None}
     values |= {"dtype": "float32", "check": "20 of 20 test questions answered as by the pipeline"}
     card = page("card.md", values | {"prompt": "<b> & 'you'"})

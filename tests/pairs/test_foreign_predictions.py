@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.pairs.foreign_predictions import align, check_same_rows, read_predictions
 from vqa.pairs.predictions import is_right
 
@@ -83,6 +83,8 @@ def test_rows_that_are_there_again_count_once(tmp_path: Path, capsys: pytest.Cap
     assert found.texts == ["red", "blue", "blue"]
     assert found.counts()["rows_repeated"] == 2
     assert "p.csv: 2 rows are there again and count once" in capsys.readouterr().err
+    again = read_predictions(written(tmp_path, "p.csv", *rows, "a.jpg,What?,red,Red."))
+    assert (again.texts, again.repeated) == (["red", "blue", "blue"], 1)
     more_labels = [*rows, "a.jpg,What?,crimson,red"]  # two people's labels of one question
     assert len(read_predictions(written(tmp_path, "p.csv", *more_labels)).pairs) == 4
     with pytest.raises(
@@ -98,18 +100,19 @@ def test_what_is_not_plain_is_counted_and_said(tmp_path: Path, capsys: pytest.Ca
         f'b.jpg,What?,"{ten}",red',
         "c.jpg,What?,\"['gold', 'yellow']\",gold",
         "d.jpg,What?,N/A,red",
+        f"e.jpg,What?,{'|'.join(['red'] * 9 + ['pink'])},red",
     ]
     found = read_predictions(written(tmp_path, "p.csv", *rows))
     kinds = ("several_words", "ten_answers", "other_lists", "missing")
     assert [found.counts()[f"labels_of_{kind}".replace("of_missing", "missing")] for kind in kinds] == [
         1,
-        1,
+        2,
         1,
         1,
     ]
     said = capsys.readouterr().err
     assert "1 right answers have several words: there the whole answer is compared" in said
-    assert "1 right answers are ten people's: there VQAv2's rule counts them" in said
+    assert "2 right answers are ten people's: there VQAv2's rule counts them" in said
     assert "1 rows have no right answer: they count as wrong" in said
 
 

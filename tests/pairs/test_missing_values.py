@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.pairs.missing_values import is_missing, spreadsheet_kind
+from vqa.pairs.missing_values import doubtful_kind, is_missing, spreadsheet_kind
 from vqa.pairs.pair import read_pairs
 
 
@@ -62,6 +62,7 @@ def test_words_and_codes_are_values(text: str) -> None:
         ("12,3456", "decimal_comma"),
         ("1E+05", "power_of_ten"),
         ("1,2E+10", "power_of_ten"),
+        ("####", "number_in_a_narrow_column"),
     ],
 )
 def test_what_a_spreadsheet_made_is_told_by_kind(text: str, kind: str) -> None:
@@ -91,6 +92,18 @@ def test_what_a_spreadsheet_made_is_told_by_kind(text: str, kind: str) -> None:
 )
 def test_what_people_write_is_left_alone(text: str) -> None:
     assert spreadsheet_kind(text) == ""
+
+
+def test_what_a_spreadsheet_or_a_person_wrote_is_doubtful() -> None:
+    texts = ("45000", "1,500", "4500", "450000", "1,5", "red")
+    assert [doubtful_kind(text) for text in texts] == [
+        "date_as_a_number",
+        "comma_in_a_number",
+        "",
+        "",
+        "",
+        "",
+    ]
 
 
 def test_optional_columns_that_a_program_filled_with_nothing_are_absent(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.pairs.multiple_choice import answer_with_option_texts
 from vqa.pairs.pair import Pair
 
@@ -99,10 +99,27 @@ def test_options_of_which_some_begin_so_stay_as_they_are() -> None:
     assert answers(ask("A", ("A. red", "blue", "gold", "tan"))) == ["A. red"]
 
 
-def test_letters_that_no_column_explains_are_said() -> None:
+def test_letters_that_no_column_explains_are_refused() -> None:
     pairs = [Pair("a.jpg", "What color? A) red B) blue", said) for said in "ABBA"]
-    kept, sentence = answer_with_option_texts(PATH, pairs)
-    assert kept == pairs
-    assert sentence.startswith("4 answers are single letters (A, B …) and are taught as such")
-    words = [Pair("a.jpg", "What color is it?", said) for said in ("red", "blue", "B", "A")]
-    assert answer_with_option_texts(PATH, words) == (words, "")
+    with pytest.raises(
+        InputError, match=r"row 1: 4 of 4 answers are single letters \(a, b …\), but no column"
+    ):
+        answer_with_option_texts(PATH, pairs)
+    asked_for = [Pair("a.jpg", "Which letter is on the mug?", said) for said in "ABBA"]
+    assert answer_with_option_texts(PATH, asked_for) == (asked_for, "")
+
+
+def test_a_few_letters_that_no_column_explains_are_kept_and_said() -> None:
+    few = [Pair("a.jpg", "What color is it?", said) for said in ("red", "blue", "tan", "B", "B.", "A")]
+    assert answer_with_option_texts(PATH, few) == (
+        few,
+        "3 of 6 answers are single letters (b 2, a 1; the first in row 4) without options that they could "
+        "point at; they are kept: look at them",
+    )
+    pairs, sentence = answer_with_option_texts(PATH, [ask("B"), ask("C"), ask("D", ("", "", "", ""))])
+    assert [pair.answer for pair in pairs] == ["blue", "gold", "D"]
+    assert sentence == (
+        "2 answers are letters: the text of the option in option_a to option_d is taken; 1 of 3 answers are "
+        "single letters (d 1; the first in row 3) without options that they could point at; they are kept: "
+        "look at them"
+    )

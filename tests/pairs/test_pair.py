@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import exact_match, first_word, normal_form
-from vqa.pairs.pair import UNREADABLE, Pair, image_name_of, read_pairs, write_pairs
+from vqa.core.errors import InputError
+from vqa.pairs.answer_normalization import exact_match, first_word, normalize_answer
+from vqa.pairs.pair import UNREADABLE, Pair, parse_image_name, read_pairs, write_pairs
 
 
 @pytest.mark.parametrize(
@@ -27,16 +27,16 @@ from vqa.pairs.pair import UNREADABLE, Pair, image_name_of, read_pairs, write_pa
     ],
 )
 def test_the_normal_form_follows_the_vqa_rules(answer: str, expected: str) -> None:
-    assert normal_form(answer) == expected
+    assert normalize_answer(answer) == expected
 
 
 def test_the_normal_form_has_one_spelling() -> None:
-    assert normal_form("What colour is the grey-green centre?") == "what color is gray-green center"
+    assert normalize_answer("What colour is the grey-green centre?") == "what color is gray-green center"
 
 
 @given(st.text())
 def test_the_normal_form_is_idempotent(text: str) -> None:
-    assert normal_form(normal_form(text)) == normal_form(text)
+    assert normalize_answer(normalize_answer(text)) == normalize_answer(text)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_first_word_never_raises_and_drops_punctuation(text: str, expected: 
     ["8f5d4670.jpg", "8f/8f5d4670.jpg", "images/small/8f/8f5d4670.jpg", "images\\small\\8f\\8f5d4670.jpg"],
 )
 def test_every_spelling_of_an_image_is_one_name(spelling: str) -> None:
-    assert image_name_of(spelling) == "8f5d4670.jpg"
+    assert parse_image_name(spelling) == "8f5d4670.jpg"
 
 
 def test_a_csv_of_three_columns_is_read_as_text(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_csv_of_three_columns_is_read_as_text(tmp_path: Path) -> None:
         ("asin,answer,question,image_name", "B1,A,Q,8f5d4670.jpg", (("asin", "B1"),)),
     ],
 )
-def test_pictures_may_be_named_in_other_columns_and_further_columns_survive(
+def test_images_may_be_named_in_other_columns_and_further_columns_survive(
     tmp_path: Path, header: str, cells: str, extra: tuple[tuple[str, str], ...]
 ) -> None:
     path = tmp_path / "pairs.csv"
@@ -132,7 +132,7 @@ def test_rows_that_do_not_fit_the_header_are_kept_with_their_line(tmp_path: Path
 
 
 def test_a_path_that_climbs_is_not_cut_to_its_last_part() -> None:
-    assert image_name_of("../../etc/passwd") == "../../etc/passwd"
+    assert parse_image_name("../../etc/passwd") == "../../etc/passwd"
 
 
 def test_pairs_survive_being_written_and_read(tmp_path: Path) -> None:

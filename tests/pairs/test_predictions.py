@@ -29,4 +29,4 @@ def test_predictions_name_the_groups_that_their_pairs_do(
     assert capsys.readouterr().err == ""
     write_predictions(tmp_path / "p.csv", PAIRS[:2], ["red", "red"])
     assert [pair.together for pair in read_predictions(tmp_path / "p.csv").pairs] == ["0.jpg", "1.jpg"]
-    assert "has no column split_group: intervals take pictures for independent" in capsys.readouterr().err
+    assert "has no column split_group: intervals take images for independent" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 import pytest
 
-from vqa.pairs.question_types import TOPICS, hidden_topic_of, question_type_of
+from vqa.pairs.question_types import TOPICS, find_hidden_topic, infer_question_type
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from vqa.pairs.question_types import TOPICS, hidden_topic_of, question_type_of
     ],
 )
 def test_the_question_type_is_inferred_from_its_words(question: str, expected: str) -> None:
-    assert question_type_of(question) == expected
+    assert infer_question_type(question) == expected
 
 
 def test_a_hidden_topic_is_named_where_it_is_asked_about() -> None:
-    assert hidden_topic_of("What brand is this?", TOPICS) == "brand"
-    assert hidden_topic_of("What brand is this?", ["price"]) is None
-    assert hidden_topic_of("What color is the brand name?", TOPICS) is None
+    assert find_hidden_topic("What brand is this?", TOPICS) == "brand"
+    assert find_hidden_topic("What brand is this?", ["price"]) is None
+    assert find_hidden_topic("What color is the brand name?", TOPICS) is None

@@ -125,7 +125,7 @@ def test_dvc_leaves_to_a_stage_what_it_keeps_hand_edits_of() -> None:
     guarded = {
         "generate": {"data/vqa/generated.csv"},
         "validate": {f"data/vqa/{name}.csv" for name in ("train", "val", "test", "rejected")},
-        "verify": {"data/vqa/verdicts.csv", "data/vqa/not_trained_on.csv"},
+        "verify": {"data/vqa/support.csv", "data/vqa/not_trained_on.csv"},
     }
     for stage, paths in guarded.items():
         decorated = re.search(
@@ -139,7 +139,7 @@ def test_dvc_leaves_to_a_stage_what_it_keeps_hand_edits_of() -> None:
 
 def test_what_cannot_be_read_from_imports_is_listed_too() -> None:
     for stage in (
-        "validate",  # its tokenizer, and the pictures that it was made with
+        "validate",  # its tokenizer, and the images that it was made with
         "cache_features",
         "train",
         "answer_base",

@@ -18,6 +18,7 @@ from commands import TOOLS
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RESULTS = sorted((ROOT / "docs/results").glob("*.md"))  # tables that commands made
 ELSEWHERE = {
     "make run": "tests/pipeline/test_pipeline.py runs what it runs; the install is tried by hand",
     "make test": "is what runs this",
@@ -42,6 +43,7 @@ def bare(command: str) -> str:
 
 NAMED_IN = [  # tools and stages by their commands
     *PAGES,
+    *RESULTS,
     *(ROOT / name for name in ("Makefile", ".github/workflows/ci.yml", "reports/ablation.md")),
     *(ROOT / "params").glob("*.yaml"),
     *(ROOT / "models").glob("*/README.md"),
@@ -96,9 +98,33 @@ def test_no_page_is_without_its_line_in_the_index_and_no_link_is_dead() -> None:
     index = (ROOT / "docs/README.md").read_text()
     for page in PAGES[1:]:
         assert page.name == "README.md" or f"[{page.name}]({page.name})" in index
-    for page in PAGES:
+    linked = "".join(page.read_text() for page in PAGES)
+    for page in RESULTS:
+        assert f"(results/{page.name}" in linked, page.name
+    for page in (*PAGES, *RESULTS):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    ours = re.compile(r"`(?:python )?((?:src|tests|benchmarks|experiments|params)/[\w/.-]+\.\w+)")
+    for page in (*PAGES, *RESULTS):
+        if page.stem != "similar_projects":  # which names files of theirs
+            for path in ours.findall(page.read_text()):
+                assert (ROOT / path).is_file(), f"{page.name} names {path}"
+
+
+def test_every_link_to_a_part_of_a_page_finds_its_heading() -> None:
+    for page in (*PAGES, *RESULTS):
+        for link, part in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+            target = page.parent / link if link else page
+            headings = re.findall(r"(?m)^#+ (.+)$", target.read_text())
+            assert part in map(anchor, headings), f"{page.name} links to {link}#{part}"
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_the_settings_that_commands_name_exist() -> None:
@@ -116,7 +142,7 @@ def test_the_settings_that_commands_name_exist() -> None:
 def written(text: str) -> list[str]:
     """The commands that start tools, or the stages that have options: lines of their own and quoted ones."""
     start = r"(?:python|torchrun[^`\n]*?) (?=src [a-z]|src/(?:generate|verify|evaluate)\.py)"
-    lines = re.findall(rf"(?m)^\s*{start}([^#`\n]*)", text)
+    lines = re.findall(rf"(?m)^\s*{start}([^#`\n&]*)", text)
     return lines + re.findall(rf"(?s)`{start}([^`]*)`", text)
 
 

@@ -17,9 +17,9 @@ import train
 import validate
 import verify
 from browser import chromium_page
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
 from vqa.pairs.foreign_predictions import read_predictions
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import read_texts
@@ -27,7 +27,7 @@ from vqa.pairs.predictions import read_texts
 Project = Callable[..., Path]
 
 
-def judged(path: Path, other: Path | None, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def evaluated(path: Path, other: Path | None, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What `--predictions` prints, which must be JSON and nothing else."""
     capsys.readouterr()
     evaluate.main(path, other)
@@ -40,9 +40,9 @@ def test_any_predictions_file_is_scored(project: Project, capsys: pytest.Capture
     ours, theirs = Path("ours.csv"), Path("theirs.csv")
     ours.write_text("answer,generated_answer\nred,Red.\ntwo,2\nwood,error\nNA,na\n")
     theirs.write_text("answer,generated_answer\nred,blue\ntwo,2\nwood,\nNA,x\n")
-    found = judged(ours, None, capsys)
+    found = evaluated(ours, None, capsys)
     assert (found["exact_match"], found["n"]) == (0.75, 4)
-    both = judged(ours, theirs, capsys)
+    both = evaluated(ours, theirs, capsys)
     assert both["against"]["exact_match"] == 0.25
     assert both["delta"]["exact_match"]["value"] == 0.5
     theirs.write_text("answer,generated_answer,question\nred,blue,What?\n")
@@ -63,10 +63,10 @@ def test_real_faults_of_prediction_files_are_counted_right(
     folder = shared / "faults/turn3"
     if not folder.is_dir():
         pytest.skip("needs ../shared/faults/turn3, which is not part of the repository")
-    padded = judged(folder / "duplicate_predictions/padded.csv", None, capsys)
+    padded = evaluated(folder / "duplicate_predictions/padded.csv", None, capsys)
     assert (padded["n"], padded["data"]["rows_repeated"]) == (81, 47)
     assert round(padded["exact_match"], 3) == 0.346
-    whole = judged(folder / "multiword_labels/two.csv", None, capsys)
+    whole = evaluated(folder / "multiword_labels/two.csv", None, capsys)
     assert (whole["exact_match"], whole["data"]["labels_of_several_words"]) == (1.0, 200)
 
 
@@ -87,8 +87,8 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
 ) -> None:
     project(evaluate={"bootstrap_draws": 10000})
     files = [shared / f"predictions/blip2_opt_{name}.csv" for name in ("lora", "zero_shot")]
-    found = judged(files[0], files[1], capsys)
-    text = (Path(evaluate.__file__).parents[1] / "docs/report.md").read_text()
+    found = evaluated(files[0], files[1], capsys)
+    text = (Path(evaluate.__file__).parents[1] / "docs/related_work.md").read_text()
     for system, title in (("against", "zero-shot"), ("predictions", "LoRA")):
         scores = found[system]
         line = next(line for line in text.splitlines() if line.startswith(f"| {title} |"))
@@ -96,7 +96,7 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
         assert f"{scores['exact_match']:.1%}" == f"{said_exact}%"
         # Shown to three digits; where the fourth is near 5, a processor's own rounding decides the third.
         assert float(said_bert) == pytest.approx(scores["bert_score_f1"], abs=6e-4)
-    low, high = found["delta"]["exact_match"]["ci95"]
+    low, high = found["delta"]["exact_match"]["low"], found["delta"]["exact_match"]["high"]
     assert f"[{100 * low:+.1f}, {100 * high:+.1f}]" in text
     for path, share in zip(files, re.findall(r"\| (\d\.\d)% \|$", text, re.MULTILINE)[::-1], strict=True):
         rows = path.read_text().splitlines()[1:]
@@ -115,10 +115,12 @@ def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) ->
     assert Path("metrics/report.html").read_text().count("</script>") == 1
     with chromium_page() as page:
         page.goto(Path("metrics/report.html").absolute().as_uri())
+        for summary in page.locator("summary").all():
+            summary.click()
         for table in ("summary", "differences", "frequency", "confusion", "reported"):
             assert page.locator(f"#{table} tr").count() >= 2
         assert f"{100 * metrics['baseline']['exact_match']:.1f}" in page.locator("#summary").inner_text()
-        assert page.locator("#bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
+        assert page.locator(".bars rect").count() == 3 * (1 + len(metrics["baseline"]["by_type"]))
         everything = page.locator("#gallery li:visible").count()
         assert everything > 10
         assert "</script><b>?" in page.locator("#gallery").inner_text()

@@ -18,11 +18,11 @@ import validate
 import verify
 from commands import contents
 from failing import fails
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.features.store import FeatureStore
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
 from vqa.settings import load_settings
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 Project = Callable[..., Path]
 Publish = Callable[..., None]

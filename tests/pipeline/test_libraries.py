@@ -14,7 +14,7 @@ import yaml
 from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
 from conftest import ROOT
-from vqa.foundation.files import read_object
+from vqa.core.files import read_object
 
 PAGE = (ROOT / "docs/libraries.md").read_text()
 FINDINGS = sorted((ROOT / "findings").glob("*.sh"))

@@ -11,8 +11,8 @@ from PIL import Image
 from conftest import ROOT
 from vqa.catalogue.abo import image_path
 from vqa.cli import dataset
+from vqa.export.dataset import write_dataset
 from vqa.pairs.pair import Pair, write_pairs
-from vqa.publication.dataset import write_dataset
 
 TASK = ROOT / "docs/lmms_eval"
 
@@ -31,7 +31,7 @@ def test_the_task_reads_columns_that_the_export_has(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(path)
     write_pairs(tmp_path / "test.csv", [Pair("aa1.jpg", "What color is it?", "black")])
     splits = {task["test_split"]: tmp_path / "test.csv"}
-    write_dataset(tmp_path / "out", splits, tmp_path / "none.csv", tmp_path, with_pictures=True)
+    write_dataset(tmp_path / "out", splits, tmp_path / "none.csv", tmp_path, with_images=True)
     columns = set(pq.read_schema(tmp_path / "out/data/test.parquet").names)
     code = ast.parse((TASK / "utils.py").read_text())
     read = {

@@ -20,14 +20,14 @@ import verify
 from conftest import ROOT
 from failing import fails
 from gemini_server import Behaviour, GeminiServer, Response, answer
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, sha256_of
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, sha256_file
 from vqa.pairs.pair import Pair, read_pairs
 
 Project = Callable[..., Path]
 KEY = "K-very-secret"
-DURABLE = Path(".durable/ledger/ledger.jsonl")
+STATE = Path(".state/ledger/ledger.jsonl")
 WRONG = "heart"  # what the model says to every question about a shape
 
 
@@ -36,17 +36,17 @@ def kept() -> list[Pair]:
 
 
 def knowing(pairs: list[Pair], root: Path) -> Behaviour:
-    """Sees the picture that it is sent, and answers rightly but for shapes; blind it always says "1"."""
-    names = {sha256_of(path): path.name for path in (root / "images/small").glob("*/*")}
+    """Sees the image that it is sent, and answers rightly but for shapes; blind it always says "1"."""
+    names = {sha256_file(path): path.name for path in (root / "images/small").glob("*/*")}
     right = {pair.key: WRONG if pair.question_type == "shape" else pair.answer for pair in pairs}
 
     def behave(number: int, body: dict[str, Any]) -> Response:
-        *pictures, prompt = body["contents"][0]["parts"]
+        *images, prompt = body["contents"][0]["parts"]
         asked = re.findall(r"(?m)^(\d+)\. (.*)$", prompt["text"])
-        if not pictures:
+        if not images:
             return answer(json.dumps([{"question": int(n), "answer": "1"} for n, _ in asked]))
         content = base64.urlsafe_b64decode(
-            pictures[0]["inlineData"]["data"].replace("+", "-").replace("/", "_")
+            images[0]["inlineData"]["data"].replace("+", "-").replace("/", "_")
         )
         name = names[hashlib.sha256(content).hexdigest()]
         return answer(json.dumps([{"question": int(n), "answer": right[name, text]} for n, text in asked]))
@@ -73,11 +73,11 @@ def rows() -> dict[tuple[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("mode", ["online", "batch"])
-def test_each_opinion_is_a_witness_asked_once_a_picture_and_never_shown_the_answers(
+def test_each_opinion_is_a_label_check_asked_once_an_image_and_never_shown_the_answers(
     validated: Callable[..., None], catalogue: Path, mode: str
 ) -> None:
     with GeminiServer() as server:
-        validated(server, {"mode": mode}, blind_opinion=True)
+        validated(server, {"mode": mode}, opinion_without_image=True)
         pairs = kept()
         server.behaviour = knowing(pairs, catalogue)
         if mode == "batch":
@@ -97,9 +97,9 @@ def test_each_opinion_is_a_witness_asked_once_a_picture_and_never_shown_the_answ
         row = found[pair.key]
         is_shape = pair.question_type == "shape"
         assert row["second_opinion"] == ("contradicts" if is_shape else "agrees")
-        assert row["verdict"] == ("unknown" if is_shape else "confirmed")  # the catalogue agrees with all
-        assert row["blind_opinion"] == ("agrees" if pair.answer == "1" else "contradicts")
-        assert not (row["needs_picture"] == "yes" and pair.answer == "1")
+        assert row["support"] == ("unchecked" if is_shape else "supported")  # the catalogue agrees with all
+        assert row["opinion_without_image"] == ("agrees" if pair.answer == "1" else "contradicts")
+        assert not (row["needs_image"] == "yes" and pair.answer == "1")
     bill = read_json(verify.METRICS)["bill"]
     price = (500 * 0.75 + 100 * 3.75) / 1e6 / (2 if mode == "batch" else 1)
     assert bill["requests"] == 60
@@ -116,7 +116,7 @@ def test_killed_it_goes_on_and_buys_nothing_twice(validated: Callable[..., None]
             while len(server.received) < 9:
                 assert process.poll() is None
             process.send_signal(signal.SIGKILL)
-        paid = DURABLE.read_text().count("\n")
+        paid = STATE.read_text().count("\n")
         assert paid >= 5
         assert not verify.FOUND.exists()
         sent = len(server.received)
@@ -138,7 +138,7 @@ def test_the_budget_is_that_of_generate_and_what_it_leaves_out_is_silent(
     assert bill["usd"] <= 0.015
 
 
-def test_a_preview_shows_opinions_and_the_bill_and_writes_no_verdict(
+def test_a_preview_shows_opinions_and_the_bill_and_writes_no_support_level(
     validated: Callable[..., None], catalogue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with GeminiServer() as server:
@@ -151,7 +151,7 @@ def test_a_preview_shows_opinions_and_the_bill_and_writes_no_verdict(
     said = capsys.readouterr().out
     assert "[second_opinion]" in said
     assert "spent 0.001500 USD on 2 requests" in said
-    assert "all 30 pictures would cost about 0.0225 USD" in said
+    assert "all 30 images would cost about 0.0225 USD" in said
     assert not verify.FOUND.exists()
 
 
@@ -159,7 +159,9 @@ def test_a_preview_of_nothing_says_what_to_set(project: Project, capsys: pytest.
     project()
     generate.run()
     validate.run()
-    assert "set verify.second_opinion or verify.blind_opinion to true" in fails(lambda: verify.run(3), capsys)
+    assert "set verify.second_opinion or verify.opinion_without_image to true" in fails(
+        lambda: verify.run(3), capsys
+    )
 
 
 def test_what_the_model_does_not_know_or_say_is_silent(validated: Callable[..., None]) -> None:

@@ -13,12 +13,12 @@ from PIL import Image
 import generate
 import validate
 from conftest import SHARED
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
-from vqa.pairs.normal_form import taught_form
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
+from vqa.pairs.answer_normalization import training_form
 from vqa.pairs.pair import Pair, read_pairs
-from vqa.validation.inspection import image_id
+from vqa.validation.image_checks import image_id
 from vqa.validation.review_files import read_reviews
 
 Project = Callable[..., Path]
@@ -129,7 +129,7 @@ def test_no_letter_of_a_real_file_of_choices_is_taught(project: Project) -> None
     validate_csv(project, path)
     taught = kept()
     assert len(taught) > len(texts) / 2
-    assert [pair for pair in taught if taught_form(texts[pair.key]) != pair.answer] == []
+    assert [pair for pair in taught if training_form(texts[pair.key]) != pair.answer] == []
 
 
 def split_rows(count: int = 40) -> list[list[str]]:
@@ -157,6 +157,7 @@ def test_a_column_of_splits_is_kept_where_asked_for_and_else_said(
     )
 
     validate_csv(project, path, splits="column")
+    assert "generated.csv: column Split says which split each image is in" in capsys.readouterr().out
     for split in ("train", "val", "test"):
         names = {pair.image_name for pair in read_pairs(Path(f"data/vqa/{split}.csv"))}
         assert names == {row[0] for row in rows if OWN[row[3]] == split}
@@ -304,5 +305,5 @@ def test_the_later_word_of_two_spreadsheets_holds_and_conflicts_are_counted(tmp_
     for name in ("ann", "ben"):
         shutil.copy(faults(f"spreadsheet_review/{name}.csv"), folder)
     reviews = read_reviews(folder)
-    assert {decision.verdict for decision in reviews.decisions.values()} == {"reject"}
+    assert {decision.kind for decision in reviews.decisions.values()} == {"reject"}
     assert (reviews.counts()["conflicts"], reviews.counts()["reviewers"]) == (20, 2)

@@ -19,13 +19,13 @@ import pytest
 from clone import Clone, git
 from gemini_server import GeminiServer, Response, well
 
-PICTURES = 24
+IMAGES = 24
 CONCURRENCY = 2
 COPY = "data/ledger/ledger.jsonl"
 
 
 class Shop(GeminiServer):
-    """Sells `stock` answers, counted by picture and prompt; then holds requests until it is refilled."""
+    """Sells `stock` answers, counted by image and prompt; then holds requests until it is refilled."""
 
     def __init__(self) -> None:
         super().__init__(self._sell)
@@ -66,8 +66,8 @@ def shop() -> Iterator[Shop]:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in which the catalogue is drawn and nothing was asked; copy it, never change it."""
     clone = Clone(tmp_path_factory.mktemp("drawn"))
-    clone.change("demo.images", PICTURES)
-    clone.change("generate.images", PICTURES)
+    clone.change("demo.images", IMAGES)
+    clone.change("generate.images", IMAGES)
     clone.change("generate.annotator", "gemini")
     clone.change("generate.concurrency", CONCURRENCY)
     clone.change("generate.requests_per_minute", 1e6)
@@ -93,7 +93,7 @@ def arrived(shop: Shop, count: int) -> bool:
 
 
 def answers(clone: Clone) -> int:
-    ledger = clone.folder / ".durable/ledger/ledger.jsonl"
+    ledger = clone.folder / ".state/ledger/ledger.jsonl"
     return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
 
 
@@ -143,8 +143,8 @@ def test_a_preview_and_what_killed_experiments_bought_outlive_checkouts(customer
     killed_after(shop, customer, 5, "dvc", "exp", "run", "--temp", "generate")
     customer.dvc("checkout", "--force", "--allow-missing")
     customer.dvc("exp", "run", "generate")
-    assert (shop.sold.total(), shop.bought_twice) == (PICTURES, 0)
-    assert (customer.folder / COPY).read_bytes().count(b"\n") == PICTURES
+    assert (shop.sold.total(), shop.bought_twice) == (IMAGES, 0)
+    assert (customer.folder / COPY).read_bytes().count(b"\n") == IMAGES
 
 
 def test_ten_kills_at_any_moment_lose_nothing_that_was_written(customer: Clone, shop: Shop) -> None:
@@ -154,9 +154,9 @@ def test_ten_kills_at_any_moment_lose_nothing_that_was_written(customer: Clone, 
         killed_when(partial(arrived, shop, enough), customer, "dvc", "exp", "run", "generate")
         assert answers(customer) >= written
     customer.dvc("exp", "run", "generate")
-    assert answers(customer) == len(shop.sold) == PICTURES
+    assert answers(customer) == len(shop.sold) == IMAGES
     assert shop.bought_twice <= 10 * CONCURRENCY  # what was on its way when the killer came
-    assert (customer.folder / COPY).read_bytes().count(b"\n") == PICTURES
+    assert (customer.folder / COPY).read_bytes().count(b"\n") == IMAGES
 
 
 def test_an_experiment_in_the_queue_finds_what_was_bought_and_what_it_buys_is_found(
@@ -168,7 +168,7 @@ def test_an_experiment_in_the_queue_finds_what_was_bought_and_what_it_buys_is_fo
     wait_until(lambda: shop.sold.total() == 12)
     wait_until(lambda: "Success" in customer.dvc("queue", "status"))
     customer.dvc("exp", "run", "generate")
-    assert (shop.sold.total(), shop.bought_twice) == (PICTURES, 0)
+    assert (shop.sold.total(), shop.bought_twice) == (IMAGES, 0)
 
 
 def test_a_second_run_in_a_copy_of_the_project_asks_nothing_while_the_first_one_does(
@@ -182,7 +182,7 @@ def test_a_second_run_in_a_copy_of_the_project_asks_nothing_while_the_first_one_
     assert len(shop.received) == 3 + CONCURRENCY
     shop.refill()
     assert first.wait() == 0
-    assert (shop.sold.total(), shop.bought_twice) == (PICTURES, 0)
+    assert (shop.sold.total(), shop.bought_twice) == (IMAGES, 0)
 
 
 def test_jobs_under_way_are_collected_by_a_later_experiment_and_not_handed_over_again(
@@ -192,9 +192,9 @@ def test_jobs_under_way_are_collected_by_a_later_experiment_and_not_handed_over_
     customer.change("generate.mode", "batch")
     customer.commit("in batches")
     handing_over = customer.run("dvc", "exp", "run", "generate")
-    assert f"{PICTURES} requests are under way in 1 batch jobs" in handing_over.stderr
+    assert f"{IMAGES} requests are under way in 1 batch jobs" in handing_over.stderr
     customer.dvc("exp", "run", "--temp", "generate")
-    assert (len(shop.jobs), shop.sold.total(), shop.bought_twice) == (1, PICTURES, 0)
+    assert (len(shop.jobs), shop.sold.total(), shop.bought_twice) == (1, IMAGES, 0)
 
 
 def test_a_colleague_who_pulls_has_every_answer_that_the_branch_ever_had(
@@ -205,19 +205,19 @@ def test_a_colleague_who_pulls_has_every_answer_that_the_branch_ever_had(
     customer.change("generate.images", 12)
     customer.dvc("repro", "generate")
     git(customer.folder, "add", "-A")
-    customer.commit("half of the pictures")
+    customer.commit("half of the images")
     customer.dvc("push")
     colleague = Clone.of(customer, tmp_path / "colleague")
     colleague.dvc("pull", "generate", "demo")
-    colleague.dvc("exp", "run", "-S", f"generate.images={PICTURES}", "generate")
-    assert (shop.sold.total(), answers(colleague)) == (PICTURES, PICTURES)
+    colleague.dvc("exp", "run", "-S", f"generate.images={IMAGES}", "generate")
+    assert (shop.sold.total(), answers(colleague)) == (IMAGES, IMAGES)
 
 
 def test_a_run_by_hand_writes_nothing_into_dvc_s_cache(customer: Clone) -> None:
     customer.dvc("config", "cache.type", "hardlink")
     customer.change("generate.images", 12)
     customer.dvc("repro", "generate")
-    customer.change("generate.images", PICTURES)
+    customer.change("generate.images", IMAGES)
     by_hand = customer.run("python", "src/generate.py")
     assert by_hand.returncode == 0, by_hand.stderr
     for cached in (customer.folder / ".dvc/cache/files/md5").glob("*/*"):

@@ -12,14 +12,14 @@ import generate
 import validate
 from conftest import ROOT
 from stages import TO_JUDGED
-from vqa.catalogue.split_memory import read_splits
-from vqa.foundation.files import read_json
-from vqa.inference.taught import read_taught
+from vqa.catalogue.splits_file import read_splits
+from vqa.core.files import read_json
+from vqa.inference.training_summary import read_training_summary
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
-from vqa.validation.splits import pictures_seen
+from vqa.validation.splits import images_seen
 from vqa.vlm.base_model import check_fits
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 Project = Callable[..., Path]
 PHOTOS: dict[str, dict[str, Any]] = read_yaml((ROOT / "params/photos.yaml").read_text())
@@ -27,11 +27,11 @@ PHOTOS: dict[str, dict[str, Any]] = read_yaml((ROOT / "params/photos.yaml").read
 
 @pytest.fixture
 def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
-    """Make a project with the settings of params/photos.yaml and the pairs of so many pictures."""
+    """Make a project with the settings of params/photos.yaml and the pairs of so many images."""
 
-    def make(pictures: int | None) -> None:
+    def make(images: int | None) -> None:
         lines = (shared / "vqa/abo_photos_gemini_1_5_flash.csv").read_text().splitlines(keepends=True)
-        rows = lines if pictures is None else lines[: 1 + 5 * pictures]
+        rows = lines if images is None else lines[: 1 + 5 * images]
         here: dict[str, dict[str, Any]] = {
             "data": {"root": str(shared / "abo_photos")},
             "generate": {"csv": "photos.csv"},
@@ -45,10 +45,10 @@ def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
 
 
 def seen_and_split() -> tuple[set[str], Counter[str]]:
-    """Splits of the pictures that the small model has seen, and how many pictures each split has."""
+    """Splits of the images that the small model has seen, and how many images each split has."""
     split_of = read_splits(Path("data/vqa/splits.json"))[1]
-    seen = pictures_seen(ROOT / "models/blip2-small") or frozenset()
-    return {split_of[picture] for picture in seen if picture in split_of}, Counter(split_of.values())
+    seen = images_seen(ROOT / "models/blip2-small") or frozenset()
+    return {split_of[image] for image in seen if image in split_of}, Counter(split_of.values())
 
 
 def test_the_settings_are_valid() -> None:
@@ -85,7 +85,7 @@ def test_the_committed_adapter_fits_its_committed_model_and_says_what_it_was_tau
     assert sum(file.stat().st_size for file in adapter.iterdir()) <= 5_000_000
     model = Pretrained(str(ROOT / "models/blip2-small"))
     check_fits(adapter, model.identity(torch.device("cpu")) | {"name": "models/blip2-small"})
-    taught = read_taught(adapter, Path("nowhere"), Path())
+    taught = read_training_summary(adapter, Path("nowhere"), Path())
     assert taught
     assert taught.data == PHOTOS["data"]["root"]
     assert (adapter / "README.md").read_text().startswith("---\nbase_model: models/blip2-small\n")

@@ -30,7 +30,7 @@ from vqa.pairs.pair import read_pairs
 from vqa.vlm.blip2 import PixelReader
 
 Project = Callable[..., Path]
-PREDICTIONS, WORK = Path("data/predictions"), Path(".durable/answers")
+PREDICTIONS, WORK = Path("data/predictions"), Path(".state/answers")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None
     assert len(alone) == 6
     for path in PREDICTIONS.rglob("*.csv"):
         path.unlink()
-    for stage, bar in zip(stages, ("baseline", "blind", "vilt"), strict=True):
+    for stage, bar in zip(stages, ("baseline", "zero_image", "vilt"), strict=True):
         killed_at(stage, rf"{bar}: +\d+%.* [1-9]\d?/35")
         assert any(WORK.glob("*/*.jsonl"))
         run(stage, TWO_PROCESSES)
@@ -68,7 +68,7 @@ def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None
     assert not WORK.exists()
 
 
-def test_questions_are_shared_out_by_picture(trained: Path) -> None:
+def test_questions_are_shared_out_by_image(trained: Path) -> None:
     root = json.loads(Path("params.yaml").read_text())["data"]["root"]
     command = ["ask", "--csv", "data/vqa/test.csv", "--images", root, "--out"]
     for launcher, out in ((PYTHON, "alone.csv"), (TWO_PROCESSES, "together.csv")):
@@ -98,7 +98,7 @@ def test_workers_that_decode_are_started_by_any_method_and_are_handed_no_weights
     assert torch.equal(torch.cat(list(loader)), here)
 
 
-def test_a_picture_that_changed_is_named_in_one_sentence_also_by_a_worker(
+def test_an_image_that_changed_is_named_in_one_sentence_also_by_a_worker(
     project: Project, catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "catalogue"
@@ -106,14 +106,14 @@ def test_a_picture_that_changed_is_named_in_one_sentence_also_by_a_worker(
     project(data={"root": str(root)}, features={"workers": 1})
     generate.run()
     validate.run()
-    picture = next((root / "images/small").glob("*/*"))
-    picture.write_bytes(picture.read_bytes()[:-100])
+    image = next((root / "images/small").glob("*/*"))
+    image.write_bytes(image.read_bytes()[:-100])
     sentence = fails(cache_features.run, capsys)
     assert "changed after validation (image_truncated); run dvc repro validate" in sentence
     assert "Traceback" not in sentence
 
 
-def test_fewer_pictures_than_a_shard_holds_are_shared_out_too(project: Project) -> None:
+def test_fewer_images_than_a_shard_holds_are_shared_out_too(project: Project) -> None:
     project()
     generate.run()
     validate.run()
@@ -122,7 +122,7 @@ def test_fewer_pictures_than_a_shard_holds_are_shared_out_too(project: Project) 
     for path in Path("data/features").iterdir():
         path.unlink()
     printed = run("cache_features", TWO_PROCESSES)
-    assert "30 pictures were computed" in printed
+    assert "30 images were computed" in printed
     assert re.search(r"features: 100%.* 15/15", printed)  # of the first process's
     assert contents(Path("data/features")) == alone
-    assert not list(Path(".durable/features").glob("*.safetensors"))
+    assert not list(Path(".state/features").glob("*.safetensors"))

@@ -1,4 +1,4 @@
-"""The same pipeline on real ABO listings, pictures and Gemini pairs, with the embedded model."""
+"""The same pipeline on real ABO listings, images and Gemini pairs, with the embedded model."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import train
 import validate
 import verify
 from conftest import ROOT
-from vqa.foundation.csv_tables import read_rows
+from vqa.core.csv_tables import read_rows
 
 
 def run_pipeline() -> dict[str, dict[str, float]]:
@@ -48,9 +48,7 @@ def test_real_gemini_pairs_run_to_the_end(project: Callable[..., Path], shared: 
     assert metrics["lora"]["exact_match"] > metrics["baseline"]["exact_match"]
 
 
-def test_rows_whose_picture_is_absent_are_rejected_by_name(
-    project: Callable[..., Path], shared: Path
-) -> None:
+def test_rows_whose_image_is_absent_are_rejected_by_name(project: Callable[..., Path], shared: Path) -> None:
     project(
         data={"root": str(shared / "abo")},
         generate={"annotator": "csv", "csv": str(shared / "vqa/report_gemini_1_5_pro.csv")},

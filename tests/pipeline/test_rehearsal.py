@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import random_seam
+import random_image_text_model
 import torch
 from PIL import Image
 from random_blip2 import write_to_hub_cache
@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer, Blip2Config, Blip2ForConditionalGeneration
 
 from conftest import ROOT
-from narrow import narrowed, narrowed_seam
-from vqa.foundation.errors import InputError
-from vqa.vlm.pretrained import Pretrained
+from narrow import narrow_image_text_model, narrowed
+from vqa.core.errors import InputError
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 OPT, T5 = "blip2-opt-2.7b", "blip2-flan-t5-xl"
-# Tokens of published models with the seam: of a picture, the last of an answer, what fills batches up.
+# Tokens of published models with the seam: of an image, the last of an answer, what fills batches up.
 TOKENS = {
     "llava-1.5-7b": ({"<image>": 32000}, {"</s>": 2}, {"<pad>": 32001}),
     "paligemma2-3b": ({"<image>": 257152}, {"<eos>": 1}, {"<pad>": 0}),
@@ -104,11 +104,13 @@ def test_tokens_have_the_published_ids(copy: tuple[Path, str]) -> None:
 def test_a_copy_of_a_model_with_the_seam_looks_and_answers_with_the_published_ids(
     name: str, tmp_path: Path, drawings: list[Image.Image]
 ) -> None:
-    snapshot = random_seam.write_to_hub_cache(tmp_path, "some/one", narrowed_seam(name), 4_000_000)
+    snapshot = random_image_text_model.write_to_hub_cache(
+        tmp_path, "some/one", narrow_image_text_model(name), 4_000_000
+    )
     assert len(list(snapshot.glob("*.safetensors"))) > 1
     pretrained = Pretrained(str(snapshot))
     pretrained.check()
-    encoder, answers = pretrained.load_halves("{question} Answer in one word.", CPU, "qformer")
+    encoder, answers = pretrained.load_model_parts("{question} Answer in one word.", CPU, "qformer")
     (look,) = encoder.features(encoder.pixels(drawings[:1]))
     tokens: Any = answers.tokens
     ids = tokens.prompt_ids("What color is the lamp?", look)
@@ -125,7 +127,7 @@ def test_a_copy_of_a_model_with_the_seam_looks_and_answers_with_the_published_id
 
 def test_a_model_with_the_seam_goes_through_all_stages(tmp_path: Path) -> None:
     name = "qwen2.5-vl-3b"
-    rehearsal = Rehearsal(tmp_path, name, narrowed_seam(name), "cpu", pictures=8, questions=2)
+    rehearsal = Rehearsal(tmp_path, name, narrow_image_text_model(name), "cpu", images=8, questions=2)
     lines = list(rehearsal.lines(rehearsal.run()))
     assert [line.split(" | ")[1] for line in lines] == list(STAGES)
     seen, learnt, *_ = (line.split(" | ")[-2] for line in lines)
@@ -183,7 +185,7 @@ def test_a_rehearsal_goes_on_where_it_was_and_lays_its_memory_beside_the_counted
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def rehearsal() -> Rehearsal:
-        return Rehearsal(tmp_path, OPT, narrowed(OPT), "cpu", pictures=8, questions=2)
+        return Rehearsal(tmp_path, OPT, narrowed(OPT), "cpu", images=8, questions=2)
 
     first = ("demo", "generate", "validate", "verify")
     assert rehearsal().run(first) == []
@@ -198,7 +200,7 @@ def test_a_rehearsal_goes_on_where_it_was_and_lays_its_memory_beside_the_counted
 
 
 def test_a_line_says_what_was_held_beside_what_is_counted(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(tmp_path, OPT, narrowed(OPT), "cpu", pictures=8, questions=2)
+    rehearsal = Rehearsal(tmp_path, OPT, narrowed(OPT), "cpu", images=8, questions=2)
     rehearsal._write_project()
     for split in ("train", "val", "test"):
         path = tmp_path / f"project/data/vqa/{split}.csv"

@@ -15,7 +15,7 @@ import train
 import validate
 import verify
 from commands import TWO_PROCESSES, contents, finished, killed_at, run, started
-from toy_seam import seam_folder
+from toy_image_text import image_text_folder
 
 Project = Callable[..., Path]
 BEST = Path("models/adapter/best")
@@ -23,7 +23,7 @@ BEST = Path("models/adapter/best")
 
 def prepared(project: Project, family: str, folder: Path, **changes: Any) -> None:
     """A project with the family's features, ready to train; some 100 pairs, four of an image in a step."""
-    seam_folder(family, folder)
+    image_text_folder(family, folder)
     settings = {"checkpoint_steps": 7, "learning_rate": 1e-3, "batch_size": 4, "micro_batch_size": 4}
     project(
         model={"name": str(folder)},

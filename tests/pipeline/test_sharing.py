@@ -16,9 +16,9 @@ from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
 from conftest import ROOT
-from vqa.drawn.catalogue import draw_items
-from vqa.drawn.drawing import picture
-from vqa.experiments.record import read_record
+from vqa.studies.record import read_record
+from vqa.synthetic.catalogue import draw_items
+from vqa.synthetic.drawing import image
 
 SECRET = uuid.uuid4().hex
 CREDENTIALS = {
@@ -67,7 +67,7 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
     hub = published(mine, tmp_path)
     mine.dvc("exp", "run", "--name", "early", "-S", "evaluate.bootstrap_draws=100")
     assert "dvc.lock" in git(mine.folder, "diff", "--name-only")
-    sharing, pulling, experiments = page_blocks("sharing", URL=hub, BUCKET="page", NAME="early")
+    sharing, pulling, experiments, *_ = page_blocks("teams", URL=hub, BUCKET="page", NAME="early")
     client(s3).create_bucket(Bucket="page")
     for command in sharing[1:]:  # all but the install
         follow(mine, command)
@@ -88,17 +88,18 @@ def test_the_page_s_commands_share_what_was_not_committed_yet_and_an_experiment_
     assert theirs.changed() == set()
 
 
-def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
+def test_a_colleague_has_the_run_on_one_s_own_images_and_pairs(
     small_run: Clone, tmp_path: Path, s3: str
 ) -> None:
-    """README's own pictures, pairs.md's CSV, README's way back, then sharing.md: their commands alone."""
+    """README's own images, pairs.md's CSV, README's way back, then teams.md: their commands alone."""
     mine = Clone.copy(small_run, tmp_path / "mine")
     hub = published(mine, tmp_path)
-    table, pictures, pairs = own_data(tmp_path)
-    names = {"products.csv": str(table), "FOLDER": str(pictures), "FILE": str(pairs), "NAME": "own"}
+    table, images, pairs = own_data(tmp_path)
+    names = {"products.csv": str(table), "FOLDER": str(images), "FILE": str(pairs), "NAME": "own"}
     (own,) = (block for block in page_blocks("../README", **names) if "src import" in block[0])
     keep_pairs, run = page_blocks("pairs", **names)[0]
-    for command in (keep_pairs, *own[:-1], f"{run} --name own {TOY_SIZES}"):
+    switch = own[-1].split(" && ")[0]
+    for command in (keep_pairs, *own[:-1], switch, f"{run} --name own {TOY_SIZES}"):
         follow(mine, command)
     answer = answer_of(mine)
 
@@ -108,7 +109,7 @@ def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
     follow(mine, "dvc exp apply own")
     assert answer_of(mine) == answer
 
-    sharing, pulling, _ = page_blocks("sharing", URL=hub, BUCKET="own")
+    sharing, pulling, *_ = page_blocks("teams", URL=hub, BUCKET="own")
     client(s3).create_bucket(Bucket="own")
     for command in sharing[1:]:  # all but the install
         follow(mine, command)
@@ -123,12 +124,12 @@ def test_a_colleague_has_the_run_on_one_s_own_pictures_and_pairs(
 
 
 def own_data(folder: Path) -> tuple[Path, Path, Path]:
-    """A spreadsheet, the folder of its pictures, and a CSV of two pairs a picture."""
+    """A spreadsheet, the folder of its images, and a CSV of two pairs an image."""
     rows, pairs = ["Photo,Kind,Colour"], ["image_name,question,answer"]
     (folder / "photos").mkdir()
     for number, item in enumerate(draw_items(40, seed=7)):
         name = f"{number:02}-thing.jpg"
-        picture(item, 96, random.Random(number)).save(folder / "photos" / name)
+        image(item, 96, random.Random(number)).save(folder / "photos" / name)
         rows.append(f"{name},{item.product},{item.color}")
         pairs.append(f"{name},What color is the {item.product}?,{item.color}")
         pairs.append(f"{name},What is it?,{item.product}")
@@ -180,13 +181,13 @@ def test_a_colleague_pulls_and_has_nothing_left_to_run(first: Clone, second: Clo
 
 
 def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_path: Path) -> None:
-    """As docs/many_hosts.md has it, over a bare repository; the worker is the second of two hosts."""
+    """As docs/teams.md has it, over a bare repository; the worker is the second of two hosts."""
     mine = Clone.copy(first, tmp_path / "mine")
     (mine.folder / "experiments/mine.yaml").write_text("# Less?\nlora.r: [4, 2]\n")
     git(mine.folder, "add", "experiments")
     mine.commit("a grid")
     names = {"URL": published(mine, tmp_path), "GRID": "experiments/mine.yaml", "NAME": "mine-r2"}
-    working, collecting = page_blocks("many_hosts", **names | {"K/N": "1/2"})
+    *_, working, collecting = page_blocks("teams", **names | {"K/N": "1/2"})
 
     git(tmp_path, *working[0].split(" && ")[0].split()[1:])
     worker = Clone.at(tmp_path / "abo-vqa")

@@ -1,4 +1,4 @@
-"""The stages one after another on thirty drawn pictures and the toy model, in one process."""
+"""The stages one after another on thirty drawn images and the toy model, in one process."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ STAGES = [
 ]
 
 
-def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_caching(
+def test_a_catalogue_becomes_a_judged_adapter_without_opening_an_image_after_caching(
     project: Project, monkeypatch: pytest.MonkeyPatch, catalogue: Path
 ) -> None:
     folder = project()
@@ -44,7 +44,7 @@ def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_ca
         stage.run()
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a picture was opened")
+        raise AssertionError("an image was opened")
 
     monkeypatch.setattr(Image, "open", refuse)
     train.run()
@@ -57,7 +57,15 @@ def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_ca
 
     metrics = json.loads(Path("metrics/evaluate.json").read_text())
     test_pairs = read_pairs(Path("data/vqa/test.csv"))
-    for system in ("baseline", "lora", "blind", "wrong_image", "picture_alone", "text_only", "majority"):
+    for system in (
+        "baseline",
+        "lora",
+        "zero_image",
+        "shuffled_image",
+        "image_only",
+        "question_only",
+        "majority",
+    ):
         assert metrics[system]["n"] == len(test_pairs)
         assert 0 <= metrics[system]["exact_match"] <= metrics[system]["contains"] <= 1
     speed = json.loads(Path("metrics/speed.json").read_text())
@@ -65,12 +73,12 @@ def test_a_catalogue_becomes_a_judged_adapter_without_opening_a_picture_after_ca
     assert speed["lora"]["cached_pairs_per_second"] > 0
     for which in ("best", "final"):
         assert (folder / "models/adapter" / which / "adapter_model.safetensors").is_file()
-    assert not (folder / ".durable/training").exists()
+    assert not (folder / ".state/training").exists()
     plot = (folder / "metrics/plots/train/plots/metrics/loss.tsv").read_text().splitlines()
     assert plot[0] == "step\tloss"
 
 
-def test_no_picture_is_in_two_splits(project: Project) -> None:
+def test_no_image_is_in_two_splits(project: Project) -> None:
     project()
     generate.run()
     validate.run()
@@ -81,7 +89,7 @@ def test_no_picture_is_in_two_splits(project: Project) -> None:
     assert sum(map(len, images)) == len(set().union(*images)) == 30
 
 
-def test_a_csv_of_three_columns_is_enough_and_unusable_pictures_are_rejects(
+def test_a_csv_of_three_columns_is_enough_and_unusable_images_are_rejects(
     project: Project, catalogue: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "catalogue"
@@ -153,7 +161,7 @@ def test_a_model_folder_that_is_not_blip2_and_foreign_features_are_named(
     other.mkdir()
     (other / "config.json").write_text('{"model_type": "bert"}')
     project(model={"name": str(other)})
-    assert "a bert model, and it answers no questions about pictures" in fails(cache_features.run, capsys)
+    assert "a bert model, and it answers no questions about images" in fails(cache_features.run, capsys)
 
     for path in toy_folder.iterdir():
         (other / path.name).write_bytes(path.read_bytes())
@@ -163,7 +171,7 @@ def test_a_model_folder_that_is_not_blip2_and_foreign_features_are_named(
     assert not Path("models").exists()
 
 
-def test_too_few_pictures_to_split_are_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_images_to_split_are_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project(generate={"images": 1})
     generate.run()
     assert "no pair is left for the" in fails(validate.run, capsys)

@@ -44,7 +44,7 @@ def test_only_what_decides_weights_trains_and_only_what_decides_answers_answers(
 def test_answers_depend_on_the_training_answers_only_where_nothing_else_may_be_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with stale_by_key.settled_copy(ROOT) as folder:
+    with stale_by_key.checked_out_copy(ROOT) as folder:
         answers = folder / "data/vqa/answer_vocabulary"
         before = stale_by_key.status()
         (answers / "true.csv").write_text("answer\nred\n")

@@ -15,8 +15,8 @@ import train
 import validate
 import verify
 from conftest import ROOT
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.settings import NEW_ADAPTER
 
 Project = Callable[..., Path]

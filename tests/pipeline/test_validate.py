@@ -18,10 +18,10 @@ import generate
 import validate
 import verify
 from browser import chromium_page
-from vqa.catalogue.split_memory import read_splits
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json
+from vqa.catalogue.splits_file import read_splits
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_json
 from vqa.pairs.pair import read_pairs
 
 Project = Callable[..., Path]
@@ -47,7 +47,7 @@ def test_data_json_says_what_a_data_scientist_asks(generated: Path) -> None:
     assert metrics["types"] == {"pairs": metrics["pairs"], "agreement": 1.0}  # our own wordings
     assert metrics["labels"]["questions_asked_twice"] == 0
     lines = metrics["lines"]
-    assert lines["generated"]["judged"] == metrics["pairs"] == lines["generated"]["total"] - 1
+    assert lines["generated"]["evaluated"] == metrics["pairs"] == lines["generated"]["total"] - 1
     assert "csv" not in lines
 
 
@@ -64,27 +64,27 @@ def test_label_noise_is_estimated_from_questions_asked_twice(generated: Path) ->
     assert labels["estimated_label_noise"] == pytest.approx(1 - 0.75**0.5, abs=1e-4)
 
 
-def test_more_rows_move_no_picture_and_decode_none_again(
+def test_more_rows_move_no_image_and_decode_none_again(
     generated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = GENERATED.read_text().splitlines(keepends=True)
     GENERATED.write_text("".join(rows[:100]))
     validate.run()
     before = read_splits(Path("data/vqa/splits.json"))[1]
-    memory = Path("data/vqa/pictures.jsonl").read_text()
+    memory = Path("data/vqa/images.jsonl").read_text()
     GENERATED.write_text(rows[0] + "".join(reversed(rows[1:])))
     validate.run()
     after = read_splits(Path("data/vqa/splits.json"))[1]
     assert len(after) == 30 > len(before)
-    assert {picture: after[picture] for picture in before} == before
-    assert set(memory.splitlines()) < set(Path("data/vqa/pictures.jsonl").read_text().splitlines())
-    monkeypatch.setattr("vqa.validation.inspection.inspect", None)  # a picture decoded now would raise
+    assert {image: after[image] for image in before} == before
+    assert set(memory.splitlines()) < set(Path("data/vqa/images.jsonl").read_text().splitlines())
+    monkeypatch.setattr("vqa.validation.image_checks.inspect", None)  # an image decoded now would raise
     validate.run()
 
 
-def test_a_killed_run_leaves_pictures_that_the_next_one_knows(generated: Path) -> None:
+def test_a_killed_run_leaves_images_that_the_next_one_knows(generated: Path) -> None:
     validate.run()
-    memory = Path("data/vqa/pictures.jsonl")
+    memory = Path("data/vqa/images.jsonl")
     whole = memory.read_text()
     memory.write_text(whole[: len(whole) // 2])  # a line is torn
     validate.run()
@@ -129,7 +129,7 @@ def test_each_line_of_a_csv_is_judged_or_rejected_though_a_quote_swallows_rows(
     generate.run()
     validate.run()
     metrics = read_json(METRICS)
-    lines = {"total": 34, "header": 2, "blank": 1, "judged": 30, "unreadable": 1, "rows": 29}
+    lines = {"total": 34, "header": 2, "blank": 1, "evaluated": 30, "unreadable": 1, "rows": 29}
     assert metrics["lines"]["csv"] == lines
     assert metrics["lines"]["generated"] == lines | {"total": 32, "header": 1, "blank": 0}
     assert metrics["pairs"] == metrics["kept"] + sum(metrics["rejected"].values()) == 30
@@ -201,12 +201,12 @@ def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> 
     assert after["rejected"]["rejected_by_review"] == 2
     assert after["kept"] == before["kept"] - 2
     assert after["review"]["acceptance"] == 0.7
-    low, high = after["review"]["acceptance_ci95"]
+    low, high = after["review"]["acceptance_low"], after["review"]["acceptance_high"]
     assert low < 0.7 < high
     review = read_json(Path("metrics/verify.json"))["review"]
-    assert review["accepted"]["confirmed"]["accepted"] == 0.7  # as the pairs stood before the review
-    assert review["accepted"]["confirmed"]["reviewed"] == review["label_noise"]["reviewed"] == 10
-    low, high = review["label_noise"]["ci95"]
+    assert review["accepted"]["supported"]["accepted"] == 0.7  # as the pairs stood before the review
+    assert review["accepted"]["supported"]["reviewed"] == review["label_noise"]["reviewed"] == 10
+    low, high = review["label_noise"]["low"], review["label_noise"]["high"]
     assert low < 0.3 < high
     kept = {
         (pair.image_name, pair.question): pair.answer
@@ -219,7 +219,7 @@ def test_ten_items_reviewed_by_keyboard_change_the_next_run(generated: Path) -> 
 
 
 def pressed(page: Page, key: str) -> tuple[str, str]:
-    """Press a key; the picture and question that it was pressed on."""
+    """Press a key; the image and question that it was pressed on."""
     shown = page.locator("#kind").inner_text().split(" · ")[1], page.locator("#question").inner_text()
     page.keyboard.press(key)
     return shown
@@ -233,9 +233,9 @@ def test_data_json_says_what_splits_rest_on(
     generate.run()
     validate.run()
     protection = read_json(METRICS)["leak_protection"]
-    nothing = {"with_unknown_images": 0, "tying_pictures": 0, "pictures_on_none": 0}
-    assert protection["listings"] == {"read": 30} | nothing  # one picture a drawn product
-    assert protection["pictures_model_was_made_with"] is None  # the toy does not say
+    nothing = {"with_unknown_images": 0, "tying_images": 0, "images_on_none": 0}
+    assert protection["listings"] == {"read": 30} | nothing  # one image a drawn product
+    assert protection["images_model_was_made_with"] is None  # the toy does not say
 
     shards = sorted((root / "listings/metadata").iterdir())
     lines = [line for path in shards for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
@@ -250,17 +250,17 @@ def test_data_json_says_what_splits_rest_on(
     capsys.readouterr()
     validate.run()
     protection = read_json(METRICS)["leak_protection"]
-    found = {"read": 2, "with_unknown_images": 1, "tying_pictures": 1, "pictures_on_none": 27}
+    found = {"read": 2, "with_unknown_images": 1, "tying_images": 1, "images_on_none": 27}
     assert protection["listings"] == found
-    assert "27 pictures are on none of the 2 listings found" in capsys.readouterr().out
+    assert "27 images are on none of the 2 listings found" in capsys.readouterr().out
 
     shutil.rmtree(root / "listings")
     (root / "abo-listings.tar").touch()
     validate.run()
     assert read_json(METRICS)["leak_protection"]["listings"] is None
     said = capsys.readouterr().out
-    assert f"{root} has no listings: only their looks (copies and near copies) keep" in said
-    assert "too little to tell: " in said  # of thirty pictures
+    assert f"{root} has no listings: only duplicates and near duplicates keep" in said
+    assert "too little to tell: " in said  # of thirty images
     assert f"would lie in {root}/listings/metadata; abo-listings.tar is not read, unpack it there\n" in said
 
 
@@ -276,7 +276,7 @@ def test_splits_that_would_rest_on_no_listing_at_all_are_not_made(
         validate.run()
     (root / "listings/metadata/listings_0.json").write_text('{"main_image_id": "lost"}\n')
     with pytest.raises(
-        InputError, match=r"none of its 1 listings names one of the 30 pictures in use \(1 have"
+        InputError, match=r"none of its 1 listings names one of the 30 images in use \(1 have"
     ):
         validate.run()
     assert not Path("data/vqa/splits.json").exists()
@@ -295,7 +295,7 @@ def test_a_file_of_decisions_that_would_be_passed_over_is_named(generated: Path)
         validate.run()
 
 
-def test_pictures_with_names_of_their_owners_are_learnt_from(
+def test_images_with_names_of_their_owners_are_learnt_from(
     project: Project, catalogue: Path, tmp_path: Path
 ) -> None:
     given = "lamp (1).jpg|men's shoe.jpg|a & b.jpg|x@2x.jpg|#1.jpg|=x.jfif|cafe\u0301.jpg|élan.jpg".split("|")

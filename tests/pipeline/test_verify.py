@@ -11,17 +11,17 @@ import pytest
 import generate
 import validate
 import verify
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.files import read_json
+from vqa.core.csv_tables import read_rows
+from vqa.core.files import read_json
 from vqa.pairs.pair import Pair, read_pairs, write_pairs
-from vqa.pairs.verdicts import read_verdicts, without_left_out
+from vqa.pairs.support import read_support, without_left_out
 from vqa.settings import load_settings
 
 Project = Callable[..., Path]
 GENERATED = Path("data/vqa/generated.csv")
 TRAIN = Path("data/vqa/train.csv")
-VERDICTS = Path("data/vqa/verdicts.csv")
-OUTS = (VERDICTS, verify.NOT_TRAINED_ON, verify.METRICS)
+SUPPORT_LEVELS = Path("data/vqa/support.csv")
+OUTS = (SUPPORT_LEVELS, verify.NOT_TRAINED_ON, verify.METRICS)
 
 
 def corrupted(rows: list[Pair]) -> tuple[list[Pair], set[tuple[str, str]]]:
@@ -31,20 +31,20 @@ def corrupted(rows: list[Pair]) -> tuple[list[Pair], set[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "is_left_out"), [("all", False), ("undisputed", True), ("confirmed", True)]
+    ("verdicts", "is_left_out"), [("all", False), ("not_conflicting", True), ("supported", True)]
 )
 def test_wrong_labels_are_disputed_and_left_out_where_training_says_so(
-    project: Project, verdicts: str, is_left_out: bool
+    project: Project, support_levels: str, is_left_out: bool
 ) -> None:
-    project(verify={"train_on": verdicts})
+    project(verify={"train_on": support_levels})
     generate.run()
     rows, wrong = corrupted(read_pairs(GENERATED))
     write_pairs(GENERATED, rows)
     validate.run()
     verify.run()
-    found = {(row["image_name"], row["question"]): row for row in read_rows(VERDICTS, [])}
+    found = {(row["image_name"], row["question"]): row for row in read_rows(SUPPORT_LEVELS, [])}
     assert len(found) == len(rows)
-    assert {key for key, row in found.items() if row["verdict"] == "disputed"} == wrong
+    assert {key for key, row in found.items() if row["support"] == "conflicting"} == wrong
     assert all(found[key]["catalogue"] == "contradicts" for key in wrong)
     train = read_pairs(TRAIN)
     trusted = without_left_out(verify.NOT_TRAINED_ON, train)
@@ -53,8 +53,8 @@ def test_wrong_labels_are_disputed_and_left_out_where_training_says_so(
     )
     metrics = read_json(verify.METRICS)
     assert metrics["n"] == len(rows)
-    assert metrics["disputed"] == pytest.approx(len(wrong) / len(rows), abs=1e-4)
-    assert metrics["by_type"]["shape"]["disputed"] > metrics["by_type"]["color"]["disputed"] == 0
+    assert metrics["conflicting"] == pytest.approx(len(wrong) / len(rows), abs=1e-4)
+    assert metrics["by_type"]["shape"]["conflicting"] > metrics["by_type"]["color"]["conflicting"] == 0
     page = Path("data/vqa/review.html").read_text()
     assert "catalogue contradicts: shape: " in page
 
@@ -71,7 +71,7 @@ def test_a_second_run_and_other_rows_order_change_no_byte(project: Project) -> N
     assert [path.read_bytes() for path in OUTS] == before
 
 
-def test_pictures_without_listings_leave_every_pair_unknown(
+def test_images_without_listings_leave_every_pair_unknown(
     project: Project, catalogue: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "mine"
@@ -90,7 +90,9 @@ def test_pictures_without_listings_leave_every_pair_unknown(
     validate.run()
     verify.run()
     kept = [pair for path in verify.PAIRS.values() for pair in read_pairs(path)]
-    assert Counter(verdict.verdict for verdict in read_verdicts(VERDICTS, kept)) == {"unknown": len(kept)}
+    assert Counter(support.support for support in read_support(SUPPORT_LEVELS, kept)) == {
+        "unchecked": len(kept)
+    }
 
 
 def test_the_committed_settings_train_on_all() -> None:

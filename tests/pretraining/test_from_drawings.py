@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vqa.pretraining import from_drawings, loop
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 
 @pytest.fixture

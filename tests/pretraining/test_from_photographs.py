@@ -9,11 +9,11 @@ import torch
 import generate
 import validate
 from conftest import ROOT
-from vqa.catalogue.split_memory import read_splits, record_of
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import write_json
+from vqa.catalogue.splits_file import read_splits, splits_record
+from vqa.core.errors import InputError
+from vqa.core.files import write_json
 from vqa.pretraining import from_photographs, lessons, loop, photographs
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 SPLITS = Path("data/vqa/splits.json")
@@ -25,7 +25,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> 
     project()
     generate.run()
     validate.run()
-    for name, value in {"DRAWN_PICTURES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}.items():
+    for name, value in {"SYNTHETIC_IMAGES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}.items():
         monkeypatch.setattr(from_photographs, name, value)
     monkeypatch.setattr(lessons, "PHOTOGRAPHS", 2)
     monkeypatch.setattr(lessons, "DRAWINGS", 1)
@@ -34,7 +34,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> 
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
 
 
-def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
+def test_only_training_images_are_seen_and_a_killed_run_ends_the_same(
     few_steps: None, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = str(ROOT / "models/blip2-tiny")
@@ -42,7 +42,7 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
     seen = Path("once/photographs.txt").read_text().split()
     split_of = read_splits(SPLITS)[1]
     assert seen
-    assert {split_of[picture] for picture in seen} == {"train"}
+    assert {split_of[image] for image in seen} == {"train"}
 
     learning_rate = loop.learning_rate
 
@@ -60,7 +60,7 @@ def test_only_training_pictures_are_seen_and_a_killed_run_ends_the_same(
     assert all(torch.equal(twice[name], weights) for name, weights in once.items())
 
 
-def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Path) -> None:
+def test_another_image_size_takes_the_eyes_over(few_steps: None, catalogue: Path) -> None:
     start = str(ROOT / "models/blip2-tiny")
     from_photographs.pretrain(catalogue, SPLITS, start, Path("small"), seed=0, image_size=64, share=0.5)
     config = Pretrained("small").load(CPU).config.vision_config
@@ -69,9 +69,9 @@ def test_another_picture_size_takes_the_eyes_over(few_steps: None, catalogue: Pa
     assert steps[1].startswith("sight,0,")
 
 
-def test_splits_of_other_pictures_are_named(few_steps: None, catalogue: Path) -> None:
-    write_json(Path("other.json"), record_of({}, {12 * "0": "train"}))
-    with pytest.raises(InputError, match=r"holds none of the train pictures of other\.json"):
+def test_splits_of_other_images_are_named(few_steps: None, catalogue: Path) -> None:
+    write_json(Path("other.json"), splits_record({}, {12 * "0": "train"}))
+    with pytest.raises(InputError, match=r"holds none of the train images of other\.json"):
         from_photographs.pretrain(catalogue, Path("other.json"), "unused", Path("out"), seed=0)
 
 

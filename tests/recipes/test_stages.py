@@ -17,11 +17,11 @@ from blip2_smollm2 import folder, loop, texts, train
 from blip2_smollm2.parts import qformer_config, write_parts
 from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder
 from products import LAMP
-from toy_halves import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
+from toy_blip2 import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
 from vqa.catalogue.abo import image_path, read_catalogue
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import content_hash
-from vqa.vlm.pretrained import Pretrained
+from vqa.core.errors import InputError
+from vqa.core.files import content_hash
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 SAID = ["a red lamp of metal", "a blue rug"]
@@ -87,9 +87,9 @@ def test_questions_are_made_of_the_listing_alone() -> None:
 
 
 def test_each_photograph_comes_once_an_epoch() -> None:
-    seen = torch.cat([loop.numbers_at(10, 3, step, seed=1) for step in range(3)]).tolist()
+    seen = torch.cat([loop.batch_numbers(10, 3, step, seed=1) for step in range(3)]).tolist()
     assert len(set(seen)) == 9
-    assert seen != torch.cat([loop.numbers_at(10, 3, step, seed=1) for step in range(3, 6)]).tolist()
+    assert seen != torch.cat([loop.batch_numbers(10, 3, step, seed=1) for step in range(3, 6)]).tolist()
 
 
 @pytest.fixture(scope="module")
@@ -168,5 +168,5 @@ def test_missing_photographs_and_parts_are_named(catalogue: Path, parts: Path, t
     seen.write_text("0123456789ab\n")
     with pytest.raises(InputError, match="holds 0 of the 1 photographs"):
         train.train(catalogue, seen, parts, tmp_path / "work", tmp_path / "out", seed=0)
-    with pytest.raises(InputError, match="lacks the pretrained halves"):
+    with pytest.raises(InputError, match="lacks the pretrained parts"):
         train.train(catalogue, seen, tmp_path, tmp_path / "work", tmp_path / "out", seed=0)

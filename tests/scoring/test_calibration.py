@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.scoring.calibration import (
     TEMPERATURES,
     UNCALIBRATED,
     Calibration,
-    believable_from,
+    confidence_threshold,
     coverage_table,
     error_with_interval,
     expected_calibration_error,
@@ -73,9 +73,9 @@ def test_nothing_is_fitted_where_all_answers_are_alike(right: int) -> None:
 def test_answers_are_believed_from_where_eight_of_ten_are_right() -> None:
     probabilities = np.concatenate([np.full(40, 0.9), np.full(20, 0.6), np.full(40, 0.2)])
     is_right = np.concatenate([rights(36, 40), rights(12, 20), rights(10, 40)])
-    assert believable_from(probabilities, is_right) == 0.6  # 48 of 60 are right, and below 58 of 100
-    assert believable_from(probabilities[:29], is_right[:29]) is None  # too few to say
-    assert believable_from(probabilities, ~is_right) is None
+    assert confidence_threshold(probabilities, is_right) == 0.6  # 48 of 60 are right, and below 58 of 100
+    assert confidence_threshold(probabilities[:29], is_right[:29]) is None  # too few to say
+    assert confidence_threshold(probabilities, ~is_right) is None
 
 
 def test_coverage_says_how_many_are_answered_and_right() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqa.pairs.normal_form import exact_match
+from vqa.pairs.answer_normalization import exact_match
 from vqa.scoring.vqa_rules import is_right_by_vqa_rules, vqa_form
 
 # Answer, reference, right under the official rules, right under ours.

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest, bootstrap
 
 from vqa.pairs.pair import Pair
-from vqa.stats.bootstrap import Columns, Floats, Interval, Kind
+from vqa.stats.bootstrap import ClusterBootstrap, Floats, Interval, Kind
 
 
 def pairs(*image_names: str) -> list[Pair]:
@@ -17,7 +17,7 @@ def pairs(*image_names: str) -> list[Pair]:
 
 def interval(names: Iterable[str], values: Sequence[float] | Floats, draws: int = 4000) -> Interval:
     """Of a mean of any values, which is never exact."""
-    columns = Columns(pairs(*names))
+    columns = ClusterBootstrap(pairs(*names))
     columns.add(np.array(values, dtype=float), "mean")
     (found,) = columns.intervals(draws, seed=0)
     return found
@@ -30,42 +30,44 @@ def bounds(names: Iterable[str], values: Sequence[float] | Floats, draws: int = 
 
 
 def exact(groups: Iterable[str], values: Sequence[float], kind: Kind) -> Interval:
-    columns = Columns([Pair(f"{i}.jpg", "", "", split_group=group) for i, group in enumerate(groups)])
+    columns = ClusterBootstrap(
+        [Pair(f"{i}.jpg", "", "", split_group=group) for i, group in enumerate(groups)]
+    )
     columns.add(np.array(values, dtype=float), kind)
     (found,) = columns.intervals(200, seed=0)
     assert found.is_exact
     return found
 
 
-def test_forty_pictures_can_be_counted() -> None:
+def test_forty_images_can_be_counted() -> None:
     """The wrong one is drawn never in 36 % (0.975 ** 40), three times or more in 8 %, four in 1.9 %."""
     assert bounds(map(str, range(40)), [0] + [1] * 39) == [0.925, 1.0]
 
 
-def test_questions_about_one_picture_share_its_luck() -> None:
-    """Thirty times as many questions about forty pictures tell no more than one about each."""
-    pictures, values = list(map(str, range(40))), [0.0] * 20 + [1.0] * 20
-    once = bounds(pictures, values)
-    assert bounds(np.repeat(pictures, 30), np.repeat(values, 30)) == once
+def test_questions_about_one_image_share_its_luck() -> None:
+    """Thirty times as many questions about forty images tell no more than one about each."""
+    images, values = list(map(str, range(40))), [0.0] * 20 + [1.0] * 20
+    once = bounds(images, values)
+    assert bounds(np.repeat(images, 30), np.repeat(values, 30)) == once
     assert once == pytest.approx([0.35, 0.65], abs=0.03)
     assert bounds(map(str, range(1200)), np.repeat(values, 30)) == pytest.approx([0.47, 0.53], abs=0.01)
 
 
-def test_pictures_of_one_group_share_their_luck() -> None:
+def test_images_of_one_group_share_their_luck() -> None:
     values = [0.0] * 20 + [1.0] * 20
-    grouped = Columns([Pair(f"{i}.jpg", "", "", split_group=str(i // 2)) for i in range(80)])
+    grouped = ClusterBootstrap([Pair(f"{i}.jpg", "", "", split_group=str(i // 2)) for i in range(80)])
     grouped.add(np.repeat(values, 2), "mean")
     (found,) = grouped.intervals(4000, seed=0)
     assert found.ci95 == bounds(map(str, range(40)), values)
     assert (found.questions, found.groups) == (80, 40)
 
 
-def test_a_picture_with_more_questions_weighs_more() -> None:
-    """Means of drawn pairs, not of pictures: of 20 pictures the first has three questions, all wrong."""
+def test_an_image_with_more_questions_weighs_more() -> None:
+    """Means of drawn pairs, not of images: of 20 images the first has three questions, all wrong."""
     names = ["0", "0", "0", *map(str, range(1, 20))]
     weights = np.random.default_rng(0).multinomial(20, np.full(20, 1 / 20), size=400)
     means = 1 - 3 * weights[:, 0] / (20 + 2 * weights[:, 0])
-    found = Columns(pairs(*(names + names)))  # 44 questions
+    found = ClusterBootstrap(pairs(*(names + names)))  # 44 questions
     found.add(np.array(([0] * 3 + [1] * 19) * 2, dtype=float), "mean")
     expected = [round(bound, 4) for bound in np.percentile(means, [2.5, 97.5])]
     assert found.intervals(400, 0)[0].ci95 == expected
@@ -80,7 +82,7 @@ def test_a_few_questions_are_judged_exactly() -> None:
     share = exact("abcdefg", [1, 1, 1, 0, 0, 0, 0], "share")
     oracle = binomtest(3, 7).proportion_ci()
     assert share.ci95 == pytest.approx([oracle.low, oracle.high], abs=1e-4)
-    assert (share.questions, share.groups, share.p, share.smallest) == (7, 7, None, None)
+    assert (share.questions, share.groups, share.p, share.minimum_detectable_effect) == (7, 7, None, None)
 
 
 def test_questions_of_few_groups_count_as_the_groups_do() -> None:
@@ -112,7 +114,7 @@ def test_95_of_100_intervals_of_grouped_answers_hold_the_truth_and_ungrouped_one
         group = np.repeat(np.arange(80), 5)
         right = (rng.random(400) < rng.beta(0.8 * 7 / 3, 0.2 * 7 / 3, size=80)[group]).astype(float)
         grouped, alone = (
-            Columns([Pair(f"{i}.jpg", "", "", split_group=str(g)) for i, g in enumerate(numbers)])
+            ClusterBootstrap([Pair(f"{i}.jpg", "", "", split_group=str(g)) for i, g in enumerate(numbers)])
             for numbers in (group, np.arange(400))
         )
         for columns, found in ((grouped, held), (alone, held_alone)):
@@ -128,7 +130,7 @@ def test_the_smallest_difference_is_one_that_four_of_five_test_sets_show() -> No
     """Normal values of standard error 0.1: a true mean of 0.28 is beyond 1.96 of them in 80 %."""
     values = np.random.default_rng(0).normal(size=400)
     values = 2 * (values - values.mean()) / values.std()
-    assert interval(map(str, range(400)), values).smallest == pytest.approx(0.28, abs=0.01)
+    assert interval(map(str, range(400)), values).minimum_detectable_effect == pytest.approx(0.28, abs=0.01)
     true = np.random.default_rng(1).normal(0.28, 0.1, size=10_000)
     assert (true > 0.196).mean() == pytest.approx(0.8, abs=0.01)
 
@@ -142,7 +144,7 @@ def test_a_p_value_is_small_exactly_where_the_interval_leaves_zero_out() -> None
         assert (found.p < 0.05) == (found.ci95[0] > 0 or found.ci95[1] < 0)
 
 
-def test_where_each_picture_has_one_question_it_is_scipy_s_bootstrap() -> None:
+def test_where_each_image_has_one_question_it_is_scipy_s_bootstrap() -> None:
     values = np.random.default_rng(3).normal(0.2, 1, size=200)
     ours = bounds(map(str, range(200)), values, draws=10_000)
     theirs = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=5).confidence_interval
@@ -151,7 +153,7 @@ def test_where_each_picture_has_one_question_it_is_scipy_s_bootstrap() -> None:
 
 def test_columns_see_the_same_draws_and_the_seed_decides_them() -> None:
     values = np.random.default_rng(1).random(50)
-    columns = Columns(pairs(*map(str, range(50))))
+    columns = ClusterBootstrap(pairs(*map(str, range(50))))
     columns.add(values, "mean")
     columns.add(values + 1, "mean")
     first, shifted = (found.ci95 for found in columns.intervals(700, 0))
@@ -161,7 +163,7 @@ def test_columns_see_the_same_draws_and_the_seed_decides_them() -> None:
 
 
 def test_draws_that_leave_a_type_out_say_nothing_of_it() -> None:
-    columns = Columns(pairs(*(["a"] * 30), *map(str, range(19))))  # picture a is in 64 % of the draws
+    columns = ClusterBootstrap(pairs(*(["a"] * 30), *map(str, range(19))))  # image a is in 64 % of the draws
     chosen = np.arange(49) < 48  # of all but the last
     columns.add(np.array([0.5] * 30 + [0.5] * 18 + [9]), "mean", chosen)
     assert columns.intervals(400, 0)[0].ci95 is None  # 19 groups
@@ -169,27 +171,27 @@ def test_draws_that_leave_a_type_out_say_nothing_of_it() -> None:
     assert columns.intervals(400, 0)[1].ci95 == [0.5, 0.5]
 
 
-def columns_of(images: int) -> Columns:
-    return Columns([Pair(f"{i // 2}.jpg", "", "") for i in range(2 * images)])
+def csv_columns(images: int) -> ClusterBootstrap:
+    return ClusterBootstrap([Pair(f"{i // 2}.jpg", "", "") for i in range(2 * images)])
 
 
 def test_columns_bounded_together_have_the_intervals_that_each_has_alone() -> None:
     values = np.random.default_rng(1).random((5, 200))
-    together = columns_of(100)
+    together = csv_columns(100)
     for column in values:
         together.add(column, "mean")
     alone = []
     for column in values:
-        columns = columns_of(100)
+        columns = csv_columns(100)
         columns.add(column, "mean")
         alone += columns.intervals(1000, seed=3)
     assert together.intervals(1000, seed=3) == alone
 
 
-def test_memory_grows_neither_with_the_draws_nor_with_draws_times_pictures() -> None:
+def test_memory_grows_neither_with_the_draws_nor_with_draws_times_images() -> None:
     peaks = []
     for images, draws in ((8_000, 500), (64_000, 60), (64_000, 120)):
-        columns = columns_of(images)
+        columns = csv_columns(images)
         columns.add(np.random.default_rng(0).random(2 * images), "mean")
         tracemalloc.start()
         columns.intervals(draws, seed=0)

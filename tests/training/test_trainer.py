@@ -21,17 +21,16 @@ import validate
 import verify
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
 from conftest import ROOT
-from vqa.foundation.errors import InputError
-from vqa.foundation.unfinished import folder_of_run, held
+from vqa.core.errors import InputError
+from vqa.core.partial_results import lock_run, run_folder
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Train, load_settings
-from vqa.training.batches import Shuffled, any_order, like_lengths, like_pictures, pairs_of_images
+from vqa.training.batches import Shuffled, any_order, group_by_image, pairs_of_images
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
-from vqa.vlm.blip2 import AnswerModel
 
 Project = Callable[..., Path]
-WORK = Path(".durable/training")
+WORK = Path(".state/training")
 BEST = Path("models/adapter/best/adapter_model.safetensors")
 
 
@@ -74,7 +73,7 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
     killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
     printed = run("train")
-    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", printed)
+    assert re.search(r"continuing from \S*\.state/training/\w+/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
     assert trained_metrics() == metrics
     assert plotted() == plots
@@ -105,8 +104,7 @@ def test_a_run_killed_while_it_validates_goes_on_with_fewer_pairs_at_once_to_the
 OTHER_VALUES: dict[str, Any] = {
     "start_from": "models/adapter-photos",
     "images": 7,
-    "blind": True,
-    "group_by_length": True,
+    "zero_image": True,
     "schedule": "cosine",
     "warmup_share": 0.1,
     "eval_steps": 5,
@@ -118,17 +116,16 @@ OTHER_VALUES: dict[str, Any] = {
 def test_every_key_of_train_makes_another_run_but_those_that_decide_no_weight(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "sha256_of", lambda _: "")
+    monkeypatch.setattr(train, "sha256_file", lambda _: "")
     settings, identity = load_settings(ROOT / "params.yaml"), {"fingerprint": "", "dtype": "float32"}
     value: Any = OTHER_VALUES.get(key) or getattr(settings.train, key) * 2 + 1
-    other = replace(settings, train=replace(settings.train, questions_per_prefix=1))
-    changed = replace(other, train=replace(other.train, **{key: value}))
-    runs = [folder_of_run(tmp_path, train._run(of, identity, "", None)) for of in (other, changed)]
+    changed = replace(settings, train=replace(settings.train, **{key: value}))
+    runs = [run_folder(tmp_path, train._run(of, identity, "", None)) for of in (settings, changed)]
     assert (runs[0] == runs[1]) == (f"train.{key}" in train.NEUTRAL)
 
 
 def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: Path) -> None:
-    work = folder_of_run(tmp_path, {"r": 4})
+    work = run_folder(tmp_path, {"r": 4})
     assert last_checkpoint(work) is None
     for step, is_whole in ((5, True), (10, True), (15, False)):
         (work / f"checkpoint-{step}").mkdir(parents=True)
@@ -137,7 +134,7 @@ def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: 
     assert last_checkpoint(work) == str(work / "checkpoint-10")
     remove_torn_checkpoints(work)
     assert {folder.name for folder in work.iterdir()} == {"checkpoint-5", "checkpoint-10"}
-    assert last_checkpoint(folder_of_run(tmp_path, {"r": 8})) is None
+    assert last_checkpoint(run_folder(tmp_path, {"r": 8})) is None
 
 
 def test_settings_changed_and_changed_back_continue_where_they_were(
@@ -150,7 +147,7 @@ def test_settings_changed_and_changed_back_continue_where_they_were(
     assert f"{WORK} keeps 1 unfinished run(s) of other settings" in run("train")
     assert set(WORK.iterdir()) == begun
     project(train={"epochs": 4, "checkpoint_steps": 7}, lora={"r": 4})
-    assert re.search(r"continuing from \S*\.durable/training/\w+/checkpoint-\d+", run("train"))
+    assert re.search(r"continuing from \S*\.state/training/\w+/checkpoint-\d+", run("train"))
     assert not WORK.exists()
 
 
@@ -161,7 +158,7 @@ def test_a_second_run_of_the_same_ends_at_once_and_leaves_the_first_one_s_checkp
     killed_at("train", r"training: .* [4-9]\d/\d+ ")
     (folder,) = WORK.iterdir()
     (folder / "checkpoint-99").mkdir()  # the first run is writing it
-    with held([folder], is_first=True):
+    with lock_run([folder], is_first=True):
         process = started("train")
         printed, _ = process.communicate()
         assert process.returncode == 1
@@ -179,7 +176,7 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("questions_per_prefix", [1, 3])
 def test_two_processes_and_two_hosts_train_as_one_does(project: Project, questions_per_prefix: int) -> None:
-    halves = {
+    model_parts = {
         "train": {
             "epochs": 1,
             "batch_size": 4,
@@ -188,7 +185,7 @@ def test_two_processes_and_two_hosts_train_as_one_does(project: Project, questio
         },
         "lora": {"r": 4, "dropout": 0.0},
     }
-    cached(project, **halves)
+    cached(project, **model_parts)
     run("train")
     alone, losses = weights(), plotted()["loss.tsv"]
     finished(started("train", TWO_PROCESSES))
@@ -251,7 +248,7 @@ def test_the_last_step_is_validated_whatever_the_interval(project: Project) -> N
     assert trained_metrics()["best_epoch"] == 1
 
 
-def test_fewer_train_pictures_are_among_more(project: Project) -> None:
+def test_fewer_train_images_are_among_more(project: Project) -> None:
     cached(project, train={"images": 5, "epochs": 1})
     train.run()
     metrics = trained_metrics()
@@ -262,9 +259,9 @@ def test_fewer_train_pictures_are_among_more(project: Project) -> None:
     assert pairs_of_images(pairs, None, seed=0) == pairs
 
 
-@pytest.mark.parametrize("blind", [True, False])
-def test_trained_blind_nothing_of_the_pictures_is_learnt(project: Project, blind: bool) -> None:
-    cached(project, train={"epochs": 1, "blind": blind})
+@pytest.mark.parametrize("zero_image", [True, False])
+def test_trained_blind_nothing_of_the_images_is_learnt(project: Project, zero_image: bool) -> None:
+    cached(project, train={"epochs": 1, "zero_image": zero_image})
     train.run()
     first = contents(BEST.parent)
     for shard in Path("data/features").glob("*.safetensors"):
@@ -272,7 +269,7 @@ def test_trained_blind_nothing_of_the_pictures_is_learnt(project: Project, blind
             others, metadata = file.get_tensor("features").flip(0), file.metadata()
         save_file({"features": others.contiguous()}, shard, metadata)
     train.run()
-    assert (contents(BEST.parent) == first) is blind
+    assert (contents(BEST.parent) == first) is zero_image
 
 
 def test_early_stopping_and_validation_every_n_steps(project: Project) -> None:
@@ -300,51 +297,26 @@ def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:
     assert order(0) != order(0, seed=1)
 
 
-def test_batches_hold_pairs_of_like_length() -> None:
-    lengths = [i % 10 for i in range(400)]
-
-    def spread(numbers: list[int]) -> float:
-        batches = [[lengths[i] for i in numbers[k : k + 4]] for k in range(0, 400, 4)]
-        return sum(max(batch) - min(batch) for batch in batches) / len(batches)
-
-    generator = torch.Generator().manual_seed(0)
-    grouped = like_lengths(lengths, 4, generator)
-    assert sorted(grouped) == list(range(400))
-    assert spread(grouped) < 1
-    assert spread(any_order(400, generator)) > 4
-
-
 @pytest.mark.parametrize(
     ("batch_size", "together", "pictures"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
 )
-def test_batches_hold_so_many_pairs_of_a_picture(batch_size: int, together: int, pictures: set[int]) -> None:
+def test_batches_hold_so_many_pairs_of_an_image(batch_size: int, together: int, images: set[int]) -> None:
     names = [f"{i % 50}.jpg" for i in range(200)]  # four pairs each
-    order = like_pictures(names, together, batch_size, torch.Generator().manual_seed(0))
+    order = group_by_image(names, together, batch_size, torch.Generator().manual_seed(0))
     assert sorted(order) == list(range(200))
     batches = [[names[i] for i in order[k : k + batch_size]] for k in range(0, 200, batch_size)]
-    assert {len(set(batch)) for batch in batches} <= pictures
-    again = like_pictures(names, together, batch_size, torch.Generator().manual_seed(1))
+    assert {len(set(batch)) for batch in batches} <= images
+    again = group_by_image(names, together, batch_size, torch.Generator().manual_seed(1))
     assert sorted(again) == sorted(order) != order
     assert again != order
 
 
-def test_what_is_left_of_a_picture_s_pairs_fills_batches_of_its_own() -> None:
+def test_what_is_left_of_an_image_s_pairs_fills_batches_of_its_own() -> None:
     names = [f"{i % 40}.jpg" for i in range(200)]  # five pairs each
-    order = like_pictures(names, 4, 4, torch.Generator().manual_seed(0))
+    order = group_by_image(names, 4, 4, torch.Generator().manual_seed(0))
     batches = [{names[i] for i in order[k : k + 4]} for k in range(0, 200, 4)]
     assert [len(batch) for batch in batches].count(1) >= 39
     assert sorted(order) == list(range(200))
-
-
-def test_an_order_that_ignores_lengths_tokenises_no_pair_for_it(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cached(project, train={"images": 4})
-    monkeypatch.setattr(AnswerModel, "length_of", None)  # a length asked for now would raise
-    train.run()
-    project(train={"images": 4, "group_by_length": True, "questions_per_prefix": 1})
-    with pytest.raises(TypeError):
-        train.run()
 
 
 def test_checkpoints_are_minutes_apart_and_the_last_step_has_one() -> None:

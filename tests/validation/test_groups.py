@@ -14,8 +14,8 @@ def ones(count: int) -> Integers:
     return np.ones(count, dtype=np.int64)
 
 
-def parts(of_look: Integers) -> set[frozenset[int]]:
-    return {frozenset(np.flatnonzero(of_look == group).tolist()) for group in set(of_look.tolist())}
+def parts(of_content: Integers) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(of_content == group).tolist()) for group in set(of_content.tolist())}
 
 
 CHAIN = links((0, 1, 2), (1, 2, 9), (2, 3, 1), (3, 4, 8), (4, 5, 0))  # of six, the weakest link in it 1-2
@@ -23,25 +23,25 @@ CHAIN = links((0, 1, 2), (1, 2, 9), (2, 3, 1), (3, 4, 8), (4, 5, 0))  # of six, 
 
 def test_connected_looks_are_one_group() -> None:
     found = grouped(links((0, 1, 5), (2, 1, 5), (3, 4, 0)), ones(6), {}, most=3)
-    assert parts(found.of_look) == {frozenset({0, 1, 2}), frozenset({3, 4}), frozenset({5})}
+    assert parts(found.of_content) == {frozenset({0, 1, 2}), frozenset({3, 4}), frozenset({5})}
     assert (found.largest, found.cut) == (3, 0)
 
 
 def test_a_chain_that_is_too_long_is_cut_at_its_weakest_links() -> None:
     found = grouped(CHAIN, ones(6), {}, most=4)
-    assert parts(found.of_look) == {frozenset({0, 1}), frozenset({2, 3, 4, 5})}
+    assert parts(found.of_content) == {frozenset({0, 1}), frozenset({2, 3, 4, 5})}
     assert (found.largest, found.cut) == (6, 1)
 
 
-def test_a_group_counts_its_pictures_not_its_looks() -> None:
+def test_a_group_counts_its_images_not_its_looks() -> None:
     found = grouped(CHAIN, np.array([1, 1, 1, 1, 1, 3]), {}, most=4)
-    assert parts(found.of_look) == {frozenset({0, 1, 2, 3}), frozenset({4, 5})}
+    assert parts(found.of_content) == {frozenset({0, 1, 2, 3}), frozenset({4, 5})}
 
 
 def test_a_group_that_ties_two_splits_is_cut_between_them_and_no_other_is() -> None:
     both = np.concatenate([CHAIN, CHAIN + np.array([6, 6, 0])])
     found = grouped(both, ones(12), {0: "train", 3: "test", 6: "val"}, most=99)
-    assert parts(found.of_look) == {frozenset({0, 1}), frozenset({2, 3, 4, 5}), frozenset(range(6, 12))}
+    assert parts(found.of_content) == {frozenset({0, 1}), frozenset({2, 3, 4, 5}), frozenset(range(6, 12))}
     assert found.cut == 1
 
 

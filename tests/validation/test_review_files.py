@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.validation.review import Decision, key_of
 from vqa.validation.review_files import read_decisions, read_reviews
 
@@ -65,7 +65,7 @@ def test_the_later_word_wins_by_its_time_however_it_is_written(
     written(tmp_path, "ann.csv", f"accept,,{later},,")
     written(tmp_path, "ben.csv", f"reject,,{earlier},,")
     reviews = read_reviews(tmp_path)
-    assert [decision.verdict for decision in reviews.decisions.values()] == ["accept"]
+    assert [decision.kind for decision in reviews.decisions.values()] == ["accept"]
     (conflict,) = reviews.conflicts
     assert conflict.said == ["ben: reject", "ann: accept"]
     assert reviews.counts()["conflicts"] == 1
@@ -103,7 +103,7 @@ def test_words_that_differ_must_tell_which_is_the_later(tmp_path: Path) -> None:
         read_reviews(tmp_path)
     (tmp_path / "ben.csv").unlink()
     written(tmp_path, "ann.csv", "accept,,,,", "reject,,,,")  # rows of one file come one after another
-    assert [decision.verdict for decision in read_decisions(tmp_path).values()] == ["reject"]
+    assert [decision.kind for decision in read_decisions(tmp_path).values()] == ["reject"]
 
 
 def test_reviewers_are_told_by_their_column_and_agree_where_one_answer_is_right(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_reviewers_are_told_by_their_column_and_agree_where_one_answer_is_right(
     reviews = read_reviews(tmp_path)
     assert reviews.conflicts == []
     (decision,) = reviews.decisions.values()
-    assert (decision.verdict, decision.answer) == ("also right", "red")
+    assert (decision.kind, decision.answer) == ("also right", "red")
     assert decision.also_right == ("crimson", "scarlet")
     assert reviews.counts()["second_right_answers"] == 2
 
@@ -133,8 +133,8 @@ def test_a_second_right_answer_is_one_word(tmp_path: Path, answer: str) -> None:
 def test_a_decision_on_another_image_of_that_name_does_not_count(tmp_path: Path) -> None:
     written(tmp_path, "a.csv", "reject,,2026-11-01,,aaaa", "accept,,2026-10-01,,bbbb")
     reviews = read_reviews(tmp_path, {"a.jpg": "bbbb"}.__getitem__)
-    assert [decision.verdict for decision in reviews.decisions.values()] == ["accept"]
+    assert [decision.kind for decision in reviews.decisions.values()] == ["accept"]
     assert reviews.counts()["decisions_on_other_images"] == 1
     assert "1 decisions do not count: their images have changed since (a.jpg)" in reviews.sentences()[0]
     gone = read_reviews(tmp_path, {"a.jpg": ""}.__getitem__)
-    assert [decision.verdict for decision in gone.decisions.values()] == ["reject"]
+    assert [decision.kind for decision in gone.decisions.values()] == ["reject"]

@@ -9,21 +9,21 @@ import pytest
 from PIL import Image
 
 from browser import chromium_page
-from vqa.catalogue.pictures import picture_id
-from vqa.foundation.files import sha256_of
+from vqa.catalogue.images import image_id_of_content
+from vqa.core.files import sha256_file
 from vqa.pairs.pair import Pair
-from vqa.pairs.verdicts import Verdict
+from vqa.pairs.support import Support
+from vqa.validation.filtering import Rejected
 from vqa.validation.review_files import Conflict
 from vqa.validation.review_page import stratified, write_review_page
-from vqa.validation.screening import Rejected
 
 KEPT = [
     *(Pair("a.jpg", f"What color is it, {i}?", "red", "color") for i in range(6)),
     Pair("b.jpg", "How many </script><b>?", "=2", "count"),
 ]
-VERDICTS = [
-    Verdict(verdict, needs_picture=True)
-    for verdict in [*["confirmed"] * 4, "unknown", "disputed", "confirmed"]
+SUPPORT_LEVELS = [
+    Support(support, needs_image=True)
+    for support in [*["supported"] * 4, "unchecked", "conflicting", "supported"]
 ]
 REJECTED = [
     Rejected(Pair("ff00.jpg", "What color is it?", "red", "color"), "image_missing", "no file"),
@@ -43,7 +43,9 @@ def page(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg"):
         Image.new("RGB", (20, 10), "red").save(tmp_path / name)
     path = tmp_path / "review.html"
-    write_review_page(path, KEPT, VERDICTS, said, REJECTED, CONFLICTS, tmp_path.joinpath, count=20, seed=0)
+    write_review_page(
+        path, KEPT, SUPPORT_LEVELS, said, REJECTED, CONFLICTS, tmp_path.joinpath, count=20, seed=0
+    )
     return path
 
 
@@ -55,15 +57,15 @@ def test_a_sample_has_each_stratum_by_its_share_and_at_least_once() -> None:
     assert stratified(items, lambda item: item.rstrip("0123456789"), str, 20, seed=1) != drawn
 
 
-def test_each_picture_is_in_the_page_once_and_none_that_is_not_there(page: Path) -> None:
+def test_each_image_is_in_the_page_once_and_none_that_is_not_there(page: Path) -> None:
     assert page.read_text().count("data:image/jpeg") == 2
 
 
 def test_another_sample_has_another_identity(tmp_path: Path) -> None:
     pages = []
     for kept in (KEPT, KEPT, KEPT[1:]):
-        verdicts, place = VERDICTS[-len(kept) :], tmp_path / "page.html"
-        write_review_page(place, kept, verdicts, said, [], [], tmp_path.joinpath, 20, seed=0)
+        support_levels, place = SUPPORT_LEVELS[-len(kept) :], tmp_path / "page.html"
+        write_review_page(place, kept, support_levels, said, [], [], tmp_path.joinpath, 20, seed=0)
         pages.append((tmp_path / "page.html").read_text())
     assert pages[0] == pages[1]
     identities = [html.split("(sample <code>")[1].split("<")[0] for html in pages]
@@ -77,7 +79,7 @@ def test_no_pair_becomes_markup(page: Path) -> None:
         browser.goto(page.as_uri())
         browser.get_by_label("Show").select_option("count")
         assert browser.locator("#question").inner_text() == "How many </script><b>?"
-        assert browser.locator("#picture").evaluate("image => image.naturalWidth") == 20
+        assert browser.locator("#image").evaluate("image => image.naturalWidth") == 20
         browser.get_by_role("tab", name="Rejected").click()
         browser.get_by_label("Show").select_option("image_name")
         assert browser.locator("#question").inner_text() == "What is <img src=x>?"
@@ -101,17 +103,47 @@ def test_it_serves_phones_filters_and_assistive_tools(page: Path) -> None:
         assert browser.locator("#count").inner_text() == "1 of 1 reviewed"
 
 
+@pytest.mark.parametrize("size", [(420, 660), (420, 800), (1280, 900)])
+def test_answer_and_buttons_are_in_sight_without_scrolling(page: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    Image.new("RGB", (600, 900), "red").save(page.parent / "a.jpg")  # higher than it is wide
+    write_review_page(page, KEPT, SUPPORT_LEVELS, said, REJECTED, CONFLICTS, page.parent.joinpath, 20, seed=0)
+    with chromium_page(width, height) as browser:
+        browser.goto(page.as_uri())
+        in_sight = (
+            "all => all.map(x => x.getBoundingClientRect()).every(r => r.top >= 0 && r.height > 0 && %s)"
+        )
+        inside = f"r.bottom <= {height} && r.right <= {width}"
+        for name in ("#image", "#question", "#answer", "#decisions button"):
+            assert browser.locator(name).evaluate_all(in_sight % inside), name
+        assert browser.locator("#decisions button").count() == 4
+        tops = browser.locator("#decisions button").evaluate_all(
+            "all => all.map(x => x.getBoundingClientRect().top)"
+        )
+        assert len(set(tops)) == 1  # in one row
+
+
+def test_an_image_that_is_not_there_is_said_and_leaves_no_empty_box(page: Path) -> None:
+    with chromium_page() as browser:
+        browser.goto(page.as_uri())
+        assert browser.locator("#image").is_visible()
+        browser.get_by_role("tab", name="Rejected").click()
+        browser.get_by_label("Show").select_option("image_missing")
+        assert browser.locator("#kind").inner_text() == "color · ff00.jpg · no image to show"
+        assert browser.locator("#image").is_hidden()
+
+
 def test_the_disputed_come_first_with_what_was_said_of_them(page: Path) -> None:
     with chromium_page() as browser:
         browser.goto(page.as_uri())
-        assert browser.locator("#verdict-on").inner_text() == "Witnesses: disputed"
-        assert browser.locator("#testimony li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
-        browser.get_by_label("Verdict").select_option("confirmed")
+        assert browser.locator("#support").inner_text() == "Label checks: conflicting"
+        assert browser.locator("#votes li").all_inner_texts() == ["catalogue agrees: <i>5</i>"]
+        browser.get_by_label("Support level").select_option("supported")
         assert browser.locator("#place").inner_text() == "1 of 5"
-        assert browser.locator("#verdict-on").inner_text() == "Witnesses: confirmed"
+        assert browser.locator("#support").inner_text() == "Label checks: supported"
         browser.get_by_role("tab", name="Rejected").click()
-        assert browser.locator("#verdict-on").inner_text() == ""
-        assert browser.locator("#testimony li").count() == 0
+        assert browser.locator("#support").inner_text() == ""
+        assert browser.locator("#votes li").count() == 0
 
 
 def test_decisions_are_downloaded_as_rows_that_no_spreadsheet_runs(page: Path) -> None:
@@ -145,19 +177,21 @@ def test_a_second_right_answer_and_a_conflict_are_decided_on_by_name(page: Path)
         browser.keyboard.press("Enter")
         assert browser.locator("#said").inner_text() == "also right: three"
         browser.get_by_role("tab", name="Conflicts (1)").click()
-        assert browser.locator("#testimony li").all_inner_texts() == ["ann: accept", "ben: reject"]
+        assert browser.locator("#votes li").all_inner_texts() == ["ann: accept", "ben: reject"]
         browser.get_by_role("button", name="Reject").click()
         with browser.expect_download() as download:
             browser.get_by_role("button", name="Download").click()
         path = download.value.path()
         first, second = csv.DictReader(io.StringIO(path.read_text()))
     assert (first["decision"], first["corrected_answer"], first["reviewer"]) == ("also right", "three", "Ann")
-    assert first["image_sha256"] == picture_id(sha256_of(page.parent / "b.jpg"))
+    assert first["image_sha256"] == image_id_of_content(sha256_file(page.parent / "b.jpg"))
     assert (second["decision"], second["list"], second["answer"]) == ("reject", "rejected", "Round")
 
 
 def test_a_page_without_conflicts_shows_none(tmp_path: Path) -> None:
-    write_review_page(tmp_path / "page.html", KEPT, VERDICTS, said, [], [], tmp_path.joinpath, 20, seed=0)
+    write_review_page(
+        tmp_path / "page.html", KEPT, SUPPORT_LEVELS, said, [], [], tmp_path.joinpath, 20, seed=0
+    )
     with chromium_page() as browser:
         browser.goto((tmp_path / "page.html").as_uri())
         assert browser.locator("#tab-conflicts").is_hidden()

@@ -7,38 +7,38 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from vqa.catalogue.pictures import Picture
-from vqa.foundation.errors import InputError
+from vqa.catalogue.images import ImageRecord
+from vqa.core.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import Validate, load_settings
+from vqa.validation.filtering import Rejected, build_candidates, filter_pairs, image_names, trusted
 from vqa.validation.review import Decision, Key, acceptance, key_of
 from vqa.validation.review_files import read_decisions
-from vqa.validation.rules import RULES, RULES_ON_PICTURES, RULES_ON_TEXT, Context
-from vqa.validation.screening import Rejected, candidates_of, images_of, screen, trusted
+from vqa.validation.rules import RULES, RULES_ON_IMAGES, RULES_ON_TEXT, Context
 
 LIMITS = load_settings(ROOT / "params.yaml").validate
 
 
-def screened(
+def filtered(
     *pairs: Pair,
     decisions: Mapping[Key, Decision] | None = None,
-    problems: Mapping[str, Picture] | None = None,
+    problems: Mapping[str, ImageRecord] | None = None,
     **limits: Any,
 ) -> tuple[list[Pair], list[Rejected]]:
-    candidates, refused = candidates_of(pairs, decisions or {})
+    candidates, refused = build_candidates(pairs, decisions or {})
     context = Context(replace(LIMITS, **limits))
-    readable, by_text = screen(candidates, RULES_ON_TEXT, context)
-    good = Picture("0", 100, 100, "0" * 64)
-    pictures = {name: (problems or {}).get(name, good) for name in images_of(readable)}
-    standing, by_picture = screen(readable, RULES_ON_PICTURES, replace(context, pictures=pictures))
-    kept, rejected = trusted(standing), [*refused, *by_text, *by_picture]
+    readable, by_text = filter_pairs(candidates, RULES_ON_TEXT, context)
+    good = ImageRecord("0", 100, 100, "0" * 64)
+    images = {name: (problems or {}).get(name, good) for name in image_names(readable)}
+    standing, by_image = filter_pairs(readable, RULES_ON_IMAGES, replace(context, images=images))
+    kept, rejected = trusted(standing), [*refused, *by_text, *by_image]
     assert len(kept) + len(rejected) == len(pairs)
     return kept, rejected
 
 
 def reasons(*pairs: Pair, **options: Any) -> list[str]:
-    return [reject.reason for reject in screened(*pairs, **options)[1]]
+    return [reject.reason for reject in filtered(*pairs, **options)[1]]
 
 
 def ask(question: str, answer: str, image_name: str = "a.jpg") -> Pair:
@@ -57,12 +57,12 @@ def test_the_page_lists_every_rule_in_the_order_of_asking_with_parameters_that_t
 
 
 def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> None:
-    kept, _ = screened(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
+    kept, _ = filtered(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
     assert kept == [Pair("a.jpg", "What color?", "dark-blue", "color", extra=(("asin", "B1"),))]
 
 
 def test_none_is_compared_as_a_number_but_taught_as_the_word() -> None:
-    kept, rejected = screened(
+    kept, rejected = filtered(
         ask("What pattern is on the shirt?", "None."),
         ask("How many drawers are there?", "Zero"),
         ask("Which pattern has the shirt?", "0", image_name="b.jpg"),
@@ -133,10 +133,10 @@ def test_every_rule_has_its_own_reason_and_a_row_only_its_first() -> None:
     assert len({rule.reason for rule in RULES}) == len(RULES)
     assert reasons(Pair("../../etc/passwd", "", "dark blue")) == ["bad_image_name"]
     broken = Pair("", "", "", extra=((UNREADABLE, "line 3: 5 cells where the header has 3"),))
-    assert [(r.reason, r.detail[:7]) for r in screened(broken)[1]] == [("unreadable_row", "line 3:")]
+    assert [(r.reason, r.detail[:7]) for r in filtered(broken)[1]] == [("unreadable_row", "line 3:")]
 
 
-def test_a_picture_may_be_called_as_its_owner_likes_but_not_be_a_path() -> None:
+def test_an_image_may_be_called_as_its_owner_likes_but_not_be_a_path() -> None:
     names = [
         "lamp (1).jpg",
         "men's shoe.jpg",
@@ -159,13 +159,13 @@ def test_parameters_turn_rules_off() -> None:
     assert reasons(ask("What color?", "other"), no_answers=[]) == []
 
 
-def test_unusable_pictures_are_named() -> None:
+def test_unusable_images_are_named() -> None:
     problems = {
-        "a.jpg": Picture(problem="image_missing", detail="no file"),
-        "b.jpg": Picture("1", problem="image_truncated", detail="cut"),
-        "c.jpg": Picture("2", problem="image_unreadable", detail="text"),
-        "d.jpg": Picture("3", problem="image_too_large", detail="9000×9000"),
-        "e.jpg": Picture("4", 15, 200, "0" * 64),
+        "a.jpg": ImageRecord(problem="image_missing", detail="no file"),
+        "b.jpg": ImageRecord("1", problem="image_truncated", detail="cut"),
+        "c.jpg": ImageRecord("2", problem="image_unreadable", detail="text"),
+        "d.jpg": ImageRecord("3", problem="image_too_large", detail="9000×9000"),
+        "e.jpg": ImageRecord("4", 15, 200, "0" * 64),
     }
     pairs = [ask("What color?", "red", f"{name}.jpg") for name in "abcdef"]
     assert reasons(*pairs, problems=problems) == [
@@ -184,7 +184,7 @@ def test_conflicting_answers_are_all_rejected_and_listed() -> None:
         ask("What color?", "Red"),
         ask("What color?", "red", "b.jpg"),
     )
-    kept, rejected = screened(*pairs)
+    kept, rejected = filtered(*pairs)
     assert [pair.image_name for pair in kept] == ["b.jpg"]
     assert {(r.reason, r.detail) for r in rejected} == {("conflicting_answers", "blue / red")}
 
@@ -195,7 +195,7 @@ def test_two_spellings_are_one_question_and_one_answer() -> None:
         ask("What color is the jewelry?", "gray"),
     )
     assert reasons(british, american) == ["duplicate"]
-    assert [pair.answer for pair in screened(british)[0]] == ["gray"]
+    assert [pair.answer for pair in filtered(british)[0]] == ["gray"]
 
 
 def test_duplicates_and_near_duplicates_keep_the_first() -> None:
@@ -210,12 +210,12 @@ def test_duplicates_and_near_duplicates_keep_the_first() -> None:
 def test_surplus_is_drawn_by_seed_and_not_by_order() -> None:
     pairs = [ask(f"What is thing {chr(97 + i)}?", f"x{i}") for i in range(12)]
     options: dict[str, Any] = {"max_pairs_per_image": 5, "min_question_jaccard": 1}
-    kept, rejected = screened(*pairs, **options)
+    kept, rejected = filtered(*pairs, **options)
     assert len(kept) == 5
     assert {reject.reason for reject in rejected} == {"too_many_of_image"}
-    again, _ = screened(*reversed(pairs), **options)
+    again, _ = filtered(*reversed(pairs), **options)
     assert {pair.question for pair in again} == {pair.question for pair in kept}
-    other, _ = screened(*pairs, **options, seed=1)
+    other, _ = filtered(*pairs, **options, seed=1)
     assert {pair.question for pair in other} != {pair.question for pair in kept}
 
 
@@ -227,16 +227,16 @@ def test_one_answer_and_yes_and_no_have_at_most_their_share() -> None:
     assert found.count("too_many_yes_no") == 16  # 50 - 0.2 × 170
 
 
-def decisions(pair: Pair, verdict: str, answer: str = "") -> dict[Key, Decision]:
+def decisions(pair: Pair, kind: str, answer: str = "") -> dict[Key, Decision]:
     key = key_of(pair.image_name, pair.question, pair.answer)
-    return {key: Decision(verdict, answer or pair.answer, was_kept=True)}
+    return {key: Decision(kind, answer or pair.answer, was_kept=True)}
 
 
 def test_a_person_s_word_beats_the_rules() -> None:
     brand, color = ask("What is the brand?", "Solimo"), ask("What color?", "Red")
     assert reasons(brand, decisions=decisions(brand, "accept")) == []
     assert reasons(color, decisions=decisions(color, "reject")) == ["rejected_by_review"]
-    kept, _ = screened(color, decisions=decisions(color, "correct", "Dark-Red"))
+    kept, _ = filtered(color, decisions=decisions(color, "correct", "Dark-Red"))
     assert kept[0].answer == "dark-red"
 
 
@@ -245,7 +245,7 @@ def test_a_corrected_answer_may_be_reviewed_again() -> None:
     corrected = decisions(color, "correct", "blue")
     blue = ask("What color?", "blue")
     assert reasons(color, decisions=corrected | decisions(blue, "reject")) == ["rejected_by_review"]
-    kept, _ = screened(color, decisions=corrected | decisions(blue, "correct", "red"))
+    kept, _ = filtered(color, decisions=corrected | decisions(blue, "correct", "red"))
     assert [pair.answer for pair in kept] == ["red"]  # back and forth ends
     assert acceptance(corrected | decisions(blue, "reject"), [color])["decisions_on_absent_pairs"] == 0
 
@@ -256,16 +256,16 @@ def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: 
     (tmp_path / "review.csv").write_text(f"{head}\na.jpg,What color?,red,accept,,{early}\n")
     (tmp_path / "review (1).csv").write_text(f"{head}\na.jpg,What color?,red,reject,,{late}\n")
     (found,) = read_decisions(tmp_path).values()
-    assert found.verdict == "reject"
+    assert found.kind == "reject"
     (tmp_path / "more.csv").write_text(f"{head}\na.jpg,What color?,red,correct,dark red,{late}\n")
     with pytest.raises(InputError, match=r"more\.csv, row 1: corrected_answer is 'dark red'; give one word"):
         read_decisions(tmp_path)
 
 
-def test_a_person_s_word_settles_a_conflict_but_cannot_mend_a_picture() -> None:
+def test_a_person_s_word_settles_a_conflict_but_cannot_mend_an_image() -> None:
     red, blue = ask("What color?", "red"), ask("What color?", "blue")
-    kept, rejected = screened(red, blue, decisions=decisions(blue, "accept"))
+    kept, rejected = filtered(red, blue, decisions=decisions(blue, "accept"))
     assert [pair.answer for pair in kept] == ["blue"]
     assert [reject.reason for reject in rejected] == ["conflicting_answers"]
-    missing = {"a.jpg": Picture(problem="image_missing", detail="no file")}
+    missing = {"a.jpg": ImageRecord(problem="image_missing", detail="no file")}
     assert reasons(red, decisions=decisions(red, "accept"), problems=missing) == ["image_missing"]

@@ -6,7 +6,7 @@ import pytest
 
 from vqa.catalogue.abo import Listings
 from vqa.pairs.pair import Pair
-from vqa.validation.splits import Division
+from vqa.validation.splits import SplitAssignment
 from vqa.validation.statistics import census, label_noise, leak_protection, type_agreement
 
 BY_SPLIT = {
@@ -21,7 +21,7 @@ BY_SPLIT = {
 }
 
 
-def test_a_census_counts_pairs_pictures_and_answers() -> None:
+def test_a_census_counts_pairs_images_and_answers() -> None:
     assert census(BY_SPLIT) == {
         "splits": {
             "train": {"pairs": 4, "images": 2},
@@ -82,7 +82,7 @@ def test_types_are_compared_where_pairs_came_with_one() -> None:
 
 
 def test_a_protection_whose_input_is_missing_is_null() -> None:
-    division = Division(
+    split_assignment = SplitAssignment(
         {},
         {},
         {},
@@ -90,23 +90,23 @@ def test_a_protection_whose_input_is_missing_is_null() -> None:
         groups=3,
         largest_share=0.25,
         groups_cut=1,
-        near_copies=1,
+        near_duplicates=1,
         tying_listings=2,
-        turned_copies=5,
+        transformed_duplicates=5,
         names_tied=6,
         dealt_apart=7,
     )
     listings = Listings({"a.jpg": "LAMP"}, [["a.jpg", "b.jpg"]], read=9, with_unknown_images=4)
-    assert leak_protection(division, ["a.jpg", "c.jpg"], listings, {"1", "2"}) == {
+    assert leak_protection(split_assignment, ["a.jpg", "c.jpg"], listings, {"1", "2"}) == {
         "groups": 3,
         "largest_group_share": 0.25,
         "groups_cut": 1,
-        "near_copies": 1,
-        "turned_copies": 5,
+        "near_duplicates": 1,
+        "transformed_duplicates": 5,
         "names_tied": 6,
         "dealt_apart": 7,
-        "listings": {"read": 9, "with_unknown_images": 4, "tying_pictures": 2, "pictures_on_none": 1},
-        "pictures_model_was_made_with": 2,
+        "listings": {"read": 9, "with_unknown_images": 4, "tying_images": 2, "images_on_none": 1},
+        "images_model_was_made_with": 2,
     }
-    without = leak_protection(division, ["a.jpg"], None, None)
-    assert (without["listings"], without["pictures_model_was_made_with"]) == (None, None)
+    without = leak_protection(split_assignment, ["a.jpg"], None, None)
+    assert (without["listings"], without["images_model_was_made_with"]) == (None, None)

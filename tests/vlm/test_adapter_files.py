@@ -15,13 +15,13 @@ from transformers import AutoModelForImageTextToText
 
 from adapters import ANSWERS, QUESTIONS, settings, shake
 from toy import PROMPT, toy_model, toy_processor
-from toy_seam import FAMILIES, toy_seam
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
+from toy_image_text import FAMILIES, toy_image_text
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
 from vqa.vlm import attached_adapter, lora
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.families import SeamProcessor, family_of
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
+from vqa.vlm.families import ImageTextProcessor, find_family
+from vqa.vlm.interfaces import AnswerModel
 
 CPU = torch.device("cpu")
 BLIP2 = ("opt", "t5")
@@ -30,19 +30,19 @@ BLIP2 = ("opt", "t5")
 def make_whole(family: str) -> tuple[Any, Any]:
     """A toy of the family and transformers' own processor for it, in fp64, so that rounding hides nothing."""
     if family not in BLIP2:
-        model, processor = toy_seam(family)
+        model, processor = toy_image_text(family)
         return model.double(), processor
     processor = toy_processor()
     return toy_model(family, processor).double(), processor
 
 
-def split_halves(model: Any, processor: Any, level: Any = "qformer") -> tuple[Any, LiveHalf]:
+def split_parts(model: Any, processor: Any, level: Any = "qformer") -> tuple[Any, AnswerModel]:
     if model.config.model_type == "blip-2":
-        encoder = ImageEncoder(model, processor, CPU, level)
-        return encoder, AnswerModel(model, processor, PROMPT, CPU, level)
-    ours = SeamProcessor(processor.tokenizer, processor.image_processor, processor.chat_template, ())
-    found = family_of(model.config, "toy")
-    return found.frozen_half(model, ours, CPU, "qformer"), found.live_half(
+        encoder = Blip2ImageEncoder(model, processor, CPU, level)
+        return encoder, Blip2AnswerModel(model, processor, PROMPT, CPU, level)
+    ours = ImageTextProcessor(processor.tokenizer, processor.image_processor, processor.chat_template, ())
+    found = find_family(model.config, "toy")
+    return found.image_encoder(model, ours, CPU, "qformer"), found.answer_model(
         model, ours, PROMPT, CPU, "qformer"
     )
 
@@ -84,7 +84,7 @@ def train_adapter(
     model, processor = make_whole(family)
     model.save_pretrained(folder / "base")
     level = "vit" if changes.get("qformer_targets") else "qformer"
-    encoder, live = split_halves(model, processor, level)
+    encoder, live = split_parts(model, processor, level)
     with torch.inference_mode():
         features = encoder.features(encoder.pixels(images[: len(QUESTIONS)]))
     plain = live.texts(QUESTIONS, features, 5)
@@ -182,7 +182,7 @@ def test_equal_adapters_are_equal_bytes(drawings: list[Image.Image], tmp_path: P
         assert one.replace(b"/one/", b"/two/") == two
 
 
-def save_old_form(live: LiveHalf, folder: Path) -> None:
+def save_old_form(live: AnswerModel, folder: Path) -> None:
     """As this project saved adapters until November 2026: by the names of the bare language model."""
     live.language_model.save_pretrained(folder, save_embedding_layers=False)
     if any(parameter.requires_grad for parameter in live.projection.parameters()):
@@ -199,13 +199,13 @@ def test_adapters_of_the_old_form_are_read(
     family: str, changes: dict[str, Any], drawings: list[Image.Image], tmp_path: Path
 ) -> None:
     level = "vit" if changes else "qformer"
-    encoder, live = split_halves(*make_whole(family), level)
+    encoder, live = split_parts(*make_whole(family), level)
     lora.add_adapter(live.eval(), settings(**changes), "toy")
     shake(live)
     save_old_form(live, tmp_path)
     with torch.inference_mode():
         features = encoder.features(encoder.pixels(drawings[: len(QUESTIONS)]))
-    fresh = split_halves(*make_whole(family), level)[1]
+    fresh = split_parts(*make_whole(family), level)[1]
     attached_adapter.merge(fresh.eval(), tmp_path)
     batch = live.training_batch(QUESTIONS, ANSWERS)
     with torch.no_grad():
@@ -223,8 +223,8 @@ def write_foreign(folder: Path, **config: Any) -> None:
     wrapped.save_pretrained(folder)
 
 
-def make_live() -> LiveHalf:
-    return split_halves(*make_whole("opt"))[1].eval()
+def make_live() -> AnswerModel:
+    return split_parts(*make_whole("opt"))[1].eval()
 
 
 FC1 = "language_model.model.decoder.layers.1.fc1"
@@ -312,7 +312,7 @@ def test_deterministic_initialisations_give_the_model_that_was_trained(kind: str
     shake(wrapped)
     wrapped.save_pretrained(tmp_path)
     theirs = wrapped.merge_and_unload().language_model.state_dict()
-    merged = AnswerModel(base, toy_processor(), PROMPT, CPU).eval()
+    merged = Blip2AnswerModel(base, toy_processor(), PROMPT, CPU).eval()
     attached_adapter.merge(merged, tmp_path)
     for name, weight in merged.language_model.state_dict().items():
         torch.testing.assert_close(weight, theirs[name], atol=1e-5, rtol=1e-4)

@@ -7,33 +7,35 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from conftest import ROOT
 from toy import PROMPT
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
-from vqa.vlm.pretrained import Pretrained
-from vqa.vlm.token_rows import IGNORED
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
+from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 QUESTIONS = ["What color is the lamp?", "How many?", "What is the rug made of, if one may ask?"]
 
 
 @pytest.fixture
-def halves(
+def model_parts(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
-) -> tuple[ImageEncoder, AnswerModel]:
-    return ImageEncoder(model, processor, CPU), AnswerModel(model, processor, PROMPT, CPU)
+) -> tuple[Blip2ImageEncoder, Blip2AnswerModel]:
+    return Blip2ImageEncoder(model, processor, CPU), Blip2AnswerModel(model, processor, PROMPT, CPU)
 
 
 def test_prompt_ids_are_the_processor_s(
-    processor: Blip2Processor, halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image]
+    processor: Blip2Processor,
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel],
+    drawings: list[Image.Image],
 ) -> None:
-    batch = halves[1].training_batch([QUESTIONS[0]], ["x"])
+    batch = model_parts[1].training_batch([QUESTIONS[0]], ["x"])
     expected = processor(images=drawings[0], text=PROMPT.format(question=QUESTIONS[0]))["input_ids"][0]
     assert batch["input_ids"][0, : len(expected)].tolist() == expected
 
 
 def test_the_batch_a_question_sits_in_does_not_change_its_answer(
-    halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image]
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel], drawings: list[Image.Image]
 ) -> None:
-    encoder, answers = halves
+    encoder, answers = model_parts
     features = encoder.features(encoder.pixels(drawings[:3]))
     together = answers.texts(QUESTIONS, features, max_new_tokens=6)
     alone = [
@@ -42,23 +44,23 @@ def test_the_batch_a_question_sits_in_does_not_change_its_answer(
     assert together == alone
 
 
-def test_the_picture_changes_the_logits(
-    halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image]
+def test_the_image_changes_the_logits(
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel], drawings: list[Image.Image]
 ) -> None:
-    encoder, answers = halves
+    encoder, answers = model_parts
     features = encoder.features(encoder.pixels(drawings[:1]))
     batch = answers.training_batch(QUESTIONS[:1], ["red"])
     seen = answers(**batch, features=features)["logits"]
-    blind = answers(**batch, features=features * 0)["logits"]
-    assert (seen - blind).abs().max() > 1e-3
+    zero_image = answers(**batch, features=features * 0)["logits"]
+    assert (seen - zero_image).abs().max() > 1e-3
 
 
 def test_only_the_answer_and_its_end_token_carry_a_label(
     model: Blip2ForConditionalGeneration,
     processor: Blip2Processor,
-    halves: tuple[ImageEncoder, AnswerModel],
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel],
 ) -> None:
-    answers = halves[1]
+    answers = model_parts[1]
     labels = answers.training_batch(QUESTIONS, ["red", "2", "wood"])["labels"]
     end = model.generation_config.eos_token_id
     for row, word in zip(labels, ["red", "2", "wood"], strict=True):
@@ -68,9 +70,9 @@ def test_only_the_answer_and_its_end_token_carry_a_label(
 
 
 def test_the_loss_of_a_divided_batch_is_that_of_the_whole(
-    halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image]
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel], drawings: list[Image.Image]
 ) -> None:
-    encoder, answers = halves
+    encoder, answers = model_parts
     features = encoder.features(encoder.pixels(drawings[:3]))
     whole = answers.training_batch(QUESTIONS, ["red", "2", "wood and leather"])
     count = (whole["labels"] != -100).sum()
@@ -87,9 +89,9 @@ def test_the_loss_of_a_divided_batch_is_that_of_the_whole(
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_probabilities_of_one_token_are_the_softmax_of_its_logits(
-    halves: tuple[ImageEncoder, AnswerModel], drawings: list[Image.Image], count: int
+    model_parts: tuple[Blip2ImageEncoder, Blip2AnswerModel], drawings: list[Image.Image], count: int
 ) -> None:
-    encoder, answers = halves
+    encoder, answers = model_parts
     features = encoder.features(encoder.pixels(drawings[:3]))
     found = answers.likeliest_texts(QUESTIONS, features, max_new_tokens=1, count=count)
     batch = answers.training_batch(QUESTIONS, ["x"] * 3)
@@ -103,7 +105,10 @@ def test_probabilities_of_one_token_are_the_softmax_of_its_logits(
 def test_probabilities_of_words_are_those_the_loss_gives_them(drawings: list[Image.Image]) -> None:
     pretrained = Pretrained(str(ROOT / "models/blip2-tiny"))
     model, processor = pretrained.load(CPU), pretrained.load_processor()
-    encoder, answers = ImageEncoder(model, processor, CPU), AnswerModel(model, processor, PROMPT, CPU)
+    encoder, answers = (
+        Blip2ImageEncoder(model, processor, CPU),
+        Blip2AnswerModel(model, processor, PROMPT, CPU),
+    )
     features = encoder.features(encoder.pixels(drawings[:1]))
     question = ["What color is it?"]
     ranked = answers.likeliest_texts(question, features, max_new_tokens=10, count=4)[0]

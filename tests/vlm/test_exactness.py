@@ -23,7 +23,7 @@ from adapters import (
 )
 from toy import PROMPT, toy_model
 from vqa.vlm import attached_adapter, lora
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder, Level
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder, Level
 
 CPU = torch.device("cpu")
 # Largest difference allowed in fp32, of gradients relative to the largest one: some hundred roundings.
@@ -47,7 +47,7 @@ def cast(model: Blip2ForConditionalGeneration, dtype: torch.dtype) -> Blip2ForCo
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_loss_and_every_gradient_equal_the_full_model_on_the_pictures(
+def test_loss_and_every_gradient_equal_the_full_model_on_the_images(
     cast: Blip2ForConditionalGeneration,
     processor: Blip2Processor,
     drawings: list[Image.Image],
@@ -57,11 +57,11 @@ def test_loss_and_every_gradient_equal_the_full_model_on_the_pictures(
     if cast.language_model.config.is_encoder_decoder:  # as the toy has it, bf16 leaves no digit right
         for parameter in cast.language_model.parameters():
             parameter.data.div_(3.0)
-    encoder = ImageEncoder(cast, processor, CPU, level)
+    encoder = Blip2ImageEncoder(cast, processor, CPU, level)
     pixels = encoder.pixels(drawings[:3])
     with torch.no_grad():
         features = encoder.features(pixels)
-    answers = AnswerModel(cast, processor, PROMPT, CPU, level)
+    answers = Blip2AnswerModel(cast, processor, PROMPT, CPU, level)
     lora.add_adapter(answers, settings(), "toy")
     shake(answers)
     batch = answers.training_batch(QUESTIONS, ANSWERS)
@@ -85,8 +85,8 @@ def test_tokens_equal_the_full_model_s_alone_and_in_a_batch_of_eight(
     dtype: torch.dtype,
     level: Level,
 ) -> None:
-    encoder = ImageEncoder(cast, processor, CPU, level)
-    answers = AnswerModel(cast, processor, PROMPT, CPU, level)
+    encoder = Blip2ImageEncoder(cast, processor, CPU, level)
+    answers = Blip2AnswerModel(cast, processor, PROMPT, CPU, level)
     questions = [QUESTIONS[i % 3] for i in range(8)]
     with torch.no_grad():
         features = encoder.features(encoder.pixels(drawings[:8]))
@@ -104,10 +104,10 @@ def test_tokens_equal_the_full_model_s_alone_and_in_a_batch_of_eight(
     assert any(said)
 
 
-def test_the_gradient_reaches_the_adapter_through_the_picture(
+def test_the_gradient_reaches_the_adapter_through_the_image(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     lora.add_adapter(answers, settings(), "toy")
     shake(answers)
 
@@ -116,8 +116,8 @@ def test_the_gradient_reaches_the_adapter_through_the_picture(
         answers(**answers.training_batch(["What color?"], ["red"]), features=features)["loss"].backward()
         return {n: p.grad.clone() for n, p in answers.named_parameters() if p.grad is not None}
 
-    seen, blind = gradients(torch.randn(1, 4, 32)), gradients(torch.zeros(1, 4, 32))
-    assert all((seen[name] - blind[name]).abs().max() > 0 for name in seen)
+    seen, zero_image = gradients(torch.randn(1, 4, 32)), gradients(torch.zeros(1, 4, 32))
+    assert all((seen[name] - zero_image[name]).abs().max() > 0 for name in seen)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
 ) -> None:
     features = torch.randn(2, 17, 32).double()
 
-    def fresh() -> AnswerModel:
+    def fresh() -> Blip2AnswerModel:
         family = "t5" if model.language_model.config.is_encoder_decoder else "opt"
         # In fp64, so that rounding can neither hide nor feign a difference.
         double = toy_model(family, processor).double()
-        return AnswerModel(double, processor, PROMPT, CPU, "vit").eval()
+        return Blip2AnswerModel(double, processor, PROMPT, CPU, "vit").eval()
 
-    def logits(answers: AnswerModel) -> Tensor:
+    def logits(answers: Blip2AnswerModel) -> Tensor:
         with torch.no_grad():
             batch = answers.training_batch(["What color?", "How many?"], ["red", "2"])
             found: Tensor = answers(**batch, features=features)["logits"]
@@ -148,7 +148,7 @@ def test_saved_loaded_and_merged_adapters_equal_the_one_in_training(
 def test_merging_into_bf16_rounds_the_sum_once(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
 ) -> None:
-    answers = AnswerModel(model.to(torch.bfloat16), processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model.to(torch.bfloat16), processor, PROMPT, CPU)
     lora.add_adapter(answers, settings(), "toy")
     shake(answers)
     lora.save_adapter(answers, tmp_path)
@@ -156,7 +156,7 @@ def test_merging_into_bf16_rounds_the_sum_once(
     a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
     expected = (layer.base_layer.weight.float() + 2.0 * b @ a).to(torch.bfloat16)  # alpha / r is 2
     name = next(n for n, m in answers.language_model.named_modules() if m is layer)
-    plain = AnswerModel(model, processor, PROMPT, CPU)
+    plain = Blip2AnswerModel(model, processor, PROMPT, CPU)
     plain.language_model = answers.language_model.unload()
     attached_adapter.merge(plain, tmp_path)
     merged = plain.language_model.get_submodule(name.removeprefix("base_model.model."))

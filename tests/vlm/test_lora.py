@@ -7,10 +7,10 @@ import torch
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from toy import PROMPT
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.settings import Lora
 from vqa.vlm import attached_adapter, lora
-from vqa.vlm.blip2 import AnswerModel, Level
+from vqa.vlm.blip2 import Blip2AnswerModel, Level
 from vqa.vlm.lora_targets import module_names
 
 NAMES = {
@@ -54,7 +54,7 @@ def adapted(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, level: Level = "qformer", **changes: Any
 ) -> dict[str, torch.nn.Parameter]:
     """The parameters that train."""
-    answers = AnswerModel(model, processor, PROMPT, torch.device("cpu"), level)
+    answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"), level)
     lora.add_adapter(answers, replace(SETTINGS, **changes), "toy")
     return {name: p for name, p in answers.named_parameters() if p.requires_grad}
 
@@ -96,4 +96,4 @@ def test_a_missing_adapter_is_named(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="holds no adapter; run the train stage"):
-        attached_adapter.merge(AnswerModel(model, processor, PROMPT, torch.device("cpu")), tmp_path)
+        attached_adapter.merge(Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu")), tmp_path)

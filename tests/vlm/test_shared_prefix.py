@@ -14,10 +14,10 @@ from toy import PROMPT, toy_model
 from vqa.pairs.pair import Pair
 from vqa.training.batches import CachedPairs, collate
 from vqa.vlm import lora
-from vqa.vlm.blip2 import AnswerModel, Level
-from vqa.vlm.generation import Decoding, texts_for
+from vqa.vlm.batching import IGNORED, at_least
+from vqa.vlm.blip2 import Blip2AnswerModel, Level
+from vqa.vlm.generation import Decoding, generate_texts
 from vqa.vlm.shared_prefix import Prefix, shared_rows
-from vqa.vlm.token_rows import IGNORED, at_least
 
 CPU = torch.device("cpu")
 CLOSE = 1e-5  # in fp32; of gradients relative to the largest
@@ -28,14 +28,14 @@ QUESTIONS = [
     "Which shape?",
 ]
 ANSWERS = ["red", "2", "wood and leather", "dark-blue"]
-# Pairs a picture. The last fills two rows, the second padded.
+# Pairs an image. The last fills two rows, the second padded.
 COUNTS = [[1], [2], [10], [1, 1], [3, 1, 5], [7, 10, 4, 9, 1, 2]]
 LEVELS: list[Level] = ["qformer", "vit"]
 
 
-def answer_model(processor: Blip2Processor, level: Level = "qformer") -> AnswerModel:
+def answer_model(processor: Blip2Processor, level: Level = "qformer") -> Blip2AnswerModel:
     """A toy OPT with an adapter that counts."""
-    model = AnswerModel(toy_model("opt", processor), processor, PROMPT, CPU, level)
+    model = Blip2AnswerModel(toy_model("opt", processor), processor, PROMPT, CPU, level)
     targets = ["attention", "mlp"]
     in_sight = {"qformer_targets": targets, "train_projection": True} if level == "vit" else {}
     lora.add_adapter(model, settings(**in_sight), "toy")
@@ -44,24 +44,26 @@ def answer_model(processor: Blip2Processor, level: Level = "qformer") -> AnswerM
 
 
 def texts(counts: list[int]) -> tuple[list[str], list[str], list[int]]:
-    """Questions, answers and pictures of so many pairs a picture."""
+    """Questions, answers and images of so many pairs an image."""
     rng = random.Random(sum(counts))
-    pictures = [picture for picture, count in enumerate(counts) for _ in range(count)]
-    return rng.choices(QUESTIONS, k=len(pictures)), rng.choices(ANSWERS, k=len(pictures)), pictures
+    images = [image for image, count in enumerate(counts) for _ in range(count)]
+    return rng.choices(QUESTIONS, k=len(images)), rng.choices(ANSWERS, k=len(images)), images
 
 
-def seen(pictures: int, level: Level) -> Tensor:
+def seen(images: int, level: Level) -> Tensor:
     torch.manual_seed(2)
-    return torch.randn(pictures, 4 if level == "qformer" else 17, 32)
+    return torch.randn(images, 4 if level == "qformer" else 17, 32)
 
 
-def both_ways(model: AnswerModel, counts: list[int], level: Level) -> tuple[tuple[Tensor, Gradients], ...]:
-    """Loss and gradients of a row a pair, and of one look a picture."""
-    questions, answers, pictures = texts(counts)
+def both_ways(
+    model: Blip2AnswerModel, counts: list[int], level: Level
+) -> tuple[tuple[Tensor, Gradients], ...]:
+    """Loss and gradients of a row a pair, and of one look an image."""
+    questions, answers, images = texts(counts)
     features = seen(len(counts), level)
-    alone = model(**model.training_batch(questions, answers), features=features[pictures])["loss"]
+    alone = model(**model.training_batch(questions, answers), features=features[images])["loss"]
     of_alone = gradients_of(model, alone)
-    shared = model(**model.shared_batch(questions, answers, pictures, features), features=features)["loss"]
+    shared = model(**model.shared_batch(questions, answers, images, features), features=features)["loss"]
     return (alone.detach(), of_alone), (shared.detach(), gradients_of(model, shared))
 
 
@@ -93,17 +95,17 @@ def test_in_bf16_both_differ_by_no_more_than_bf16_rounds(
     assert abs(float(shared - alone)) < 2**-7 * float(alone)
 
 
-def test_the_first_steps_of_an_optimiser_end_with_equal_weights(processor: Blip2Processor) -> None:
+def test_the_first_ten_steps_end_with_equal_weights(processor: Blip2Processor) -> None:
     models = answer_model(processor), answer_model(processor)
-    questions, answers, pictures = texts([3, 1, 5])
+    questions, answers, images = texts([3, 1, 5])
     features = seen(3, "qformer")
     batches = (
-        models[0].training_batch(questions, answers) | {"features": features[pictures]},
-        models[1].shared_batch(questions, answers, pictures, features) | {"features": features},
+        models[0].training_batch(questions, answers) | {"features": features[images]},
+        models[1].shared_batch(questions, answers, images, features) | {"features": features},
     )
     for model, batch in zip(models, batches, strict=True):
         optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-2)
-        for _ in range(4):
+        for _ in range(10):
             optimizer.zero_grad()
             model(**batch)["loss"].backward()
             optimizer.step()
@@ -115,12 +117,12 @@ def test_the_first_steps_of_an_optimiser_end_with_equal_weights(processor: Blip2
 
 def test_the_loss_of_a_divided_batch_is_that_of_the_whole(processor: Blip2Processor) -> None:
     model, features = answer_model(processor), seen(3, "qformer")
-    questions, answers, pictures = texts([3, 1, 5])
-    whole = model(**model.shared_batch(questions, answers, pictures, features), features=features)["loss"]
+    questions, answers, images = texts([3, 1, 5])
+    whole = model(**model.shared_batch(questions, answers, images, features), features=features)["loss"]
     labels = model.training_batch(questions, answers)["labels"]
     parts = []
-    for chosen in (slice(0, 2), slice(2, 6), slice(6, 9)):  # through the first and the last picture
-        of = pictures[chosen]
+    for chosen in (slice(0, 2), slice(2, 6), slice(6, 9)):  # through the first and the last image
+        of = images[chosen]
         rows = features[of[0] : of[-1] + 1]
         batch = model.shared_batch(questions[chosen], answers[chosen], [p - of[0] for p in of], rows)
         count = (labels != IGNORED).sum()
@@ -128,8 +130,8 @@ def test_the_loss_of_a_divided_batch_is_that_of_the_whole(processor: Blip2Proces
     torch.testing.assert_close(sum(parts), whole, atol=CLOSE, rtol=CLOSE)
 
 
-def test_a_pair_sees_its_picture_and_itself_and_its_positions_follow_the_picture() -> None:
-    # Pictures of two tokens; the first has two pairs of one and two tokens, the second one pair.
+def test_a_pair_sees_its_image_and_itself_and_its_positions_follow_the_image() -> None:
+    # Images of two tokens; the first has two pairs of one and two tokens, the second one pair.
     prefixes = [Prefix.counted([9, 9])] * 2
     rows = shared_rows(prefixes, [[5], [6, 7], [8]], [[3], [4], [3]], [0, 0, 1], 1)
     assert rows["input_ids"].tolist() == [[9, 9, 5, 3, 6, 7, 4, 9, 9, 8, 3]]
@@ -155,7 +157,7 @@ def test_rows_are_filled_so_that_least_is_padded() -> None:
 def test_the_head_is_asked_at_labelled_positions_alone(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     batch = answers.training_batch(QUESTIONS * 4, ANSWERS * 4)
     labelled = int((batch["labels"] != IGNORED).sum())
     shapes = []
@@ -175,7 +177,7 @@ def test_where_few_positions_are_chosen_the_first_others_join_them() -> None:
 
 
 class Counted:
-    """Random features by name; counts how many pictures were asked for."""
+    """Random features by name; counts how many images were asked for."""
 
     def __init__(self, names: list[str]) -> None:
         torch.manual_seed(3)
@@ -188,16 +190,16 @@ class Counted:
 
 
 def pairs_of(counts: list[int]) -> list[Pair]:
-    questions, answers, pictures = texts(counts)
-    return [Pair(f"{p}.jpg", q, a) for q, a, p in zip(questions, answers, pictures, strict=True)]
+    questions, answers, images = texts(counts)
+    return [Pair(f"{p}.jpg", q, a) for q, a, p in zip(questions, answers, images, strict=True)]
 
 
-def test_collated_pairs_of_a_picture_share_a_look_but_not_t5_s(
+def test_collated_pairs_of_an_image_share_a_look_but_not_t5_s(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     dataset = CachedPairs(pairs_of([3, 1, 2]), Counted(["0.jpg", "1.jpg", "2.jpg"]))
-    rows = [dataset[i] for i in (4, 0, 3, 5, 2, 1)]  # pictures 2 0 1 2 0 0
+    rows = [dataset[i] for i in (4, 0, 3, 5, 2, 1)]  # images 2 0 1 2 0 0
     shared, alone = (collate(answers, is_shared)(rows) for is_shared in (True, False))
     assert shared["numbers"].tolist() == [4, 0, 3, 5, 2, 1]
     assert len(shared["features"]) == (6 if answers.is_encoder_decoder else 3)
@@ -211,48 +213,46 @@ def test_collated_pairs_of_a_picture_share_a_look_but_not_t5_s(
 def test_branches_of_one_look_say_and_weigh_what_a_row_a_question_does(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, counts: list[int], beams: int
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
-    questions, _, pictures = texts(counts)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
+    questions, _, images = texts(counts)
     features = seen(len(counts), "qformer")
-    said = answers.texts(questions, features, 6, beams, pictures=pictures)
-    assert said == answers.texts(questions, features[pictures], 6, beams)
-    vocabulary = answers.vocabulary_of(ANSWERS)
-    bound = answers.texts(questions, features, 12, vocabulary=vocabulary, pictures=pictures)
-    assert bound == answers.texts(questions, features[pictures], 12, vocabulary=vocabulary)
+    said = answers.texts(questions, features, 6, beams, images=images)
+    assert said == answers.texts(questions, features[images], 6, beams)
+    vocabulary = answers.answer_tree(ANSWERS)
+    bound = answers.texts(questions, features, 12, vocabulary=vocabulary, images=images)
+    assert bound == answers.texts(questions, features[images], 12, vocabulary=vocabulary)
     assert set(bound) <= set(ANSWERS)
-    shared = answers.likeliest_texts(questions, features, 6, beams, pictures)
-    alone = answers.likeliest_texts(questions, features[pictures], 6, beams)
+    shared = answers.likeliest_texts(questions, features, 6, beams, images)
+    alone = answers.likeliest_texts(questions, features[images], 6, beams)
     for ours, theirs in zip(shared, alone, strict=True):
         assert [text for text, _ in ours] == [text for text, _ in theirs]
         assert [p for _, p in ours] == pytest.approx([p for _, p in theirs], rel=1e-3, abs=1e-9)
 
 
-def test_a_picture_is_read_once_for_all_its_questions(
+def test_an_image_is_read_once_for_all_its_questions(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     pairs = pairs_of([4, 4, 4])
     random.Random(0).shuffle(pairs)
     features = Counted(["0.jpg", "1.jpg", "2.jpg"])
     read = []
     handle = answers.projection.register_forward_pre_hook(lambda _, given: read.append(len(given[0])))
-    together = texts_for(pairs, features, answers, Decoding(6, 5), "")
+    together = generate_texts(pairs, features, answers, Decoding(6, 5), "")
     handle.remove()
     if answers.is_encoder_decoder:
         assert sum(read) == 12
     else:
-        assert (
-            sum(read) == features.asked == 4
-        )  # the second picture's questions are divided among two batches
-    assert together == texts_for(pairs, features, answers, Decoding(1, 5), "")
+        assert sum(read) == features.asked == 4  # the second image's questions are divided among two batches
+    assert together == generate_texts(pairs, features, answers, Decoding(1, 5), "")
 
 
 def test_images_that_nobody_asks_about_change_no_answer(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     features = seen(4, "qformer")
     for of in ([2], [0, 0, 2, 2, 2]):
         questions = [QUESTIONS[i % 4] for i in range(len(of))]
-        said = answers.texts(questions, features, 6, pictures=of)
+        said = answers.texts(questions, features, 6, images=of)
         assert said == answers.texts(questions, features[of], 6)

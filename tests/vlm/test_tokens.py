@@ -11,13 +11,13 @@ import generate
 from commands import used
 from stages import TO_TRAINED
 from toy import PROMPT
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
 from vqa.settings import load_settings
 from vqa.vlm import lora
-from vqa.vlm.blip2 import AnswerModel
-from vqa.vlm.pretrained import Pretrained
-from vqa.vlm.tokens import Tokens, tokens_of, unsayable
+from vqa.vlm.blip2 import Blip2AnswerModel
+from vqa.vlm.loading import Pretrained
+from vqa.vlm.tokens import Tokens, load_prompt_tokens, unsayable
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -25,12 +25,12 @@ CONTROL = "Is <image> or </s> or <pad> or <s> red?"
 
 
 @pytest.fixture
-def answers(model: Blip2ForConditionalGeneration, processor: Blip2Processor) -> AnswerModel:
-    return AnswerModel(model, processor, PROMPT, CPU)
+def answers(model: Blip2ForConditionalGeneration, processor: Blip2Processor) -> Blip2AnswerModel:
+    return Blip2AnswerModel(model, processor, PROMPT, CPU)
 
 
 def test_control_tokens_in_a_question_or_an_answer_are_text(
-    answers: AnswerModel, processor: Blip2Processor
+    answers: Blip2AnswerModel, processor: Blip2Processor
 ) -> None:
     ids = answers.tokens.prompt_ids(CONTROL)
     assert ids.count(answers.tokens.image_token_id) == answers.num_query_tokens
@@ -40,7 +40,7 @@ def test_control_tokens_in_a_question_or_an_answer_are_text(
     assert not {*processor.tokenizer.all_special_ids} & {*answers.tokens.answer_ids("<image></s>")}
 
 
-def test_a_question_with_an_image_token_trains_and_answers(answers: AnswerModel) -> None:
+def test_a_question_with_an_image_token_trains_and_answers(answers: Blip2AnswerModel) -> None:
     features = torch.randn(1, 4, 32)
     loss = answers(**answers.training_batch([CONTROL], ["red"]), features=features)["loss"]
     assert torch.isfinite(loss)
@@ -97,7 +97,7 @@ def test_too_long_an_answer_is_rejected_by_name_before_anything_is_encoded(proje
 def test_a_question_longer_than_the_model_s_positions_is_named(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     long = "What color is " + "the very " * 60 + "lamp?"
     if answers.is_encoder_decoder:  # T5 counts relative to each other
         assert answers.tokens.too_long(long, 10) == ""
@@ -105,7 +105,7 @@ def test_a_question_longer_than_the_model_s_positions_is_named(
     assert answers.tokens.too_long(CONTROL, 10) == ""
     said = answers.tokens.too_long(long, 10)
     needed = len(answers.tokens.prompt_ids(long)) + 10
-    assert said.startswith(f"the question needs {needed} tokens with its prompt, picture and answer")
+    assert said.startswith(f"the question needs {needed} tokens with its prompt, image and answer")
     assert said.endswith("the model has room for 128")
     with pytest.raises(InputError, match=r"'What color is the very .*: the question needs .* shorten it"):
         answers.texts([long], torch.zeros(1, 4, 32), 10)
@@ -121,7 +121,7 @@ def test_the_longest_question_that_fits_is_answered(toy_folder: Path) -> None:
 
 def test_tokens_are_read_without_weights(toy_folder: Path) -> None:
     whole = Pretrained(str(toy_folder)).load_answer_model(PROMPT, CPU, "qformer")
-    alone = tokens_of(str(toy_folder), None, PROMPT)
+    alone = load_prompt_tokens(str(toy_folder), None, PROMPT)
     assert isinstance(alone, Tokens)
     assert isinstance(whole.tokens, Tokens)
     assert alone.prompt_ids(CONTROL) == whole.tokens.prompt_ids(CONTROL)
@@ -131,10 +131,10 @@ def test_asked_too_long_a_question_has_a_problem_and_the_others_are_answered(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project()
-    picture = next((load_settings().data.root / "images/small").glob("*/*"))
+    image = next((load_settings().data.root / "images/small").glob("*/*"))
     long = "What " + "very " * 200 + "color?"
     with pytest.raises(SystemExit):
-        used("ask", "--base", "--image", picture, "--question", long, "What?")
+        used("ask", "--base", "--image", image, "--question", long, "What?")
     printed = capsys.readouterr()
     assert "no answer: the question needs" in printed.out
     assert len(printed.out.splitlines()) == 2
@@ -153,7 +153,7 @@ def test_in_half_precision_everything_that_trains_is_fp32_and_learns(
     project(lora={"bias": bias, "r": 2})
     model.to(half)
     model.qformer.float()
-    answers = AnswerModel(model, processor, PROMPT, CPU)
+    answers = Blip2AnswerModel(model, processor, PROMPT, CPU)
     lora.add_adapter(answers, load_settings().lora, "toy")
     trained = [p for p in answers.parameters() if p.requires_grad]
     assert {p.dtype for p in trained} == {torch.float32}
@@ -167,7 +167,7 @@ def test_in_half_precision_everything_that_trains_is_fp32_and_learns(
     assert len(answers.texts(["What color?"], torch.randn(1, 4, 32), 3)) == 1  # as validation does
 
 
-def test_answers_that_no_model_of_so_many_tokens_can_give_are_counted(answers: AnswerModel) -> None:
+def test_answers_that_no_model_of_so_many_tokens_can_give_are_counted(answers: Blip2AnswerModel) -> None:
     ids = answers.tokens.answer_ids("red")
     said = ["red", "red"]
     assert unsayable(answers.tokens.answer_ids, said, len(ids)) == 0

@@ -21,9 +21,9 @@ import train
 import validate
 import verify
 from failing import fails
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, write_json
-from vqa.vlm.pretrained import Pretrained
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, write_json
+from vqa.vlm.loading import Pretrained
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -134,7 +134,7 @@ def test_a_tokenizer_or_pixels_of_another_model_are_refused_in_the_first_stage(f
     processor = read_json(folder / "processor_config.json")
     larger = {**processor["image_processor"], "size": {"height": 48, "width": 48}}
     write_json(folder / "processor_config.json", {**processor, "image_processor": larger})
-    with pytest.raises(InputError, match=r"makes pictures of .*48.*, but its config\.json wants 32"):
+    with pytest.raises(InputError, match=r"makes images of .*48.*, but its config\.json wants 32"):
         Pretrained(str(folder)).check()
     write_json(folder / "processor_config.json", processor)
     tokenizer = Pretrained(str(folder)).load_processor().tokenizer

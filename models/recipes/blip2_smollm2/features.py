@@ -1,4 +1,4 @@
-"""What the frozen ViT sees of the photographs, encoded once and kept: training never opens a picture."""
+"""Features of the photographs by the frozen ViT, computed once: training never opens an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,17 @@ from transformers import AutoImageProcessor, Blip2Config, Blip2VisionModel
 
 from blip2_smollm2.folder import VISION, VISION_PREFIX
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import load_image
-from vqa.foundation.files import read_object, write_json
-from vqa.foundation.terminal import progress_bar
+from vqa.catalogue.images import load_image
+from vqa.core.files import read_object, write_json
+from vqa.core.progress import progress_bar
 from vqa.pretraining.photographs import Photograph
 
-_BATCH = 10  # pictures encoded at once
+_BATCH = 10  # images encoded at once
 _FILE, _DONE = "vision_rows.npy", "vision_rows.json"
 
 
 class VisionRows:
-    """`[photographs, 1 + patches, width]` fp16 on disk; of a picture its class row comes first."""
+    """`[photographs, 1 + patches, width]` fp16 on disk; of an image its class row comes first."""
 
     def __init__(self, rows: NDArray[np.float16]) -> None:
         self._rows = rows
@@ -45,12 +45,12 @@ def encode(
 ) -> VisionRows:
     """Rows of every photograph, in order; what an earlier call wrote into `work` is kept.
 
-    A photograph is known by its picture's hash: `work` belongs to one list of them.
+    A photograph is known by its image's hash: `work` belongs to one list of them.
     """
     config = Blip2Config.from_pretrained(parts).vision_config
     shape = (len(photographs), 1 + (config.image_size // config.patch_size) ** 2, config.hidden_size)
     file = work / _FILE
-    state: dict[str, Any] = {"pictures": [photograph.picture for photograph in photographs], "done": 0}
+    state: dict[str, Any] = {"pictures": [photograph.image for photograph in photographs], "done": 0}
     is_begun = (work / _DONE).is_file() and file.is_file()
     if is_begun and read_object(work / _DONE)["pictures"] == state["pictures"]:
         state, mode = read_object(work / _DONE), "r+"

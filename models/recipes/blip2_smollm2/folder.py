@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from vqa.foundation.files import write_json
+from vqa.core.files import write_json
 
 QFORMER = "qformer.safetensors"
 VISION = "vision_model.safetensors"

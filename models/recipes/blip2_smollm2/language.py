@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, LlamaConfig
 from transformers.utils import logging
 
-from vqa.foundation.errors import InputError, first_line
-from vqa.foundation.files import write_json
+from vqa.core.errors import InputError, first_line
+from vqa.core.files import write_json
 from vqa.vlm.tokens import IMAGE_TOKEN
 
 # A reserved token that no text has: the image token takes its place, so that no row is added to the

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vqa.foundation.files import whole
+from vqa.core.files import whole
 
 CHECKPOINT_SECONDS, LOG_SECONDS = 240.0, 60.0
 WARM_UP_SHARE = 0.05
@@ -97,7 +97,7 @@ def minimise(module: nn.Module, stage: Stage, work: Path, seed: int) -> list[dic
     return curve
 
 
-def numbers_at(count: int, size: int, step: int, seed: int) -> Tensor:
+def batch_numbers(count: int, size: int, step: int, seed: int) -> Tensor:
     """`size` different numbers below `count` `[size]`: each number once an epoch, in another order each."""
     epoch, batch = divmod(step, count // size)
     generator = torch.Generator().manual_seed(_seed_of(seed, epoch))

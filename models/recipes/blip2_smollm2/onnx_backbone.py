@@ -2,7 +2,7 @@
 
 The file is parsed as a protocol buffer; nothing of it is run. PyTorch's exporter keeps the names of biases,
 norms and scales, and makes of each linear layer's weight an anonymous constant, transposed: it is found by
-the `Add` behind its `MatMul`, which has the named bias. The two halves of the position embedding are
+the `Add` behind its `MatMul`, which has the named bias. The two parts of the position embedding are
 anonymous too: they are found by the nodes of `embeddings` that use them.
 """
 
@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 _PREFIX = "backbone."
 _EMBEDDINGS = "/backbone/embeddings/"

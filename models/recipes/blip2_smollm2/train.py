@@ -15,14 +15,14 @@ from transformers import Blip2Config
 from blip2_smollm2 import texts
 from blip2_smollm2.features import VisionRows, encode
 from blip2_smollm2.folder import QFORMER, write_index
-from blip2_smollm2.loop import Measured, Stage, minimise, numbers_at
+from blip2_smollm2.loop import Measured, Stage, batch_numbers, minimise
 from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder
 from blip2_smollm2.stage_two import StageTwo
-from vqa.catalogue.pictures import ID_LENGTH
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import locked, whole, whole_file
-from vqa.foundation.seeded import generator_of
+from vqa.catalogue.images import ID_LENGTH
+from vqa.core.devices import default_device
+from vqa.core.errors import InputError
+from vqa.core.files import locked, whole, whole_file
+from vqa.core.seeding import seeded_generator
 from vqa.pretraining.photographs import Photograph, read_photographs
 
 HELD_OUT = 96  # photographs whose losses are measured, never trained on
@@ -36,7 +36,7 @@ TWO_LEARNING_RATE, TWO_PROJECTION_LEARNING_RATE = 1e-4, 5e-4
 
 @dataclass(frozen=True)
 class Lesson:
-    """Photographs, what the ViT saw of them, and which of them are trained on."""
+    """Photographs, their features by the ViT, and which of them are trained on."""
 
     photographs: Sequence[Photograph]
     rows: VisionRows
@@ -45,7 +45,7 @@ class Lesson:
 
     def batch(self, size: int, step: int) -> Tensor:
         """Numbers of the photographs that a step learns from, `[size]`."""
-        return self._order[numbers_at(len(self.photographs) - HELD_OUT, size, step, self.seed)]
+        return self._order[batch_numbers(len(self.photographs) - HELD_OUT, size, step, self.seed)]
 
     @property
     def held_out(self) -> Tensor:
@@ -53,7 +53,7 @@ class Lesson:
         return self._order[-HELD_OUT:]
 
     def images(self, numbers: Tensor, patches: Tensor | None = None) -> Tensor:
-        """What the ViT saw of the photographs, `[B, rows, width]`."""
+        """Features of the photographs by the ViT, `[B, rows, width]`."""
         return self.rows.of(numbers, patches).to(self.device)
 
     @cached_property
@@ -71,7 +71,7 @@ def train(root: Path, seen: Path, parts: Path, work: Path, out: Path, seed: int)
         InputError: `parts` is not written, `root` lacks photographs of `seen`, or another run has `work`.
     """
     if not (parts / "language_model.safetensors").is_file():
-        raise InputError(f"{parts} lacks the pretrained halves; run python models/recipes smollm2-parts")
+        raise InputError(f"{parts} lacks the pretrained parts; run python models/recipes smollm2-parts")
     device = default_device()
     with locked(work / "run.lock"):
         photographs = seen_photographs(root, seen)
@@ -114,7 +114,7 @@ def _stage_one(lesson: Lesson, parts: Path, work: Path) -> tuple[dict[str, Tenso
     def losses(step: int) -> dict[str, Tensor]:
         numbers = lesson.batch(ONE_BATCH, step)
         images = lesson.images(numbers, torch.randperm(lesson.rows.patches)[:shown])
-        said, captions = inputs(numbers, generator_of(lesson.seed, step))
+        said, captions = inputs(numbers, seeded_generator(lesson.seed, step))
         found, likeness = module.losses(images, said, captions)
         if step % MATCH_EVERY == 0:
             found["match"] = module.match_loss(images, said, likeness)
@@ -149,7 +149,7 @@ def _stage_two(
 
     def losses(step: int) -> dict[str, Tensor]:
         numbers = lesson.batch(TWO_BATCH, step)
-        return {"text": loss_on(numbers, generator_of(lesson.seed, step))}
+        return {"text": loss_on(numbers, seeded_generator(lesson.seed, step))}
 
     def measure() -> Measured:
         rng = random.Random(0)
@@ -189,5 +189,5 @@ def _write(
         writer.writeheader()
         writer.writerows(curve)
     with whole_file(out / "photographs.txt") as file:
-        file.writelines(sorted(f"{photograph.picture}\n" for photograph in photographs))
+        file.writelines(sorted(f"{photograph.image}\n" for photograph in photographs))
     write_index(out)

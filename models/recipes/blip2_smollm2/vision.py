@@ -5,7 +5,7 @@ The two differ in three things, none of which changes what the model computes:
 - DINOv2 scales each branch by learnt factors (LayerScale): they are multiplied into the branch's last layer.
 - DINOv2's keys have a bias, BLIP-2's have none: it adds the same to all of a query's scores, which
   softmax takes no notice of.
-- DINOv2 interpolates its 37 × 37 positions to the picture's patches: here it is done once.
+- DINOv2 interpolates its 37 × 37 positions to the image's patches: here it is done once.
 
 DINOv2: Oquab et al. 2023, https://arxiv.org/abs/2304.07193
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Blip2VisionConfig
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 IMAGE_SIZE = 224  # pixels a side: 16 × 16 patches
 _HEAD_SIZE = 64  # in every DINOv2

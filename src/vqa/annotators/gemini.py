@@ -1,4 +1,4 @@
-"""Google's Gemini, over either of its packages: requests go out here; gemini_responses.py reads the answers.
+"""Google's Gemini, through either of its packages. Requests are sent here; gemini_responses.py reads answers.
 
 The key comes from GOOGLE_API_KEY or GEMINI_API_KEY and goes into one request header; it is in no setting,
 file or message. The packages' own retries are off: they ignore our time-out, budget and pace.
@@ -16,11 +16,11 @@ import urllib3
 
 from vqa.annotators import gemini_models
 from vqa.annotators.attachments import attachment
-from vqa.annotators.dispatcher import Request, Response, TryAgain
-from vqa.annotators.gemini_responses import Arrived, HttpAnswer, read_whole, response_to
+from vqa.annotators.gemini_responses import Arrived, HttpAnswer, parse_response, read_whole
 from vqa.annotators.prompt import DIFFICULTIES
-from vqa.catalogue.pictures import ImageError
-from vqa.foundation.errors import InputError
+from vqa.annotators.scheduler import Request, Response, TryAgain
+from vqa.catalogue.images import ImageError
+from vqa.core.errors import InputError
 from vqa.pairs.question_types import OFFERED_TYPES
 from vqa.settings import Generate
 
@@ -45,7 +45,7 @@ ANSWERS_SCHEMA: dict[str, Any] = {
         "required": ["question", "answer"],
     },
 }
-# Not sent, and no waiting mends it.
+# The request cannot be sent, and waiting does not help.
 _UNSENDABLE = (
     httpx2.UnsupportedProtocol,
     httpx2.LocalProtocolError,
@@ -55,7 +55,7 @@ _UNSENDABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
 )
-# Connected and sent, as far as can be told; all else never left this machine.
+# The request was probably sent; after any other error it never left this machine.
 _SENT = (httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError)
 _SENT_BY_REQUESTS = (
     requests.exceptions.ReadTimeout,
@@ -84,7 +84,9 @@ def api_key(environment: Mapping[str, str] = os.environ) -> str:
     )
 
 
-def client_for(settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA) -> "GenerativeAi | GenAi":
+def build_client(
+    settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHEMA
+) -> "GenerativeAi | GenAi":
     """The client of the package that `generate.sdk` names; `schema`: of the JSON that answers are to be.
 
     Raises:
@@ -96,11 +98,11 @@ def client_for(settings: Generate, key: str, schema: dict[str, Any] = PAIRS_SCHE
 
 
 class GenerativeAi:
-    """google-generativeai, which Google supports no more. Safe to use from many threads."""
+    """google-generativeai, which Google no longer supports. Safe to use from many threads."""
 
     def __init__(self, settings: Generate, key: str, schema: dict[str, Any]) -> None:
         with warnings.catch_warnings():
-            # It announces at import that its support has ended; we know (docs/gemini.md).
+            # At import it warns that its support has ended (docs/gemini.md).
             warnings.simplefilter("ignore", FutureWarning)
             import google.generativeai as sdk  # noqa: PLC0415  # takes seconds, so only when asked for
             from google.generativeai.client import get_default_generative_client  # noqa: PLC0415
@@ -111,7 +113,7 @@ class GenerativeAi:
             settings.model,
             generation_config=sdk.GenerationConfig(
                 temperature=_temperature(settings),
-                max_output_tokens=settings.max_output_tokens,
+                max_output_tokens=gemini_models.MOST_OUTPUT_TOKENS,
                 response_mime_type="application/json",
                 response_schema=schema,
             ),
@@ -122,7 +124,7 @@ class GenerativeAi:
             session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=settings.concurrency))
 
     def send(self, request: Request) -> Response:
-        """Ask once. A picture that cannot be decoded is not sent: its reason is the outcome.
+        """Ask once. An image that cannot be decoded is not sent: its reason is the outcome.
 
         Raises:
             TryAgain: 429, 5xx, time-out, connection lost or refused.
@@ -131,8 +133,8 @@ class GenerativeAi:
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        pictures = [attachment(request.image_path)] if request.image_path else []
-        parts = [{"mime_type": picture.mime_type, "data": picture.data} for picture in pictures]
+        images = [attachment(request.image_path)] if request.image_path else []
+        parts = [{"mime_type": image.mime_type, "data": image.data} for image in images]
         self._model.generate_content(
             [*parts, request.prompt],
             request_options={"timeout": self._settings.timeout_s, "retry": None},
@@ -154,9 +156,9 @@ class GenAi:
         return _sent(request, self._ask, self._settings.model, self._key)
 
     def _ask(self, request: Request) -> None:
-        pictures = [attachment(request.image_path)] if request.image_path else []
+        images = [attachment(request.image_path)] if request.image_path else []
         part_of = self._types.Part.from_bytes
-        parts = [part_of(data=picture.data, mime_type=picture.mime_type) for picture in pictures]
+        parts = [part_of(data=image.data, mime_type=image.mime_type) for image in images]
         self._client.models.generate_content(
             model=self._settings.model, contents=[*parts, request.prompt], config=self._config
         )
@@ -175,7 +177,7 @@ def genai_client(settings: Generate, key: str, hooks: list[Callable[[httpx2.Resp
         timeout=int(timeout * 1000),
         client_args={"limits": pool, "event_hooks": {"response": hooks}},
     )
-    # It retries nothing unless told to. vertexai: else a variable of the environment would choose.
+    # It does not retry by default. Without `vertexai` a variable of the environment would choose.
     return sdk.Client(vertexai=False, api_key=key, http_options=options)
 
 
@@ -192,7 +194,7 @@ def genai_config(settings: Generate, schema: dict[str, Any]) -> Any:
         thought = types.ThinkingConfig(thinking_budget=thinking)
     return types.GenerateContentConfig(
         temperature=_temperature(settings),
-        max_output_tokens=settings.max_output_tokens,
+        max_output_tokens=gemini_models.MOST_OUTPUT_TOKENS,
         media_resolution=f"MEDIA_RESOLUTION_{resolution.upper()}" if resolution else None,
         thinking_config=thought,
         service_tier="flex" if settings.service_tier == "flex" else None,
@@ -203,20 +205,20 @@ def genai_config(settings: Generate, schema: dict[str, Any]) -> Any:
 
 def _sent(request: Request, ask: Callable[[Request], None], model: str, key: str) -> Response:
     try:
-        answer = answer_to(lambda: ask(request))
+        answer = parse_answer(lambda: ask(request))
     except ImageError as error:
         return Response(error.reason, "", error.detail, model, 0, 0)
-    return response_to(answer, model, key)
+    return parse_response(answer, model, key)
 
 
-def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
-    """What the service answers to a call of a package, lifted out before the package reads it.
+def parse_answer(ask: Callable[[], Any]) -> HttpAnswer:
+    """The service's answer to a call of a package, taken before the package reads it.
 
     Raises:
         TryAgain: nothing came.
         InputError: the request cannot be sent as it is.
     """
-    # Tracebacks are dropped: through them the package's retry loop would keep all our frames in a circle.
+    # Tracebacks are dropped, since through them the package's retry loop would keep all our frames alive.
     try:
         ask()
         reason = TryAgain("the package sent nothing")
@@ -234,20 +236,20 @@ def answer_to(ask: Callable[[], Any]) -> HttpAnswer:
     try:
         raise reason
     finally:
-        del reason  # which holds this frame, and this frame it
+        del reason  # a reference cycle: it holds this frame, and this frame holds it
 
 
 def _may_have_arrived(error: Exception) -> bool:
     """Whether the service may have had the request, and so may have it paid."""
     if isinstance(error, (*_SENT, *_SENT_BY_REQUESTS)):
         return True
-    # What breaks off after connecting has no type of its own in requests.
+    # In requests a break after connecting has no type of its own.
     is_connection = isinstance(error, requests.exceptions.ConnectionError)
     return is_connection and isinstance(error.args[:1] and error.args[0], urllib3.exceptions.ProtocolError)
 
 
 def _lift_from_requests(response: requests.Response, **_: Any) -> None:
-    # read1: what has come, where iter_content would drop the half of a body that broke off.
+    # read1 returns what has come; iter_content would drop the part of a body that broke off.
     content, is_whole = read_whole(iter(lambda: response.raw.read1(65536, decode_content=True), b""))
     raise Arrived(HttpAnswer(response.status_code, response.headers, content, is_whole))
 
@@ -259,4 +261,4 @@ def lift_from_httpx(response: httpx2.Response) -> None:
 
 
 def _temperature(settings: Generate) -> float | None:
-    return None if gemini_models.ignores_temperature(settings.model) else settings.temperature
+    return None if gemini_models.ignores_temperature(settings.model) else gemini_models.TEMPERATURE

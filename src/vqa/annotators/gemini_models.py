@@ -1,44 +1,47 @@
-"""What is known of Gemini's models, read from Google's public pages on 25 November 2026.
+"""Facts on Gemini's models, read from Google's public pages on 25 November 2026.
 
 https://ai.google.dev/gemini-api/docs/models, …/media-resolution, …/thinking, …/deprecations. Nothing here was
-asked of the service: what a preview is billed corrects it.
+tested with the service: the bill of a preview corrects it.
 """
 
 import re
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 from vqa.settings import Generate
 
-_PICTURE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
-_EARLIER_PICTURE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
+TEMPERATURE = 0.0
+MOST_OUTPUT_TOKENS = 2048  # of one answer; models that think need room for it
+
+_IMAGE_TOKENS = {"low": 280, "medium": 560, "high": 1120}  # Gemini 3 and later; high where nothing is asked
+_EARLIER_IMAGE_TOKENS = 258  # up to 384 pixels a side, whatever the resolution; above, a tile's
 # A tile's side is two thirds of the shorter side, at least 256 pixels: 3 by 2 in what is sent (768 by 385).
 _MOST_TILES = 6
-# How many times its answer's tokens a model writes with its thoughts: assumed, for want of a key.
+# Output tokens with thoughts, as a multiple of the answer's: assumed, since no key was at hand.
 _THOUGHTS = {"minimal": 1.0, "low": 2.0, "medium": 4.0, "high": 8.0}
 _VERSION = re.compile(r"-(\d+|preview|exp|experimental)(-[\d-]+)?")  # of one model: …-001, …-preview-09-2026
 
 
 def generation(model: str) -> tuple[int, int]:
     """(3, 1) for gemini-3.1-flash-lite; a name without a number, such as an alias, counts as the newest."""
-    found = re.search(r"gemini-(\d+)(?:\.(\d+))?", model)
-    return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+    match = re.search(r"gemini-(\d+)(?:\.(\d+))?", model)
+    return (int(match[1]), int(match[2] or 0)) if match else (99, 0)
 
 
-def picture_tokens(model: str, resolution: str | None) -> int:
-    """What a picture of at most 384 pixels a side counts as."""
+def image_tokens(model: str, resolution: str | None) -> int:
+    """The number of tokens of an image of at most 384 pixels a side."""
     if generation(model) < (3, 0):
-        return _EARLIER_PICTURE_TOKENS
-    return _PICTURE_TOKENS[resolution or "high"]
+        return _EARLIER_IMAGE_TOKENS
+    return _IMAGE_TOKENS[resolution or "high"]
 
 
-def most_picture_tokens(model: str, resolution: str | None) -> int:
-    """The most that a picture of at most 768 pixels a side counts as."""
-    tokens = picture_tokens(model, resolution)
+def most_image_tokens(model: str, resolution: str | None) -> int:
+    """The largest number of tokens of an image of at most 768 pixels a side."""
+    tokens = image_tokens(model, resolution)
     return tokens * _MOST_TILES if generation(model) < (3, 0) else tokens
 
 
 def output_tokens(model: str, thinking: str | int | None, answer_tokens: float) -> float:
-    """What an answer of so many tokens is likely to be billed as, thoughts included."""
+    """The output tokens that are likely billed for an answer of so many tokens, thoughts included."""
     if isinstance(thinking, int):
         return answer_tokens + thinking
     if thinking is None:  # the Lite models think only when asked to
@@ -47,7 +50,7 @@ def output_tokens(model: str, thinking: str | int | None, answer_tokens: float) 
 
 
 def ignores_temperature(model: str) -> bool:
-    """Deprecated since 2026-07-21; from 3.5 on it has no effect."""
+    """Whether temperature has no effect: from 3.5 on; it is deprecated since 2026-07-21."""
     return generation(model) >= (3, 5)
 
 
@@ -60,7 +63,7 @@ def is_same_model(asked: str, answered: str) -> bool:
 
 
 def check(settings: Generate) -> None:
-    """What would be refused for every picture is refused before the first.
+    """Refuse before the first image what the service would refuse for every image.
 
     Raises:
         InputError: the package cannot send a setting, or the model does not take it.

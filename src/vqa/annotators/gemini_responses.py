@@ -1,7 +1,7 @@
-"""What Gemini sends back → a Response, or what to do instead. Reads the HTTP body itself.
+"""Gemini's HTTP answers → a Response, or an exception that says what to do.
 
-Between payment and ledger nothing may raise: the packages raise on what they do not know (a new finish reason
-as a number, a web page with status 200), so that they see no body. Whatever came back becomes a Response.
+Between payment and ledger nothing may raise. The packages raise on what they do not know (a new finish reason
+as a number, a web page with status 200), so the body is read here, and every body becomes a Response.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import urllib3
 
-from vqa.annotators.dispatcher import ANSWERED, NOT_UNDERSTOOD, REFUSED, Response, TryAgain
-from vqa.foundation.errors import InputError
+from vqa.annotators.scheduler import ANSWERED, NOT_UNDERSTOOD, REFUSED, Response, TryAgain
+from vqa.core.errors import InputError
 
 # By number, as google-generativeai asks for them: google.ai.generativelanguage, version v1beta.
 FINISH_REASONS = (
@@ -29,14 +29,13 @@ STAGES = (
 _LASTING = ("", "MODEL_STAGE_UNSPECIFIED", "UNSTABLE_EXPERIMENTAL", "EXPERIMENTAL", "PREVIEW", "STABLE")
 _LONGEST_WAIT = 3600.0  # seconds
 _PASSING = (408, 409, 425, 429, 499)
-_OF_THIS_PICTURE = (400, 413, 415, 422)
-# A 400 that says one of these would come for every picture.
+_OF_THIS_IMAGE = (400, 413, 415, 422)
+# A 400 that says one of these would come for every image.
 _SETTINGS = {
     "generate.thinking": r"think",
     "generate.media_resolution": r"media.?resolution",
     "generate.service_tier": r"service.?tier|\bflex\b",
-    "generate.temperature": r"temperature",
-    "generate.max_output_tokens": r"max.?output",
+    "generate.model": r"temperature|max.?output",  # the refused value is a constant, not a setting
     "a setting": r"generation.?config|response.?schema|unknown name|invalid json",
 }
 
@@ -72,7 +71,7 @@ def read_whole(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
     return bytes(content), True
 
 
-def response_to(answer: HttpAnswer, model: str, key: str) -> Response:
+def parse_response(answer: HttpAnswer, model: str, key: str) -> Response:
     """The response to one request for `model`; `key` is kept out of every message.
 
     Raises:
@@ -86,10 +85,10 @@ def response_to(answer: HttpAnswer, model: str, key: str) -> Response:
     if not answer.is_whole:
         reason = f"the answer broke off after {len(answer.content)} bytes"
         raise TryAgain(reason, may_be_paid=True, text=_encodable(answer.text))
-    return response_in(answer.text, model)
+    return read_response(answer.text, model)
 
 
-def response_in(raw: str, model: str) -> Response:
+def read_response(raw: str, model: str) -> Response:
     """The response in a body, whatever it is: this raises nothing.
 
     Its text is the model's, or all of `raw` where none was found. Parts are read here, since `.text` of the
@@ -100,7 +99,7 @@ def response_in(raw: str, model: str) -> Response:
         return Response(NOT_UNDERSTOOD, _encodable(raw), "", model, 0, 0)
     model = _text(body.get("modelVersion")) or model
     outcome, text, reason = _outcome(body)
-    tokens = _tokens(dict_in(body.get("usageMetadata")))
+    tokens = _tokens(as_dict(body.get("usageMetadata")))
     return Response(outcome, _encodable(text or raw), reason, model, *tokens, _notice(body, model))
 
 
@@ -109,7 +108,7 @@ def error_status(body: Any) -> int | None:
     body = body[0] if isinstance(body, list) and body else body
     if not isinstance(body, dict) or body.get("candidates"):
         return None
-    code = dict_in(body.get("error")).get("code")
+    code = as_dict(body.get("error")).get("code")
     return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
@@ -119,7 +118,7 @@ def _outcome(body: dict[str, Any]) -> tuple[str, str, str]:
     if not candidates and body.get("error"):
         return NOT_UNDERSTOOD, "", ""
     if not candidates:
-        blocked = _reason(dict_in(body.get("promptFeedback")).get("blockReason"), BLOCK_REASONS)
+        blocked = _reason(as_dict(body.get("promptFeedback")).get("blockReason"), BLOCK_REASONS)
         if not blocked:
             return "no_candidates", "", ""
         own_name = "" if blocked in BLOCK_REASONS else f"_{blocked.lower()}"
@@ -128,98 +127,98 @@ def _outcome(body: dict[str, Any]) -> tuple[str, str, str]:
     if not isinstance(candidate, dict):
         return NOT_UNDERSTOOD, "", ""
     reason = _reason(candidate.get("finishReason"), FINISH_REASONS)
-    parts = dict_in(candidate.get("content")).get("parts")
-    found = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    texts = [part.get("text") for part in found if not part.get("thought")]
+    parts = as_dict(candidate.get("content")).get("parts")
+    objects = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    texts = [part.get("text") for part in objects if not part.get("thought")]
     text = "".join(text for text in texts if isinstance(text, str))
-    if reason not in ("", "STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: what text there is was withheld
+    if reason not in ("", "STOP", "MAX_TOKENS"):  # SAFETY, RECITATION, …: the text is incomplete
         return reason.lower(), text, reason
     return (ANSWERED if text else f"no_text_{reason.lower()}".rstrip("_")), text, reason
 
 
 def _reason(given: Any, names: list[str]) -> str:
-    """A reason by its own name; a number that has none is called by the number."""
+    """The name of a reason; a number without a name keeps its number."""
     if isinstance(given, int) and not isinstance(given, bool):
-        known = names[given : given + 1] if given >= 0 else []
-        return known[0] if known else f"{names[0].removesuffix('_UNSPECIFIED')}_{given}"[:60]
-    said = given if isinstance(given, str) else "" if given is None else type(given).__name__
-    return re.sub(r"\W+", "_", said, flags=re.ASCII)[:60]
+        matches = names[given : given + 1] if given >= 0 else []
+        return matches[0] if matches else f"{names[0].removesuffix('_UNSPECIFIED')}_{given}"[:60]
+    name = given if isinstance(given, str) else "" if given is None else type(given).__name__
+    return re.sub(r"\W+", "_", name, flags=re.ASCII)[:60]
 
 
 def _tokens(usage: dict[str, Any]) -> tuple[int, int]:
-    """Of the prompt, and of all the rest: what is billed as output includes the model's thoughts."""
+    """Tokens of the prompt, and all others, since the model's thoughts are billed as output."""
     prompt, total = _count(usage.get("promptTokenCount")), _count(usage.get("totalTokenCount"))
     parts = _count(usage.get("candidatesTokenCount")) + _count(usage.get("thoughtsTokenCount"))
     return prompt, max(total - prompt, parts)
 
 
 def _notice(body: dict[str, Any], model: str) -> str:
-    """One sentence, where the service says that the model will end, or something that we do not know."""
-    status = dict_in(body.get("modelStatus"))
+    """One sentence if the service announces the end of the model, or something unknown; else ""."""
+    status = as_dict(body.get("modelStatus"))
     stage = _reason(status.get("modelStage"), STAGES)
-    ends, said = _text(status.get("retirementTime")), _text(status.get("message"))
-    if stage in _LASTING and not ends and (not said or stage in ("PREVIEW", "STABLE")):
+    ends, message = _text(status.get("retirementTime")), _text(status.get("message"))
+    if stage in _LASTING and not ends and (not message or stage in ("PREVIEW", "STABLE")):
         return ""
     when = f" and retires on {ends[:10]}" if ends else ""
-    return f"{model} is {stage.lower() or 'in use'}{when}{': ' if said else ''}{said}"
+    return f"{model} is {stage.lower() or 'in use'}{when}{': ' if message else ''}{message}"
 
 
 def _refusal(answer: HttpAnswer, model: str, key: str) -> Response:
     """A response for a request that will never be answered; raises for every other error."""
-    error, said = _error_in(answer), said_in(answer, key)
-    text = f"{said} {error.get('status')} {error.get('details')}"
+    error, message = _find_error(answer), answer_text(answer, key)
+    text = f"{message} {error.get('status')} {error.get('details')}"
     if answer.status >= 500 or (answer.status in _PASSING and "PerDay" not in text):
         wait = _seconds_to_wait(error.get("details"), answer.headers)
         if wait is not None and wait > _LONGEST_WAIT:
             raise InputError(
-                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {said}); "
+                f"Gemini asks for a pause of {min(wait / 3600, 1e6):.0f} hours ({answer.status} {message}); "
                 "what was answered is kept, run the same command again then"
             )
         is_throttled = answer.status == 429
-        raise TryAgain(f"{answer.status} {said}", wait, is_throttled, is_reached=True)
+        raise TryAgain(f"{answer.status} {message}", wait, is_throttled, is_reached=True)
     sentence = _lasting_fault(answer.status, text, model)
     if sentence:
-        raise InputError(f"Gemini: {sentence} ({answer.status} {said}); what was answered is kept")
-    # This picture or prompt is refused (say, an image it cannot decode); others may pass.
-    return Response(REFUSED, "", _encodable(said), model, 0, 0)
+        raise InputError(f"Gemini: {sentence} ({answer.status} {message}); what was answered is kept")
+    # This image or prompt is refused (say, an image it cannot decode); others may pass.
+    return Response(REFUSED, "", _encodable(message), model, 0, 0)
 
 
-def said_in(answer: HttpAnswer, key: str) -> str:
+def answer_text(answer: HttpAnswer, key: str) -> str:
     """An error's message on one line, without the key."""
-    said = str(_error_in(answer).get("message") or answer.text[:200])
-    return " ".join(said.replace(key, "[key]").split())
+    message = str(_find_error(answer).get("message") or answer.text[:200])
+    return " ".join(message.replace(key, "[key]").split())
 
 
 def _lasting_fault(status: int, text: str, model: str) -> str:
-    """What no other picture would change, in words; "" where it is a matter of this one."""
+    """A fault that every image would meet, in words; "" if only this image is concerned."""
     if "api key" in text.lower() or "API_KEY" in text:
         return "the key is not valid"
     if "FAILED_PRECONDITION" in text or "location is not supported" in text:
         return "the API cannot be used from here or with this account"
-    known = {
+    faults = {
         401: "the key is not valid",
         403: "the key may not use this API or model",
         404: f"generate.model is {model!r}, which is unknown, retired or closed to new keys",
         429: "today's quota is used up, so run the same command again tomorrow",
     }
-    if status not in _OF_THIS_PICTURE:
-        return known.get(status, "the service does not take the request; look at generate.api_endpoint")
+    if status not in _OF_THIS_IMAGE:
+        return faults.get(status, "the service does not take the request; look at generate.api_endpoint")
     refused = [name for name, words in _SETTINGS.items() if re.search(words, text, re.IGNORECASE)]
     return f"{model} refuses {refused[0]}" if refused else ""
 
 
-def _error_in(answer: HttpAnswer) -> dict[str, Any]:
+def _find_error(answer: HttpAnswer) -> dict[str, Any]:
     """Google's error envelope, also in a list of one; {} for any other body."""
     body = parsed(answer.text)
-    return dict_in(dict_in(body[0] if isinstance(body, list) and body else body).get("error"))
+    return as_dict(as_dict(body[0] if isinstance(body, list) and body else body).get("error"))
 
 
 def _seconds_to_wait(details: Any, headers: Mapping[str, str]) -> float | None:
-    """What the service asks for: RetryInfo in the body, else the Retry-After header."""
-    delays = [detail.get("retryDelay") for detail in list_in(details) if isinstance(detail, dict)]
-    for said in [*delays, headers.get("Retry-After")]:
-        if found := re.fullmatch(r"(\d+(\.\d+)?)s?", str(said)):
-            return float(found[1])
+    """The wait that the service asks for, in seconds: RetryInfo in the body, else the Retry-After header."""
+    delays = [detail.get("retryDelay") for detail in as_list(details) if isinstance(detail, dict)]
+    for delay in [*delays, headers.get("Retry-After")]:
+        if match := re.fullmatch(r"(\d+(\.\d+)?)s?", str(delay)):
+            return float(match[1])
     return None
 
 
@@ -231,12 +230,12 @@ def parsed(text: str) -> Any:
         return None
 
 
-def dict_in(value: Any) -> dict[str, Any]:
-    """`value` where it is what it should be, else an empty one; `list_in` likewise."""
+def as_dict(value: Any) -> dict[str, Any]:
+    """`value` where it is what it should be, else an empty one; `as_list` likewise."""
     return value if isinstance(value, dict) else {}
 
 
-def list_in(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -249,5 +248,5 @@ def _count(value: Any) -> int:
 
 
 def _encodable(text: str) -> str:
-    """Without the half characters (lone surrogates) that JSON may hold and no file can."""
+    """The text without lone surrogates, which JSON may hold and no file can."""
     return text.encode(errors="replace").decode()

@@ -1,8 +1,8 @@
-"""What was asked, answered and paid: append-only JSON lines, on disk before anything else happens.
+"""The ledger of requests, answers and costs: append-only JSON lines, on disk before anything else happens.
 
-An answer is looked up by the key of its request, so none is ever bought twice, whatever died in between.
-The files lie where no checkout reaches them (foundation.durable); what DVC versions is a copy that a finished
-stage writes, and whose answers come back from it on another machine. By hand, since a database file neither
+An answer is looked up by the key of its request, so none is bought twice, even after a crash.
+The files lie where no checkout reaches them (core.state_dir). DVC versions a copy, which a finished stage
+writes and from which another machine takes the answers. It is no database, since a database file neither
 merges between copies nor shows its answers in a diff.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vqa.foundation.files import whole_file
-from vqa.foundation.json_lines import JsonLines, Values, row_of
+from vqa.core.files import whole_file
+from vqa.core.jsonl import JsonLines, Values, row_of
 
 _START = b'{"key": "'  # of a line as we write it
 
@@ -21,16 +21,16 @@ _START = b'{"key": "'  # of a line as we write it
 class Entry:
     """One settled request."""
 
-    key: str  # hash of picture bytes, prompt, model and generation settings
+    key: str  # hash of image bytes, prompt, model and generation settings
     image_name: str
     outcome: str  # "answered", or the reason why there is no text
-    text: str  # as the model wrote it; all that came back where no text was found in it
+    text: str  # as the model wrote it; the whole response where it has no text
     finish_reason: str
     model_asked: str
     model_answered: str
     prompt_tokens: int
     output_tokens: int
-    usd: float  # of all attempts; one whose answer got lost counts at its most
+    usd: float  # of all attempts; a lost answer counts at its maximum cost
     seconds: float
     attempts: int
     time: str  # ISO 8601, UTC
@@ -40,39 +40,39 @@ class Entry:
 class Job:
     """Requests handed over together (batch mode)."""
 
-    label: str  # ours, sent along: finds the job again if we died before its name was written down
+    label: str  # ours, sent along: it finds the job again if our process died before writing its name
     keys: tuple[str, ...]
     name: str | None  # the service's
-    state: str  # "submitting", "submitted", "collected" or "failed"
+    state: str  # "submitting", "submitted", "cancelling", "cancelled", "collected" or "failed"
     image_names: tuple[str, ...] = ()  # of the keys
     model: str = ""
     time: str = ""  # when it was handed over; ISO 8601, UTC
 
     @property
     def is_open(self) -> bool:
-        return self.state in ("submitting", "submitted")
+        return self.state in ("submitting", "submitted", "cancelling")
 
 
 class Ledger:
     """Settled requests by key. An entry stays on disk until it is looked up: 400,000 take 80 MB.
 
-    Opening it takes in what is new in `copy`, the file that DVC versions. Of two entries for one request an
-    answer holds, and of two answers the later, so that machines which exchange copies come to agree.
+    Opening it adds what is new in `copy`, the file that DVC versions. Of two entries for one request an
+    answer wins, and of two answers the later, so that machines which exchange copies come to agree.
 
     Raises:
         InputError: a line is not an entry, or another run is writing.
     """
 
     def __init__(self, path: Path, copy: Path | None = None) -> None:
-        found = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
+        places = dict[str, tuple[int, float]]()  # key → where its last line begins, USD; that one holds
 
         def note(values: Values, at: int) -> None:
-            found[values["key"]] = at, values["usd"]
+            places[values["key"]] = at, values["usd"]
 
-        self._found, self._copy, self._copied = found, copy, set[str]()  # the keys in the copy
+        self._found, self._copy, self._copied = places, copy, set[str]()  # the keys in the copy
         self._lines = JsonLines(path, Entry, note)
         if copy is not None:
-            self._lines.take_in(copy, self._is_news, self._is_held)
+            self._lines.merge_entries(copy, self._is_news, self._is_held)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -82,14 +82,14 @@ class Ledger:
 
     @property
     def usd(self) -> float:
-        """What all requests together took."""
+        """The cost of all requests together."""
         return sum(usd for _, usd in list(self._found.values()))
 
     def get(self, key: str) -> Entry | None:
         return row_of(Entry, json.loads(self._line(key))) if key in self._found else None
 
     def claim(self) -> None:
-        """Be the one run that may write, until this process ends. Called before anything is paid for.
+        """Become the only run that may write, until this process ends. Call it before anything is paid for.
 
         Raises:
             InputError: another run is writing.
@@ -103,7 +103,7 @@ class Ledger:
     def write_copy(self, keys: Iterable[str]) -> None:
         """Write the copy that DVC versions: what it held before and the entries of `keys`, by key.
 
-        What only other experiments asked stays out, so that what they did here does not change its bytes.
+        Requests of other experiments stay out, so that they do not change its bytes.
         """
         assert self._copy is not None
         with whole_file(self._copy) as file:
@@ -115,7 +115,7 @@ class Ledger:
         return self._lines.line(self._found[key][0])
 
     def _is_held(self, line: bytes) -> bool:
-        """Whether this very line is here; looked for by its key as we write it, to parse none in vain."""
+        """Whether this very line is here; it is found by its key, as we write it, without parsing."""
         if not line.startswith(_START):
             return False
         key = line[len(_START) : line.find(b'"', len(_START))].decode(errors="replace")
@@ -143,11 +143,15 @@ class Jobs:
             path, Job, lambda values, _: jobs.update({values["label"]: row_of(Job, values)})
         )
         if copy is not None:
-            self._lines.take_in(copy, self._is_news)
+            self._lines.merge_entries(copy, self._is_news)
 
     def open(self) -> list[Job]:
         """Jobs whose answers are still to come."""
         return [job for job in self._jobs.values() if job.is_open]
+
+    def cancelled(self) -> set[str]:
+        """The keys of jobs that took too long: they go into no other one."""
+        return {key for job in self._jobs.values() if job.state == "cancelled" for key in job.keys}
 
     def holding(self, keys: Collection[str]) -> list[Job]:
         """Open jobs that will answer one of `keys`; the others are those of other experiments."""
@@ -163,7 +167,7 @@ class Jobs:
         self._lines.append(asdict(job))
 
     def result_path(self, job: Job) -> Path:
-        """Where what the service gave out as a job's result is kept until all of it is settled."""
+        """Where a job's result is kept, as it came, until all of it is recorded."""
         return self._results / f"{job.label}.jsonl"
 
     def keep_result(self, job: Job, content: bytes) -> bool:
@@ -182,10 +186,10 @@ class Jobs:
 
 
 def _rank(values: Values, line: bytes) -> tuple[bool, str, bytes]:
-    """Of two entries for one request the higher holds, in whatever order they are met."""
+    """Of two entries for one request the higher rank wins, in whatever order they are read."""
     return values["outcome"] == "answered", values["time"], line
 
 
 def _progress(job: Job) -> tuple[bool, bool]:
-    """How far it is: submitting, submitted, over."""
+    """How far a job is: submitting, submitted, over."""
     return not job.is_open, job.name is not None

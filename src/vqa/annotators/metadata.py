@@ -1,7 +1,7 @@
 """Listing attributes → one-word pairs, without a model: what the seller states, asked as a question.
 
-Free and exact where attributes are filled in, blind to everything a picture shows and a listing does
-not. An attribute whose text cannot be brought to one word is not asked about.
+The pairs are free, and exact where attributes are filled in. They do not ask about what only the image shows
+nor about an attribute whose text cannot be reduced to one word.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from vqa.catalogue.abo import Product
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.foundation.seeded import generator_of
+from vqa.core.seeding import seeded_generator
 from vqa.pairs.pair import Pair
 from vqa.pairs.spelling import american
 
@@ -64,14 +64,14 @@ WORDINGS = {
 
 
 def pairs_of(products: Iterable[Product], questions_per_image: int, seed: int) -> list[Pair]:
-    """The pairs of all products, as `pairs_for` makes them."""
-    return [pair for product in products for pair in pairs_for(product, questions_per_image, seed)]
+    """The pairs of all products, as `pairs_of_product` makes them."""
+    return [pair for product in products for pair in pairs_of_product(product, questions_per_image, seed)]
 
 
-def pairs_for(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
+def pairs_of_product(product: Product, questions_per_image: int, seed: int) -> list[Pair]:
     """At most `questions_per_image` pairs, one a question type, the same for the same seed."""
     answers = _answers(product)
-    rng = generator_of(seed, product.image_name)
+    rng = seeded_generator(seed, product.image_name)
     types = sorted(answers)
     rng.shuffle(types)
     thing = _category(product.product_type) or "product"
@@ -101,18 +101,18 @@ def _answers(product: Product) -> dict[str, str]:
 
 
 def one_word(question_type: str, text: str | None) -> str | None:
-    """The word that a text comes to: its only one, or the one colour or material that is known in it.
+    """The one word that answers for a text: its only word, or the only known colour or material in it.
 
-    None where it has no word, several of which none or more than one is known, or says nothing ("assorted",
-    "#FF0000", "not black").
+    None if the text has no word, if it has several of which not exactly one is known, or if it says nothing
+    ("assorted", "#FF0000", "not black").
     """
     if says_nothing(text or ""):
         return None
-    found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
-    words = [american(word) for word in found]
-    known = set(words) & _KNOWN.get(question_type, frozenset())
+    matches = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", (text or "").lower())
+    words = [american(word) for word in matches]
+    known_words = set(words) & _KNOWN.get(question_type, frozenset())
     if len(words) > 1:
-        return known.pop() if len(known) == 1 else None
+        return known_words.pop() if len(known_words) == 1 else None
     return words[0] if words else None
 
 

@@ -1,6 +1,6 @@
-"""Product → prompt, and a model's text → pairs. Knows no vendor.
+"""Product → prompt, and a model's text → pairs, for any vendor.
 
-A multi-word answer is kept as it came: rejecting it is the validate stage's work, cutting it nobody's.
+An answer of several words is kept as it came: the validate stage rejects it, and nothing cuts it.
 """
 
 import functools
@@ -18,7 +18,7 @@ from vqa.pairs.question_types import OFFERED_TYPES
 TEMPLATE = Path(__file__).with_name("prompt.txt")
 DIFFICULTIES = ("easy", "medium", "hard")
 LONGEST_TEXT = 100_000  # characters; a real answer has a few hundred
-# Possessive (++), so that no text, however odd, takes more than one look a character.
+# Possessive (++), so that matching never backtracks, however odd the text.
 _QUESTION = re.compile(r"(?i)\W*+(?:\d++\W++)?+q(?:uestion)?+\s*+\d*+\s*+[:.](.+)")
 _ANSWER = re.compile(r"(?i)\W*+a(?:nswer)?+\s*+\d*+\s*+[:.](.+)")
 
@@ -31,7 +31,7 @@ class UnusableText(Exception):  # noqa: N818  # it becomes a reason, not a failu
         self.reason = reason
 
 
-def prompt_for(product: Product, questions: int) -> str:
+def build_prompt(product: Product, questions: int) -> str:
     """The template filled with what the listing says; unknown attributes are said to be unknown."""
     description = product.description or " ".join(product.bullets[:3])
     return _template().substitute(
@@ -60,7 +60,7 @@ def pairs_in(text: str, image_name: str, source: str) -> list[Pair]:
     if len(text) > LONGEST_TEXT:
         raise UnusableText("text_too_long")
     objects = list(_objects(text))
-    pairs = [_pair(found, image_name, source) for found in objects if _is_pair(found)]
+    pairs = [_pair(fields, image_name, source) for fields in objects if _is_pair(fields)]
     if not objects:
         pairs = [Pair(image_name, question, answer, source=source) for question, answer in _text_pairs(text)]
     if not pairs:
@@ -72,10 +72,10 @@ def _text_pairs(text: str) -> Iterator[tuple[str, str]]:
     """Every line with a question whose next line with a word in it holds an answer."""
     question = ""
     for line in re.split(r"[\r\n]+", text):
-        if found := _QUESTION.match(line):
-            question = found[1].strip()
-        elif (found := _ANSWER.match(line)) and question and found[1].strip():
-            yield question, found[1].strip()
+        if match := _QUESTION.match(line):
+            question = match[1].strip()
+        elif (match := _ANSWER.match(line)) and question and match[1].strip():
+            yield question, match[1].strip()
             question = ""
         elif re.search(r"\w", line):
             question = ""

@@ -20,20 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from vqa.catalogue.listing import has_plain_ids, image_ids, product_type_of, text_of, texts_of
-from vqa.catalogue.pictures import problem_of_name
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import as_on_disk
-from vqa.foundation.seeded import rank_of
-from vqa.pairs.pair import image_name_of
+from vqa.catalogue.images import problem_of_name
+from vqa.catalogue.listing import has_plain_ids, image_ids, product_type, text_of, texts_of
+from vqa.core.errors import InputError
+from vqa.core.files import as_on_disk
+from vqa.core.seeding import seeded_rank
+from vqa.pairs.pair import parse_image_name
 
-# What a file that is torn, or no text, raises.
+MOST_LISTINGS = 20  # an image on more than these is boilerplate
+# The errors of reading a file that is incomplete or no text.
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Product:
-    """One listing with the picture it is sold by; texts are in the preferred language, or None."""
+    """One listing with the image it is sold by; texts are in the preferred language, or None."""
 
     item_id: str
     image_name: str  # "8f5d4670.jpg"; the file is image_path(root, image_name)
@@ -49,7 +50,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products, one a picture, in an order that does not depend on the files', and what was left out."""
+    """Products, one for each image, in an order that no file order changes; and what was left out."""
 
     products: list[Product]
     left_out: dict[str, int]  # reason → listings
@@ -57,45 +58,43 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Listings:
-    """What all listings say of the pictures that they name."""
+    """What all listings state about the images that they name."""
 
-    types: dict[str, str]  # picture name → product type
-    together: list[
-        list[str]
-    ]  # names of the pictures that a product's listings tie together: two or more each
+    types: dict[str, str]  # image name → product type
+    together: list[list[str]]  # names of the images that a product's listings tie: two or more each
     read: int  # listings
-    with_unknown_images: int  # of these: name an image_id that images.csv lacks, or that is no text
+    with_unknown_images: int  # listings with an image_id that images.csv lacks, or that is no text
 
-    def pictures_on_none(self, image_names: Collection[str]) -> int:
-        """How many of these pictures no listing names."""
+    def images_on_none(self, image_names: Collection[str]) -> int:
+        """How many of these images no listing names."""
         return sum(name not in self.types for name in image_names)
 
 
 def image_path(root: Path, image_name: str) -> Path:
-    """Where the small version of a picture lies; the name's first two characters are its folder."""
+    """Where the small version of an image lies; the name's first two characters are its folder."""
     paths = paths_of_image(image_name)
     return root / paths[0] if image_name.isascii() else as_on_disk(root, *paths)
 
 
 def paths_of_image(image_name: str) -> list[str]:
-    """Where `image_path` looks, below the root: the folder's two characters can be composed or not."""
+    """The paths that `image_path` tries, below the root: the folder's characters may be composed or not."""
     forms = [image_name, unicodedata.normalize("NFD", image_name)]
     return [f"images/small/{name[:2]}/{name}" for name in dict.fromkeys(forms)]
 
 
 def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image: int) -> Catalogue:
-    """Read every listing below `root` and keep the best one for each usable main picture.
+    """Read every listing below `root` and keep the best one for each usable main image.
 
     Args:
         root: a folder in ABO's layout.
         languages: tags in order of preference; "en" stands for every en_*.
-        max_listings_per_image: a picture on more listings than this is boilerplate and left out.
+        max_listings_per_image: an image on more listings than this is boilerplate and left out.
 
     Raises:
         InputError: the folder, its listings or its images.csv are missing or not readable.
     """
     names = image_names(root)
-    on_disk = {image_name_of(path.name) for path in (root / "images" / "small").glob("*/*")}
+    on_disk = {parse_image_name(path.name) for path in (root / "images" / "small").glob("*/*")}
     left_out: Counter[str] = Counter()
     by_image: dict[str, list[Product]] = defaultdict(list)
     for listing in _listings(root):
@@ -124,13 +123,13 @@ def read_catalogue(root: Path, languages: Sequence[str], max_listings_per_image:
 
 
 def sample(products: Sequence[Product], count: int, seed: int) -> list[Product]:
-    """`count` products, taken in turn from every product type; a larger count keeps the smaller's.
+    """`count` products, taken in turn from every product type; a larger sample contains every smaller one.
 
-    The turn keeps common types (phone cases are 44 % of ABO) from filling the sample.
+    Turns keep common types (phone cases are 44 % of ABO) from filling the sample.
     """
     by_type: dict[str, list[tuple[str, Product]]] = defaultdict(list)
     for product in products:
-        by_type[product.product_type].append((rank_of(seed, product.image_name), product))
+        by_type[product.product_type].append((seeded_rank(seed, product.image_name), product))
     turns = []
     for of_type in by_type.values():
         of_type.sort(key=lambda drawn: drawn[0])
@@ -151,19 +150,19 @@ def read_sample(
     products = sample(catalogue.products, count, seed)
     if not products:
         raise InputError(
-            f"{root} holds no product with a usable picture (listings left out: {catalogue.left_out})"
+            f"{root} holds no product with a usable image (listings left out: {catalogue.left_out})"
         )
     return products, catalogue.left_out
 
 
 def read_listings(root: Path, images: Collection[str], max_listings_per_image: int) -> Listings | None:
-    """What ties pictures together; None for a folder of pictures without any listings folder.
+    """What the listings say of images; None for a folder of images without a listings folder.
 
-    A picture on more listings than `max_listings_per_image` is boilerplate and tied to none.
+    An image on more listings than `max_listings_per_image` is boilerplate and tied to none.
 
     Raises:
         InputError: there is a listings folder, but its name is spelled otherwise, its listings or images.csv
-            are missing or not readable, or no listing names one of `images`: splits would rest on nothing.
+            are missing or not readable, or no listing names one of `images`, so that listings tie none.
     """
     if not (root / "listings").exists():
         for folder in filter(Path.is_dir, like_listings(root)):
@@ -182,7 +181,7 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
             of_item.setdefault(item, set()).add(len(listings))
         listings.append(of_listing)
         for name in of_listing:
-            types.setdefault(name, product_type_of(listing.get("product_type")))
+            types.setdefault(name, product_type(listing.get("product_type")))
     uses = Counter(name for of_listing in listings for name in of_listing)
     own = [[n for n in of_listing if uses[n] <= max_listings_per_image] for of_listing in listings]
     for first, *rest in map(sorted, of_item.values()):  # listings of one item_id are one product
@@ -191,33 +190,33 @@ def read_listings(root: Path, images: Collection[str], max_listings_per_image: i
     if images and types.keys().isdisjoint(images):
         raise InputError(
             f"{root / 'listings'}: none of its {len(listings)} listings names one of the {len(images)} "
-            f"pictures in use ({with_unknown_images} have ids that images.csv lacks), so nothing would keep "
-            "the pictures of a product in one split; fetch what is missing, or move the folder away"
+            f"images in use ({with_unknown_images} have ids that images.csv lacks), so nothing would keep "
+            "the images of a product in one split; fetch what is missing, or move the folder away"
         )
     return Listings(types, together, len(listings), with_unknown_images)
 
 
 def like_listings(root: Path) -> list[Path]:
-    """What lies below `root` under a name like that of the listings folder: the archive, another spelling."""
+    """Paths below `root` with a name like that of the listings folder: its archive, or another spelling."""
     return sorted(path for path in root.iterdir() if "listing" in path.name.lower())
 
 
-def missing_in(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
-    """Sentences on what keeps no pictures of one product in one split: listings that are not there."""
+def missing_parts(root: Path, listings: Listings | None, images: Collection[str]) -> list[str]:
+    """Sentences on listings that are missing, so that they keep no images of one product in one split."""
     if listings is None:
         unread = [f"; {path.name} is not read, unpack it there" for path in like_listings(root)]
         return [
-            f"{root} has no listings: only their looks (copies and near copies) keep pictures of one product "
-            f"in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
+            f"{root} has no listings: only duplicates and near duplicates keep images of one "
+            f"product in one split; listings would lie in {root / 'listings/metadata'}{''.join(unread)}"
         ]
-    on_none = listings.pictures_on_none(images)
+    on_none = listings.images_on_none(images)
     is_tied = any(sum(name in images for name in names) > 1 for names in listings.together)
     return [
-        f"{on_none} pictures are on none of the {listings.read} listings found: only their looks keep them "
-        "with others of their product"
+        f"{on_none} images are on none of the {listings.read} listings found: only near duplicates keep "
+        "them with others of their product"
     ] * bool(on_none) + [
-        f"no listing of the {listings.read} ties two pictures (by other_image_id, or an item_id that is "
-        "there twice): only their looks keep pictures of one product in one split"
+        f"no listing of the {listings.read} ties two images (by other_image_id, or an item_id that is "
+        "there twice): only near duplicates keep images of one product in one split"
     ] * (not is_tied)
 
 
@@ -234,7 +233,7 @@ def image_names(root: Path) -> dict[str, str]:
         raise InputError(f"{packed} is missing; data.root must hold a tree in ABO's layout")
     try:
         with _text_of(path) as file:
-            return {row["image_id"]: image_name_of(row["path"]) for row in csv.DictReader(file)}
+            return {row["image_id"]: parse_image_name(row["path"]) for row in csv.DictReader(file)}
     except (*_DAMAGE, KeyError, AttributeError, csv.Error) as error:  # AttributeError: a row without a path
         raise InputError(f"{path} is not ABO's images.csv ({error}); fetch it again") from error
 
@@ -256,17 +255,19 @@ def _listings(root: Path) -> Iterator[dict[str, Any]]:
 
 def _shards(root: Path) -> list[Path]:
     """Every listing file wherever it lies below listings/, by name."""
-    found: dict[str, Path] = {}
+    shards: dict[str, Path] = {}
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            found[unpacked] = path  # the packed one comes later: a killed gunzip leaves the other torn
-    if not found:
+            shards[unpacked] = (
+                path  # the packed file comes later and wins: a killed gunzip leaves half an unpacked one
+            )
+    if not shards:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
-            "or, for pairs of your own, pictures without a listings folder"
+            "or, for pairs of your own, images without a listings folder"
         )
-    return list(found.values())
+    return list(shards.values())
 
 
 def _text_of(path: Path) -> TextIO:
@@ -291,7 +292,7 @@ def _product(listing: dict[str, Any], image_name: str, languages: Sequence[str])
     return Product(
         item_id=text_of(listing.get("item_id")) or "",
         image_name=image_name,
-        product_type=product_type_of(listing.get("product_type")),
+        product_type=product_type(listing.get("product_type")),
         name=text("item_name"),
         color=text("color"),
         material=text("material"),

@@ -2,6 +2,8 @@
 
 import re
 
+from vqa.pairs.missing_values import is_missing
+
 # Said where nothing is known, in shops' exports; compared without case and outer punctuation.
 _PLACEHOLDERS = frozenset(
     """
@@ -21,6 +23,11 @@ def is_placeholder(text: str) -> bool:
     """Whether a cell says nothing: "N/A", "#VALUE!", "assorted", "-"; an empty one does not ask."""
     words = re.sub(r"[\s_]+", "_", text.strip(" \t\r\n.,;:!?*-–—()[]\"'").casefold())
     return bool(text) and (not words or words in _PLACEHOLDERS or text.lstrip().startswith("#"))
+
+
+def is_no_text(text: str) -> bool:
+    """Whether a name or description says nothing; "#1 Dad mug" is a name, and "#REF!" is none."""
+    return is_missing(text) if text.lstrip().startswith("#") else is_placeholder(text)
 
 
 def says_nothing(text: str) -> bool:

@@ -1,6 +1,6 @@
-"""What `python src import` made a tree of: spreadsheets, and which file became which image of the tree.
+"""The record of `python src import`: its spreadsheets, and which file became which image of the tree.
 
-imported.json                    each spreadsheet, its listings file and the folder of its pictures
+imported.json                    each spreadsheet, its listings file and the folder of its images
 names.csv                        spreadsheet,file,image_name,ids
 images/metadata/copies.jsonl     of each image the file's SHA-256, so that the next run copies what changed
 """
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vqa.catalogue.picture_folder import parts_of_path, without_query
-from vqa.foundation.csv_tables import read_rows, write_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_object, write_json
-from vqa.foundation.json_lines import whole_values
-from vqa.pairs.pair import image_name_of
+from vqa.catalogue.image_folder import parts_of_path, without_query
+from vqa.core.csv_tables import read_rows, write_rows
+from vqa.core.errors import InputError
+from vqa.core.files import read_object, write_json
+from vqa.core.jsonl import whole_values
+from vqa.pairs.pair import parse_image_name
 
 _RECORD, _NAMES, _COPIES = "imported.json", "names.csv", "images/metadata/copies.jsonl"
 LISTINGS = "listings/metadata"
@@ -70,7 +70,7 @@ class ImportRecord:
             raise InputError(f"{path} is no record of imports; remove it and {root / 'listings'}") from error
         return cls(root, spreadsheets, read_names(root))
 
-    def listings_of(self, key: str) -> str:
+    def build_listings(self, key: str) -> str:
         """The name of a spreadsheet's listings file: its own, or one that no other has."""
         taken = {of_one["listings"] for of_one in self.spreadsheets.values()}
         names = (f"listings_{number}.json.gz" for number in range(len(taken) + 1))
@@ -78,12 +78,12 @@ class ImportRecord:
         return mine["listings"] if mine else next(name for name in names if name not in taken)
 
     def check_images(
-        self, key: str, images: str, sources: Mapping[str, Path], sha256_of: Callable[[Path], str]
+        self, key: str, images: str, sources: Mapping[str, Path], sha256_file: Callable[[Path], str]
     ) -> None:
-        """No image of another spreadsheet would become another file's.
+        """Check that no image of another spreadsheet would be replaced by another file.
 
         Args:
-            images: which folder the pictures are in (`key_of`).
+            images: which folder the images are in (`key_of`).
             sources: image name → file.
 
         Raises:
@@ -96,14 +96,14 @@ class ImportRecord:
             is_same_folder = self.spreadsheets.get(named.spreadsheet, {}).get("images") == images
             source, copy = sources[named.image_name], copies.get(named.image_name)
             is_same_file = is_same_folder and source.as_posix().endswith(named.file)
-            if not is_same_file and copy and copy["sha256"] != sha256_of(source):
+            if not is_same_file and copy and copy["sha256"] != sha256_file(source):
                 raise InputError(
                     f"{source} and {named.file}, which {named.spreadsheet} brought into {self.root}, are two "
-                    "pictures of one name; rename one, or give another --out"
+                    "images of one name; rename one, or give another --out"
                 )
 
     def check_listings(self, key: str, listings: Sequence[Mapping[str, Any]]) -> None:
-        """No product of another spreadsheet is told otherwise.
+        """Check that no product of another spreadsheet has other values here.
 
         Raises:
             InputError: one is; nothing was written.
@@ -124,7 +124,7 @@ class ImportRecord:
 
     def add(self, key: str, images: str, files: Iterable[NamedFile]) -> None:
         """Record a spreadsheet in place of what was recorded of it before."""
-        self.spreadsheets[key] = {"listings": self.listings_of(key), "images": images}
+        self.spreadsheets[key] = {"listings": self.build_listings(key), "images": images}
         self.files = [*(named for named in self.files if named.spreadsheet != key), *files]
 
     def write(self) -> None:
@@ -133,7 +133,7 @@ class ImportRecord:
 
 
 def key_of(path: Path) -> str:
-    """How a file or folder is recorded: by its path in the project, or its name and a hash of its place."""
+    """The key of a file or folder: its path in the project, or else its name and a hash of its place."""
     whole, here = path.resolve(), Path.cwd().resolve()
     if whole.is_relative_to(here):
         return whole.relative_to(here).as_posix()
@@ -141,7 +141,7 @@ def key_of(path: Path) -> str:
 
 
 def read_copies(root: Path) -> dict[str, dict[str, Any]]:
-    """Image name → what is recorded of its copy, the last that was."""
+    """Image name → the latest record of its copy."""
     entries = (entry for entry in whole_values(root / _COPIES) if isinstance(entry, dict) and "name" in entry)
     return {entry["name"]: entry for entry in entries}
 
@@ -151,7 +151,7 @@ def copies_path(root: Path) -> Path:
 
 
 def read_names(root: Path) -> list[NamedFile]:
-    """Which file became which image of the tree at `root`; nothing of a tree that was not imported."""
+    """Which file became which image of the tree at `root`; nothing for a tree that was not imported."""
     path = root / _NAMES
     if not path.is_file():
         return []
@@ -171,25 +171,25 @@ class NamesBefore:
                 self._by_name[key].append((parts, named.image_name))
 
     def name_for(self, cell: str) -> str:
-        """The image that `cell` means; its file name as it stands where no file of that name was imported.
+        """The image that `cell` means; the file name in the cell if no file of that name was imported.
 
-        A path that no imported file fits is not cut to its file name: another folder's picture may have that.
+        A path that no imported file fits is not cut to its file name: an image of another folder may have it.
         """
-        plain = image_name_of(cell)
+        plain = parse_image_name(cell)
         if not self._by_name or unicodedata.normalize("NFC", cell.strip()) in self._images:
             return plain
         parts = parts_of_path(without_query(cell))
         same_name = self._by_name.get(parts[-1], []) if parts else []
         exact = {name for file, name in same_name if file == parts}
         fitting = {name for file, name in same_name if _is_end(parts, file) or _is_end(file, parts)}
-        found = exact or fitting
-        if len(found) == 1:
-            (name,) = found
+        matches = exact or fitting
+        if len(matches) == 1:
+            (name,) = matches
             self.found |= {name} - {plain}
             return name
         is_path_in_tree = parts[-2:-1] == [plain[:2].casefold()]
         return (
-            "-".join(parts) if same_name and len(parts) > 1 and not found and not is_path_in_tree else plain
+            "-".join(parts) if same_name and len(parts) > 1 and not matches and not is_path_in_tree else plain
         )
 
 

@@ -1,7 +1,9 @@
 """A shop's category → a product type as ABO spells it: "Home > Table lamps" is TABLE_LAMP."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vqa.catalogue.attribute_values import is_placeholder
 
@@ -24,6 +26,21 @@ _SHELVES = frozenset(
 # "Summer sale", "New arrivals 2025"
 _SHELF = re.compile(r"(?:.+_)?(?:sales?|arrivals|clearance|deals|offers|promotions|collections?)(?:_\d{4})?")
 _AS_ABO = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
+# Departments that name no one kind of thing, whatever stands above them; and colours, which name none at all.
+_DEPARTMENTS = frozenset(
+    """
+    accessories accessory electronics clothing apparel clothes fashion beauty household housewares hardware
+    homeware miscellaneous essentials equipment supplies
+    """.split()
+)
+_COLORS = frozenset(
+    """
+    beige black blue bronze brown charcoal copper cream gold gray green grey ivory khaki maroon multicolor
+    navy orange pink purple red silver tan teal turquoise violet white yellow
+    """.split()
+)
+_REMEMBERED = 1 << 16  # cells: a shop has few categories
+_LISTED = re.compile(r"[,;|>\n]")
 _LEVELS = re.compile(r"\s*(?:>|/|»|::|→)\s*")
 _DASH = re.compile(r"\s[-–—]\s")
 _HEAD_ENDS = re.compile(r"[(\[]|\s(?:for|with|without|in|of|from|by)\s", re.IGNORECASE)
@@ -55,25 +72,42 @@ class Kind:
 
     product_type: str = ""  # as ABO spells it; "" where the cell names no one kind of thing
     others: tuple[str, ...] = ()  # further ones, as deep in the shop's tree, that the cell names
+    brands: tuple[str, ...] = ()  # levels that were passed over
 
 
-def kind_of(cell: str) -> Kind:
+@lru_cache(_REMEMBERED)
+def product_kind(cell: str, brand: str = "") -> Kind:
     """The head noun of the deepest level, with what stands before it; of several as deep the first.
 
     A cell that is spelled as ABO spells it stays as it is. Shelves (Sale, New) and a shop's own row types
-    (simple, variable) are no kinds, nor are two things at once ("Shirts & Tops").
+    (simple, variable) are no kinds, nor are two things at once ("Shirts & Tops"), nor is the row's `brand`.
     """
     text = cell.strip()
+    brands = brand_keys(brand)
     if is_placeholder(text):
         return Kind()
+    if _key(text) in brands:
+        return Kind(brands=(text,))
     if _AS_ABO.fullmatch(text) and text.lower() not in _ROW_TYPES and re.search("[A-Z]", text):
         return Kind(text)
-    paths = [path for part in _categories(text) if (path := _levels(part))]
+    split = [_levels(part, brands) for part in _categories(text)]
+    paths = [path for path, _ in split if path]
+    passed_over = tuple(dict.fromkeys(level for _, levels in split for level in levels))
     deepest = max(map(len, paths), default=0)
     types = [found for path in paths if len(path) == deepest if (found := _product_type(path[-1]))]
     distinct = list(dict.fromkeys(types))
     is_apposition = deepest == 1  # "Table lamp, brass"
-    return Kind(distinct[0], () if is_apposition else tuple(distinct[1:])) if distinct else Kind()
+    return Kind(distinct[0] if distinct else "", () if is_apposition else tuple(distinct[1:]), passed_over)
+
+
+def brand_keys(cell: str) -> frozenset[str]:
+    """What the brands of a cell are compared by: WooCommerce writes several in one."""
+    return frozenset(filter(None, (_key(part) for part in _LISTED.split(cell) if not is_placeholder(part))))
+
+
+def last_level_keys(cell: str) -> frozenset[str]:
+    """What the last level of each category of a cell is compared by, as `brand_keys` does."""
+    return frozenset(_key(path[-1]) for part in _categories(cell.strip()) if (path := _levels(part)[0]))
 
 
 def _categories(text: str) -> list[str]:
@@ -83,17 +117,20 @@ def _categories(text: str) -> list[str]:
     return re.split(r"[,;|\n]", text)
 
 
-def _levels(category: str) -> list[str]:
-    """The levels of one category, without shelves at its end; [] where it says nothing."""
-    levels = [level.strip() for level in _LEVELS.split(category) if level.strip()]
-    while levels and _is_no_kind(levels[-1]):
-        levels.pop()
-    return levels
+def _levels(category: str, brands: Container[str] = ()) -> tuple[list[str], list[str]]:
+    """The levels of one category, without shelves and `brands` at its end; and the brands that were there."""
+    levels, passed_over = [level.strip() for level in _LEVELS.split(category) if level.strip()], []
+    while levels and ((is_brand := _key(levels[-1]) in brands) or _is_no_kind(levels[-1])):
+        level = levels.pop()
+        passed_over += [level] * is_brand
+    return levels, passed_over
 
 
 def _is_no_kind(level: str) -> bool:
     key = _key(level)
-    return key in _SHELVES | _ROW_TYPES or _SHELF.fullmatch(key) is not None or is_placeholder(level)
+    return (
+        key in _SHELVES | _ROW_TYPES | _COLORS or _SHELF.fullmatch(key) is not None or is_placeholder(level)
+    )
 
 
 def _product_type(level: str) -> str:
@@ -103,7 +140,7 @@ def _product_type(level: str) -> str:
     if any(_is_plural(part) for part in _AND.split(head)[:-1]):
         return ""  # two things: bags & luggage; but not salt & pepper shakers
     words = [word for word in _WORD.findall(head) if not word.isdigit() and word.lower() != "and"]
-    if not words:
+    if not words or "_".join(words).lower() in _DEPARTMENTS:
         return ""
     return re.sub(r"['’]", "", "_".join([*words[:-1], singular_noun(words[-1])])).upper()
 

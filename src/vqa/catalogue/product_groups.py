@@ -5,12 +5,11 @@ from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vqa.catalogue.attribute_values import says_nothing
-from vqa.catalogue.kinds import kind_of
 from vqa.catalogue.spreadsheet import ATTRIBUTES, COLUMNS, Row
 
 _ALWAYS = ("item_group_id", "parent", "parent_sku", "handle", "url_handle")  # mean nothing but a group
 _PARENTS = ("parent", "parent_sku")  # columns that name another row, by its id
-_OF_PRODUCT = ("name", "kind", "material", "pattern", "shape", "description")
+_OF_PRODUCT = ("brand", "name", "kind", "material", "pattern", "shape", "description")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,25 @@ def grouped_rows(rows: Sequence[Row], is_named: bool) -> Groups:
         notes.append(f"equal ids tie no rows: all have the id {next(iter(ids))!r}")
         tokens = [of_row - {("id", next(iter(ids)))} for of_row in tokens]
     of_row = _connected(tokens)
-    return Groups(of_row, column, [*notes, *_told(of_row, column)])
+    further = _ties_further(rows, of_row, sorted(present - {column}, key=_preference)) if column else []
+    return Groups(of_row, column, [*notes, *_told(of_row, column), *further])
+
+
+def _ties_further(rows: Sequence[Row], of_row: Sequence[int], columns: Sequence[str]) -> list[str]:
+    """A sentence on each column that is not used and would tie products of several numbers together."""
+    found = []
+    for column in columns:
+        products: dict[str, set[int]] = defaultdict(set)
+        for row, number in zip(rows, of_row, strict=True):
+            if column in row.groups:
+                products[row.groups[column]].add(number)
+        several = [numbers for numbers in products.values() if len(numbers) > 1]
+        if several and len(products) > 1:
+            found.append(
+                f"column {column!r} is not used: it would tie {len(set().union(*several))} products to "
+                f"{len(several)} more; --column group={column} ties by it instead"
+            )
+    return found
 
 
 def _preference(column: str) -> int:
@@ -59,9 +76,9 @@ def _told(of_row: Sequence[int], column: str) -> list[str]:
 
 
 def nothing_ties() -> str:
-    """The sentence on a spreadsheet in which every picture stands alone."""
+    """The sentence on a spreadsheet in which every image stands alone."""
     return (
-        "nothing ties pictures of one product: no row has two, no id is there twice, and no column "
+        "nothing ties images of one product: no row has two, no id is there twice, and no column "
         f"({', '.join(COLUMNS['group'])}) groups rows, so only their looks keep them in one split; "
         "--column group=NAME names one"
     )
@@ -103,11 +120,11 @@ def _connected(tokens: Sequence[Iterable[Hashable]]) -> list[int]:
 
 
 def completed_rows(rows: Sequence[Row], of_row: Sequence[int]) -> tuple[list[Row], list[int]]:
-    """Each row with what its product says in others, and a row more for each variant's own picture; likewise
+    """Each row with what its product says in others, and a row more for each variant's own image; likewise
     the number of each one's product.
 
     A row takes a cell that it lacks where the others of its product agree on it. A colour is a variant's:
-    only a row that has neither name nor id, and so is a further picture, takes it.
+    only a row that has neither name nor id, and so is a further image, takes it.
     """
     said: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row, group in zip(rows, of_row, strict=True):
@@ -115,18 +132,18 @@ def completed_rows(rows: Sequence[Row], of_row: Sequence[int]) -> tuple[list[Row
             if cell and not (name in ATTRIBUTES and says_nothing(cell)):
                 said[group][name].add(cell)
     complete, groups = [], []
-    has_variants = any(row.cells["variant_picture"] for row in rows)
+    has_variants = any(row.cells["variant_image"] for row in rows)
     for row, group in zip(rows, of_row, strict=True):
         agreed = {name: next(iter(cells)) for name, cells in said[group].items() if len(cells) == 1}
         taken = {name: agreed[name] for name in _OF_PRODUCT if not row.cells[name] and name in agreed}
-        is_further_picture = not (row.cells["name"] or row.cells["id"] or row.cells["color"])
-        if has_variants or is_further_picture:
+        is_further_image = not (row.cells["name"] or row.cells["id"] or row.cells["color"])
+        if has_variants or is_further_image:
             taken["color"] = agreed.get("color", "")
-        if row.picture or not row.cells["variant_picture"]:
+        if row.image or not row.cells["variant_image"]:
             complete.append(replace(row, cells={**row.cells, **taken}))
             groups.append(group)
-        if row.cells["variant_picture"]:
-            own = {"picture": row.cells["variant_picture"], "color": row.cells["color"], "more_pictures": ""}
+        if row.cells["variant_image"]:
+            own = {"image": row.cells["variant_image"], "color": row.cells["color"], "more_images": ""}
             complete.append(replace(row, cells={**row.cells, **taken, **own}))
             groups.append(group)
     return complete, groups
@@ -140,18 +157,19 @@ def without_disputes(rows: Sequence[Row], image_of: Sequence[str]) -> tuple[list
     for number, image in enumerate(image_of):
         if image:
             of_image[image].append(number)
-    settled, disputes = list(rows), Counter[str]()
+    recorded, disputes = list(rows), Counter[str]()
     for numbers in of_image.values():
         for name in ("kind", *ATTRIBUTES):
-            if len({_meant(name, rows[number].cells[name]) for number in numbers} - {""}) > 1:
+            if len({_meant(name, rows[number]) for number in numbers} - {""}) > 1:
                 disputes[name] += 1
                 for number in numbers:
-                    settled[number] = replace(settled[number], cells={**settled[number].cells, name: ""})
-    return settled, dict(disputes)
+                    recorded[number] = replace(recorded[number], cells={**recorded[number].cells, name: ""})
+    return recorded, dict(disputes)
 
 
-def _meant(name: str, cell: str) -> str:
-    """What two cells are compared by; "" where one says nothing."""
+def _meant(name: str, row: Row) -> str:
+    """What two rows' cells are compared by; "" where one says nothing."""
     if name == "kind":
-        return kind_of(cell).product_type
+        return row.kind.product_type
+    cell = row.cells[name]
     return "" if says_nothing(cell) else cell.casefold()

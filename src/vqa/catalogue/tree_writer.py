@@ -1,4 +1,4 @@
-"""Rows of a spreadsheet and their pictures → a tree in ABO's layout, as `abo` reads it."""
+"""Rows of a spreadsheet and their images → a tree in ABO's layout, as `abo` reads it."""
 
 import csv
 import gzip
@@ -17,20 +17,19 @@ from typing import Any
 from PIL import Image
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.attribute_values import is_placeholder, says_nothing
+from vqa.catalogue.attribute_values import is_no_text, says_nothing
+from vqa.catalogue.images import ImageError, decoded
 from vqa.catalogue.import_record import LISTINGS, copies_path, read_copies
-from vqa.catalogue.kinds import kind_of
-from vqa.catalogue.pictures import ImageError, decoded
 from vqa.catalogue.spreadsheet import ATTRIBUTES, Row
-from vqa.foundation.errors import InputError, end_at_interrupt
-from vqa.foundation.files import make_own, whole
-from vqa.foundation.known_hashes import KnownHashes
-from vqa.foundation.terminal import progress_bar
+from vqa.core.errors import InputError, end_at_interrupt
+from vqa.core.files import make_own, whole
+from vqa.core.known_hashes import KnownHashes
+from vqa.core.progress import progress_bar
 
-SIDE = 256  # pixels at most, as ABO's small pictures
+SIDE = 256  # pixels at most, as ABO's small images
 _QUALITY = 95  # of JPEG
-_FEW = 64  # pictures for which starting processes does not pay
-_PICTURES = ("picture", "more_pictures", "variant_picture")
+_FEW = 64  # images for which starting processes does not pay
+_IMAGES = ("image", "more_images", "variant_image")
 _TEXTS = {  # of a listing → of a row
     "item_name": "name",
     "color": "color",
@@ -43,7 +42,7 @@ _TEXTS = {  # of a listing → of a row
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one picture."""
+    """The result of copying one image."""
 
     width: int = 0
     height: int = 0
@@ -59,7 +58,7 @@ class Product:
 
     row: Row
     group: int  # number of the product that it is, or is a variant of
-    main: str  # "" where its first picture is not there
+    main: str  # "" where its first image is not there
     others: tuple[str, ...] = ()
 
     @property
@@ -67,34 +66,34 @@ class Product:
         return [name for name in (self.main, *self.others) if name]
 
 
-def copy_pictures(
+def copy_images(
     root: Path, sources: Mapping[str, Path], is_linked: bool, known: KnownHashes
 ) -> dict[str, Copied]:
-    """Put each picture of `sources` (name → file) where the tree has it: upright, RGB, at most SIDE pixels.
+    """Copy each image of `sources` (name → file) into the tree: upright, RGB, at most SIDE pixels a side.
 
-    A copy of the same bytes that is there stays, so that a killed run goes on; a file's time says nothing of
-    it, since archives and moves keep old ones. With `is_linked` the files themselves are linked, as they are.
+    A copy of the same bytes that exists stays, so that a killed run continues. A file's time is no evidence,
+    since archives and moves keep old times. With `is_linked` the files themselves are linked, as they are.
 
     Raises:
         InputError: the disk is full, or cannot be written.
     """
     recorded = read_copies(root)
-    found = {
+    copies = {
         name: copied
         for name, source in sources.items()
         if (copied := _there(root, name, source, recorded.get(name), is_linked, known))
     }
-    new = {name: source for name, source in sources.items() if name not in found}
+    new = {name: source for name, source in sources.items() if name not in copies}
     work = partial(_link if is_linked else _copy, root)
     try:
         copies_path(root).parent.mkdir(parents=True, exist_ok=True)
         make_own(copies_path(root))
         with (
             copies_path(root).open("a", encoding="utf-8") as record,
-            progress_bar(len(sources), "image", "pictures", len(found)) as progress,
+            progress_bar(len(sources), "image", "images", len(copies)) as progress,
         ):
             for (name, source), copied in zip(new.items(), _in_parallel(work, new.items()), strict=True):
-                found[name] = copied
+                copies[name] = copied
                 if not copied.problem:
                     record.write(_recorded(name, copied, is_linked))
                     record.flush()
@@ -102,12 +101,14 @@ def copy_pictures(
                     known.remember(source, copied.status, copied.sha256)
                 progress.update()
         known.keep()
-        _write_copies(root, {name: copied for name, copied in found.items() if not copied.problem}, is_linked)
+        _write_copies(
+            root, {name: copied for name, copied in copies.items() if not copied.problem}, is_linked
+        )
     except OSError as error:
         raise InputError(
             f"{root} cannot be written ({error.strerror}); free space and run again: what is there stays"
         ) from error
-    return found
+    return copies
 
 
 def _there(
@@ -121,7 +122,7 @@ def _there(
         is_same_target = (
             target.resolve() == source.resolve() if is_linked else target.stat().st_size == entry["bytes"]
         )
-        if is_same_target and known.sha256_of(source) == entry["sha256"]:
+        if is_same_target and known.sha256_file(source) == entry["sha256"]:
             return Copied(entry["width"], entry["height"], "", entry["sha256"], entry["bytes"])
     except (OSError, LookupError):  # it is gone; another version's record
         return None
@@ -134,7 +135,7 @@ def _recorded(name: str, copied: Copied, is_linked: bool) -> str:
 
 
 def _write_copies(root: Path, copied: Mapping[str, Copied], is_linked: bool) -> None:
-    """Once all is copied, each image's record once, in order."""
+    """After copying: write each image's record once, in order."""
     now = {name: _recorded(name, of_one, is_linked) for name, of_one in copied.items()}
     before = {name: json.dumps(entry, ensure_ascii=False) + "\n" for name, entry in read_copies(root).items()}
     with whole(copies_path(root)) as temporary:
@@ -153,29 +154,29 @@ def _in_parallel(work: partial[Copied], items: Iterable[tuple[str, Path]]) -> It
 def _copy(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    found, image = _decoded(source)
+    record, image = _decoded(source)
     if image is None:
-        return found
+        return record
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     with whole(target) as temporary:
         image.save(temporary, "JPEG", quality=_QUALITY)
         size = temporary.stat().st_size
-    return Copied(*image.size, "", found.sha256, size, found.status)
+    return Copied(*image.size, "", record.sha256, size, record.status)
 
 
 def _link(root: Path, item: tuple[str, Path]) -> Copied:
     name, source = item
     target = image_path(root, name)
-    found, image = _decoded(source)
+    record, image = _decoded(source)
     if image is None:
-        return found
+        return record
     with whole(target) as temporary:
         temporary.symlink_to(source.resolve())
-    return Copied(*image.size, "", found.sha256, 0, found.status)
+    return Copied(*image.size, "", record.sha256, 0, record.status)
 
 
 def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
-    """The file's picture, its hash and state; no picture where it has a problem."""
+    """The file's image, its hash and state; no image where it has a problem."""
     try:
         status = source.stat()
         content = source.read_bytes()
@@ -187,12 +188,12 @@ def _decoded(source: Path) -> tuple[Copied, Image.Image | None]:
         return Copied(problem=f"{error.reason}: {error.detail}"), None
 
 
-def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
+def build_listings(products: Sequence[Product], unnamed: str) -> list[dict[str, Any]]:
     """A listing for each product.
 
-    The first row of several that are one product names the images of all, which keeps them in one split. It
-    alone does, so that an image is on few listings however many rows there are. Rows that say nothing but
-    their images, as those of a CSV of pairs, make one listing for each image.
+    Of several rows that are one product, the first names the images of all, which keeps them in one split.
+    Only the first does, so that an image is on few listings, however many rows there are. Rows that hold
+    nothing but images, as in a CSV of pairs, make one listing for each image.
 
     Args:
         unnamed: what the ids of rows without one begin with.
@@ -201,9 +202,9 @@ def listings_of(products: Sequence[Product], unnamed: str) -> list[dict[str, Any
     for product in products:
         of_group[product.group] += product.images
     listings = []
-    plain: set[tuple[str, ...]] = set()  # images of rows that say nothing else
+    plain: set[tuple[str, ...]] = set()  # images of rows that hold nothing else
     for product in products:
-        if not any(cell for name, cell in product.row.cells.items() if name not in _PICTURES):
+        if not any(cell for name, cell in product.row.cells.items() if name not in _IMAGES):
             if tuple(product.images) in plain:
                 continue
             plain.add(tuple(product.images))
@@ -219,10 +220,10 @@ def _listing(product: Product, others: Sequence[str], unnamed: str) -> dict[str,
         listing["main_image_id"] = product.main
     if further := [name for name in others if name != product.main]:
         listing["other_image_id"] = further
-    if product_type := kind_of(cells["kind"]).product_type:
+    if product_type := product.row.kind.product_type:
         listing["product_type"] = [{"value": product_type}]
     for key, column in _TEXTS.items():
-        nothing = says_nothing if column in ATTRIBUTES else is_placeholder
+        nothing = says_nothing if column in ATTRIBUTES else is_no_text
         if cells[column] and not nothing(cells[column]):
             listing[key] = [{"value": cells[column]}]
     return listing
@@ -234,7 +235,7 @@ def write_listings(root: Path, file_name: str, listings: Sequence[Mapping[str, A
 
 
 def write_images(root: Path, names: Iterable[str]) -> None:
-    """images.csv of these images, of which each has been copied."""
+    """Write images.csv for those of these images that were copied."""
     copies = read_copies(root)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -246,4 +247,6 @@ def write_images(root: Path, names: Iterable[str]) -> None:
 
 def _write_packed(path: Path, text: str) -> None:
     with whole(path) as temporary:
-        temporary.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))  # equal text, equal bytes
+        temporary.write_bytes(
+            gzip.compress(text.encode("utf-8"), mtime=0)
+        )  # so that equal text gives equal bytes

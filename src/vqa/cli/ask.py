@@ -1,27 +1,27 @@
-"""Ask the adapted model about any picture.
+"""Ask the model about any image, with the adapter or without.
 
     python src ask --image lamp.jpg --question "What color is the shade?"
     python src ask --image lamp.jpg photos --question "What is it?" "What is it made of?" --top 3
-    python src ask --list           # the wordings that the adapter was taught: it misreads others
+    python src ask --list           # the questions that it was trained on; others it misreads
     python src ask --adapter models/adapter-photos --image lamp.jpg --question "What color is it?"
     python src ask --csv questions.csv --images photos --out answers.csv --at-least 0.6
     torchrun --nproc-per-node 8 src ask --csv questions.csv --images photos --out answers.csv
 
-In: params.yaml, models/adapter/best, or another adapter and the model that it was made for; pictures or
-folders of them, or a CSV with image_name and question, its pictures below --images. Out: a line for each
+In: params.yaml, models/adapter/best, or another adapter and the model that it was made for; images or
+folders of them, or a CSV with image_name and question, its images below --images. Out: a line for each
 question, or a CSV with generated_answer, probability, alternatives and problem; an answer below --at-least
 is not given but counted as unsure. Killed, a run with --out goes on where it was.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import (
+from vqa.core.cli import command_line
+from vqa.core.devices import (
     default_device,
     gathered,
     join_processes,
@@ -29,26 +29,26 @@ from vqa.foundation.devices import (
     rank_and_world,
     wait_for_all,
 )
-from vqa.foundation.errors import InputError
-from vqa.foundation.terminal import progress_bar
-from vqa.foundation.unfinished import Unfinished
+from vqa.core.errors import InputError
+from vqa.core.partial_results import PartialResults
+from vqa.core.progress import progress_bar
 from vqa.inference.answerer import Answer, Answerer, Reply, withheld
 from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
-from vqa.inference.taught import read_taught, with_model_of
-from vqa.settings import load_settings
-from vqa.vlm.base_model import version_of
+from vqa.inference.training_summary import read_training_summary, with_adapter_model
+from vqa.settings import Settings, load_settings
+from vqa.vlm.base_model import model_version
 
 ADAPTER = Path("models/adapter/best")
 TRAIN = Path("data/vqa/train.csv")
 
-Pictures = Annotated[list[Path] | None, typer.Option(metavar="PATH", help="pictures or folders of them")]
-Questions = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="asked about every picture")]
+Images = Annotated[list[Path] | None, typer.Option(metavar="PATH", help="images or folders of them")]
+Questions = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="asked about every image")]
 Rows = Annotated[Path | None, typer.Option(metavar="FILE", help="image_name,question instead of the two")]
-Below = Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the CSV's pictures lie")]
+Below = Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the CSV's images lie")]
 
 
 def run(
-    image: Pictures = None,
+    image: Images = None,
     question: Questions = None,
     csv: Rows = None,
     images: Below = None,
@@ -59,7 +59,7 @@ def run(
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="less probable answers are not given")
     ] = 0.0,
     base: Annotated[bool, typer.Option("--base", help="the model without the adapter")] = False,
-    wordings: Annotated[bool, typer.Option("--list", help="questions that it was taught")] = False,
+    wordings: Annotated[bool, typer.Option("--list", help="questions that it was trained on")] = False,
 ) -> None:
     if wordings:
         print_wordings(adapter)
@@ -74,17 +74,19 @@ def run(
 
 
 def print_wordings(adapter: Path) -> None:
-    """What the adapter was taught, and its commonest questions, a line each.
+    """Print what the adapter was trained on, and its commonest questions, a line each.
 
     Raises:
         InputError: nothing says it.
     """
     settings = load_settings()
-    with_model_of(adapter, settings)
-    taught = read_taught(adapter, TRAIN, settings.data.root)
-    if taught is None:
-        raise InputError(f"{TRAIN} is missing and nothing beside {adapter} says what it was taught; dvc pull")
-    print(f"{adapter}: {taught}", *taught.questions, sep="\n")
+    with_adapter_model(adapter, settings)
+    summary = read_training_summary(adapter, TRAIN, settings.data.root)
+    if summary is None:
+        raise InputError(
+            f"{TRAIN} is missing and nothing beside {adapter} says what it was trained on; dvc pull"
+        )
+    print(f"{adapter}: {summary}", *summary.questions, sep="\n")
 
 
 def ask(
@@ -105,21 +107,11 @@ def ask(
     device = default_device()
     join_processes()
     settings = load_settings()
-    settings = with_model_of(adapter, settings) if adapter else settings
-    work = Path(f"{out or 'answers'}.work")
-    run_of = {
-        "model": settings.model,
-        "level": settings.features.level,
-        "max_new_tokens": settings.decoding.max_new_tokens,
-        "adapter": version_of(adapter) if adapter else None,
-        "top": top,
-        "at_least": at_least,
-        "asked": asked,
-        "pictures": _versions_of({path for path, _ in asked}),
-    }
-    unfinished = Unfinished(work, run_of)
+    settings = with_adapter_model(adapter, settings) if adapter else settings
+    partial_results = PartialResults(
+        Path(f"{out or 'answers'}.work"), _run_of(settings, asked, top, adapter, at_least)
+    )
     answerer = Answerer(settings, device, adapter)
-
     if at_least and not answerer.calibration.questions:
         what = adapter or settings.model.name
         print(f"{what} has no calibration.json: its probabilities say little", file=sys.stderr)
@@ -128,62 +120,88 @@ def ask(
         for reply in answerer.replies(todo, top, settings.decoding.batch_size):
             yield withheld(reply, at_least)
 
-    found = _all_replies(asked, replies, unfinished if out else None, out is None)
-    if rank_and_world()[0] == 0 and out:
-        write_answers(out, rows, found)
-        unfinished.remove()
-        print(f"wrote {len(found)} rows to {out}")
+    all_replies = _all_replies(asked, replies, partial_results if out else None, out is None)
+    is_first = rank_and_world()[0] == 0
+    if is_first and out:
+        write_answers(out, rows, all_replies)
+        partial_results.remove()
+        print(f"wrote {len(all_replies)} rows to {out}")
     leave_processes()
-    if at_least and rank_and_world()[0] == 0:
+    if is_first:
+        _say_what_is_missing(all_replies, at_least)
+
+
+def _run_of(
+    settings: Settings, asked: Asked, top: int, adapter: Path | None, at_least: float
+) -> dict[str, Any]:
+    """Whatever decides the answers: partial results of any other run are not continued."""
+    return {
+        "model": settings.model,
+        "level": settings.features.level,
+        "max_new_tokens": settings.decoding.max_new_tokens,
+        "adapter": model_version(adapter) if adapter else None,
+        "top": top,
+        "at_least": at_least,
+        "asked": asked,
+        "pictures": _versions_of({path for path, _ in asked}),
+    }
+
+
+def _say_what_is_missing(found: Sequence[Reply], at_least: float) -> None:
+    """Count what was withheld.
+
+    Raises:
+        InputError: questions have no answer.
+    """
+    if at_least:
         unsure = sum(reply.is_unsure for reply in found)
         print(f"{unsure} of {len(found)} answers are withheld: less probable than {at_least}")
-    problems = [reply.problem for reply in found if reply.problem and not reply.is_unsure]
-    if problems and rank_and_world()[0] == 0:
+    if problems := [reply.problem for reply in found if reply.problem and not reply.is_unsure]:
         raise InputError(
-            f"{len(problems)} of {len(asked)} questions have no answer ({problems[0]}); give the "
-            "pictures and ask those again"
+            f"{len(problems)} of {len(found)} questions have no answer ({problems[0]}); give the "
+            "images and ask those again"
         )
 
 
 def _versions_of(paths: set[Path]) -> list[tuple[str, int, int]]:
-    """Size and time of each picture that is there: another under the same name is another question."""
-    found = [(str(path), path.stat()) for path in sorted(paths) if path.is_file()]
-    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+    """Size and time of each image that is there: another under the same name is another question."""
+    stats = [(str(path), path.stat()) for path in sorted(paths) if path.is_file()]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in stats]
 
 
 def _all_replies(
     asked: Asked,
     replies: Callable[[Asked], Iterator[Reply]],
-    unfinished: Unfinished | None,
+    partial_results: PartialResults | None,
     is_printed: bool,
 ) -> list[Reply]:
-    """Every reply, shared out by picture among the processes that torchrun started; each gets all. Those that
-    `unfinished` has are not asked for again.
+    """Every reply, shared out by image among the processes that torchrun started; each gets all. Those that
+    `partial_results` has are not asked for again.
     """
     rank, world = rank_and_world()
-    pictures = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in asked))}
-    done = {i: _reply(kept) for i, kept in (unfinished.read() if unfinished else {}).items()}
-    wait_for_all()  # every process has read the same before one adds to it
-    mine = [i for i, (path, _) in enumerate(asked) if i not in done and pictures[path] % world == rank]
-    said: dict[int, Reply] = {}
+    images = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in asked))}
+    done = {i: _reply(kept) for i, kept in (partial_results.read() if partial_results else {}).items()}
+    wait_for_all()  # all processes read the same results before one adds to them
+    mine = [i for i, (path, _) in enumerate(asked) if i not in done and images[path] % world == rank]
+    own_replies: dict[int, Reply] = {}
     is_shown = rank == 0 and not is_printed
     with progress_bar(len(done) + len(mine), "question", "asking", len(done), is_shown) as progress:
         for i, reply in zip(mine, replies([asked[i] for i in mine]), strict=True):
-            said[i] = reply
+            own_replies[i] = reply
             if is_printed:
                 _print(asked[i], reply)
-            if unfinished:
+            if partial_results:
                 answers = [[answer.word, answer.probability] for answer in reply.answers]
-                unfinished.add(i, [answers, reply.problem, reply.is_unsure])
+                partial_results.add(i, [answers, reply.problem, reply.is_unsure])
             progress.update()
-    found = done | {i: reply for of_one in gathered(said) for i, reply in of_one.items()}
-    return [found[i] for i in range(len(asked))]
+    by_number = done | {i: reply for of_one in gathered(own_replies) for i, reply in of_one.items()}
+    return [by_number[i] for i in range(len(asked))]
 
 
 def _print(asked: tuple[Path, str], reply: Reply) -> None:
     answers = ", ".join(f"{answer.word} {answer.probability:.2f}" for answer in reply.answers)
-    said = answers or f"{'unsure' if reply.is_unsure else 'no answer'}: {reply.problem}"
-    print(f"{asked[0]}  {asked[1]}  {said}", flush=True)
+    text = answers or f"{'unsure' if reply.is_unsure else 'no answer'}: {reply.problem}"
+    print(f"{asked[0]}  {asked[1]}  {text}", flush=True)
 
 
 def _reply(kept: tuple[list[tuple[str, float]], str, bool]) -> Reply:

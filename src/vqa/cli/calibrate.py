@@ -19,13 +19,13 @@ import typer
 from numpy.typing import NDArray
 
 from vqa.catalogue.abo import image_path
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import default_device
-from vqa.foundation.files import write_json
-from vqa.foundation.terminal import progress_bar
+from vqa.core.cli import command_line
+from vqa.core.devices import default_device
+from vqa.core.files import write_json
+from vqa.core.progress import progress_bar
 from vqa.inference.answerer import Answerer
-from vqa.inference.taught import with_model_of
-from vqa.pairs.normal_form import exact_match
+from vqa.inference.training_summary import with_adapter_model
+from vqa.pairs.answer_normalization import exact_match
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.scoring.calibration import (
     TEMPERATURES,
@@ -51,7 +51,7 @@ def run(
     ),
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="write the report as JSON")] = None,
 ) -> None:
-    settings = with_model_of(adapter, load_settings())
+    settings = with_adapter_model(adapter, load_settings())
     answerer = Answerer(settings, default_device(), adapter)
     if _OF_TRAIN.resolve() in adapter.resolve().parents:
         calibration = read_calibration(adapter)
@@ -60,10 +60,10 @@ def run(
         write_calibration(adapter, calibration)
     test = read_pairs(TEST)
     log_probabilities, is_right = _answered(answerer, test, settings.data.root, "test")
-    found = _report(calibration, log_probabilities, is_right, [pair.together for pair in test])
+    measured = _report(calibration, log_probabilities, is_right, [pair.together for pair in test])
     if report:
-        write_json(report, found | {"adapter": adapter.as_posix()})
-    _print(adapter, found)
+        write_json(report, measured | {"adapter": adapter.as_posix()})
+    _print(adapter, measured)
 
 
 def _answered(answerer: Answerer, pairs: Sequence[Pair], root: Path, label: str) -> Answered:
@@ -74,8 +74,8 @@ def _answered(answerer: Answerer, pairs: Sequence[Pair], root: Path, label: str)
     with progress_bar(len(pairs), "pair", label) as progress:
         for name, numbers in groupby(order, key=lambda number: pairs[number].image_name):
             members = list(numbers)
-            said = answerer.at_temperatures(image_path(root, name), [pairs[i].question for i in members])
-            for i, (word, row) in zip(members, said, strict=True):
+            texts = answerer.at_temperatures(image_path(root, name), [pairs[i].question for i in members])
+            for i, (word, row) in zip(members, texts, strict=True):
                 logs[i], is_right[i] = row, exact_match(word, pairs[i].answer)
             progress.update(len(members))
     return logs, is_right

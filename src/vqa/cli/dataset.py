@@ -1,12 +1,12 @@
 """Write the pairs as a data set for the hub or for trainers.
 
     python src dataset
-    python src dataset --pictures embed --license cc-by-4.0
+    python src dataset --images embed --license cc-by-4.0
     python src dataset --format messages               # for TRL and others: docs/other_tools.md
     hf upload --repo-type dataset ME/MY-PAIRS data/export   # the hub's command, to publish it
 
-In: params.yaml, data/vqa/{train,val,test}.csv, verdicts.csv where there is one, data/ledger,
-metrics/data.json, the pictures if they are embedded or the format is messages. Out: a folder that `datasets`
+In: params.yaml, data/vqa/{train,val,test}.csv, support.csv where there is one, data/ledger,
+metrics/data.json, the images if they are embedded or the format is messages. Out: a folder that `datasets`
 and pandas read (Parquet), or that trainers of chat models read (JSON lines of messages and images), with a
 card that says who wrote the answers and what is known to be wrong with them.
 """
@@ -17,19 +17,20 @@ from typing import Annotated, Any
 
 import typer
 
-from vqa.catalogue.stamp import tree_of
-from vqa.evaluation.data_sets import DRAWN
-from vqa.foundation.command_line import command_line
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, whole
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line
+from vqa.core.errors import InputError
+from vqa.core.files import whole
+from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
+from vqa.evaluation.intervals import read_metrics
+from vqa.export.commit import commit_at_hand
+from vqa.export.dataset import Census, write_dataset
+from vqa.export.dataset_card import Rights, dataset_card
+from vqa.export.messages import write_messages
+from vqa.export.origin import answerers
+from vqa.export.own_folder import check_replaceable
 from vqa.pairs.pair import SPLITS
-from vqa.publication.commit import commit_at_hand
-from vqa.publication.dataset import Census, write_dataset
-from vqa.publication.dataset_card import dataset_card
-from vqa.publication.messages import write_messages
-from vqa.publication.origin import answerers
-from vqa.publication.own_folder import check_replaceable
-from vqa.settings import load_settings
+from vqa.settings import Data, load_settings
 
 FOLDER = Path("data/vqa")
 LEDGER = Path("data/ledger/ledger.jsonl")
@@ -49,7 +50,7 @@ _WRITTEN = {  # in the folder, at its top
 _WRITERS = {Format.PARQUET: write_dataset, Format.MESSAGES: write_messages}
 
 
-class Pictures(StrEnum):
+class Images(StrEnum):
     LINK = "link"
     EMBED = "embed"
 
@@ -61,46 +62,55 @@ def run(
     format: Annotated[  # noqa: A002  # what a user calls it
         Format, typer.Option(help="parquet: all columns; messages: JSON lines of chat turns and images")
     ] = Format.PARQUET,
-    pictures: Annotated[
-        Pictures,
+    images: Annotated[
+        Images,
         typer.Option(
             help="link: their place in the catalogue; embed: their bytes too, or copies beside messages"
         ),
-    ] = Pictures.LINK,
+    ] = Images.LINK,
     license: Annotated[  # noqa: A002  # the hub's word
-        str | None, typer.Option(metavar="NAME", help="of the pictures, unless they are drawn")
+        str | None, typer.Option(metavar="NAME", help="of the images, where not as data.licence says")
     ] = None,
 ) -> None:
     settings = load_settings()
-    is_drawn, embed = settings.data.root == DRAWN, pictures is Pictures.EMBED
-    licence = license or _licence_of_drawn(settings.data.root)
+    embed = images is Images.EMBED
+    licence = license or images_licence(settings.data) or _ask_for_licence(settings.data.root)
     splits = {split: FOLDER / f"{split}.csv" for split in SPLITS}
     out = out or FOLDERS[format]
     check_replaceable(out, _WRITTEN[format])
     with whole(out) as folder:
         write = _WRITERS[format]
-        census = write(folder, splits, FOLDER / "verdicts.csv", tree_of(settings.data.root), embed)
+        census = write(folder, splits, FOLDER / "support.csv", read_tree(settings.data.root), embed)
         metrics = _metrics_of(census)
-        found = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
+        known_answerers = answerers(LEDGER) if settings.generate.annotator == "gemini" else []
         card = dataset_card(
-            settings, metrics, census, found, licence, is_drawn, commit_at_hand(), embed, str(format)
+            settings,
+            metrics,
+            census,
+            known_answerers,
+            _rights(settings.data, licence),
+            commit_at_hand(),
+            embed,
+            str(format),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
     print(f"wrote {sum(split.pairs for split in census.values())} pairs and their card to {out}")
 
 
-def _licence_of_drawn(root: Path) -> str:
-    if root != DRAWN:
-        raise InputError(
-            f"--license is missing: nobody but you knows what the pictures of {root} allow; Amazon Berkeley "
-            "Objects: --license cc-by-4.0"
-        )
-    return "apache-2.0"
+def _rights(data: Data, licence: str) -> Rights:
+    return Rights(licence, is_drawn(data), is_abo(data))
+
+
+def _ask_for_licence(root: Path) -> str:
+    raise InputError(
+        f"--license is missing: nobody but you knows what the images of {root} allow; set data.licence in "
+        "params.yaml (abo for Amazon Berkeley Objects), or give --license cc-by-4.0"
+    )
 
 
 def _metrics_of(census: dict[str, Census]) -> dict[str, Any]:
     """What validate counted, if it was these pairs."""
-    metrics: dict[str, Any] = read_json(METRICS)
+    metrics: dict[str, Any] = read_metrics(METRICS)
     counted = {split: found["pairs"] for split, found in metrics["splits"].items()}
     if counted != {split: found.pairs for split, found in census.items()}:
         raise InputError(f"{METRICS} counts other pairs than {FOLDER} holds; run dvc repro validate")

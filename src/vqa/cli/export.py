@@ -1,13 +1,13 @@
-"""Write the adapted model for others' code, and check it there.
+"""Write the model with its adapter for others' code, checked.
 
     python src export --out models/export
     python src export --check           # ask what was exported before, again
 
 In: params.yaml, models/adapter/best, data/predictions/lora.csv, metrics/evaluate.json and details.json
 (scores), the model, images for the check. Out: merged/, a plain folder of the model's family for transformers
-that lists the images it was made with, and adapter/, PEFT format, with what it was taught. Both are asked 20
-of the test questions in a process that imports nothing of this project; the cards say how many answers equal
-the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
+that lists the images it was made with, and adapter/, PEFT format, with a summary of its training pairs. Both
+are asked 20 of the test questions in a process that imports nothing of this project; the cards say how many
+answers equal the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ import torch
 import typer
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.split_memory import read_splits
-from vqa.catalogue.stamp import tree_of
-from vqa.evaluation.data_sets import is_abo
+from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.splits_file import read_splits
+from vqa.core.cli import command_line
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.core.files import content_hash, read_json, use_umask, whole
+from vqa.evaluation.intervals import read_metrics
 from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_card
-from vqa.foundation.command_line import command_line
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import content_hash, read_json, use_umask, whole
-from vqa.inference.taught import taught_by, write_taught
+from vqa.export.chat_template import chat_template
+from vqa.export.commit import commit_at_hand
+from vqa.export.export_check import Check, Question, check_export, choose_questions, refuse_unequal
+from vqa.export.own_folder import check_replaceable
+from vqa.inference.training_summary import summarize_training, write_training_summary
 from vqa.pairs.pair import read_pairs
-from vqa.publication.chat_template import chat_template
-from vqa.publication.commit import commit_at_hand
-from vqa.publication.export_check import Check, Question, check_export, choose_questions, refuse_unequal
-from vqa.publication.own_folder import check_replaceable
 from vqa.settings import Settings, load_settings
-from vqa.validation.splits import PICTURES_SEEN, pictures_seen
+from vqa.validation.splits import IMAGES_SEEN, images_seen
 from vqa.vlm import attached_adapter
 from vqa.vlm.adapter_files import Places, copy_adapter
-from vqa.vlm.base_model import check_fits, commit_beside, dtype_beside
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.base_model import check_fits, saved_commit, saved_dtype
+from vqa.vlm.loading import Pretrained
 
 ADAPTER = Path("models/adapter/best")
 TRAIN = Path("data/vqa/train.csv")
@@ -62,20 +62,19 @@ def run(
     pretrained = Pretrained.of(settings.model)
     check_fits(ADAPTER, pretrained.identity(torch.device("cpu")))
     questions = _questions(settings, pairs)
-    judged = _judged()
-    metrics, details, train = read_json(METRICS), read_json(DETAILS), read_pairs(TRAIN)
+    evaluated = _evaluated()
+    metrics, details, train = read_metrics(METRICS), read_metrics(DETAILS), read_pairs(TRAIN)
     versions = {name: version(name) for name in _LIBRARIES}
-    is_of_abo = is_abo(settings.data.root, {pair.image_name for pair in train})
     with whole(out) as folder:
         base, places = _write_merged(settings, pretrained.kind, folder / "merged")
         copy_adapter(ADAPTER, folder / "adapter", places)
-        provenance = Provenance(commit_at_hand(), judged, versions, base, is_of_abo)
+        provenance = Provenance(commit_at_hand(), evaluated, versions, base)
         checks = _checks(settings, folder, questions)
         for kind in KINDS:
             card = model_card(kind, settings, metrics, details, provenance, str(checks[kind]))
             (folder / kind / "README.md").write_text(card, encoding="utf-8")
             print(f"{kind}: {checks[kind]}{checks[kind].detail}")
-        write_taught(folder / "adapter", taught_by(train, settings.data.root))
+        write_training_summary(folder / "adapter", summarize_training(train, settings.data.root))
     print(f"wrote {out / 'merged'} (transformers) and {out / 'adapter'} (PEFT)")
 
 
@@ -89,8 +88,8 @@ def _check_again(settings: Settings, out: Path, pairs: int) -> None:
     if missing:
         raise InputError(f"{missing[0]} is not there; run python src export --out {out} first")
     checks = _checks(settings, out, _questions(settings, pairs))
-    for kind, found in checks.items():
-        print(f"{kind}: {found}{found.detail}")
+    for kind, result in checks.items():
+        print(f"{kind}: {result}{result.detail}")
     refuse_unequal(checks)
 
 
@@ -103,8 +102,8 @@ def _checks(settings: Settings, folder: Path, questions: Sequence[Question]) -> 
         return {kind: Check(0, 0, problem="--pairs is 0") for kind in KINDS}
     options = {
         "base": settings.model.name,
-        "revision": commit_beside(ADAPTER),
-        "dtype": dtype_beside(ADAPTER) or "float32",
+        "revision": saved_commit(ADAPTER),
+        "dtype": saved_dtype(ADAPTER) or "float32",
         "max_new_tokens": settings.decoding.max_new_tokens,
         "num_beams": settings.decoding.num_beams,
         "is_bare": Pretrained.of(settings.model).kind == "blip-2",
@@ -120,7 +119,7 @@ def _questions(settings: Settings, count: int) -> list[Question]:
     """
     if not count:
         return []
-    root = tree_of(settings.data.root)
+    root = read_tree(settings.data.root)
     rows = read_rows(PREDICTIONS, ("image_name", "question", "generated_answer"))
     questions = [
         Question(
@@ -139,7 +138,7 @@ def _questions(settings: Settings, count: int) -> list[Question]:
     return questions
 
 
-def _judged() -> dict[str, str]:
+def _evaluated() -> dict[str, str]:
     """The files that the metrics were made from, by SHA-256, which are those at hand.
 
     Raises:
@@ -147,15 +146,17 @@ def _judged() -> dict[str, str]:
     """
     if not (METRICS.is_file() and DETAILS.is_file()):
         raise InputError(f"{METRICS} or {DETAILS} is missing; run dvc repro evaluate")
-    judged: dict[str, str] = read_json(DETAILS)["judged"]
-    for name, digest in judged.items():
+    evaluated: dict[str, str] = read_json(DETAILS)["evaluated"]
+    for name, digest in evaluated.items():
         if content_hash(Path(name)) != digest:
-            raise InputError(f"{METRICS} judges another {name} than the one at hand; run dvc repro evaluate")
-    return judged
+            raise InputError(
+                f"{METRICS} evaluates another {name} than the one at hand; run dvc repro evaluate"
+            )
+    return evaluated
 
 
 def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseModel, Places]:
-    """Write it, and say what it was made of, and where its parts stand.
+    """Write the merged model; return what it was made of, and where its parts stand.
 
     The sum is made in fp32, layer by layer (see `attached_adapter.merge`), in a model of the dtype that
     answers: what a GPU trained and evaluated in bf16 is exported so, though `auto` means fp32 on the CPU that
@@ -166,10 +167,10 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseMo
             "params.yaml: model.quantization must be none for a merged model; quantised weights cannot take "
             "an adapter in"
         )
-    dtype = dtype_beside(ADAPTER) or "float32"
+    dtype = saved_dtype(ADAPTER) or "float32"
     pretrained, device = replace(Pretrained.of(settings.model), dtype=dtype), torch.device("cpu")
     whole = pretrained.load(device)
-    _, live = pretrained.halves_of(whole, settings.model.prompt, device, settings.features.level)
+    _, live = pretrained.split_model(whole, settings.model.prompt, device, settings.features.level)
     attached_adapter.merge(live, ADAPTER)  # into the modules that `whole` holds
     whole.generation_config.update(
         max_new_tokens=settings.decoding.max_new_tokens,
@@ -178,12 +179,12 @@ def _write_merged(settings: Settings, family: str, folder: Path) -> tuple[BaseMo
     )
     whole.save_pretrained(folder)
     has_template = _save_processor(pretrained.load_processor(), settings.model.prompt, family, folder)
-    seen = (pictures_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
-    (folder / PICTURES_SEEN).write_text("".join(f"{picture}\n" for picture in sorted(seen)))
+    images = (images_seen(Path(settings.model.name)) or frozenset()) | _trained_on()
+    (folder / IMAGES_SEEN).write_text("".join(f"{image}\n" for image in sorted(images)))
     for file in folder.glob("*.safetensors"):
         use_umask(file)
     is_encoder_decoder = bool(whole.config.is_encoder_decoder)
-    return BaseModel(family, dtype, commit_beside(ADAPTER), has_template, is_encoder_decoder), live.places
+    return BaseModel(family, dtype, saved_commit(ADAPTER), has_template, is_encoder_decoder), live.places
 
 
 def _save_processor(processor: Any, prompt: str, family: str, folder: Path) -> bool:
@@ -199,10 +200,10 @@ def _save_processor(processor: Any, prompt: str, family: str, folder: Path) -> b
 
 
 def _trained_on() -> set[str]:
-    """Ids of the images that whoever goes on from the merged model must not hold out."""
+    """Ids of the images that further training from the merged model must not hold out."""
     if not SPLITS.is_file():
         raise InputError(f"{SPLITS} is missing; restore it with git checkout")
-    return {picture for picture, split in read_splits(SPLITS)[1].items() if split == "train"}
+    return {image for image, split in read_splits(SPLITS)[1].items() if split == "train"}
 
 
 app = command_line(__doc__, run)

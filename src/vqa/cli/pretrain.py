@@ -5,10 +5,10 @@
 
 About 30 minutes on one core, and two hours on two.
 
-In: `drawings`: nothing, pictures are drawn at the start; `photographs`: a tree in ABO's layout, of which only
-the pictures in `train` of splits.json are seen, and the model whose eyes it starts from. Out: a folder that
-loads exactly as Salesforce/blip2-opt-2.7b does, with its loss curve. Killed, it continues when started again.
-Not a stage: the results are kept in git.
+In: `drawings`: nothing, images are drawn at the start; `photographs`: a tree in ABO's layout, of which only
+the images in `train` of splits.json are seen, and the model whose image encoder it starts from. Out: a folder
+that loads exactly as Salesforce/blip2-opt-2.7b does, with its loss curve. Killed, it continues when started
+again. Not a stage: the results are kept in git.
 """
 
 from pathlib import Path
@@ -16,13 +16,13 @@ from typing import Annotated
 
 import typer
 
-from vqa.foundation.command_line import command_line
+from vqa.core.cli import command_line
 from vqa.pretraining import from_drawings, from_photographs
 from vqa.pretraining.small_model import IMAGE_SIZE
 
 
 def drawings(seed: int = 0, out: Path = Path("models/blip2-tiny")) -> None:
-    """Pre-train on drawn pictures."""
+    """Pre-train on drawn images."""
     from_drawings.pretrain(out, seed)
 
 
@@ -35,7 +35,7 @@ def photographs(
     image_size: Annotated[int, typer.Option(help="pixels a side, a multiple of 8")] = IMAGE_SIZE,
     share: Annotated[float, typer.Option(help="of the steps, to see what time is worth")] = 1.0,
 ) -> None:
-    """Pre-train on photographs, from the eyes of another."""
+    """Pre-train on photographs, from the image encoder of another model."""
     from_photographs.pretrain(root, splits, start, out, seed, image_size, share)
 
 

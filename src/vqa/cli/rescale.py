@@ -20,10 +20,10 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import default_device
-from vqa.foundation.files import whole_file
-from vqa.pairs.normal_form import normal_form
+from vqa.core.cli import command_line
+from vqa.core.devices import default_device
+from vqa.core.files import whole_file
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import read_pairs
 from vqa.scoring.bertscore import BertScorer, baseline_of_words, encoder_named
 
@@ -39,8 +39,8 @@ def run(
 ) -> None:
     encoder, drawn = encoder_named(scorer), random.Random(SEED)
     if answers is not None:
-        said = [normal_form(pair.answer) for pair in read_pairs(answers)]
-        left, right = drawn.choices(said, k=PAIRS), drawn.choices(said, k=PAIRS)
+        answer_words = [normalize_answer(pair.answer) for pair in read_pairs(answers)]
+        left, right = drawn.choices(answer_words, k=PAIRS), drawn.choices(answer_words, k=PAIRS)
         print(_spread(f"different answers of {answers}", BertScorer(encoder, default_device()), left, right))
         return
     words = BertScorer(encoder, default_device()).word_list()

@@ -2,12 +2,15 @@
 
     python src serve            # http://127.0.0.1:8010, this machine only
 
-In: params.yaml, models/adapter/best and models/adapter-photos (what there is of them), their models. Out: a
-page that takes a picture and a question and shows what both models answer, with probabilities; beside it
-/v1/models and /v1/chat/completions, as OpenAI has them (docs/other_tools.md). Nothing is stored; a picture
-may have 10 MB at most.
+In: params.yaml, models/adapter/best and models/adapter-photos (what there is of them), their models, and for
+the examples data/vqa/test.csv with its images. Out: a page that takes an image and a question and shows what
+the baseline and the adapter answer, with probabilities; it offers the adapter for photographs first when the
+image is one. Beside it /v1/models and /v1/chat/completions, as OpenAI has them (docs/other_tools.md). Nothing
+is stored; an image may have 10 MB at most.
 """
 
+import base64
+import mimetypes
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,19 +19,24 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from vqa.catalogue.pictures import decoded
-from vqa.foundation.command_line import command_line
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import InputError
+from vqa.catalogue.abo import image_path
+from vqa.catalogue.images import decoded
+from vqa.catalogue.manifest import read_tree
+from vqa.core.cli import command_line
+from vqa.core.devices import default_device
+from vqa.core.errors import InputError
+from vqa.evaluation.data_sets import DRAWN
 from vqa.inference.answerer import Answer, Answerer
 from vqa.inference.chat_completions import ChatRequest, bare_question
+from vqa.inference.photographs import count_colours
 from vqa.inference.server import HOST, PageServer
-from vqa.inference.taught import read_taught, with_model_of
+from vqa.inference.training_summary import read_training_summary, with_adapter_model
 from vqa.pages.page import page
+from vqa.pairs.pair import read_pairs
 from vqa.scoring.calibration import WANTED, read_calibration
 from vqa.settings import Settings, load_settings
 
-TRAIN = Path("data/vqa/train.csv")
+TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 # What was run here; photographs. And what a client calls each, without its adapter and with it.
 ADAPTERS = {
     Path("models/adapter/best"): ("baseline", "adapter"),
@@ -36,17 +44,24 @@ ADAPTERS = {
 }
 _SHOWN = 3  # answers of each model
 _ANY_QUESTION = "What color is it?"
+_EXAMPLES = 3  # images to click
+_LARGEST_EXAMPLE = 500_000  # bytes
 
 
 def run(port: Annotated[int, typer.Option(help="0: any that is free")] = 8010) -> None:
     settings = load_settings()
     there = [adapter for adapter in ADAPTERS if adapter.is_dir()] or list(ADAPTERS)[:1]
-    offered = {adapter.as_posix(): with_model_of(adapter, settings) for adapter in there}
+    offered = {adapter.as_posix(): with_adapter_model(adapter, settings) for adapter in there}
     served = _Served(offered, default_device())
-    served.load_adapter(next(iter(offered)))  # what cannot be loaded is said before anybody asks
-    shown = [_shown(adapter, of_adapter) for adapter, of_adapter in offered.items()]
-    html = page("serve.html", {"models": shown, "wanted": WANTED})
-    with PageServer(port, html, served.answer_both, list(served.models), served.answer_chat) as serving:
+    served.load_adapter(
+        next(iter(offered))
+    )  # a model that cannot be loaded is reported before the first question
+    shown = [describe_adapter(adapter, of_adapter) for adapter, of_adapter in offered.items()]
+    examples = find_examples(TEST, read_tree(settings.data.root))
+    html = page("serve.html", {"models": shown, "wanted": WANTED, "examples": examples})
+    with PageServer(
+        port, html, served.answer_both, describe_kind, list(served.models), served.answer_chat
+    ) as serving:
         print(f"http://{HOST}:{serving.server_port} (Ctrl-C ends it)", flush=True)
         try:
             serving.serve_forever()
@@ -61,7 +76,7 @@ class _Served:
         """`offered`: by the adapter's folder."""
         self._offered, self._device = offered, device
         self._loaded: dict[str, Answerer] = {}
-        self._lock = threading.Lock()  # one device, and decoding a picture can take a gigabyte
+        self._lock = threading.Lock()  # one device, and decoding an image can take a gigabyte
         self.models = {  # name → folder, and whether the adapter is on
             name: (folder, is_adapted)
             for folder in offered
@@ -75,26 +90,26 @@ class _Served:
             )
         return self._loaded[folder]
 
-    def answer_both(self, picture: bytes, question: str, adapter: str) -> dict[str, Any]:
-        """What the page shows: answers of the base model and of the adapted one.
+    def answer_both(self, image: bytes, question: str, adapter: str) -> dict[str, Any]:
+        """What the page shows: answers of the baseline and of the adapter.
 
         Raises:
             InputError: no such adapter, a question that is too long.
-            ImageError: a picture that cannot be used.
+            ImageError: an image that cannot be used.
         """
         if adapter not in self._offered:
             raise InputError(f"there is no adapter {adapter!r}; load the page again")
         with self._lock:
             answerer = self.load_adapter(adapter)
-            features = answerer.features([decoded(picture)])
-            said = {
+            features = answerer.features([decoded(image)])
+            by_system = {
                 name: answerer.answers(features, [question], _SHOWN, is_adapted=name == "adapted")[0]
                 for name in ("base", "adapted")
             }
-        return {name: [vars(answer) for answer in answers] for name, answers in said.items()}
+        return {name: [vars(answer) for answer in answers] for name, answers in by_system.items()}
 
     def answer_chat(self, request: ChatRequest) -> tuple[Answer, ...]:
-        """What a client is told: the pipeline's answer, and as many others as it wants at least.
+        """The reply to a client: the pipeline's answer, and at least as many others as it asked for.
 
         Raises:
             InputError: a question that is too long.
@@ -110,18 +125,55 @@ class _Served:
         return answers
 
 
-def _shown(adapter: str, settings: Settings) -> dict[str, Any]:
-    """What the page says of an adapter; the first question is filled in."""
-    taught = read_taught(Path(adapter), TRAIN, settings.data.root)
-    questions = taught.questions if taught else [_ANY_QUESTION]
-    seen = str(taught) if taught else "taught by pairs that are not here"
-    at_least = read_calibration(Path(adapter)).at_least
+def describe_kind(image: bytes) -> dict[str, Any]:
+    """Whether an image's bytes are a photograph, and the sentence that says how that was told.
+
+    Raises:
+        ImageError: they cannot be used.
+    """
+    colours = count_colours(decoded(image))
+    return {"is_photograph": colours.is_photograph, "sentence": str(colours)}
+
+
+def find_examples(test: Path, root: Path) -> list[dict[str, str]]:
+    """The first test images, as their files are, with a question each; none where they are not here."""
+    if not test.is_file():
+        return []
+    questions: dict[str, str] = {}
+    for pair in read_pairs(test):
+        questions.setdefault(pair.image_name, pair.question)
+    files = ((image_path(root, name), question) for name, question in questions.items())
+    usable = [(file, question) for file, question in files if _is_small_file(file)]
+    return [
+        {
+            "url": f"data:{mimetypes.guess_type(file.name)[0]};base64,"
+            + base64.b64encode(file.read_bytes()).decode(),
+            "question": question,
+        }
+        for file, question in usable[:_EXAMPLES]
+    ]
+
+
+def _is_small_file(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size <= _LARGEST_EXAMPLE
+
+
+def describe_adapter(adapter: str, settings: Settings) -> dict[str, Any]:
+    """What the page shows of an adapter; its first question is filled in."""
+    summary = read_training_summary(Path(adapter), TRAIN, settings.data.root)
+    data, training = settings.data.root, "trained on questions that are not here"
+    if summary:
+        data = Path(summary.data)
+        training = f"trained on {summary.pairs:,} questions about {summary.images:,} images of {summary.data}"
+    is_drawn = read_tree(data).resolve() == DRAWN.resolve()
     return {
         "adapter": adapter,
         "model": settings.model.name,
-        "taught": seen,
-        "questions": questions,
-        "at_least": at_least,  # from which on WANTED of the answers were right; None: not known
+        "taught": f"{training}, which are drawings" if is_drawn else training,
+        "is_for_photographs": not is_drawn,
+        "questions": summary.questions if summary else [_ANY_QUESTION],
+        # From which probability on WANTED of the answers were right; None: not known.
+        "at_least": read_calibration(Path(adapter)).at_least,
     }
 
 

@@ -12,20 +12,20 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from vqa.foundation.command_line import command_line
+from vqa.core.cli import command_line
+from vqa.memory_estimate.blip2 import Blip2Memory
+from vqa.memory_estimate.image_text_model import ImageTextMemory
+from vqa.memory_estimate.published_blip2 import PUBLISHED, published_config
+from vqa.memory_estimate.published_image_text import CONFIGS
 from vqa.settings import PARAMS, Settings, load_settings
-from vqa.sizing.published import PUBLISHED, published_config
-from vqa.sizing.seam_published import CONFIGS
-from vqa.sizing.seam_sizes import SeamSizes
-from vqa.sizing.sizes import Sizes
 
-ABO_PICTURES = 398_212
+ABO_IMAGES = 398_212
 _TOP = Path(__file__).parents[3]
 
 
 def run() -> None:
     now = load_settings()
-    for line in [*table(now), "", *seam_table(now)]:
+    for line in [*table(now), "", *image_text_table(now)]:
         print(line)
 
 
@@ -34,7 +34,7 @@ def table(now: Settings) -> list[str]:
     stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer", "measure_speed"]
     rows = []
     for name in PUBLISHED:
-        sizes = sizes_of(name, settings_of(name, now))
+        sizes = estimate_memory(name, settings_of(name, now))
         total = sizes.vision + sizes.qformer + sizes.language
         share = sizes.trainable / sizes.language
         rows.append(
@@ -43,31 +43,31 @@ def table(now: Settings) -> list[str]:
                 f"{total / 1e9:.2f} B",
                 f"{sizes.trainable / 1e6:.1f} M ({share:.2%})",
                 *(f"{number:.1f} GB" for number in gigabytes(sizes)),
-                f"{sizes.row_kb * ABO_PICTURES / 1e6:.1f} GB",
+                f"{sizes.row_kb * ABO_IMAGES / 1e6:.1f} GB",
             ]
         )
     titles = ["model", "parameters", "LoRA trains", *stages, "all of ABO"]
     return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
 
 
-def seam_table(now: Settings) -> list[str]:
-    """The same for models with the seam, and what a picture takes on disk."""
+def image_text_table(now: Settings) -> list[str]:
+    """The same for image-text models, and what an image takes on disk."""
     stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer"]
     rows = []
     for name in CONFIGS:
-        sizes = seam_sizes_of(name, settings_of(name, now))
+        sizes = estimate_image_text_memory(name, settings_of(name, now))
         rows.append(
             [
                 name,
                 f"{sizes.parameters / 1e9:.2f} B",
                 f"{sizes.trainable / 1e6:.1f} M",
-                *(f"{number:.1f} GB" for number in seam_gigabytes(sizes)),
+                *(f"{number:.1f} GB" for number in image_text_gigabytes(sizes)),
                 f"{sizes.rows} × {sizes.width}",
                 f"{sizes.row_kb:.0f} KB",
-                f"{sizes.row_kb * ABO_PICTURES / 1e6:.0f} GB",
+                f"{sizes.row_kb * ABO_IMAGES / 1e6:.0f} GB",
             ]
         )
-    titles = ["model", "parameters", "LoRA trains", *stages, "rows × size", "a picture", "all of ABO"]
+    titles = ["model", "parameters", "LoRA trains", *stages, "rows × size", "an image", "all of ABO"]
     return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
 
 
@@ -77,30 +77,30 @@ def settings_of(name: str, now: Settings) -> Settings:
     return now if now.model.name == ready.model.name else ready
 
 
-def gigabytes(sizes: Sizes) -> list[float]:
+def gigabytes(sizes: Blip2Memory) -> list[float]:
     """On the GPU: cache_features, train with 1 and 4 pairs and validating, answer_adapted, measure_speed."""
-    held = sizes.held()
-    training = [sizes.learning(1), sizes.learning(4), sizes.validating()]
-    stages = [held["cache_features"], *training, held["answer_adapted"], held["measure_speed"]]
+    by_stage = sizes.by_stage()
+    training = [sizes.training(1), sizes.training(4), sizes.validating()]
+    stages = [by_stage["cache_features"], *training, by_stage["answer_adapted"], by_stage["measure_speed"]]
     return [stage.total / 1e9 for stage in stages]
 
 
-def sizes_of(name: str, settings: Settings) -> Sizes:
+def estimate_memory(name: str, settings: Settings) -> Blip2Memory:
     """Of a published model on a GPU; `model.dtype: auto` counts as bf16."""
     dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
-    return Sizes(published_config(name), settings, getattr(torch, dtype))
+    return Blip2Memory(published_config(name), settings, getattr(torch, dtype))
 
 
-def seam_gigabytes(sizes: SeamSizes) -> list[float]:
+def image_text_gigabytes(sizes: ImageTextMemory) -> list[float]:
     """On the GPU: cache_features, train with 1 and 4 pairs and validating, answering."""
-    training = [sizes.learning(1), sizes.learning(4), sizes.validating()]
-    return [stage.total / 1e9 for stage in (sizes.looking(), *training, sizes.answering())]
+    training = [sizes.training(1), sizes.training(4), sizes.validating()]
+    return [stage.total / 1e9 for stage in (sizes.encoding(), *training, sizes.generation())]
 
 
-def seam_sizes_of(name: str, settings: Settings) -> SeamSizes:
-    """As `sizes_of`, of a model with the seam."""
+def estimate_image_text_memory(name: str, settings: Settings) -> ImageTextMemory:
+    """As `estimate_memory`, of an image-text model."""
     dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
-    return SeamSizes(CONFIGS[name](), settings, getattr(torch, dtype))
+    return ImageTextMemory(CONFIGS[name](), settings, getattr(torch, dtype))
 
 
 app = command_line(__doc__, run)

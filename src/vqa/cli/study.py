@@ -1,4 +1,4 @@
-"""Run a study as DVC experiments, and write what it says.
+"""Run a study as DVC experiments, and write its report.
 
     python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
     python src study report experiments/*.yaml      # reports/ablation.md and .html, every answer
@@ -21,37 +21,37 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from vqa.evaluation.blind_guesses import text_only_guesses
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, System
-from vqa.experiments import dvc_queue
-from vqa.experiments.curve import curve
-from vqa.experiments.grid import SEED, Grid, Value, committed_values, read_grid, share_of
-from vqa.experiments.record import (
-    Questions,
-    Record,
-    Run,
-    exact_matches,
-    questions_of,
-    read_record,
-    write_record,
-)
-from vqa.experiments.report import markdown, shown
-from vqa.experiments.results import Study, results_of
-from vqa.foundation.command_line import command_line
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole_file
+from vqa.core.cli import command_line
+from vqa.core.errors import InputError
+from vqa.core.files import whole_file
+from vqa.evaluation.guesses import question_only_guesses
+from vqa.evaluation.systems import BASELINE, LORA, ZERO_IMAGE, System
 from vqa.overlays import read_yaml
 from vqa.pages.page import page
 from vqa.pairs.pair import ALSO_RIGHT, Pair, split_also_right
 from vqa.pairs.predictions import is_right
 from vqa.settings import PARAMS, load_settings
 from vqa.stats.seeds import Bits
+from vqa.studies import runs
+from vqa.studies.curve import curve
+from vqa.studies.grid import SEED, Grid, Value, committed_values, read_grid, select_share
+from vqa.studies.record import (
+    Questions,
+    Record,
+    Run,
+    exact_matches,
+    read_questions,
+    read_record,
+    write_record,
+)
+from vqa.studies.report import markdown, shown
+from vqa.studies.results import Study, read_results
 
 REPORTS = Path("reports")
 EXPERIMENTS = Path("experiments")
 SEEDS = EXPERIMENTS / "seeds.yaml"  # the settings as committed, trained from several seeds
 TRAIN, TEST = "data/vqa/train.csv", "data/vqa/test.csv"
-_LOOK_EVERY = 20  # seconds; a look takes one or two
+_CHECK_EVERY = 20  # seconds; a check takes one or two
 
 Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
 
@@ -68,24 +68,20 @@ def run(
             experiments failed or were not recorded.
     """
     combinations = {name: changes for grid in _grids(files) for name, changes in grid.experiments().items()}
-    wanted = share_of(combinations, share)
-    dvc_queue.check_not_shallow()
-    dvc_queue.check_committed()
-    there = dvc_queue.names("HEAD")
+    wanted = select_share(combinations, share)
+    runs.check_not_shallow()
+    runs.check_committed()
+    there = runs.names("HEAD")
     missing = {name: changes for name, changes in wanted.items() if name not in there}
     print(f"{len(wanted)} experiments; {len(wanted) - len(missing)} ran already")
-    dvc_queue.queue(missing)
-    failed = dvc_queue.run_queue(set(missing), jobs, lambda: time.sleep(_LOOK_EVERY))
+    runs.queue(missing)
+    failed = runs.run_queue(set(missing), jobs, lambda: time.sleep(_CHECK_EVERY))
     if failed:
         raise InputError(
             f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
             "first; mend it and run this again: what succeeded is kept"
         )
-    if lost := sorted(missing.keys() - dvc_queue.names("HEAD").keys()):
-        raise InputError(
-            f"{len(lost)} of {len(missing)} experiments ended well and are not recorded, first {lost[0]}; "
-            f"dvc queue logs {lost[0]} and docs/dvc.md say what may have happened"
-        )
+    runs.check_recorded(missing)
 
 
 def report(
@@ -93,26 +89,26 @@ def report(
     rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD",
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="a folder for each catalogue")] = REPORTS,
 ) -> None:
-    """Write what the grids' experiments came to into reports/; other studies that stand there stay.
+    """Write the results of the grids' experiments into reports/; other studies there stay.
 
     Raises:
         InputError: of no grid an experiment ran from `rev`.
     """
-    there = dvc_queue.names(rev)
-    params = read_yaml(dvc_queue.committed("params.yaml", rev))
+    there = runs.names(rev)
+    params = read_yaml(runs.committed("params.yaml", rev))
     grids = _grids(files)
     ran = [grid for grid in grids if grid.experiments().keys() & there.keys()]
     for grid in (grid for grid in grids if grid not in ran):
         print(f"no experiment of {grid.name} ran from {rev}; python src study run GRID runs them")
     if not ran:
         raise InputError(f"no experiment of these grids ran from {rev}; run one, or name the commit by --rev")
-    questions = questions_of(dvc_queue.kept(TEST, rev))
+    questions = read_questions(runs.kept(TEST, rev))
     reference = _reference(there, rev, params, questions)
     files = [*dict.fromkeys([*files, *EXPERIMENTS.glob("*.yaml")])]
-    _check_same_catalogue(out, files, reference)
+    check_comparable(out, files, reference, {grid.name for grid in ran})
     for grid in ran:
-        settings, runs = committed_values(grid, params), _runs(grid, there, questions)
-        write_record(out / f"{grid.name}.json", replace(reference, settings=settings, runs=runs))
+        settings, ran_here = committed_values(grid, params), _runs(grid, there, questions)
+        write_record(out / f"{grid.name}.json", replace(reference, settings=settings, runs=ran_here))
     studies = _recorded(out, files)
     for study in studies:
         if study.curve:
@@ -125,10 +121,25 @@ def report(
     print(f"wrote {out}/ablation.md and ablation.html: {', '.join(study.grid.name for study in studies)}")
 
 
-def _check_same_catalogue(folder: Path, files: Collection[Path], reference: Record) -> None:
-    """Raise InputError where the folder has a study of these grids on other pictures or another model."""
+def check_comparable(
+    folder: Path, files: Collection[Path], reference: Record, written: Collection[str]
+) -> None:
+    """Check that the studies of one report are of the same images, model and test questions.
+
+    `reference`: what the studies named in `written` are of, which replace those in the folder.
+
+    Raises:
+        InputError: the folder has a study of these grids that is of others.
+    """
     for path in (folder / f"{file.stem}.json" for file in files):
         there = read_record(path) if path.is_file() else reference
+        if path.stem not in written and there.groups != reference.groups:
+            counts = [f"{sum(record.groups.values()):,}" for record in (there, reference)]
+            raise InputError(
+                f"{path} is of other test questions ({counts[0]}, these experiments of {counts[1]}), so that "
+                f"its numbers do not stand beside theirs; report {path.stem} again from this commit too, or "
+                "name a folder of their own with --out"
+            )
         if (there.catalogue, there.model) != (reference.catalogue, reference.model):
             raise InputError(
                 f"{path} is of {there.catalogue}, {there.model}, these experiments of {reference.catalogue}, "
@@ -139,7 +150,7 @@ def _check_same_catalogue(folder: Path, files: Collection[Path], reference: Reco
 def _recorded(folder: Path, files: Collection[Path]) -> list[Study]:
     """Every study of these grids whose record is in the folder, by name."""
     recorded = sorted(path for path in files if (folder / f"{path.stem}.json").is_file())
-    return [study_of(grid, read_record(folder / f"{grid.name}.json")) for grid in _grids(recorded)]
+    return [load_study(grid, read_record(folder / f"{grid.name}.json")) for grid in _grids(recorded)]
 
 
 def _grids(files: list[Path]) -> list[Grid]:
@@ -148,9 +159,9 @@ def _grids(files: list[Path]) -> list[Grid]:
     return [read_grid(file, params) for file in files]
 
 
-def study_of(grid: Grid, record: Record) -> Study:
+def load_study(grid: Grid, record: Record) -> Study:
     """What the grid's record says."""
-    results = results_of(record)
+    results = read_results(record)
     has_settings = bool(results[0].changes)
     drawn = curve(results, grid.title) if has_settings else ""
     return Study(grid, record, results, drawn)
@@ -164,10 +175,10 @@ def _runs(grid: Grid, there: Mapping[str, str], questions: Questions) -> list[Ru
 
 def _run(sha: str, changes: dict[str, Value], questions: Questions) -> Run:
     """What experiment `sha` came to."""
-    trained = json.loads(dvc_queue.committed("metrics/train.json", sha))
+    trained = json.loads(runs.committed("metrics/train.json", sha))
     return Run(
         changes,
-        _answers(ADAPTED, sha, questions),
+        _answers(LORA, sha, questions),
         validation=trained["best_val_exact_match"],
         parameters=trained["trainable_parameters"],
         pairs_per_second=trained["pairs_per_second"],
@@ -178,15 +189,15 @@ def _reference(there: Mapping[str, str], rev: str, params: Mapping[str, Any], qu
     """What stands beside the runs of every grid: a record without them."""
     seeds = _seeds(there, rev, params)
     return Record(
-        commit=dvc_queue.commit(rev),
+        commit=runs.commit(rev),
         catalogue=params["data"]["root"],
         model=params["model"]["name"],
         settings={},
         groups=questions.groups,
-        base=_answers(BASE, rev, questions),
-        text_only=_text_only(rev, questions),
-        committed={seed: _answers(ADAPTED, sha, questions) for seed, sha in seeds.items()},
-        blind={seed: _answers(BLIND, sha, questions) for seed, sha in seeds.items()},
+        base=_answers(BASELINE, rev, questions),
+        question_only=_question_only(rev, questions),
+        committed={seed: _answers(LORA, sha, questions) for seed, sha in seeds.items()},
+        zero_image={seed: _answers(ZERO_IMAGE, sha, questions) for seed, sha in seeds.items()},
         runs=[],
     )
 
@@ -200,8 +211,8 @@ def _seeds(there: Mapping[str, str], rev: str, params: Mapping[str, Any]) -> dic
     return dict(sorted(revs.items()))
 
 
-def _text_only(rev: str, questions: Questions) -> Bits:
-    """Which questions their wording alone gives away."""
+def _question_only(rev: str, questions: Questions) -> Bits:
+    """Which questions the question-only prior answers right."""
     train, test = (
         [
             Pair(
@@ -210,18 +221,18 @@ def _text_only(rev: str, questions: Questions) -> Bits:
                 row["answer"],
                 also_right=split_also_right(row.get(ALSO_RIGHT) or ""),
             )
-            for row in csv.DictReader(io.StringIO(dvc_queue.kept(path, rev)))
+            for row in csv.DictReader(io.StringIO(runs.kept(path, rev)))
         ]
         for path in (TRAIN, TEST)
     )
-    guesses = zip(test, text_only_guesses(train, test), strict=True)
+    guesses = zip(test, question_only_guesses(train, test), strict=True)
     right = {pair.key: is_right(pair, guess) for pair, guess in guesses}
     return np.array([right[key] for key in questions.keys], dtype=bool)
 
 
 def _answers(system: System, sha: str, questions: Questions) -> Bits:
     """Which questions a system answered right in commit or experiment `sha`."""
-    return exact_matches(dvc_queue.kept(str(system.answers), sha), questions, sha)
+    return exact_matches(runs.kept(str(system.answers), sha), questions, sha)
 
 
 app = command_line(__doc__, run, report)

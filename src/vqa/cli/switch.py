@@ -11,15 +11,15 @@ from typing import Annotated
 
 import typer
 
-from vqa.foundation.command_line import command_line
-from vqa.foundation.files import whole_file
-from vqa.presets import missing_data, params_with, preset_paths
+from vqa.core.cli import command_line
+from vqa.core.files import whole_file
+from vqa.presets import merge_params, missing_data, preset_paths
 from vqa.settings import PARAMS, load_settings
 
 
 def run(names: Annotated[list[str], typer.Argument(help="of files of params/, without .yaml")]) -> None:
     paths = preset_paths(names)
-    text = params_with(paths)
+    text = merge_params(paths)
     with whole_file(PARAMS) as file:
         file.write(text)
     applied = ", ".join(map(str, paths))

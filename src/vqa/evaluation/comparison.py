@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
-from vqa.stats.bootstrap import Columns, Interval, Kind
+from vqa.stats.bootstrap import ClusterBootstrap, Interval, Kind
 from vqa.stats.exact import holm
 
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
 _LEVEL = 0.05
 
 
-def judgement(
+def compare_systems(
     pairs: Sequence[Pair], scores: Mapping[str, Scores], draws: int, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What metrics/evaluate.json holds, and what metrics/details.json does.
@@ -25,16 +25,16 @@ def judgement(
     The first: every system's summary, and each of DIFFERENCES that is between two of them. The second, which
     the report page shows and `dvc metrics diff` should not list: exact match with intervals, each system's
     over all and by type, and each difference's by type, with its sign where it is told from zero: that any
-    sign is wrong has a probability of 5 % (Holm). All intervals come from the same drawn groups of pictures.
+    sign is wrong has a probability of 5 % (Holm). All intervals come from the same drawn groups of images.
     """
-    columns = Columns(pairs)
+    columns = ClusterBootstrap(pairs)
     compared = {
         difference.key: (scores[difference.ours.key], scores[difference.theirs.key])
         for difference in DIFFERENCES
         if {difference.ours.key, difference.theirs.key} <= scores.keys()
     }
     deltas = {key: _added_differences(columns, ours, theirs) for key, (ours, theirs) in compared.items()}
-    types = {"all": np.ones(len(pairs), dtype=bool)} | types_of(pairs)
+    types = {"all": np.ones(len(pairs), dtype=bool)} | group_by_type(pairs)
     shares = {name: _added_by_type(columns, s.exact_match, "share", types) for name, s in scores.items()}
     gains = {
         key: _added_by_type(columns, ours.exact_match - theirs.exact_match, "gain", types)
@@ -42,9 +42,9 @@ def judgement(
     }
     intervals = columns.intervals(draws, seed)
 
-    found: dict[str, Any] = {system: summary(pairs, of_system) for system, of_system in scores.items()}
-    found |= {key: _bounded_differences(of_scores, intervals) for key, of_scores in deltas.items()}
-    found["data"] = {
+    metrics: dict[str, Any] = {system: summary(pairs, of_system) for system, of_system in scores.items()}
+    metrics |= {key: _bounded_differences(of_scores, intervals) for key, of_scores in deltas.items()}
+    metrics["data"] = {
         "test_pairs": len(pairs),
         "test_images": len({pair.image_name for pair in pairs}),
         "test_groups": len({pair.together for pair in pairs}),
@@ -55,7 +55,7 @@ def judgement(
         "differences": {key: _bounded_by_type(by_type, intervals) for key, by_type in gains.items()},
     }
     _add_signs([entry for by_type in details["differences"].values() for entry in by_type.values()])
-    return found, details
+    return metrics, details
 
 
 def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def summary(pairs: Sequence[Pair], scores: Scores) -> dict[str, Any]:
                 "exact_match": _mean(scores.exact_match[chosen]),
                 "n": int(chosen.sum()),
             }
-            for kind, chosen in types_of(pairs).items()
+            for kind, chosen in group_by_type(pairs).items()
         },
     }
 
@@ -78,23 +78,23 @@ def differences(
     pairs: Sequence[Pair], ours: Scores, theirs: Scores, draws: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """`ours - theirs` in each headline score, with 95 % intervals."""
-    columns = Columns(pairs)
+    columns = ClusterBootstrap(pairs)
     return _bounded_differences(_added_differences(columns, ours, theirs), columns.intervals(draws, seed))
 
 
-def _added_differences(columns: Columns, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
+def _added_differences(columns: ClusterBootstrap, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
     """As `differences`, each with the number of its column in place of the interval."""
-    found: dict[str, dict[str, Any]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for name in _COMPARED:
         a, b = getattr(ours, name), getattr(theirs, name)
         base, value = float(b.mean()), float((a - b).mean())
-        found[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
-        found[name]["column"] = columns.add(a - b, "mean" if name == "bert_score_f1" else "gain")
-    return found
+        entries[name] = {"value": round(value, 4), "relative": round(value / base, 4) if base else None}
+        entries[name]["column"] = columns.add(a - b, "mean" if name == "bert_score_f1" else "gain")
+    return entries
 
 
 def _added_by_type(
-    columns: Columns, values: Floats, kind_of_mean: Kind, types: Mapping[str, NDArray[np.bool_]]
+    columns: ClusterBootstrap, values: Floats, kind_of_mean: Kind, types: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, dict[str, Any]]:
     """The means of `values` [pairs] by type, each with the number of its column in place of the interval."""
     return {
@@ -110,25 +110,25 @@ def _bounded_differences(
     entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
 ) -> dict[str, dict[str, Any]]:
     """Each with its interval, and the smallest true difference that this test set would show (power 80 %)."""
-    found = {name: dict(entry) for name, entry in entries.items()}
-    for entry in found.values():
+    bounded = {name: dict(entry) for name, entry in entries.items()}
+    for entry in bounded.values():
         interval = intervals[entry.pop("column")]
-        entry |= {"ci95": interval.ci95, "smallest": interval.smallest}
-    return found
+        entry.update(interval.bounds, minimum_detectable_effect=interval.minimum_detectable_effect)
+    return bounded
 
 
 def _bounded_by_type(
     entries: Mapping[str, dict[str, Any]], intervals: Sequence[Interval]
 ) -> dict[str, dict[str, Any]]:
     """Each with its interval, what that comes from, and of a difference the p-value."""
-    found = {kind: dict(entry) for kind, entry in entries.items()}
-    for entry in found.values():
+    bounded = {kind: dict(entry) for kind, entry in entries.items()}
+    for entry in bounded.values():
         interval = intervals[entry.pop("column")]
-        entry |= {"ci95": interval.ci95, "n": interval.questions, "groups": interval.groups}
+        entry.update(interval.bounds, n=interval.questions, groups=interval.groups)
         entry["is_exact"] = interval.is_exact
         if interval.p is not None:
             entry["p"] = interval.p
-    return found
+    return bounded
 
 
 def _add_signs(entries: Sequence[dict[str, Any]]) -> None:
@@ -138,7 +138,7 @@ def _add_signs(entries: Sequence[dict[str, Any]]) -> None:
         entry["sign"] = int(np.sign(entry["exact_match"])) if p < _LEVEL else 0
 
 
-def types_of(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
+def group_by_type(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
     """Question type → which pairs have it `[pairs]`."""
     types = np.array([pair.question_type for pair in pairs])
     return {str(kind): types == kind for kind in np.unique(types)}

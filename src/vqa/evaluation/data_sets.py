@@ -1,17 +1,35 @@
-"""Whose pictures were judged: drawn here, Amazon Berkeley Objects', or somebody's own."""
+"""Where the evaluated images come from, and their licence.
 
-import re
-from collections.abc import Iterable
+`data.licence` says it, or else the manifest of the tree (python src manifest). Nothing is guessed.
+"""
+
 from pathlib import Path
 
-from vqa.catalogue.stamp import tree_of
+from vqa.catalogue.manifest import licence_in, read_tree
+from vqa.settings import Data
 
-DRAWN = Path("data/demo")  # its pictures are named as ABO's are
-_OF_ABO = re.compile(r"[0-9a-f]{8}\.(?:jpg|png)")
+DRAWN = Path("data/demo")  # by the stage demo
+ABO = "abo"  # of data.licence: Amazon Berkeley Objects
+_OF_ABO, _OF_DRAWN = "cc-by-4.0", "apache-2.0"  # in the hub's spelling
 
 
-def is_abo(root: Path, image_names: Iterable[str]) -> bool:
-    """Whether the catalogue at `root`, a tree or what stands for one, is ABO or a part of it, by how Amazon
-    names the pictures.
-    """
-    return tree_of(root).resolve() != DRAWN.resolve() and all(map(_OF_ABO.fullmatch, image_names))
+def is_drawn(data: Data) -> bool:
+    """Whether the repository drew the images itself."""
+    return read_tree(data.root).resolve() == DRAWN.resolve()
+
+
+def is_abo(data: Data) -> bool:
+    """Whether the images are Amazon Berkeley Objects', by their licence setting or manifest."""
+    return _said_of(data) == ABO and not is_drawn(data)
+
+
+def images_licence(data: Data) -> str | None:
+    """The licence of the images in the hub's spelling; None where it is not given."""
+    if is_drawn(data):
+        return _OF_DRAWN
+    licence = _said_of(data)
+    return _OF_ABO if licence == ABO else licence
+
+
+def _said_of(data: Data) -> str | None:
+    return data.licence or licence_in(data.root)

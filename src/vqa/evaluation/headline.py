@@ -1,12 +1,20 @@
-"""Four systems on catalogues of several kinds and sizes, and the differences that matter."""
+"""Tables of four systems and their differences on catalogues of several kinds and sizes."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from vqa.evaluation.markdown import points, table
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, TEXT_ONLY, TO_BASE, TO_BLIND, TO_TEXT_ONLY
+from vqa.evaluation.markdown import difference_value, points, table
+from vqa.evaluation.systems import (
+    BASELINE,
+    LORA,
+    QUESTION_ONLY,
+    TO_BASELINE,
+    TO_QUESTION_ONLY,
+    TO_ZERO_IMAGE,
+    ZERO_IMAGE,
+)
 
-_HEADLINE = (BASE, ADAPTED, BLIND, TEXT_ONLY)
+_HEADLINE = (BASELINE, LORA, ZERO_IMAGE, QUESTION_ONLY)
 
 
 def headline_table(
@@ -18,7 +26,7 @@ def headline_table(
     place of the seed as committed).
     """
     titles = [
-        f"{title}: {metrics['data']['test_pairs']:,} questions on {metrics['data']['test_images']:,} pictures"
+        f"{title}: {metrics['data']['test_pairs']:,} questions on {metrics['data']['test_images']:,} images"
         for title, (metrics, _, _) in by_catalogue.items()
     ]
     rows = [
@@ -35,49 +43,50 @@ def headline_table(
 
 
 def sizes_table(by_size: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
-    """Exact match in percent by how many pictures there were: a line each, with what the run took.
+    """Exact match in percent by how many images there were: a line each, with what the run took.
 
-    `by_size`: pictures → (time, evaluate.json, details.json).
+    `by_size`: images → (time, evaluate.json, details.json).
     """
-    compared = (BASE, ADAPTED, TEXT_ONLY)
+    compared = (BASELINE, LORA, QUESTION_ONLY)
     rows = [
         [
-            pictures,
+            images,
             time,
             f"{metrics['data']['test_pairs']:,}",
             *(_share(details["systems"][system.key]["all"]) for system in compared),
-            _lead(details["differences"][TO_TEXT_ONLY.key]["all"]),
+            _lead(details["differences"][TO_QUESTION_ONLY.key]["all"]),
         ]
-        for pictures, (time, metrics, details) in by_size.items()
+        for images, (time, metrics, details) in by_size.items()
     ]
     titles = [system.title for system in compared]
-    return table(["pictures", "one core", "held-out pairs", *titles, TO_TEXT_ONLY.title], rows)
+    return table(["images", "one core", "held-out pairs", *titles, TO_QUESTION_ONLY.title], rows)
 
 
 def lead_sentences(
     drawings: Mapping[str, str], photographs: Mapping[str, str], details: Mapping[str, Any]
 ) -> str:
-    """What the adapter gains on base, eyes shut and the wording.
+    """How far LoRA leads the baseline, itself without the image, and the question-only prior.
 
     `drawings`, `photographs`: lead → what it came to over several seeds. `details`: details.json of the
     photographs.
     """
-    colour = details["differences"][TO_TEXT_ONLY.key]["color"]
-    confirmed = details["subsets"]["confirmed"]["differences"][TO_TEXT_ONLY.key]
-    needed = details["subsets"]["needs_picture"]["differences"][TO_BLIND.key]
+    colour = details["differences"][TO_QUESTION_ONLY.key]["color"]
+    supported = details["subsets"]["supported"]["differences"][TO_QUESTION_ONLY.key]
+    needed = details["subsets"]["needs_image"]["differences"][TO_ZERO_IMAGE.key]
     return (
-        f"In points, over these seeds: on drawings adapter − base {drawings[TO_BASE.key]}; − features zeroed "
-        f"{drawings[TO_BLIND.key]}. On photographs the wording gives much away: adapter − text-only "
-        f"{photographs[TO_TEXT_ONLY.key]}; with the seed as committed {_lead(colour)} on colour, "
-        f"{_lead(confirmed)} where the catalogue confirms the label, and − features zeroed {_lead(needed)} "
-        "where the wording does not give the answer away."
+        f"On drawings the adapter leads the baseline by {drawings[TO_BASELINE.key]} points, and itself "
+        f"without the image by {drawings[TO_ZERO_IMAGE.key]}. On photographs the question alone gives much "
+        f"away: the adapter leads the question-only prior by {photographs[TO_QUESTION_ONLY.key]}. "
+        f"With the committed seed that lead is {_lead(colour)} on colours and {_lead(supported)} where the "
+        "catalogue supports the label. Where the question does not give the answer away, the adapter leads "
+        f"itself without the image by {_lead(needed)}."
     )
 
 
 def _lead(entry: Mapping[str, Any]) -> str:
-    return points({"value": entry["exact_match"], "ci95": entry["ci95"]})
+    return points(difference_value(entry))
 
 
 def _share(entry: Mapping[str, Any]) -> str:
-    low, high = (100 * bound for bound in entry["ci95"])
+    low, high = (100 * entry[end] for end in ("low", "high"))
     return f"{entry['exact_match']:.1%} [{low:.1f}, {high:.1f}]"

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
-from vqa.evaluation.data_sets import DRAWN
+from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
 from vqa.evaluation.markdown import points, results_table, table
-from vqa.evaluation.systems import ADAPTED, BASE, TO_BASE
+from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE
 from vqa.pages.page import page
 from vqa.settings import Settings
 
@@ -33,15 +33,12 @@ class BaseModel:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a card must name beside scores: the commit, the data by SHA-256, library versions, the base model,
-    and whether it learnt from Amazon Berkeley Objects.
-    """
+    """What a card must name beside scores: commit, data by SHA-256, library versions, the base model."""
 
     commit: str
     data: Mapping[str, str]
     versions: Mapping[str, str]
     base: BaseModel
-    is_abo: bool
 
 
 def model_card(
@@ -75,8 +72,9 @@ def model_card(
         "by_type": _by_type(details),
         "settings": _settings_table(settings),
         "licence": _licence_of(settings.model.name),
-        "is_drawn": settings.data.root == DRAWN,
-        "is_abo": provenance.is_abo,
+        "is_drawn": is_drawn(settings.data),
+        "is_abo": is_abo(settings.data),
+        "images_licence": images_licence(settings.data),
         "data": provenance.data,
         "versions": provenance.versions,
     }
@@ -89,10 +87,10 @@ def _metadata(
     results = [
         EvalResult(
             task_type="visual-question-answering",
-            dataset_type="amazon-berkeley-objects" if provenance.is_abo else settings.data.root.stem,
-            dataset_name=f"held-out pictures of {settings.data.root}",
+            dataset_type="amazon-berkeley-objects" if is_abo(settings.data) else settings.data.root.stem,
+            dataset_name=f"held-out images of {settings.data.root}",
             metric_type=name,
-            metric_value=metrics[ADAPTED.key][name],
+            metric_value=metrics[LORA.key][name],
         )
         for name in ("exact_match", "bert_score_f1")
     ]
@@ -116,10 +114,10 @@ def _licence_of(model: str) -> str | None:
 
 
 def _by_type(details: Mapping[str, Any]) -> str:
-    systems, differences = details["systems"], details["differences"][TO_BASE.key]
+    systems, differences = details["systems"], details["differences"][TO_BASELINE.key]
     rows = []
-    for kind, adapted in systems[ADAPTED.key].items():
-        exact = (f"{entry['exact_match']:.1%}" for entry in (systems[BASE.key][kind], adapted))
+    for kind, adapted in systems[LORA.key].items():
+        exact = (f"{entry['exact_match']:.1%}" for entry in (systems[BASELINE.key][kind], adapted))
         difference = points(differences[kind] | {"value": differences[kind]["exact_match"]})
         rows.append([kind, adapted["n"], *exact, difference])
     return table(["type", "n", "base", "adapted", "difference"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 from vqa.evaluation.comparison import differences, summary
 from vqa.pairs.foreign_predictions import align, read_predictions
 from vqa.scoring.bertscore import BertScorer
-from vqa.scoring.scores import scores_of
+from vqa.scoring.scores import score_texts
 
 
 def scores_of_file(
@@ -28,11 +28,11 @@ def scores_of_file(
     ours = read_predictions(path, named)
     theirs = align(ours, read_predictions(other, named)) if other else None
     scorer = load_scorer()
-    scores = scores_of(ours.pairs, ours.texts, scorer)
-    found = summary(ours.pairs, scores) | {"data": ours.counts()}
+    scores = score_texts(ours.pairs, ours.texts, scorer)
+    metrics = summary(ours.pairs, scores) | {"data": ours.counts()}
     if theirs is None:
-        return found
-    others = scores_of(theirs.pairs, theirs.texts, scorer)
+        return metrics
+    others = score_texts(theirs.pairs, theirs.texts, scorer)
     against = summary(theirs.pairs, others) | {"data": theirs.counts()}
     delta = differences(ours.pairs, scores, others, draws, seed)
-    return {"predictions": found, "against": against, "delta": delta}
+    return {"predictions": metrics, "against": against, "delta": delta}

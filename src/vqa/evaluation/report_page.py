@@ -1,26 +1,34 @@
-"""Scores, predictions and pictures → metrics/report.html, one self-contained page."""
+"""Scores, predictions and images → metrics/report.html, one self-contained page."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqa.catalogue.pictures import picture_url
-from vqa.evaluation.markdown import points, signed
+from vqa.catalogue.images import image_data_url
+from vqa.evaluation.markdown import difference_value, points, signed
 from vqa.evaluation.plots import confusions
-from vqa.evaluation.systems import ADAPTED, BASE, BLIND, DIFFERENCES, SUBSETS, SYSTEMS, TO_BASE, System
+from vqa.evaluation.report_summary import (
+    SYSTEM_MEANINGS,
+    Subject,
+    opening_sentence,
+    summary_cards,
+)
+from vqa.evaluation.systems import BASELINE, DIFFERENCES, LORA, SYSTEMS, TO_BASELINE, ZERO_IMAGE, System
 from vqa.pages.page import page
+from vqa.pairs.answer_normalization import first_word, normalize_answer
 from vqa.pairs.enough import too_few
-from vqa.pairs.normal_form import first_word, normal_form
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Scores
 
-_COMPARED = (BASE, ADAPTED)
-_DRAWN = (*_COMPARED, BLIND)
+_COMPARED = (BASELINE, LORA)
+_DRAWN = (*_COMPARED, ZERO_IMAGE)
 _OUTCOMES = {(0, 1): "gained", (1, 0): "lost", (0, 0): "both wrong", (1, 1): "both right"}  # of _COMPARED
 _SHOWN = 40  # pairs of each outcome
 _TICKS = (0, 25, 50, 75, 100)  # percent
-# Of the technical report (docs/report.md), base → LoRA: BERTScore by type.
+_MOST_TYPES = 10  # in the first chart; the others are folded
+_SUBSET_NAMES = {"supported": "label supported", "needs_image": "image needed"}
+# Of the technical report (docs/related_work.md), baseline → adapter: BERTScore by type.
 _REPORTED = {
     "all": (0.66, 0.70),
     "color": (0.72, 0.78),
@@ -40,36 +48,38 @@ def report_page(
     scores: Mapping[str, Scores],
     path_of: Callable[[str], Path],
     is_abo: bool,
+    subject: Subject,
 ) -> str:
-    """The page; a picture that cannot be read is left out of it.
+    """The page; an image that cannot be read is left out of it.
 
-    `is_abo`: the pictures are those that the technical report is about, so that it can stand beside.
+    `is_abo`: the images are those that the technical report is about, so that it can stand beside.
     """
-    confused = Counter(confusions(pairs, texts[ADAPTED.key]))
-    right = sorted({answer for answer, _ in confused})
-    columns = [*right, "other"]
     gallery = _gallery(pairs, texts, scores, path_of)
+    overall, *types = _types(intervals)
     return page(
         "report.html",
         {
             "few": too_few(len(pairs)),
+            "sentence": opening_sentence(metrics),
+            "subject": subject,
+            "data": metrics["data"],
+            "cards": summary_cards(metrics),
+            "systems": [(system.title, SYSTEM_MEANINGS[system]) for system in SYSTEMS],
             "summary": _summary(metrics, intervals),
             "differences": _differences(metrics),
             "subsets": _subsets(intervals),
             "subset_titles": _subset_titles(intervals),
-            "drawn": _DRAWN,
-            "types": _types(intervals),
+            "drawn": [(system.key, system.title) for system in _DRAWN],
+            "types": [overall, *types[:_MOST_TYPES]],
+            "other_types": types[_MOST_TYPES:],
             "ticks": _TICKS,
-            "compared": [system.short_title for system in _COMPARED],
+            "compared": [system.title for system in _COMPARED],
             "frequency": _by_frequency(pairs, scores),
-            "confusion": {
-                "columns": columns,
-                "rows": [[r, *(confused[r, given] or "" for given in columns)] for r in right],
-            },
-            "reported": _beside_the_report(metrics) if is_abo else [],
+            "confusion": _confusion(pairs, texts[LORA.key]),
+            "reported": _report_columns(metrics) if is_abo else [],
             "gallery": gallery,
             "sample": {
-                "shown": sum(len(picture["entries"]) for picture in gallery),
+                "shown": sum(len(image["entries"]) for image in gallery),
                 "of": len(pairs),
                 "each": _SHOWN,
             },
@@ -77,16 +87,40 @@ def report_page(
     )
 
 
+def _confusion(pairs: Sequence[Pair], texts: Sequence[str]) -> dict[str, Any]:
+    """The commonest right answers, a row each: how often each answer was given, and its share of the row."""
+    counts = Counter(confusions(pairs, texts))
+    right = sorted({answer for answer, _ in counts})
+    columns = [*right, "other"]
+    totals = {answer: sum(counts[answer, given] for given in columns) for answer in right}
+    rows = [
+        {
+            "answer": answer,
+            "cells": [
+                {
+                    "count": counts[answer, given],
+                    "percent": round(100 * counts[answer, given] / totals[answer]),
+                    "is_right": answer == given,
+                }
+                for given in columns
+            ],
+        }
+        for answer in right
+    ]
+    return {"columns": columns, "rows": rows}
+
+
 def _summary(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for system in SYSTEMS:
         if system.key in metrics:
-            low, high = (f"{100 * bound:.1f}" for bound in intervals["systems"][system.key]["all"]["ci95"])
+            over_all = intervals["systems"][system.key]["all"]
+            low, high = (f"{100 * over_all[end]:.1f}" for end in ("low", "high"))
             exact, *others = _means(metrics[system.key])
-            rows.append([system.title, system.sees, exact, f"[{low}, {high}]", *others])
+            rows.append([system.title, f"{exact} [{low}, {high}]", *others])
     for name, scores in metrics["others"].items():
         exact, *others = _means(scores)
-        rows.append([name, BASE.sees, exact, "", *others])
+        rows.append([name, exact, *others])
     return rows
 
 
@@ -99,7 +133,9 @@ def _means(scores: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
-    found = [(difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics]
+    measured = [
+        (difference, metrics[difference.key]) for difference in DIFFERENCES if difference.key in metrics
+    ]
     return [
         [
             difference.title,
@@ -107,7 +143,7 @@ def _differences(metrics: Mapping[str, Any]) -> list[list[str]]:
             points(delta["contains"]),
             signed(delta["bert_score_f1"]),
         ]
-        for difference, delta in found
+        for difference, delta in measured
     ]
 
 
@@ -121,15 +157,13 @@ def _subsets(intervals: Mapping[str, Any]) -> list[list[str]]:
     ]
     for difference in DIFFERENCES:
         if difference.key in intervals["differences"]:
-            found = (of["differences"][difference.key] for of in subsets)
-            rows.append(
-                [difference.title, *(points({"value": f["exact_match"], "ci95": f["ci95"]}) for f in found)]
-            )
+            deltas = (of["differences"][difference.key] for of in subsets)
+            rows.append([difference.title, *(points(difference_value(entry)) for entry in deltas)])
     return rows
 
 
 def _subset_titles(intervals: Mapping[str, Any]) -> list[str]:
-    return [f"{SUBSETS[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
+    return [f"{_SUBSET_NAMES[name]} (n {of['n']:,})" for name, of in intervals["subsets"].items()]
 
 
 def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -142,21 +176,21 @@ def _types(intervals: Mapping[str, Any]) -> list[dict[str, Any]]:
             "groups": change["groups"],
             "bars": [_bar(system, intervals["systems"][system.key][kind]) for system in _DRAWN],
         }
-        for kind, change in intervals["differences"][TO_BASE.key].items()
+        for kind, change in intervals["differences"][TO_BASELINE.key].items()
     ]
 
 
 def _bar(system: System, entry: Mapping[str, Any]) -> dict[str, Any]:
-    exact, low, high = (round(100 * value, 2) for value in (entry["exact_match"], *entry["ci95"]))
-    return {"system": system, "exact_match": exact, "low": low, "high": high}
+    exact, low, high = (round(100 * entry[name], 2) for name in ("exact_match", "low", "high"))
+    return {"key": system.key, "name": system.title, "exact_match": exact, "low": low, "high": high}
 
 
 def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[list[str]]:
     """Exact match by how often the right answer occurs among the test answers."""
-    counts = Counter(normal_form(pair.answer) for pair in pairs)
+    counts = Counter(normalize_answer(pair.answer) for pair in pairs)
     bands: dict[tuple[int, int], list[int]] = defaultdict(list)
     for i, pair in enumerate(pairs):
-        uses = counts[normal_form(pair.answer)]
+        uses = counts[normalize_answer(pair.answer)]
         bands[next(band for band in _FREQUENCIES if band[0] <= uses <= band[1])].append(i)
     return [
         [
@@ -168,11 +202,11 @@ def _by_frequency(pairs: Sequence[Pair], scores: Mapping[str, Scores]) -> list[l
     ]
 
 
-def _beside_the_report(metrics: Mapping[str, Any]) -> list[list[str]]:
+def _report_columns(metrics: Mapping[str, Any]) -> list[list[str]]:
     def ours(system: System, kind: str) -> str:
         scores = metrics[system.key]
-        found = scores if kind == "all" else scores["by_type"].get(kind)
-        return f"{found['bert_score_f1']:.2f}" if found else "—"
+        of_kind = scores if kind == "all" else scores["by_type"].get(kind)
+        return f"{of_kind['bert_score_f1']:.2f}" if of_kind else "—"
 
     return [
         [kind, f"{base:.2f} → {adapted:.2f}", " → ".join(ours(system, kind) for system in _COMPARED)]
@@ -186,7 +220,7 @@ def _gallery(
     scores: Mapping[str, Scores],
     path_of: Callable[[str], Path],
 ) -> list[dict[str, Any]]:
-    """The first pairs of each outcome, below their pictures: each picture is in the page once."""
+    """The first pairs of each outcome, below their images: each image is in the page once."""
     base, adapted = (scores[system.key].exact_match for system in _COMPARED)
     shown: Counter[str] = Counter()
     by_image: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -194,14 +228,14 @@ def _gallery(
         outcome = _OUTCOMES[int(base[i]), int(adapted[i])]
         shown[outcome] += 1
         if shown[outcome] <= _SHOWN:
-            said = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
+            answers = {system.key: first_word(texts[system.key][i]) for system in _DRAWN}
             entry = {
                 "question": pair.question,
                 "answer": " or ".join(pair.right_answers),
                 "kind": pair.question_type,
             }
-            by_image[pair.image_name].append(entry | {"outcome": outcome, "said": said})
+            by_image[pair.image_name].append(entry | {"outcome": outcome, "said": answers})
     return [
-        {"image_name": name, "url": picture_url(path_of(name)), "entries": entries}
+        {"image_name": name, "url": image_data_url(path_of(name)), "entries": entries}
         for name, entries in by_image.items()
     ]

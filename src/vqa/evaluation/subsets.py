@@ -1,4 +1,4 @@
-"""The same judgement on some held-out pairs: those whose label is confirmed, those that need the picture."""
+"""The same comparison on some held-out pairs: those whose label is supported, those that need the image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.evaluation.comparison import judgement
+from vqa.evaluation.comparison import compare_systems
 from vqa.pairs.pair import Pair
-from vqa.pairs.verdicts import CONFIRMED, Verdict
+from vqa.pairs.support import SUPPORTED, Support
 from vqa.scoring.scores import Scores
 
 
-def judged_subsets(
+def compare_on_subsets(
     pairs: Sequence[Pair],
     scores: Mapping[str, Scores],
-    verdicts: Sequence[Verdict],
+    support_levels: Sequence[Support],
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -25,13 +25,13 @@ def judged_subsets(
     A subset without a pair is left out.
     """
     chosen = {
-        "confirmed": np.array([verdict.verdict == CONFIRMED for verdict in verdicts]),
-        "needs_picture": np.array([verdict.needs_picture for verdict in verdicts]),
+        "supported": np.array([support.support == SUPPORTED for support in support_levels]),
+        "needs_image": np.array([support.needs_image for support in support_levels]),
     }
-    return {name: _judged(pairs, scores, of, draws, seed) for name, of in chosen.items() if of.any()}
+    return {name: _evaluated(pairs, scores, of, draws, seed) for name, of in chosen.items() if of.any()}
 
 
-def _judged(
+def _evaluated(
     pairs: Sequence[Pair], scores: Mapping[str, Scores], chosen: NDArray[np.bool_], draws: int, seed: int
 ) -> dict[str, Any]:
     some = [pair for pair, is_chosen in zip(pairs, chosen, strict=True) if is_chosen]
@@ -39,7 +39,7 @@ def _judged(
         system: Scores(**{field.name: getattr(every, field.name)[chosen] for field in fields(Scores)})
         for system, every in scores.items()
     }
-    _, details = judgement(some, of_some, draws, seed)
+    _, details = compare_systems(some, of_some, draws, seed)
     over_all = {
         group: {name: by_type["all"] for name, by_type in details[group].items()}
         for group in ("systems", "differences")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PREDICTIONS = Path("data/predictions")
-# Held-out pairs that are judged once more by themselves → their title.
-SUBSETS = {"confirmed": "label confirmed", "needs_picture": "picture needed"}
+# Held-out pairs that are evaluated once more by themselves → their title.
+SUBSETS = {"supported": "label supported", "needs_image": "image needed"}
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,8 @@ class System:
 
     key: str  # of its scores in metrics
     title: str
-    short_title: str  # where there is little room
     sees: str
-    answers: Path | None = None  # its predictions; None: guessed from the training pairs (blind_guesses)
+    answers: Path | None = None  # its predictions; None: guessed from the training pairs (guesses.py)
     stage: str = ""  # that writes them
     is_column: bool = True  # of tables that give a question type or a catalogue a line
 
@@ -32,59 +31,54 @@ class Difference:
 
     @property
     def title(self) -> str:
-        return f"{self.ours.short_title} − {self.theirs.short_title}"
+        return f"{self.ours.title} − {self.theirs.title}"
 
 
-BASE = System(
+BASELINE = System(
     key="baseline",
-    title="base model",
-    short_title="base",
-    sees="picture and question",
+    title="baseline",
+    sees="image and question",
     answers=_PREDICTIONS / "baseline.csv",
     stage="answer_base",
 )
-ADAPTED = System(
+LORA = System(
     key="lora",
-    title="with LoRA adapter",
-    short_title="LoRA",
-    sees="picture and question",
+    title="LoRA",
+    sees="image and question",
     answers=_PREDICTIONS / "lora.csv",
     stage="answer_adapted",
 )
-BLIND = System(
-    key="blind",
-    title="adapter, features zeroed",
-    short_title="blind",
+ZERO_IMAGE = System(
+    key="zero_image",
+    title="zero image",
     sees="question",
-    answers=_PREDICTIONS / "blind.csv",
+    answers=_PREDICTIONS / "zero_image.csv",
     stage="answer_adapted",
 )
-WRONG_IMAGE = System(
-    key="wrong_image",
-    title="adapter, another picture",
-    short_title="another picture",
-    sees="another picture and question",
-    answers=_PREDICTIONS / "wrong_image.csv",
-    stage="answer_adapted",
-    is_column=False,
-)
-PICTURE_ALONE = System(
-    key="picture_alone",
-    title="adapter, nothing asked",
-    short_title="picture alone",
-    sees="picture",
-    answers=_PREDICTIONS / "picture_alone.csv",
+SHUFFLED_IMAGE = System(
+    key="shuffled_image",
+    title="shuffled image",
+    sees="another product's image, and question",
+    answers=_PREDICTIONS / "shuffled_image.csv",
     stage="answer_adapted",
     is_column=False,
 )
-TEXT_ONLY = System("text_only", "text-only neighbours", "text-only", sees="question")
-MAJORITY = System("majority", "majority per type", "majority", sees="type of the question")
+IMAGE_ONLY = System(
+    key="image_only",
+    title="image only",
+    sees="image",
+    answers=_PREDICTIONS / "image_only.csv",
+    stage="answer_adapted",
+    is_column=False,
+)
+QUESTION_ONLY = System("question_only", "question-only prior", sees="question")
+MAJORITY = System("majority", "majority", sees="type of the question")
 
-TO_BASE = Difference("delta", ADAPTED, BASE)
-TO_BLIND = Difference("delta_to_blind", ADAPTED, BLIND, is_column=True)
-TO_WRONG_IMAGE = Difference("delta_to_wrong_image", ADAPTED, WRONG_IMAGE)
-TO_PICTURE_ALONE = Difference("delta_to_picture_alone", ADAPTED, PICTURE_ALONE)
-TO_TEXT_ONLY = Difference("delta_to_text_only", ADAPTED, TEXT_ONLY, is_column=True)
+TO_BASELINE = Difference("delta", LORA, BASELINE)
+TO_ZERO_IMAGE = Difference("delta_to_zero_image", LORA, ZERO_IMAGE, is_column=True)
+TO_SHUFFLED_IMAGE = Difference("delta_to_shuffled_image", LORA, SHUFFLED_IMAGE)
+TO_IMAGE_ONLY = Difference("delta_to_image_only", LORA, IMAGE_ONLY)
+TO_QUESTION_ONLY = Difference("delta_to_question_only", LORA, QUESTION_ONLY, is_column=True)
 
-SYSTEMS = (BASE, ADAPTED, BLIND, WRONG_IMAGE, PICTURE_ALONE, TEXT_ONLY, MAJORITY)
-DIFFERENCES = (TO_BASE, TO_BLIND, TO_WRONG_IMAGE, TO_PICTURE_ALONE, TO_TEXT_ONLY)
+SYSTEMS = (BASELINE, LORA, ZERO_IMAGE, SHUFFLED_IMAGE, IMAGE_ONLY, QUESTION_ONLY, MAJORITY)
+DIFFERENCES = (TO_BASELINE, TO_ZERO_IMAGE, TO_SHUFFLED_IMAGE, TO_IMAGE_ONLY, TO_QUESTION_ONLY)

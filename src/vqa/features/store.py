@@ -1,13 +1,13 @@
-"""The feature store: what the frozen half saw in each picture, once for each distinct one.
+"""The feature store: what the image encoder made of each distinct image.
 
 A folder of safetensors shards and manifest.json, which is written last. A shard holds one tensor `features`
-and, in its header, its SHA-256, which pictures it has (SHA-256 of their bytes) and what made them. Where
-all pictures have equally many rows (BLIP-2) the tensor is `[pictures, rows, size]`; else it is `[rows,
-size]`, one picture's behind another's, and the header also has their `lengths` and `grids`. A shard's name
-is a hash of its pictures and of what made them, so one that has its name and its SHA-256 is right: a run
+and, in its header, its SHA-256, which images it has (SHA-256 of their bytes) and what made them. Where
+all images have equally many rows (BLIP-2) the tensor is `[images, rows, size]`; else it is `[rows,
+size]`, one image's behind another's, and the header also has their `lengths` and `grids`. A shard's name
+is a hash of its images and of what made them, so one that has its name and its SHA-256 is right: a run
 that was killed, or several processes at once, need nothing else to agree on what is left to do.
 
-32×768 in bf16 is 49 KB a picture, so all of ABO is 19.6 GB.
+32×768 in bf16 is 49 KB an image, so all of ABO is 19.6 GB.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from typing import Any
 from safetensors import safe_open
 from torch import Tensor
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_json, undamaged
-from vqa.vlm.looks import Look, together
+from vqa.core.errors import InputError
+from vqa.core.files import read_json, undamaged
+from vqa.vlm.image_features import ImageFeatures, together
 
 MANIFEST = "manifest.json"
 DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity
-HEADER = "rows"  # of a shard: recipe, pictures, SHA-256 of the features
+HEADER = "rows"  # of a shard: recipe, images, SHA-256 of the features
 
 
 def _made_by_another(folder: Path, made_by: Mapping[str, str | None], model: Mapping[str, str | None]) -> str:
@@ -49,22 +49,22 @@ def _opened(path: Path) -> Any:
         return safe_open(path, framework="pt")
 
 
-def features_in(shard: Any) -> Callable[[int], Tensor | Look]:
-    """What gives the features of the shard's picture with a number, as they are on disk."""
+def read_features(shard: Any) -> Callable[[int], Tensor | ImageFeatures]:
+    """A function: number of an image in the shard → its features, as they are on disk."""
     tensor, header = shard.get_slice("features"), json.loads(shard.metadata()[HEADER])
     if "lengths" not in header:
         return lambda number: tensor[number]
     ends, grids = list(accumulate(header["lengths"])), header["grids"]
 
-    def look(number: int) -> Look:
+    def image_features(number: int) -> ImageFeatures:
         end = ends[number]
-        return Look(tensor[end - header["lengths"][number] : end], tuple(grids[number]))
+        return ImageFeatures(tensor[end - header["lengths"][number] : end], tuple(grids[number]))
 
-    return look
+    return image_features
 
 
 class FeatureStore:
-    """Reads rows by picture name, memory-mapped: nothing is held but what was asked for."""
+    """Reads rows by image name, memory-mapped: only the rows that were asked for are in memory."""
 
     def __init__(self, folder: Path, model: Mapping[str, str | None], level: str) -> None:
         """Open a store and check that `model` made it, at `level`.
@@ -86,18 +86,18 @@ class FeatureStore:
         self._folder = folder
         self._images: dict[str, str] = manifest["images"]
         shards = {file: _opened(folder / file) for file in manifest["shards"]}
-        self._files = {file: features_in(shard) for file, shard in shards.items()}
+        self._files = {file: read_features(shard) for file, shard in shards.items()}
         headers = {file: json.loads(shard.metadata()[HEADER]) for file, shard in shards.items()}
         self._rows = {
-            picture: (file, row)
+            image: (file, row)
             for file, header in headers.items()
-            for row, picture in enumerate(header["pictures"])
+            for row, image in enumerate(header["pictures"])
         }
         self._forms = {
-            picture: (length, *grid)
+            image: (length, *grid)
             for header in headers.values()
             if "lengths" in header
-            for picture, length, grid in zip(
+            for image, length, grid in zip(
                 header["pictures"], header["lengths"], header["grids"], strict=True
             )
         }
@@ -108,20 +108,24 @@ class FeatureStore:
         return hashlib.sha256(json.dumps([sorted(self._files), self._images]).encode()).hexdigest()
 
     def __getitem__(self, image_name: str) -> Any:
-        """One picture's features, fp32: a tensor `[rows, size]` or a `Look`."""
+        """One image's features, fp32: a tensor `[rows, size]` or an `ImageFeatures`."""
         try:
             file, row = self._rows[self._images[image_name]]
         except KeyError as error:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        found = self._files[file](row)
-        return Look(found.rows.float(), found.grid) if isinstance(found, Look) else found.float()
+        features = self._files[file](row)
+        return (
+            ImageFeatures(features.rows.float(), features.grid)
+            if isinstance(features, ImageFeatures)
+            else features.float()
+        )
 
     def form(self, image_name: str) -> tuple[int, ...]:
-        """How many rows a picture has, and their grid; () where all pictures are alike."""
+        """How many rows an image has, and their grid; () where all images are alike."""
         return self._forms.get(self._images.get(image_name, ""), ())
 
     def rows(self, image_names: Sequence[str]) -> Any:
-        """`looks.Features` of several pictures, fp32, in the order asked for."""
+        """`image_features.Features` of several images, fp32, in the order asked for."""
         return together([self[name] for name in image_names])

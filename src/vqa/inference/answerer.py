@@ -1,4 +1,4 @@
-"""Pictures and questions → answers with probabilities: an adapted model in use."""
+"""Images and questions → answers with probabilities, by a model in use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqa.catalogue.pictures import ImageError, load_image
-from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
-from vqa.pairs.normal_form import first_word
+from vqa.catalogue.images import ImageError, load_image
+from vqa.core.memory import TOO_LARGE, with_oom_hint
+from vqa.pairs.answer_normalization import first_word
 from vqa.scoring.calibration import TEMPERATURES, UNCALIBRATED, read_calibration
 from vqa.settings import Settings
 from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.generation import distinct
-from vqa.vlm.looks import Features, Look, together
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.image_features import Features, ImageFeatures, together
+from vqa.vlm.loading import Pretrained
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one question: answers, the best first, or the reason why there is none."""
+    """The reply to one question: answers, the best first, or the reason why there is none."""
 
     answers: tuple[Answer, ...] = ()
     problem: str = ""
@@ -40,22 +40,22 @@ class Reply:
 
 def withheld(reply: Reply, at_least: float) -> Reply:
     """The reply without answers less probable than `at_least`; with none left it is unsure."""
-    kept = tuple(answer for answer in reply.answers if answer.probability >= at_least)
-    if kept or not reply.answers:
-        return replace(reply, answers=kept)
+    sure = tuple(answer for answer in reply.answers if answer.probability >= at_least)
+    if sure or not reply.answers:
+        return replace(reply, answers=sure)
     best = reply.answers[0]
     return Reply(problem=f"{best.word} {best.probability:.2f} is below {at_least}", is_unsure=True)
 
 
 class Answerer:
-    """A model that looks at pictures itself: as it came, or with an adapter that can be switched off."""
+    """A model with its image encoder: the baseline, or with an adapter that can be switched off."""
 
     calibration = UNCALIBRATED  # of the adapter
 
     def __init__(
         self, settings: Settings, device: torch.device, adapter: Path | None, is_switched: bool = False
     ) -> None:
-        """`adapter`: its folder, or None for the model as it came. `is_switched`: `answers` will also be
+        """`adapter`: its folder, or None for the baseline. `is_switched`: `answers` will also be
         asked without it; else it is merged, which answers faster.
 
         Raises:
@@ -65,7 +65,7 @@ class Answerer:
         if adapter is not None:
             check_fits(adapter, pretrained.identity(device))
         level, prompt = settings.features.level, settings.model.prompt
-        self._encoder, self._model = pretrained.load_halves(prompt, device, level)
+        self._encoder, self._model = pretrained.load_model_parts(prompt, device, level)
         self._adapter: attached_adapter.AttachedAdapter | None = None
         if adapter is not None and is_switched:
             self._adapter = attached_adapter.AttachedAdapter(self._model, adapter)
@@ -77,17 +77,17 @@ class Answerer:
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> Features:
-        """Features of pictures: made once, asked about often.
+        """Features of images, computed once for any number of questions.
 
         Raises:
             InputError: so many do not fit into memory.
         """
         pixels = self._encoder.pixels(images)
 
-        def look(count: int) -> Features:
+        def image_features(count: int) -> Features:
             return self._encoder.features(pixels[:count])
 
-        return in_batches_that_fit(look, len(images), "pictures", "decoding.batch_size", TOO_LARGE)
+        return with_oom_hint(image_features, len(images), "images", "decoding.batch_size", TOO_LARGE)
 
     def answers(
         self,
@@ -95,10 +95,10 @@ class Answerer:
         questions: Sequence[str],
         count: int = 1,
         is_adapted: bool = True,
-        pictures: Sequence[int] | None = None,
+        images: Sequence[int] | None = None,
     ) -> list[tuple[Answer, ...]]:
         """At most `count` answers to each question, the likeliest first; `is_adapted` False: with the
-        adapter off. Question i is about entry `pictures[i]` of `features`; None: about entry i.
+        adapter off. Question i is about entry `images[i]` of `features`; None: about entry i.
 
         Continuations with the same first word are one answer; its probability is their sum. An adapter's are
         at the temperature that lies beside it.
@@ -106,47 +106,47 @@ class Answerer:
         Raises:
             InputError: so many do not fit into memory, or a question is too long.
         """
-        of = list(range(len(questions)) if pictures is None else pictures)
+        of = list(range(len(questions)) if images is None else images)
         temperature = self.calibration.temperature if is_adapted else UNCALIBRATED.temperature
 
         def answer(size: int) -> list[list[tuple[str, float]]]:
-            seen = features[: max(of[:size]) + 1]
+            part_features = features[: max(of[:size]) + 1]
             return self._model.likeliest_texts(
-                questions[:size], seen, self._max_new_tokens, count, of[:size], temperature
+                questions[:size], part_features, self._max_new_tokens, count, of[:size], temperature
             )
 
         with nullcontext() if is_adapted or self._adapter is None else self._adapter.disabled():
-            texts = in_batches_that_fit(answer, len(questions), "questions", "decoding.batch_size", TOO_LARGE)
+            texts = with_oom_hint(answer, len(questions), "questions", "decoding.batch_size", TOO_LARGE)
         return [_answers(of_question) for of_question in texts]
 
     def replies(self, asked: Sequence[tuple[Path, str]], count: int, batch_size: int) -> Iterator[Reply]:
-        """A reply to each (picture file, question), in order; a picture that cannot be read, or a question
+        """A reply to each (image file, question), in order; an image that cannot be read, or a question
         that is too long, has a problem instead.
 
-        A picture is looked at, and read by the language model, once for all the questions in a row about it.
+        Consecutive questions about an image share one encoding and one image prefix.
         """
-        seen: dict[Path, Tensor | Look | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for start in range(0, len(asked), batch_size):
             batch = asked[start : start + batch_size]
-            seen = {path: seen[path] for path, _ in batch if path in seen} | self._looked_at(
-                [path for path in dict.fromkeys(path for path, _ in batch) if path not in seen]
+            encoded = {path: encoded[path] for path, _ in batch if path in encoded} | self._encoded(
+                [path for path in dict.fromkeys(path for path, _ in batch) if path not in encoded]
             )
-            rows = [(self._too_long(question) or seen[path], path, question) for path, question in batch]
+            rows = [(self._too_long(question) or encoded[path], path, question) for path, question in batch]
             readable = [(path, question) for row, path, question in rows if not isinstance(row, str)]
-            said: Iterator[tuple[Answer, ...]] = iter(())
+            batch_answers: Iterator[tuple[Answer, ...]] = iter(())
             if readable:
                 paths, questions = zip(*readable, strict=True)
-                once, pictures = distinct(paths)
-                features = together([row for path in once if not isinstance(row := seen[path], str)])
-                said = iter(self.answers(features, questions, count, pictures=pictures))
+                once, images = distinct(paths)
+                features = together([row for path in once if not isinstance(row := encoded[path], str)])
+                batch_answers = iter(self.answers(features, questions, count, images=images))
             for row, _, _ in rows:
-                yield Reply(problem=row) if isinstance(row, str) else Reply(next(said))
+                yield Reply(problem=row) if isinstance(row, str) else Reply(next(batch_answers))
 
     def at_temperatures(self, path: Path, questions: Sequence[str]) -> list[tuple[str, list[float]]]:
-        """The greedy answer to each question about a picture, and its log probability at each temperature.
+        """The greedy answer to each question about an image, and its log probability at each temperature.
 
         Raises:
-            ImageError: the picture cannot be read.
+            ImageError: the image cannot be read.
         """
         features = self.features([load_image(path)])
         texts, logs = self._model.texts_at_temperatures(
@@ -157,18 +157,18 @@ class Answerer:
     def _too_long(self, question: str) -> str:
         return self._model.tokens.too_long(question, self._max_new_tokens)
 
-    def _looked_at(self, paths: Sequence[Path]) -> dict[Path, Tensor | Look | str]:
-        """Features of each picture, or why there are none."""
+    def _encoded(self, paths: Sequence[Path]) -> dict[Path, Tensor | ImageFeatures | str]:
+        """Features of each image, or why there are none."""
         images: dict[Path, Image.Image] = {}
-        found: dict[Path, Tensor | Look | str] = {}
+        encoded: dict[Path, Tensor | ImageFeatures | str] = {}
         for path in paths:
             try:
                 images[path] = load_image(path)
             except ImageError as error:
-                found[path] = str(error)
+                encoded[path] = str(error)
         if images:
-            found |= dict(zip(images, self.features(list(images.values())), strict=True))
-        return found
+            encoded |= dict(zip(images, self.features(list(images.values())), strict=True))
+        return encoded
 
 
 def _answers(texts: Sequence[tuple[str, float]]) -> tuple[Answer, ...]:

@@ -5,7 +5,7 @@
 In: a JSON object: `kind` ("merged" or "adapter"), `folder`, `base` and `revision` (of an adapter), `dtype`,
 `max_new_tokens`, `num_beams`, and `asked`: a list of `image` (a path), `prompt` (what an adapter's model is
 given) and `said` (what a merged model's user says). Out: a JSON list of texts on the last line. Imports
-nothing of this project: what works here works for whoever gets the folder.
+nothing of this project: what works here works for any user of the folder.
 """
 
 import json
@@ -57,8 +57,8 @@ def answer(model: Any, processor: Any, asked: dict[str, Any], entry: dict[str, s
     options = {"max_new_tokens": asked["max_new_tokens"], "num_beams": asked["num_beams"]}
     ids = model.generate(**inputs, **options, do_sample=False, repetition_penalty=1.0)
     start = 0 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-    said: str = processor.batch_decode(ids[:, start:], skip_special_tokens=True)[0]
-    return said.strip()
+    generated: str = processor.batch_decode(ids[:, start:], skip_special_tokens=True)[0]
+    return generated.strip()
 
 
 def run(path: Path) -> None:

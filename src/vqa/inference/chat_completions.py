@@ -1,6 +1,6 @@
 """OpenAI's chat completions, as far as one question about one image goes.
 
-Source: https://platform.openai.com/docs/api-reference/chat. What has no place here is refused: streaming,
+Source: https://platform.openai.com/docs/api-reference/chat. What is not supported is refused: streaming,
 several choices, tools, system turns and conversations. Sampling settings (temperature, top_p, seed) and token
 limits are accepted and change nothing: decoding is the pipeline's.
 """
@@ -86,7 +86,7 @@ def read_chat_request(body: bytes, models: Collection[str]) -> ChatRequest:
     """What is asked.
 
     Raises:
-        RefusedRequestError: it is no chat completion, or one that has no place here.
+        RefusedRequestError: it is no chat completion, or one that is not supported.
     """
     try:
         posted = _Posted.model_validate_json(body)
@@ -95,9 +95,9 @@ def read_chat_request(body: bytes, models: Collection[str]) -> ChatRequest:
         where = ".".join(map(str, first["loc"])) or "the request"
         raise RefusedRequestError(f"{where}: {first['msg']}", where) from error
     if posted.model not in models:
-        known = ", ".join(models)
+        names = ", ".join(models)
         raise RefusedRequestError(
-            f"there is no model {posted.model!r}; name one of {known}",
+            f"there is no model {posted.model!r}; name one of {names}",
             "model",
             "model_not_found",
             HTTPStatus.NOT_FOUND,

@@ -1,8 +1,8 @@
 """Whether published weights still answer as they did when this project first ran them here.
 
-Nobody can ship the right answers of a model that was never run, so the first run writes them down: those to
+The right answers of a model are not known before it runs, so the first run writes them down: those to
 three questions about three images that lie beside this file. Under other versions of the libraries the
-questions are asked again, and a difference is said in a sentence.
+questions are asked again, and a difference is reported in one sentence.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from vqa.foundation.durable import durable_folder
-from vqa.foundation.files import read_object, write_json
+from vqa.core.files import read_object, write_json
+from vqa.core.state_dir import state_folder
 from vqa.vlm.blip2 import Level
-from vqa.vlm.pretrained import Pretrained
+from vqa.vlm.loading import Pretrained
 
 _IMAGES = Path(__file__).with_name("known_images")
 QUESTIONS = {
@@ -35,7 +35,7 @@ def check_known_answers(
 ) -> None:
     """Ask published weights what they were asked before, unless the libraries are the same as then.
 
-    A model in a folder is nobody's published one, and is not asked.
+    A model in a folder is not a published one, and is not asked.
     """
     if Path(pretrained.name).is_dir():
         return
@@ -43,12 +43,12 @@ def check_known_answers(
     weights = [identity["fingerprint"], identity["dtype"], pretrained.quantization, device.type]
     asked = [*weights, prompt, level, max_new_tokens]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    path = durable_folder("known_answers") / f"{key}.json"
+    path = state_folder("known_answers") / f"{key}.json"
     versions = {name: version(name) for name in _LIBRARIES}
     before = read_object(path) if path.is_file() else None
     if before and before["versions"] == versions:
         return
-    encoder, model = pretrained.load_halves(prompt, device, level)
+    encoder, model = pretrained.load_model_parts(prompt, device, level)
     with torch.inference_mode():
         images = [Image.open(_IMAGES / name).convert("RGB") for name in QUESTIONS]
         features = encoder.features(encoder.pixels(images))

@@ -1,4 +1,4 @@
-"""Other Hugging Face models that answer questions about pictures, zero-shot, into our predictions.
+"""Other Hugging Face models that answer questions about images, zero-shot, into our predictions.
 
 Through the auto classes: classifiers of answers (ViLT), generators for visual question answering (BLIP), and
 image-text-to-text models (LLaVA and most since), whose chat template is used where they have one. VisualBERT,
@@ -24,17 +24,17 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.pictures import load_image
-from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import sha256_of
-from vqa.foundation.memory import in_memory
-from vqa.foundation.terminal import progress_bar
-from vqa.foundation.unfinished import Unfinished
+from vqa.catalogue.images import load_image
+from vqa.core.devices import gathered, rank_and_world, wait_for_all
+from vqa.core.errors import InputError
+from vqa.core.files import sha256_file
+from vqa.core.memory import in_memory
+from vqa.core.partial_results import PartialResults
+from vqa.core.progress import progress_bar
 from vqa.inference.visualbert import VisualBert
 from vqa.pairs.pair import Pair
 from vqa.settings import OnRegions
-from vqa.vlm.token_rows import make_states_contiguous
+from vqa.vlm.batching import make_states_contiguous
 
 _REQUEST = "{question} Answer in one word."
 
@@ -64,7 +64,7 @@ class OtherModel:
         if not self._is_answerer and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise InputError(
                 f"params.yaml: zero_shot.models has {name!r}, a {kind} model, which does not answer "
-                "questions about pictures through transformers' auto classes; remove it"
+                "questions about images through transformers' auto classes; remove it"
             )
         family = AutoModelForVisualQuestionAnswering if self._is_answerer else AutoModelForImageTextToText
         self._model: Any = family.from_pretrained(name).eval().to(device)
@@ -75,7 +75,7 @@ class OtherModel:
 
     @torch.inference_mode()
     def text(self, image: Image.Image, question: str, max_new_tokens: int) -> str:
-        """What it says, without the question."""
+        """Its text, without the question."""
         prompt = question if self._is_answerer else self._prompt(question)
         inputs = self._processor(images=image, text=prompt, return_tensors="pt").to(self._model.device)
         if not self._model.can_generate():  # a classifier of answers
@@ -96,7 +96,7 @@ class OtherModel:
         return f"USER: <image>\n{request} ASSISTANT:"
 
 
-def title_of(other: str | OnRegions) -> str:
+def system_title(other: str | OnRegions) -> str:
     """What its row is called."""
     if isinstance(other, str):
         return other
@@ -104,12 +104,12 @@ def title_of(other: str | OnRegions) -> str:
 
 
 def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
-    """Two rows of one name would be one.
+    """Refuse two rows of one name, which would become one.
 
     Raises:
         InputError: two entries have the same title.
     """
-    titles = [title_of(other) for other in others]
+    titles = [system_title(other) for other in others]
     if twice := [title for title in titles if titles.count(title) > 1]:
         raise InputError(f"params.yaml: zero_shot.models has {twice[0]} twice; leave one out")
 
@@ -117,8 +117,8 @@ def refuse_equal_titles(others: Sequence[str | OnRegions]) -> None:
 def key_of(other: str | OnRegions) -> dict[str, str]:
     """What its answers depend on beside the questions."""
     path = None if isinstance(other, str) else other.answers
-    of_file: dict[str, str] = {"answers": sha256_of(path)} if path and path.is_file() else {}
-    return {"other": title_of(other)} | of_file
+    of_file: dict[str, str] = {"answers": sha256_file(path)} if path and path.is_file() else {}
+    return {"other": system_title(other)} | of_file
 
 
 def _loaded(other: str | OnRegions, device: torch.device) -> "OtherModel | VisualBert":
@@ -127,30 +127,30 @@ def _loaded(other: str | OnRegions, device: torch.device) -> "OtherModel | Visua
     return VisualBert(other.name, other.regions, other.answers, device)
 
 
-def texts_of_other(
+def answer_with_other_model(
     other: str | OnRegions,
     pairs: Sequence[Pair],
     root: Path,
     max_new_tokens: int,
     device: torch.device,
-    unfinished: Unfinished,
+    partial_results: PartialResults,
 ) -> list[str]:
-    """The model's texts for `pairs`, one at a time, shared out by picture among the processes that torchrun
-    started; each gets all. Those that `unfinished` has are not asked for again.
+    """The model's texts for `pairs`, one at a time, shared out by image among the processes that torchrun
+    started; each gets all. Those that `partial_results` has are not asked for again.
 
     Raises:
         InputError: as `OtherModel` or `VisualBert`, or the model does not fit into memory.
     """
     rank, world = rank_and_world()
-    pictures = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
-    done: dict[int, str] = unfinished.read()
-    wait_for_all()  # every process has read the same before one adds to it
+    images = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
+    done: dict[int, str] = partial_results.read()
+    wait_for_all()  # all processes read the same results before one adds to them
     left = [i for i, pair in enumerate(pairs) if i not in done]
-    mine = [i for i in left if pictures[pairs[i].image_name] % world == rank]
+    mine = [i for i in left if images[pairs[i].image_name] % world == rank]
     name = other if isinstance(other, str) else other.name
     smaller = "name a smaller model in zero_shot.models in params.yaml"
     model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
-    said: dict[int, str] = {}
+    own_texts: dict[int, str] = {}
     last, image = "", None
     label = name.rsplit("/", 1)[-1]
     with progress_bar(len(done) + len(mine), "pair", label, len(done), is_shown=rank == 0) as progress:
@@ -159,8 +159,8 @@ def texts_of_other(
                 last = pairs[i].image_name
                 image = load_image(image_path(root, last))
             say = partial(model.text, image, pairs[i].question, max_new_tokens)
-            said[i] = in_memory(say, f"{name} has no room for one question", smaller)
-            unfinished.add(i, said[i])
+            own_texts[i] = in_memory(say, f"{name} has no room for one question", smaller)
+            partial_results.add(i, own_texts[i])
             progress.update()
-    texts = done | {i: text for found in gathered(said) for i, text in found.items()}
+    texts = done | {i: text for found in gathered(own_texts) for i, text in found.items()}
     return [texts[i] for i in range(len(pairs))]

@@ -1,6 +1,6 @@
 """One page on loopback and what its form asks, and beside it OpenAI's chat completions.
 
-By hand, since four routes for one person need no web framework to install.
+Written by hand: five routes for one person need no web framework.
 """
 
 import base64
@@ -11,8 +11,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vqa.catalogue.pictures import ImageError
-from vqa.foundation.errors import InputError
+from vqa.catalogue.images import ImageError
+from vqa.core.errors import InputError
 from vqa.inference.answerer import Answer
 from vqa.inference.chat_completions import (
     LONGEST_QUESTION,
@@ -26,20 +26,24 @@ from vqa.inference.chat_completions import (
 )
 
 HOST = "127.0.0.1"
-MOST_BYTES = 10_000_000  # of a picture
-_MOST_POSTED = MOST_BYTES * 4 // 3 + 10_000  # a picture grows by a third in base64
+MOST_BYTES = 10_000_000  # of an image
+_MOST_POSTED = MOST_BYTES * 4 // 3 + 10_000  # an image grows by a third in base64
 _MOST_DISCARDED = 10 * _MOST_POSTED  # read and dropped, so that a browser or client sees the reply
 _PIECE = 1 << 16
 _OURS_ALONE = "this page is for this machine only"
-_TOO_LARGE = f"the picture is larger than {MOST_BYTES // 1_000_000} MB; give a smaller one"
+_TOO_LARGE = f"the image is larger than {MOST_BYTES // 1_000_000} MB; give a smaller one"
+_GIVE_BOTH = "give an image and a question"
 _CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
+_KIND = "/kind"
 
-ReplyOf = Callable[[bytes, str, str], dict[str, Any]]  # picture, question, adapter → what the page shows
+ReplyOf = Callable[[bytes, str, str], dict[str, Any]]  # image, question, adapter → what the page shows
+KindOf = Callable[[bytes], dict[str, Any]]  # image → whether it is a photograph, and how that was told
 ChatReplyOf = Callable[[ChatRequest], Sequence[Answer]]  # the likeliest answer first
 
 
 class PageServer(ThreadingHTTPServer):
-    """Shows `html` on loopback, answers what its form posts, and completes chats with `models`.
+    """Shows `html` on loopback, answers what its form posts, says of what kind an image is, and completes
+    chats with `models`.
 
     Port 0 is any free one.
 
@@ -48,9 +52,15 @@ class PageServer(ThreadingHTTPServer):
     """
 
     def __init__(
-        self, port: int, html: str, reply: ReplyOf, models: Sequence[str], chat_reply: ChatReplyOf
+        self,
+        port: int,
+        html: str,
+        reply: ReplyOf,
+        kind: KindOf,
+        models: Sequence[str],
+        chat_reply: ChatReplyOf,
     ) -> None:
-        self.html, self.reply = html, reply
+        self.html, self.reply, self.kind = html, reply, kind
         self.models, self.chat_reply, self.since = models, chat_reply, int(time.time())
         try:
             super().__init__((HOST, port), _Handler)
@@ -79,29 +89,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/v1/"):
             self._answer_api(self._completed_chat)
         elif self.path == "/":
-            self._answer_page()
+            self._answer_page(lambda: self.server.reply(*self._posted_question()))
+        elif self.path == _KIND:
+            self._answer_page(lambda: self.server.kind(_decode_image(self._posted())))
         else:
             self._read_body()
             self._send(HTTPStatus.NOT_FOUND, b"not here", "text/plain")
 
-    def _answer_page(self) -> None:
-        status, answer = HTTPStatus.BAD_REQUEST, {}
+    def _answer_page(self, answer: Callable[[], dict[str, Any]]) -> None:
         try:
-            answer = self.server.reply(*self._posted())
-            status = HTTPStatus.OK
+            status, content = HTTPStatus.OK, answer()
         except (InputError, ImageError) as error:
-            answer = {"error": str(error)}
-        self._send_json(status, answer)
+            status, content = HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        self._send_json(status, content)
 
     def _answer_api(self, answer: Callable[[], dict[str, Any]]) -> None:
         """Errors too are in OpenAI's form, so that its clients raise what they would there."""
         try:
-            status, said = HTTPStatus.OK, answer()
+            status, content = HTTPStatus.OK, answer()
         except RefusedRequestError as error:
-            status, said = error.status, describe_error(str(error), error.parameter, error.code)
+            status, content = error.status, describe_error(str(error), error.parameter, error.code)
         except (InputError, ImageError) as error:
-            status, said = HTTPStatus.BAD_REQUEST, describe_error(str(error))
-        self._send_json(status, said)
+            status, content = HTTPStatus.BAD_REQUEST, describe_error(str(error))
+        self._send_json(status, content)
 
     def _described_models(self) -> dict[str, Any]:
         if not self._is_ours():
@@ -129,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return complete_chat(request, self.server.chat_reply(request))
 
     def _is_ours(self) -> bool:
-        """Other sites can make a browser ask us under their name, or post to us: neither is answered."""
+        """Whether the page itself asks: other sites can make a browser ask under their name, or post here."""
         names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         origins = {None, *(f"http://{name}" for name in names)}
         return self.headers.get("Host") in names and self.headers.get("Origin") in origins
@@ -147,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(piece)
         return None
 
-    def _posted(self) -> tuple[bytes, str, str]:
+    def _posted(self) -> dict[str, Any]:
         body = self._read_body()
         if not self._is_ours():
             raise InputError(_OURS_ALONE)
@@ -155,13 +165,22 @@ class _Handler(BaseHTTPRequestHandler):
             raise InputError(_TOO_LARGE)
         try:
             posted = json.loads(body)
-            picture = base64.b64decode(posted["picture"], validate=True)
+        except ValueError as error:
+            raise InputError(_GIVE_BOTH) from error
+        if not isinstance(posted, dict):
+            raise InputError(_GIVE_BOTH)
+        return posted
+
+    def _posted_question(self) -> tuple[bytes, str, str]:
+        posted = self._posted()
+        image = _decode_image(posted)
+        try:
             question, adapter = " ".join(str(posted["question"]).split()), str(posted["adapter"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError("give a picture and a question") from error
+        except KeyError as error:
+            raise InputError(_GIVE_BOTH) from error
         if not question or len(question) > LONGEST_QUESTION:
             raise InputError(f"a question has 1 to {LONGEST_QUESTION} letters; change it")
-        return picture, question, adapter
+        return image, question, adapter
 
     def _send_json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
         self._send(status, json.dumps(content).encode(), "application/json")
@@ -174,4 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: questions and pictures are nobody's business."""
+        """Log nothing: questions and images are private."""
+
+
+def _decode_image(posted: dict[str, Any]) -> bytes:
+    """The image's bytes out of what the page posted."""
+    try:
+        return base64.b64decode(posted["image"], validate=True)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(_GIVE_BOTH) from error

@@ -1,4 +1,4 @@
-"""How fast a model turns pictures and questions into answers: base, adapter merged, adapter beside."""
+"""How fast a model turns images and questions into answers: baseline, adapter merged, adapter beside."""
 
 import statistics
 import time
@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vqa.catalogue.pictures import load_image
-from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
-from vqa.foundation.terminal import progress_bar
+from vqa.catalogue.images import load_image
+from vqa.core.memory import TOO_LARGE, with_oom_hint
+from vqa.core.progress import progress_bar
 from vqa.pairs.pair import Pair
 from vqa.vlm.attached_adapter import AttachedAdapter
 from vqa.vlm.generation import distinct
-from vqa.vlm.halves import FrozenHalf, LiveHalf
-from vqa.vlm.looks import Features, Look, together
+from vqa.vlm.image_features import Features, ImageFeatures, together
+from vqa.vlm.interfaces import AnswerModel, ImageEncoder
 
 _ROUNDS = 5  # after one that warms up; for speeds the fastest counts, since other work only ever adds time
 
@@ -28,39 +28,39 @@ def pairs_of_first_images(pairs: Sequence[Pair], count: int) -> list[Pair]:
 
 
 class Work:
-    """Pictures and questions to be answered: from files, or from features made before."""
+    """Images and questions to be answered: from files, or from features made before."""
 
     def __init__(
         self,
         pairs: Sequence[Pair],
         paths: Mapping[str, Path],
-        encoder: FrozenHalf,
-        model: LiveHalf,
+        encoder: ImageEncoder,
+        model: AnswerModel,
         batch_size: int,
         new_tokens: int,
         num_beams: int,
     ) -> None:
-        """Every answer gets all of `new_tokens`, so that models that say more or less do equal work."""
+        """Every answer gets all of `new_tokens`, so that models do equal work."""
         self.pairs, self.names = pairs, sorted(paths)
         self._paths, self._encoder, self._model = paths, encoder, model
         self._batch_size, self._new_tokens, self._num_beams = batch_size, new_tokens, num_beams
 
     @torch.inference_mode()
-    def features(self) -> dict[str, Tensor | Look]:
-        """Of every picture, its file opened."""
-        found: dict[str, Tensor | Look] = {}
+    def features(self) -> dict[str, Tensor | ImageFeatures]:
+        """Of every image, its file opened."""
+        by_image: dict[str, Tensor | ImageFeatures] = {}
         for start in range(0, len(self.names), self._batch_size):
             batch = self.names[start : start + self._batch_size]
             pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
 
-            def look(count: int, pixels: Any = pixels) -> Features:
+            def image_features(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
 
-            rows = in_batches_that_fit(look, len(batch), "pictures", "decoding.batch_size", TOO_LARGE)
-            found.update(zip(batch, rows, strict=True))
-        return found
+            rows = with_oom_hint(image_features, len(batch), "images", "decoding.batch_size", TOO_LARGE)
+            by_image.update(zip(batch, rows, strict=True))
+        return by_image
 
-    def answer(self, features: Mapping[str, Tensor | Look]) -> None:
+    def answer(self, features: Mapping[str, Tensor | ImageFeatures]) -> None:
         """All questions.
 
         Raises:
@@ -70,16 +70,18 @@ class Work:
             rows = self.pairs[start : start + self._batch_size]
 
             def batch(count: int, rows: Sequence[Pair] = rows) -> None:
-                names, pictures = distinct([pair.image_name for pair in rows[:count]])
-                seen = together([features[name] for name in names])
+                names, images = distinct([pair.image_name for pair in rows[:count]])
+                batch_features = together([features[name] for name in names])
                 questions = [pair.question for pair in rows[:count]]
                 tokens, beams = self._new_tokens, self._num_beams
-                self._model.texts(questions, seen, tokens, beams, min_new_tokens=tokens, pictures=pictures)
+                self._model.texts(
+                    questions, batch_features, tokens, beams, min_new_tokens=tokens, images=images
+                )
 
-            in_batches_that_fit(batch, len(rows), "pairs", "decoding.batch_size", TOO_LARGE)
+            with_oom_hint(batch, len(rows), "pairs", "decoding.batch_size", TOO_LARGE)
 
 
-def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str, Any]:
+def measure_speeds(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str, Any]:
     """`baseline`, `lora` (merged where `can_merge`) and `unmerged`, end to end and from cached features,
     in the fastest round, and their ratios over the rounds: the median, the lowest and the highest.
 
@@ -111,8 +113,8 @@ def speeds_of(work: Work, adapter: AttachedAdapter, can_merge: bool) -> dict[str
 def _ratio(name: str, seconds: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     """How many times as fast the others are, round by round: on a busy machine the rounds lie far apart."""
     ratios = [a / b for a, b in zip(seconds, others, strict=True)]
-    found = {"": statistics.median(ratios), "_low": min(ratios), "_high": max(ratios)}
-    return {f"{name}{end}": round(ratio, 3) for end, ratio in found.items()}
+    ratio_range = {"": statistics.median(ratios), "_low": min(ratios), "_high": max(ratios)}
+    return {f"{name}{end}": round(ratio, 3) for end, ratio in ratio_range.items()}
 
 
 def _rounds(

@@ -1,14 +1,14 @@
-"""The answers of the training pairs, in files of their own: what constrained decoding may say.
+"""The answers of the training pairs, in files of their own: what constrained decoding may generate.
 
 A stage that answers depends on one of two files, by `decoding.constrained`: true.csv, which changes with the
-training answers, or false.csv, which is empty and never changes. So training pairs make nothing answer again
-where they do not matter.
+training answers, or false.csv, which is empty and never changes. So other training pairs
+rerun no stage that does not use them.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from vqa.foundation.csv_tables import read_rows, write_rows
+from vqa.core.csv_tables import read_rows, write_rows
 from vqa.pairs.pair import Pair
 
 _COLUMN = "answer"
@@ -20,7 +20,7 @@ def write_vocabulary(path: Path, pairs: Iterable[Pair]) -> None:
 
 
 def read_vocabulary(folder: Path, is_constrained: bool) -> tuple[str, ...]:
-    """All that may be said; empty: anything.
+    """The answers that may be generated; empty where any answer may be.
 
     Raises:
         InputError: there is no such file.

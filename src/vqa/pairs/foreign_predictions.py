@@ -1,4 +1,4 @@
-"""Anyone's file of predictions: a CSV of right answers and given ones, in columns of any name."""
+"""Anyone's file of predictions: a CSV of right and generated answers, in columns of any name."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError
-from vqa.pairs.listed import entries_in_brackets
-from vqa.pairs.normal_form import normal_form
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError
+from vqa.pairs.answer_lists import listed_answers
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import (
     ALSO_RIGHT,
     IMAGE_COLUMNS,
     Pair,
     image_column,
-    image_name_of,
+    parse_image_name,
     split_also_right,
     stated,
 )
 from vqa.pairs.predictions import COLUMNS, GROUP
-from vqa.pairs.question_types import question_type_of
+from vqa.pairs.question_types import infer_question_type
 
 # What --column may name.
 NAMEABLE = (*COLUMNS, GROUP, ALSO_RIGHT)
@@ -33,16 +33,16 @@ class Predictions:
 
     path: Path
     pairs: list[Pair]
-    texts: list[str]  # what was answered, whole
-    repeated: int  # rows that say again what one before says
+    texts: list[str]  # the generated answers, whole
+    repeated: int  # rows that repeat an earlier row
     has_keys: bool  # image and question tell the rows apart
 
     def counts(self) -> dict[str, int]:
         """What the file holds, in numbers."""
         labels = [pair.answer for pair in self.pairs]
-        lists = [len(entries_in_brackets(label)) for label in labels]
+        lists = [len(listed_answers(label)) for label in labels]
         several = sum(
-            not n and len(normal_form(label).split()) > 1 for n, label in zip(lists, labels, strict=True)
+            not n and len(normalize_answer(label).split()) > 1 for n, label in zip(lists, labels, strict=True)
         )
         return {
             "rows": len(labels) + self.repeated,
@@ -54,24 +54,24 @@ class Predictions:
         }
 
     def sentences(self) -> list[str]:
-        """How its rows are taken, where that is not by the first word of each answer."""
+        """How its rows are compared, where that is not by the first word of each answer."""
         counts = self.counts()
-        said = {
+        sentence_ends = {
             "rows_repeated": "rows are there again and count once",
             "labels_of_several_words": "right answers have several words: there the whole answer is compared",
             "labels_of_ten_answers": "right answers are ten people's: there VQAv2's rule counts them",
             "labels_of_other_lists": "right answers are lists: there each entry is right",
             "labels_missing": "rows have no right answer: they count as wrong",
         }
-        return [f"{self.path}: {counts[key]} {text}" for key, text in said.items() if counts[key]]
+        return [f"{self.path}: {counts[key]} {text}" for key, text in sentence_ends.items() if counts[key]]
 
 
 def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Predictions:
     """Pairs and answers of anyone's CSV with `answer` and `generated_answer`; other columns may be there.
 
     The whole text is taken from `generated_text` where that is given. Rows without an image's name count as
-    one image each; without `split_group` each image is a group. A missing question type is inferred. What is
-    not plain in it is said on standard error.
+    one image each; without `split_group` each image is a group. A missing question type is inferred. Notes on
+    how rows are read go to standard error.
 
     Args:
         named: our column → what the file calls it.
@@ -79,28 +79,28 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
     Raises:
         InputError: a column is missing, there is no row, or one question is answered in two ways.
     """
-    known = (*NAMEABLE, *IMAGE_COLUMNS)
+    columns = (*NAMEABLE, *IMAGE_COLUMNS)
     rows = read_rows(
-        path, ("answer", "generated_answer"), known, named, "say which by --column generated_answer=NAME"
+        path, ("answer", "generated_answer"), columns, named, "say which by --column generated_answer=NAME"
     )
     if not rows:
         raise InputError(f"{path} has no rows; it needs at least one prediction below its header")
     named_in = image_column(list(rows[0]))
     has_images = named_in in rows[0]
     if not has_images:
-        print(f"{path} names no picture: intervals take every row for one of its own", file=sys.stderr)
+        print(f"{path} names no image: intervals take every row for one of its own", file=sys.stderr)
     elif GROUP not in rows[0]:
         print(
-            f"{path} has no column {GROUP}: intervals take pictures for independent, also copies and those "
+            f"{path} has no column {GROUP}: intervals take images for independent, also copies and those "
             "of one listing",
             file=sys.stderr,
         )
     pairs = [
         Pair(
-            image_name_of(row[named_in]) if has_images else str(number),
+            parse_image_name(row[named_in]) if has_images else str(number),
             row.get("question", ""),
             stated(row["answer"]),
-            row.get("question_type") or question_type_of(row.get("question", "")),
+            row.get("question_type") or infer_question_type(row.get("question", "")),
             split_group=row.get(GROUP, ""),
             also_right=split_also_right(row.get(ALSO_RIGHT, "")),
         )
@@ -109,17 +109,17 @@ def read_predictions(path: Path, named: Mapping[str, str] | None = None) -> Pred
     texts = [row.get("generated_text") or row["generated_answer"] for row in rows]
     has_keys = has_images and "question" in rows[0]
     first = _first_rows(path, pairs, texts, rows) if has_keys else list(range(len(rows)))
-    found = Predictions(
+    predictions = Predictions(
         path, [pairs[i] for i in first], [texts[i] for i in first], len(rows) - len(first), has_keys
     )
-    print(*found.sentences(), sep="\n", end="\n" if found.sentences() else "", file=sys.stderr)
-    return found
+    print(*predictions.sentences(), sep="\n", end="\n" if predictions.sentences() else "", file=sys.stderr)
+    return predictions
 
 
 def _first_rows(
     path: Path, pairs: Sequence[Pair], texts: Sequence[str], rows: Sequence[Mapping[str, str]]
 ) -> list[int]:
-    """The number of the first row of each question; a sampler on several GPUs fills up with the first ones.
+    """The number of the first row of each question; samplers on several GPUs repeat the first ones.
 
     Raises:
         InputError: a later row of the same question and right answer has another answer.
@@ -127,7 +127,7 @@ def _first_rows(
     first: dict[tuple[_Key, str], int] = {}
     for number, (pair, row) in enumerate(zip(pairs, rows, strict=True)):
         before = first.setdefault((_key(pair), row.get("question_id", "")), number)
-        if texts[before] != texts[number]:
+        if normalize_answer(texts[before]) != normalize_answer(texts[number]):
             raise InputError(
                 f"{path}, rows {before + 1} and {number + 1} answer one question of {pair.image_name} with "
                 f"{texts[before]!r} and {texts[number]!r}; keep one of them"
@@ -136,7 +136,7 @@ def _first_rows(
 
 
 def _key(pair: Pair) -> _Key:
-    return pair.image_name, normal_form(pair.question), normal_form(pair.answer)
+    return pair.image_name, normalize_answer(pair.question), normalize_answer(pair.answer)
 
 
 def align(ours: Predictions, theirs: Predictions) -> Predictions:
@@ -171,7 +171,7 @@ def _refuse(path: Path, other: Path, count: int, key: _Key) -> NoReturn:
 def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs: Sequence[Pair]) -> None:
     """Two files of `read_predictions` answer the same questions in the same order, as far as both tell.
 
-    The right answers tell also where a file names neither questions nor pictures.
+    The right answers tell also where a file names neither questions nor images.
 
     Raises:
         InputError: a row differs, or there are more rows in one of them.
@@ -183,11 +183,11 @@ def check_same_rows(path: Path, pairs: Sequence[Pair], other: Path, other_pairs:
     for number, (ours, theirs) in enumerate(zip(pairs, other_pairs, strict=True)):
         for our, their in zip(_told(ours, number), _told(theirs, number), strict=True):
             if our and their and our != their:
-                found = f"row {number + 1} has {their!r} instead of {our!r}"
-                raise InputError(f"{other} has other rows than {path}: {found}; {remedy}")
+                difference = f"row {number + 1} has {their!r} instead of {our!r}"
+                raise InputError(f"{other} has other rows than {path}: {difference}; {remedy}")
 
 
 def _told(pair: Pair, number: int) -> tuple[str, str, str]:
-    """What a row says of itself; a picture without a name is called by its number."""
+    """What identifies a row; "" for the image where the row number stands for its name."""
     name = "" if pair.image_name == str(number) else pair.image_name
-    return name, normal_form(pair.question), normal_form(pair.answer) or "no answer"
+    return name, normalize_answer(pair.question), normalize_answer(pair.answer) or "no answer"

@@ -1,4 +1,4 @@
-"""Cells that hold no value: what programs write for nothing, and what spreadsheets make of something.
+"""Cells without a value: what programs write for a missing one, and values that a spreadsheet changed.
 
 Both are read from the text as it came: in normal form "N/A" is "n", "#REF!" is "ref" and "1,5" is "15".
 """
@@ -33,7 +33,7 @@ _BOOLEAN = re.compile(
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _COMMA_IN_NUMBER = re.compile(r"[+-]?\d+(?:,\d+)+")
 _POWER_OF_TEN = re.compile(r"\d(?:[.,]\d+)?E[+-]\d{2,3}")
-_LONGEST = 30  # letters; what is longer was written by a person
+_LONGEST = 30  # letters; a longer text was written by a person
 _REMEMBERED = 1 << 16  # texts: a file of a million answers holds few different ones
 # Kind → what the spreadsheet made.
 _MADE: dict[str, Callable[[str], object]] = {
@@ -41,6 +41,12 @@ _MADE: dict[str, Callable[[str], object]] = {
     "truth_value": _BOOLEAN.fullmatch,
     "decimal_comma": lambda text: _COMMA_IN_NUMBER.fullmatch(text) and not _THOUSANDS.fullmatch(text),
     "power_of_ten": _POWER_OF_TEN.fullmatch,
+    "number_in_a_narrow_column": re.compile("#{2,}").fullmatch,
+}
+# Kind → what it may have made, and a person may have written, too.
+_PERHAPS_MADE: dict[str, Callable[[str], object]] = {
+    "date_as_a_number": re.compile(r"4\d{4}").fullmatch,  # days since 1900: 2009 to 2036
+    "comma_in_a_number": _THOUSANDS.fullmatch,
 }
 
 
@@ -58,10 +64,19 @@ def _is_nothing(text: str) -> bool:
 
 @lru_cache(_REMEMBERED)
 def spreadsheet_kind(text: str) -> str:
-    """What a spreadsheet made of the text that stood here; what that was cannot be told any more.
+    """What a spreadsheet made of the original text, which is lost.
 
-    "date" (04-Mar), "truth_value" (TRUE), "decimal_comma" (1,5) or "power_of_ten" (1E+05); "" where it made
-    nothing.
+    "date" (04-Mar), "truth_value" (TRUE), "decimal_comma" (1,5), "power_of_ten" (1E+05) or
+    "number_in_a_narrow_column" (####); "" where it made nothing.
     """
     text = text.strip()
     return next((kind for kind, is_made in _MADE.items() if is_made(text)), "")
+
+
+def doubtful_kind(text: str) -> str:
+    """What a spreadsheet may have made of the original text; a person may also have written it.
+
+    "date_as_a_number" (45000) or "comma_in_a_number" (1,500: 1500, or 1.5 in German); "" of anything else.
+    """
+    text = text.strip()
+    return next((kind for kind, may_be_made in _PERHAPS_MADE.items() if may_be_made(text)), "")

@@ -5,14 +5,15 @@ answers of a file point at them is told from all its rows together; what can be 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from vqa.foundation.errors import InputError
-from vqa.pairs.listed import entries
-from vqa.pairs.normal_form import normal_form
+from vqa.core.errors import InputError
+from vqa.pairs.answer_lists import entries
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
 
 _COLUMN = re.compile(
@@ -20,6 +21,8 @@ _COLUMN = re.compile(
 )
 _BARE = re.compile(r"([A-Z])")
 _CHOICE = re.compile(r"\(?[a-f][.):]?", re.IGNORECASE)  # what options are commonly marked with
+_FEW = 5  # letters that are shown
+_ASKS_FOR_LETTER = re.compile(r"\b(?:letters?|initials?|grades?|cup|written|printed|read)\b", re.IGNORECASE)
 _LISTS = ("options", "choices", "candidates", "multiple_choices", "answer_choices", "answer_options")
 # "B. blue", "(b) blue", "2) blue": an option with its own mark
 _MARKED = re.compile(r"\(?([a-z]|\d{1,2})[.):]\s*(\S.*)", re.IGNORECASE)
@@ -35,18 +38,19 @@ _Asked = Sequence[
 def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], str]:
     """The pairs of a file, answers that point at options replaced by these; and a sentence on what was done.
 
-    "" where no answer was replaced. An answer that is no letter or number stays as it is.
+    The sentence is "" where no answer was replaced and none is in doubt. An answer that is no letter or
+    number stays as it is.
 
     Raises:
         InputError: a letter or number that points at no option, or that can be read in two ways.
     """
     columns = _option_columns(pairs)
-    if not columns:
-        return list(pairs), _bare_letters(pairs)
-    found = ((number, _options(pair, columns)) for number, pair in enumerate(pairs))
-    asked = [(number, options) for number, options in found if options and _pointer(pairs[number].answer)]
+    pointing = [number for number, pair in enumerate(pairs) if _pointer(pair.answer)]
+    with_options = [(number, _options(pairs[number], columns)) for number in pointing if columns]
+    asked = [(number, options) for number, options in with_options if options]
+    doubt = _bare_letters(path, pairs, sorted({*pointing} - {number for number, _ in asked}))
     if all(_by_text(pairs[number].answer, options) is not None for number, options in asked):
-        return list(pairs), ""
+        return list(pairs), doubt
     name, read = _reading(path, pairs, asked)
     places = {number: _place(pairs[number].answer, options, read) for number, options in asked}
     is_mixed = any(read(pairs[number].answer, options) is None for number, options in asked)
@@ -57,17 +61,38 @@ def answer_with_option_texts(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pa
         if is_mixed and same not in (None, places[number]):
             raise _unclear(path, number, pairs[number], "is the text of one option and points at another")
     where = f"{columns[0]} to {columns[-1]}" if len(columns) > 1 else columns[0]
-    return answered, f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+    taken = f"{len(asked)} answers are {name}: the text of the option in {where} is taken"
+    return answered, "; ".join(filter(None, [taken, doubt]))
 
 
-def _bare_letters(pairs: Sequence[Pair]) -> str:
-    """A sentence on answers that look as if they pointed at options that no column holds; "" where few do."""
-    letters = [pair.answer for pair in pairs if _CHOICE.fullmatch(pair.answer.strip())]
-    if len(letters) * 2 <= len(pairs) or len(set(letters)) < 2:
-        return ""
+def _bare_letters(path: Path, pairs: Sequence[Pair], numbers: Iterable[int]) -> str:
+    """A clause on answers that are single letters though their questions ask for none; "" without any.
+
+    `numbers`: rows whose answers may point at options which no column holds.
+
+    Raises:
+        InputError: these are most of the answers.
+    """
+    pointing = [
+        number
+        for number in numbers
+        if _CHOICE.fullmatch(pairs[number].answer.strip())
+        and not _ASKS_FOR_LETTER.search(pairs[number].question)
+    ]
+    counts = Counter(_pointer(pairs[number].answer) for number in pointing)
+    letters = sorted(counts)
+    if len(pointing) * 2 > len(pairs) and len(letters) > 1:
+        raise InputError(
+            f"{path}, row {pointing[0] + 1}: {len(pointing)} of {len(pairs)} answers are single letters "
+            f"({', '.join(letters[:3])} …), but no column holds options that they point at; name these "
+            "columns option_a, option_b …, or write the option's text as the answer"
+        )
+    shown = ", ".join(f"{letter} {count}" for letter, count in counts.most_common(_FEW))
     return (
-        f"{len(letters)} answers are single letters ({', '.join(sorted(set(letters))[:3])} …) and are taught "
-        "as such: where they point at options, name their columns option_a, option_b …"
+        f"{len(pointing)} of {len(pairs)} answers are single letters ({shown}; the first in row "
+        f"{pointing[0] + 1}) without options that they could point at; they are kept: look at them"
+        if pointing
+        else ""
     )
 
 
@@ -119,8 +144,8 @@ def _pointer(answer: str) -> str:
 
 
 def _by_text(answer: str, options: Sequence[str]) -> int | None:
-    forms = [normal_form(option) for option in options]
-    return forms.index(normal_form(answer)) if normal_form(answer) in forms else None
+    forms = [normalize_answer(option) for option in options]
+    return forms.index(normalize_answer(answer)) if normalize_answer(answer) in forms else None
 
 
 def _by_letter(answer: str, options: Sequence[str]) -> int | None:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vqa.foundation.csv_tables import Lines, read_table, write_rows
-from vqa.foundation.errors import InputError
+from vqa.core.csv_tables import Lines, read_table, write_rows
+from vqa.core.errors import InputError
 from vqa.pairs.missing_values import is_missing
 
-# Where a file may name its pictures, in order of preference.
+# Where a file may name its images, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
-# Extra column of a row that did not fit its file's header: line and problem.
+# Extra column of a row that does not fit its file's header: line and problem.
 UNREADABLE = "unreadable_row"
 
 
@@ -26,7 +26,7 @@ _BETWEEN = "|"  # several of them
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One question about one picture and its one-word answer."""
+    """One question about one image and its one-word answer."""
 
     image_name: str
     question: str
@@ -34,37 +34,37 @@ class Pair:
     question_type: str = ""  # "" until validate infers it
     difficulty: str = ""
     source: str = ""
-    split_group: str = ""  # of the pictures that stay together in one split; "" before there are splits
-    extra: tuple[tuple[str, str], ...] = ()  # columns of the file it came from that we do not know
-    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, none is taught
+    split_group: str = ""  # of the images that stay together in one split; "" before there are splits
+    extra: tuple[tuple[str, str], ...] = ()  # other columns of its file
+    also_right: tuple[str, ...] = ()  # further right answers: evaluation takes the best, training uses none
 
     @property
     def key(self) -> tuple[str, str]:
-        """What identifies a row in every file: picture and question."""
+        """What identifies a row in every file: image and question."""
         return self.image_name, self.question
 
     @property
     def right_answers(self) -> tuple[str, ...]:
-        """Each one is right; the first is the one that is taught."""
+        """All right answers; training uses the first."""
         return self.answer, *self.also_right
 
     @property
     def together(self) -> str:
-        """What shares its luck: the group of its picture; the picture where the file names no groups."""
+        """Its cluster in resampling: the group of its image; the image where the file names no groups."""
         return self.split_group or self.image_name
 
 
 def stated(cell: str) -> str:
-    """The cell of a column that may be absent; "" too where a program wrote "nan" for nothing."""
+    """The cell of an optional column; "" also if a program wrote "nan" or the like for no value."""
     return "" if is_missing(cell) else cell
 
 
-def image_name_of(text: str) -> str:
-    """The file name in any of the spellings found in the wild: "images\\small\\8f\\8f5d4670.jpg".
+def parse_image_name(text: str) -> str:
+    """The file name in a cell, in any spelling that files use: "images\\small\\8f\\8f5d4670.jpg".
 
-    Its accents are composed (NFC), so that one picture has one name; see `files.as_on_disk`.
-    A path that climbs out of where it starts ("../../etc/passwd") is returned as it is: `rules` rejects
-    it by name, and it never becomes a path.
+    Its accents are composed (NFC), so that one image has one name; see `files.as_on_disk`.
+    A path that leaves its folder ("../../etc/passwd") is returned as it is: `rules` rejects it by name, and
+    it is never opened.
     """
     named = unicodedata.normalize("NFC", text.strip())
     parts = named.replace("\\", "/").split("/")
@@ -72,15 +72,15 @@ def image_name_of(text: str) -> str:
 
 
 def image_column(columns: Sequence[str]) -> str:
-    """The one of `columns` that names the pictures; image_name where none does."""
+    """The one of `columns` that names the images; image_name where none does."""
     return next((name for name in IMAGE_COLUMNS if name in columns), "image_name")
 
 
 def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None = None) -> list[Pair]:
-    """The rows of a pairs CSV, in file order; the picture, question and answer columns are enough.
+    """The rows of a pairs CSV, in file order; the image, question and answer columns are enough.
 
     A row that does not fit its header becomes a pair with the extra column `unreadable_row`, so that it
-    reaches the rejects. `names_by_id` gives image_id → file name, for files that name pictures so.
+    reaches the rejects. `names_by_id` gives image_id → file name, for files that name images so.
 
     Raises:
         InputError: the file cannot be used as a whole; see `read_table`.
@@ -91,33 +91,33 @@ def read_pairs(path: Path, names_by_id: Callable[[], Mapping[str, str]] | None =
 def pairs_and_lines(
     path: Path,
     names_by_id: Callable[[], Mapping[str, str]] | None = None,
-    name_of: Callable[[str], str] = image_name_of,
+    name_of: Callable[[str], str] = parse_image_name,
 ) -> tuple[list[Pair], Lines]:
-    """As `read_pairs`, and what became of each line of the file; `name_of` makes a name of a cell."""
+    """As `read_pairs`, with counts of the file's lines; `name_of`: cell → image name."""
     table = read_table(path, (*_FIELDS, _GROUP, ALSO_RIGHT, *IMAGE_COLUMNS), _needed)
     named_in = image_column(table.columns)
     by_id = names_by_id() if named_in == "image_id" and names_by_id else {}
     pairs = []
-    unread: list[int] = []  # the lines of each row that an earlier reading could not read
+    unread: list[int] = []  # the lines of each row that an earlier stage could not read
     for number, cells in enumerate(table.rows):
         row = dict(zip(table.columns, cells, strict=True))
         named = row.pop(named_in)
-        pairs.append(_pair_of(by_id.get(named, name_of(named)), row))
+        pairs.append(_parse_pair(by_id.get(named, name_of(named)), row))
         if row.get(UNREADABLE):
             unread.append(table.long_rows.get(number, 1))
     pairs += [Pair("", "", "", extra=((UNREADABLE, row.problem),)) for row in table.malformed]
     if not pairs:
         raise InputError(f"{path} has no rows; it needs at least one pair below its header")
     lines, count = table.lines, sum(unread)
-    judged, rows = lines.judged - count, lines.rows - len(unread)
-    return pairs, replace(lines, judged=judged, unreadable=lines.unreadable + count, rows=rows)
+    parsed, rows = lines.parsed - count, lines.rows - len(unread)
+    return pairs, replace(lines, parsed=parsed, unreadable=lines.unreadable + count, rows=rows)
 
 
 def _needed(columns: Sequence[str]) -> tuple[str, ...]:
     return image_column(columns), "question", "answer"
 
 
-def _pair_of(image_name: str, row: dict[str, str]) -> Pair:
+def _parse_pair(image_name: str, row: dict[str, str]) -> Pair:
     optional = {name: stated(row[name]) for name in _OPTIONAL if row.get(name)}
     extra = tuple((name, cell) for name, cell in row.items() if name not in _KNOWN)
     also_right = split_also_right(row.get(ALSO_RIGHT, ""))
@@ -134,7 +134,7 @@ def join_also_right(pair: Pair) -> dict[str, str]:
     return {ALSO_RIGHT: _BETWEEN.join(pair.also_right)} if pair.also_right else {}
 
 
-def columns_of(pairs: Sequence[Pair]) -> list[str]:
+def csv_columns(pairs: Sequence[Pair]) -> list[str]:
     """The columns of a file that holds `pairs`: the known ones, then every extra one as first met."""
     group = [_GROUP] if any(pair.split_group for pair in pairs) else []
     also_right = [ALSO_RIGHT] if any(pair.also_right for pair in pairs) else []
@@ -150,4 +150,4 @@ def row_of(pair: Pair) -> dict[str, str]:
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    write_rows(path, columns_of(pairs), map(row_of, pairs))
+    write_rows(path, csv_columns(pairs), map(row_of, pairs))

@@ -1,14 +1,14 @@
-"""The file of predictions: pairs, and what a model said to each. Anyone's: `foreign_predictions`."""
+"""Our file of predictions: pairs and a model's answer to each. Other files: `foreign_predictions`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqa.foundation.csv_tables import read_rows, write_rows
-from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import compared_part, exact_match, first_word
+from vqa.core.csv_tables import read_rows, write_rows
+from vqa.core.errors import InputError
+from vqa.pairs.answer_normalization import compared_part, exact_match, first_word
 from vqa.pairs.pair import ALSO_RIGHT, Pair, join_also_right
 
-GROUP = "split_group"  # of the pictures that stay together; left out where the pairs name none
+GROUP = "split_group"  # of the images that stay together; left out where the pairs name none
 COLUMNS = ("image_name", "question", "answer", "generated_answer", "generated_text", "question_type")
 
 

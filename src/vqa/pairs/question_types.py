@@ -1,7 +1,7 @@
-"""What a question asks for, read from its words: its type, and topics that no picture shows.
+"""What a question asks for, read from its words: its type, and topics that no image shows.
 
-The one list of each: annotators, settings and tests derive from it. Imports nothing of ours, so that settings
-may read it.
+This is the one list of each: annotators, settings and tests derive from it. It imports no module of ours, so
+that settings can import it.
 """
 
 import re
@@ -13,7 +13,7 @@ OTHER_TYPE = "other"
 
 @dataclass(frozen=True)
 class QuestionType:
-    """What a question asks for, and how one is told."""
+    """What a question asks for, and the words that show it."""
 
     name: str
     words: str  # regular expression of whole words of the question, the way annotators put it
@@ -52,7 +52,7 @@ OFFERED_TYPES = tuple(kind.name for kind in _TYPES if kind.is_offered)
 _TYPE_PATTERNS = [(kind.name, re.compile(rf"\b(?:{kind.words})\b")) for kind in _TYPES]
 _YES_NO = re.compile(r"^(?:is|are|does|do|did|has|have|can|was|were)\b(?!.*\bor\b)")
 
-# Topics that a listing tells and a picture does not; read in 42,000 real pairs.
+# Topics that a listing states and an image does not show; found in 42,000 real pairs.
 _TOPICS = {
     "brand": re.compile(
         r"\b(?:what|which|whose) (?:brand|manufacturer|company)\b"
@@ -80,7 +80,7 @@ _TOPICS = {
 TOPICS = tuple(_TOPICS)
 
 
-def question_type_of(question: str) -> str:
+def infer_question_type(question: str) -> str:
     """The question's type inferred from its words, for pairs that came without one."""
     lowered = question.lower()
     for name, pattern in _TYPE_PATTERNS:
@@ -89,7 +89,7 @@ def question_type_of(question: str) -> str:
     return "yes_no" if _YES_NO.match(lowered) else OTHER_TYPE
 
 
-def hidden_topic_of(question: str, topics: Sequence[str]) -> str | None:
-    """The first of `topics` that the question asks about, which no picture shows; None when visible."""
+def find_hidden_topic(question: str, topics: Sequence[str]) -> str | None:
+    """The first of `topics`, which no image shows, that the question asks about; None if there is none."""
     lowered = question.lower()
     return next((topic for topic in topics if _TOPICS[topic].search(lowered)), None)

@@ -1,8 +1,8 @@
-"""British and American spellings of one word: the one table, for whoever compares words."""
+"""British and American spellings: the one table, for all code that compares words."""
 
 import re
 
-# What questions and answers about products hold; not what one side tells apart (disc, storey, licence).
+# Words in questions and answers about products, except words that one side tells apart (disc, storey).
 _BRITISH_AMERICAN = """
     grey gray, greys grays, greyish grayish, greyscale grayscale,
     colour color, colours colors, coloured colored, colouring coloring, colourful colorful,

@@ -1,14 +1,14 @@
-"""What the base model is told of a drawn picture: captions and a little question answering.
+"""What pre-training says of a drawn image: captions and a little question answering.
 
 Concepts that pre-training never names (see `concepts`) are left out of captions and never asked.
 """
 
 import random
 
-from vqa.drawn.concepts import ATTRIBUTES
-from vqa.drawn.drawing import Item
+from vqa.synthetic.concepts import ATTRIBUTES
+from vqa.synthetic.drawing import Item
 
-CAPTIONS, QUESTIONS = 2, 2  # of a picture in a step of pre-training
+CAPTIONS, QUESTIONS = 2, 2  # of an image in a step of pre-training
 TEXTS = CAPTIONS + QUESTIONS
 ONE_WORD_PROMPT = "Question: {question} Answer in one word:"
 SENTENCE_PROMPT = "Question: {question} Answer:"
@@ -54,8 +54,8 @@ def caption(item: Item, rng: random.Random) -> str:
     order = ["count", "color", "pattern", "shape", "material", "product"]
     if rng.random() < 0.3:
         order = ["product", *rng.sample(order[:-1], 5)]
-    kept = [words[name] for name in order if name in words and rng.random() < 0.8]
-    return " ".join(kept) if kept else "a picture"
+    chosen = [words[name] for name in order if name in words and rng.random() < 0.8]
+    return " ".join(chosen) if chosen else "a picture"
 
 
 def question_and_answer(item: Item, rng: random.Random) -> tuple[str, str]:

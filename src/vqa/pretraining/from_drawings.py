@@ -1,7 +1,7 @@
-"""Pre-training of the embedded BLIP-2 on drawn pictures, in two stages as BLIP-2 was.
+"""Pre-training of the embedded BLIP-2 on drawn images, in two stages as BLIP-2 was.
 
 1. Sight: ViT and Q-Former learn to tell every attribute value apart, by linear probes that are thrown
-   away. They stand in for the image encoder's own pre-training, which saw far more than is ever named.
+   away. They stand in for the pre-training of a real image encoder.
 2. Language: the whole model learns captions and a little question answering (captions.py).
 """
 
@@ -17,25 +17,25 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vqa.drawn.concepts import ATTRIBUTES
-from vqa.drawn.drawing import Item, picture
-from vqa.foundation.devices import default_device
-from vqa.foundation.errors import end_at_interrupt
-from vqa.foundation.files import whole_file
-from vqa.foundation.seeded import generator_of
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import default_device
+from vqa.core.errors import end_at_interrupt
+from vqa.core.files import whole_file
+from vqa.core.progress import progress_bar
+from vqa.core.seeding import seeded_generator
 from vqa.pretraining import captions
 from vqa.pretraining.loop import LossOf, chosen, minimise
 from vqa.pretraining.small_model import HIDDEN_SIZE, processor_for, untrained_model
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.synthetic.concepts import ATTRIBUTES
+from vqa.synthetic.drawing import Item, image
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 
-PICTURES = 24_000
-PICTURE_SIZE = 128  # pixels, as in the demo catalogue
-BATCH = 32  # pictures a step
+IMAGES = 24_000
+IMAGE_SIZE = 128  # pixels, as in the demo catalogue
+BATCH = 32  # images a step
 SIGHT_STEPS, SIGHT_LEARNING_RATE = 3000, 1e-3
 LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE = 1000, 1e-3
 
-FeaturesOf = Callable[[Tensor, int], Tensor]  # of picture numbers `[BATCH]` and the step
+FeaturesOf = Callable[[Tensor, int], Tensor]  # of image numbers `[BATCH]` and the step
 
 
 def pretrain(out: Path, seed: int) -> None:
@@ -52,8 +52,8 @@ def pretrain(out: Path, seed: int) -> None:
     corpus = (f"{p} {t}" for _ in range(4000) for p, t in captions.texts_of(captions.random_item(rng), rng))
     processor = processor_for(corpus)
     model = untrained_model(processor).to(device).train()
-    encoder = ImageEncoder(model, processor, device)
-    items, pixels = drawn(PICTURES, seed, encoder)
+    encoder = Blip2ImageEncoder(model, processor, device)
+    items, pixels = drawn(IMAGES, seed, encoder)
 
     def features(numbers: Tensor, step: int) -> Tensor:
         batch = pixels[numbers].float()
@@ -63,7 +63,7 @@ def pretrain(out: Path, seed: int) -> None:
     everything = nn.ModuleList([model, probes]).to(device)
     sight = _sight_loss(probes, items, features, device)
     curve = minimise(everything, "sight", SIGHT_STEPS, SIGHT_LEARNING_RATE, sight, work)
-    reader = AnswerModel(model, processor, prompt="{question}", device=device)
+    reader = Blip2AnswerModel(model, processor, prompt="{question}", device=device)
     language = _language_loss(reader, items, features, seed)
     curve += minimise(model, "language", LANGUAGE_STEPS, LANGUAGE_LEARNING_RATE, language, work)
 
@@ -83,10 +83,10 @@ def _sight_loss(
     labels = torch.tensor([[c.index(w) for c, w in zip(classes, astuple(i), strict=True)] for i in items])
 
     def loss(step: int) -> Tensor:
-        numbers = chosen(PICTURES, BATCH, step)
-        seen = features(numbers, step).mean(dim=1)
+        numbers = chosen(IMAGES, BATCH, step)
+        features_mean = features(numbers, step).mean(dim=1)
         losses = [
-            nn.functional.cross_entropy(probe(seen), labels[numbers, column].to(device))
+            nn.functional.cross_entropy(probe(features_mean), labels[numbers, column].to(device))
             for column, probe in enumerate(probes.values())
         ]
         return torch.stack(losses).sum()
@@ -94,12 +94,12 @@ def _sight_loss(
     return loss
 
 
-def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf, seed: int) -> LossOf:
+def _language_loss(reader: Blip2AnswerModel, items: list[Item], features: FeaturesOf, seed: int) -> LossOf:
     """The language model's loss on captions and answers."""
 
     def loss(step: int) -> Tensor:
-        rng = generator_of(seed, step)
-        numbers = chosen(PICTURES, BATCH, step)
+        rng = seeded_generator(seed, step)
+        numbers = chosen(IMAGES, BATCH, step)
         pairs = [pair for i in numbers.tolist() for pair in captions.texts_of(items[i], rng)]
         prompts, continuations = zip(*pairs, strict=True)
         repeated = features(numbers, step).repeat_interleave(captions.TEXTS, dim=0)
@@ -109,7 +109,7 @@ def _language_loss(reader: AnswerModel, items: list[Item], features: FeaturesOf,
     return loss
 
 
-def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Tensor]:
+def drawn(count: int, seed: int, encoder: Blip2ImageEncoder) -> tuple[list[Item], Tensor]:
     """`count` random items and their pixels `[count, 3, H, W]` fp16, as the model's processor gives them."""
     items, rows = [], []
     with Pool(initializer=end_at_interrupt) as pool, progress_bar(count, "image", "drawing") as progress:
@@ -122,6 +122,6 @@ def drawn(count: int, seed: int, encoder: ImageEncoder) -> tuple[list[Item], Ten
 
 
 def _draw(numbered: tuple[int, int]) -> tuple[Item, Image.Image]:
-    rng = generator_of(*numbered)
+    rng = seeded_generator(*numbered)
     item = captions.random_item(rng)
-    return item, picture(item, PICTURE_SIZE, rng)
+    return item, image(item, IMAGE_SIZE, rng)

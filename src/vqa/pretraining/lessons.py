@@ -1,4 +1,4 @@
-"""What photographs and drawings teach: sight first, by probes that are thrown away, then language."""
+"""Losses on photographs and drawings: first probes, which are thrown away, then language."""
 
 import random
 from dataclasses import astuple
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqa.drawn.concepts import ATTRIBUTES
-from vqa.drawn.drawing import Item
-from vqa.foundation.seeded import generator_of
+from vqa.core.seeding import seeded_generator
 from vqa.pretraining import captions, photographs
 from vqa.pretraining.loop import LossOf, chosen
 from vqa.pretraining.photographs import Photograph
 from vqa.pretraining.small_model import HIDDEN_SIZE
-from vqa.vlm.blip2 import AnswerModel, ImageEncoder
+from vqa.synthetic.concepts import ATTRIBUTES
+from vqa.synthetic.drawing import Item
+from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 
 PHOTOGRAPHS, DRAWINGS = 28, 8  # of each a step
 _GRID = 4  # colours of 4×4 places are learnt too
@@ -31,8 +31,8 @@ class Sight(nn.Module):
         self.grid = nn.Linear(HIDDEN_SIZE, 3 * _GRID * _GRID)
 
 
-class Pictures:
-    """What a step sees: photographs first, then drawings."""
+class Images:
+    """The images of a step: photographs first, then drawings."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Pictures:
         drawn_pixels: Tensor,
         side: int,
     ) -> None:
-        """Pixels are `[pictures, 3, H, W]` fp16; the model sees `side` of them."""
+        """Pixels are `[images, 3, H, W]` fp16; the model sees `side` of them."""
         self._shot, self._shot_pixels = shot, shot_pixels
         self._items, self._drawn_pixels = items, drawn_pixels
         self._side = side
@@ -59,16 +59,18 @@ class Pictures:
         return [self._shot[i] for i in shot], [self._items[i] for i in drawn], torch.cat(pixels)
 
 
-def sight_loss(sight: Sight, words: list[str], pictures: Pictures, encoder: ImageEncoder) -> LossOf:
+def sight_loss(sight: Sight, words: list[str], images: Images, encoder: Blip2ImageEncoder) -> LossOf:
     """Words of the listing, coarse colours of the pixels, attributes of the drawings, summed."""
     classes = [list(table) for table in ATTRIBUTES.values()]
 
     def loss(step: int) -> Tensor:
-        shot, items, pixels = pictures.at(step)
+        shot, items, pixels = images.at(step)
         output = encoder.features(pixels).mean(dim=1)  # [B, D]
-        said = torch.tensor([[float(word in photograph.words) for word in words] for photograph in shot])
+        word_labels = torch.tensor(
+            [[float(word in photograph.words) for word in words] for photograph in shot]
+        )
         named = functional.binary_cross_entropy_with_logits(
-            sight.words(output[: len(shot)]), said.to(output.device), reduction="none"
+            sight.words(output[: len(shot)]), word_labels.to(output.device), reduction="none"
         )
         colors = functional.adaptive_avg_pool2d(pixels, _GRID).flatten(1).to(output.device)
         total = named.sum(dim=1).mean() * 0.3 + functional.mse_loss(sight.grid(output), colors)
@@ -82,13 +84,13 @@ def sight_loss(sight: Sight, words: list[str], pictures: Pictures, encoder: Imag
 
 
 def language_loss(
-    reader: AnswerModel, pictures: Pictures, encoder: ImageEncoder, seed: int, first: int
+    reader: Blip2AnswerModel, images: Images, encoder: Blip2ImageEncoder, seed: int, first: int
 ) -> LossOf:
-    """The language model's loss on captions and answers; `first`: the step that its pictures begin with."""
+    """The language model's loss on captions and answers; `first`: the step that its images begin with."""
 
     def loss(step: int) -> Tensor:
-        rng = generator_of(seed, step)
-        shot, items, pixels = pictures.at(first + step)
+        rng = seeded_generator(seed, step)
+        shot, items, pixels = images.at(first + step)
         pairs = [pair for photograph in shot for pair in texts_of(photograph, rng)]
         pairs += [pair for item in items for pair in captions.texts_of(item, rng)]
         prompts, continuations = zip(*pairs, strict=True)

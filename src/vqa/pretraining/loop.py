@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqa.foundation.devices import use_threads_for
-from vqa.foundation.files import whole
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import limit_threads
+from vqa.core.files import whole
+from vqa.core.progress import progress_bar
 
 WARM_UP_STEPS = 100
 CHECKPOINT_EVERY = 200
@@ -32,7 +32,7 @@ def minimise(module: nn.Module, stage: str, steps: int, peak: float, loss_of: Lo
         module.load_state_dict(state["module"])
         optimizer.load_state_dict(state["optimizer"])
         first_step, curve = state["step"], state["curve"]
-    use_threads_for(sum(parameter.numel() for parameter in module.parameters()))
+    limit_threads(sum(parameter.numel() for parameter in module.parameters()))
     progress = progress_bar(steps, "step", stage, first_step)
     for step in range(first_step, steps):
         loss = loss_of(step)

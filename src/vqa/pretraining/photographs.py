@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vqa.annotators.metadata import pairs_for
-from vqa.catalogue.abo import Product, image_path, read_catalogue
-from vqa.catalogue.pictures import load_image, picture_id
-from vqa.foundation.files import content_hash
-from vqa.foundation.terminal import progress_bar
+from vqa.annotators.metadata import pairs_of_product
+from vqa.catalogue.abo import MOST_LISTINGS, Product, image_path, read_catalogue
+from vqa.catalogue.images import image_id_of_content, load_image
+from vqa.core.files import content_hash
+from vqa.core.progress import progress_bar
 from vqa.pretraining.captions import ONE_WORD_PROMPT, SENTENCE_PROMPT
-from vqa.vlm.blip2 import ImageEncoder
+from vqa.vlm.blip2 import Blip2ImageEncoder
 
 LEAST_USES = 15  # listings that a word must be in to be learnt by sight
 _HELD, _SMALLEST_CROP = 7 / 6, 3 / 4  # of the side the model sees: crops between them are seen
@@ -27,21 +27,21 @@ _NOT_SEEN = frozenset("a an and by for from in of on or the to us with uk eu siz
 
 @dataclass(frozen=True)
 class Photograph:
-    """A product, its picture's id in splits.json, and the words its listing has for it."""
+    """A product, its image's id in splits.json, and the words its listing has for it."""
 
     product: Product
-    picture: str
+    image: str
     words: tuple[str, ...]
 
 
-def read_photographs(root: Path, pictures: Collection[str]) -> list[Photograph]:
-    """Products of an ABO tree whose picture is among `pictures` (ids as in splits.json), by name."""
-    found = []
-    for product in read_catalogue(root, ["en_US", "en"], max_listings_per_image=20).products:
-        picture = picture_id(content_hash(image_path(root, product.image_name)))
-        if picture in pictures:
-            found.append(Photograph(product, picture, _words_of(product)))
-    return found
+def read_photographs(root: Path, images: Collection[str]) -> list[Photograph]:
+    """Products of an ABO tree whose image is among `images` (ids as in splits.json), by name."""
+    photographs = []
+    for product in read_catalogue(root, ["en_US", "en"], MOST_LISTINGS).products:
+        image = image_id_of_content(content_hash(image_path(root, product.image_name)))
+        if image in images:
+            photographs.append(Photograph(product, image, _words_of(product)))
+    return photographs
 
 
 def frequent_words(photographs: Sequence[Photograph]) -> list[str]:
@@ -61,7 +61,7 @@ def caption(product: Product, rng: random.Random) -> str:
 
 def question_and_answer(product: Product, rng: random.Random) -> tuple[str, str]:
     """A prompt and its answer, from the listing's attributes; one word or a sentence, as the prompt asks."""
-    pair = rng.choice(pairs_for(product, 5, seed=0) or [None])
+    pair = rng.choice(pairs_of_product(product, 5, seed=0) or [None])
     if pair is None:
         return "", caption(product, rng)
     if rng.random() < 0.7:
@@ -69,7 +69,7 @@ def question_and_answer(product: Product, rng: random.Random) -> tuple[str, str]
     return SENTENCE_PROMPT.format(question=pair.question), f"it is {pair.answer}"
 
 
-def pixels_of(photographs: Sequence[Photograph], root: Path, encoder: ImageEncoder, side: int) -> Tensor:
+def pixels_of(photographs: Sequence[Photograph], root: Path, encoder: Blip2ImageEncoder, side: int) -> Tensor:
     """`[photographs, 3, H, W]` fp16, normalised; somewhat larger than the `side` the model sees."""
     rows = []
     with progress_bar(len(photographs), "image", "decoding") as progress:

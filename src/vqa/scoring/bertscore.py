@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 
-from vqa.foundation.devices import use_threads_for
-from vqa.foundation.errors import InputError
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import limit_threads
+from vqa.core.errors import InputError
+from vqa.core.progress import progress_bar
 
 # The published sentence-transformers/all-MiniLM-L6-v2; the package that ships it is one person's.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -42,7 +42,7 @@ _LONGEST = 512  # tokens, for tokenizers that state no length
 
 @dataclass(frozen=True)
 class Encoder:
-    """The model BERTScore looks through: where it is, how many layers deep, its rescaling table."""
+    """The model that BERTScore embeds texts with: its place, the layer, its rescaling table."""
 
     path: str
     num_layers: int
@@ -84,12 +84,12 @@ class BertScorer:
         """Precision, recall and F1 of each answer, `[n, 3]`; all 0 where either text is empty."""
         pairs = list(zip(answers, references, strict=True))
         distinct = sorted({pair for pair in pairs if all(pair)})
-        found = dict.fromkeys(pairs, np.zeros(3))
+        by_pair = dict.fromkeys(pairs, np.zeros(3))
         if distinct:
             raw = self._matched(distinct).numpy()
             rescaled = (raw.astype(np.float64) - self._baseline) / (1 - self._baseline)
-            found.update(zip(distinct, rescaled, strict=True))
-        return np.array([found[pair] for pair in pairs])
+            by_pair.update(zip(distinct, rescaled, strict=True))
+        return np.array([by_pair[pair] for pair in pairs])
 
     @torch.inference_mode()
     def _matched(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
@@ -103,10 +103,10 @@ class BertScorer:
         with progress_bar(len(texts), "text", "BERTScore", is_shown=len(texts) > _MANY) as progress:
             for start in range(0, len(texts), _BATCH):
                 batch = texts[start : start + _BATCH]
-                found = get_bert_embedding(
+                embeddings = get_bert_embedding(
                     batch, self._model, self._tokenizer, self._weights, device=self._device
                 )
-                for text, vectors, mask, weights in zip(batch, *found, strict=True):
+                for text, vectors, mask, weights in zip(batch, *embeddings, strict=True):
                     length = int(mask.sum())
                     embedded[text] = vectors[:length], weights[:length]
                 progress.update(len(batch))
@@ -129,7 +129,7 @@ class BertScorer:
 def cpu_scorer(name: str) -> BertScorer:
     """The scorer that params.yaml names, on as many threads as its encoder gains from."""
     scorer = BertScorer(encoder_named(name), torch.device("cpu"))
-    use_threads_for(scorer.parameters)
+    limit_threads(scorer.parameters)
     return scorer
 
 
@@ -149,7 +149,7 @@ def _tokenizer(path: str) -> Any:
     """As the encoder's own, but a one-word answer is always a word's beginning.
 
     RoBERTa's byte-level BPE knows "red" inside a word and " red" by other tokens; transformers 5 no longer
-    heeds bert-score's wish for the space.
+    adds the space that bert-score asks for.
     """
     tokenizer = AutoTokenizer.from_pretrained(path)
     if tokenizer.tokenize("red") != tokenizer.tokenize(" red"):

@@ -16,14 +16,14 @@ from scipy.stats import bootstrap
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_object, write_json
+from vqa.core.errors import InputError
+from vqa.core.files import read_object, write_json
 
 Floats = NDArray[np.float64]
 
 # Tried: each 9 % above the one before, 1 among them.
 TEMPERATURES: tuple[float, ...] = tuple(round(float(2.0 ** (number / 8)), 4) for number in range(-16, 25))
-WANTED = 0.8  # share of right answers from which on the model may be believed
+WANTED = 0.8  # share of right answers from which on the model may be trusted
 _FEWEST = 30  # answers that a share is told from
 _BINS = 15  # of equal width, as Guo et al. have it
 _COVERAGE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -59,10 +59,10 @@ def fit(log_probabilities: Floats, is_right: NDArray[np.bool_]) -> Calibration:
     columns = np.exp(log_probabilities).T
     losses = [log_loss(is_right, _clipped(column), labels=[False, True]) for column in columns]
     best = int(np.argmin(losses))
-    return Calibration(TEMPERATURES[best], believable_from(columns[best], is_right), len(is_right))
+    return Calibration(TEMPERATURES[best], confidence_threshold(columns[best], is_right), len(is_right))
 
 
-def believable_from(probabilities: Floats, is_right: NDArray[np.bool_]) -> float | None:
+def confidence_threshold(probabilities: Floats, is_right: NDArray[np.bool_]) -> float | None:
     """The lowest probability from which on WANTED of the answers were right, of _FEWEST answers at least."""
     order = np.argsort(-probabilities, kind="stable")
     ranked, shares = probabilities[order], is_right[order].cumsum() / np.arange(1, len(order) + 1)
@@ -73,10 +73,10 @@ def believable_from(probabilities: Floats, is_right: NDArray[np.bool_]) -> float
 
 def expected_calibration_error(probabilities: Floats, is_right: NDArray[np.bool_]) -> float:
     """Mean distance of confidence and accuracy over _BINS bins, each weighted by its answers (Guo et al.)."""
-    right, said = calibration_curve(is_right, probabilities, n_bins=_BINS, strategy="uniform")
+    right, confidence = calibration_curve(is_right, probabilities, n_bins=_BINS, strategy="uniform")
     inner = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]  # bins as calibration_curve divides them
     counts = np.bincount(np.searchsorted(inner, probabilities), minlength=_BINS)
-    return float(np.abs(right - said) @ (counts[counts > 0] / counts.sum()))
+    return float(np.abs(right - confidence) @ (counts[counts > 0] / counts.sum()))
 
 
 def error_with_interval(
@@ -89,7 +89,7 @@ def error_with_interval(
         rows = np.concatenate([members[number] for number in drawn])
         return expected_calibration_error(probabilities[rows], is_right[rows])
 
-    found = bootstrap(
+    result = bootstrap(
         (np.arange(len(members)),),
         error,
         n_resamples=_DRAWS,
@@ -98,7 +98,11 @@ def error_with_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     value = expected_calibration_error(probabilities, is_right)
-    return {"value": round(value, 4), "low": round(float(found.low), 4), "high": round(float(found.high), 4)}
+    return {
+        "value": round(value, 4),
+        "low": round(float(result.low), 4),
+        "high": round(float(result.high), 4),
+    }
 
 
 Row = dict[str, float | int | None]
@@ -137,16 +141,16 @@ def read_calibration(adapter: Path) -> Calibration:
     content: dict[str, Any] = read_object(path)
     try:
         temperature, at_least = float(content["temperature"]), content["at_least"]
-        found = Calibration(
+        calibration = Calibration(
             temperature, None if at_least is None else float(at_least), int(content["questions"])
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} holds no calibration; run python src calibrate --adapter {adapter}"
         ) from error
-    if not found.temperature > 0:
-        raise InputError(f"{path}: the temperature is {found.temperature}, and has to be above 0")
-    return found
+    if not calibration.temperature > 0:
+        raise InputError(f"{path}: the temperature is {calibration.temperature}, and has to be above 0")
+    return calibration
 
 
 def _clipped(probabilities: Floats) -> Floats:

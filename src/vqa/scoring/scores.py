@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.pairs.listed import entries_in_brackets
-from vqa.pairs.normal_form import compared_part, exact_match, normal_form
+from vqa.pairs.answer_lists import listed_answers
+from vqa.pairs.answer_normalization import compared_part, exact_match, normalize_answer
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
 from vqa.scoring.vqa_rules import PEOPLE, is_right_by_vqa_rules, share_of_people
@@ -33,7 +33,7 @@ def scores_of_systems(
 ) -> dict[str, Scores]:
     """Each system's scores; the systems are scored together, so that no string is embedded twice."""
     repeated = [pair for _ in texts for pair in pairs]
-    together = vars(scores_of(repeated, [text for said in texts.values() for text in said], scorer))
+    together = vars(score_texts(repeated, [text for said in texts.values() for text in said], scorer))
     count = len(pairs)
     return {
         system: Scores(**{name: values[i * count : (i + 1) * count] for name, values in together.items()})
@@ -41,20 +41,20 @@ def scores_of_systems(
     }
 
 
-def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -> Scores:
+def score_texts(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -> Scores:
     """Score generated texts against the pairs' right answers; of several the best counts.
 
     What is compared is a text's first word, or all of it where the right answer has several words. An answer
     that is a list of ten people's is scored as in VQAv2 (`vqa_rules.share_of_people`): by how many of them
-    say the same; BERTScore takes the commonest. BERTScore too sees normal forms, so that an exact match
+    say the same; BERTScore takes the commonest. BERTScore too compares normal forms, so that an exact match
     scores 1 whatever its case.
     """
     compared = [_references(pair) for pair in pairs]
     rows = [(text, reference) for text, of in zip(texts, compared, strict=True) for reference in of.right]
     parts = [compared_part(text, reference) for text, reference in rows]
-    answers, references = (list(map(normal_form, column)) for column in (parts, [r for _, r in rows]))
+    answers, references = (list(map(normalize_answer, column)) for column in (parts, [r for _, r in rows]))
     bert = scorer.scores(answers, references)  # [rows, 3]
-    words = {text: normal_form(text).split() for text in set(texts)}
+    words = {text: normalize_answer(text).split() for text in set(texts)}
     exact = [exact_match(a, r) for a, r in zip(answers, references, strict=True)]
     official = [is_right_by_vqa_rules(p, r) for p, (_, r) in zip(parts, rows, strict=True)]
     contains = [
@@ -67,11 +67,11 @@ def scores_of(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer) -
     best = np.array(
         [start + bert[start:end, 2].argmax() for start, end in zip(starts, ends, strict=True)], int
     )
-    found = np.maximum.reduceat(is_right, starts, axis=1) if len(starts) else is_right
+    best_scores = np.maximum.reduceat(is_right, starts, axis=1) if len(starts) else is_right
     for number, of in enumerate(compared):
         if of.people:
-            found[:, number] = _shares_of_people(texts[number], of.people)
-    return Scores(found[0], found[1], found[2], bert[best, 0], bert[best, 1], bert[best, 2])
+            best_scores[:, number] = _shares_of_people(texts[number], of.people)
+    return Scores(best_scores[0], best_scores[1], best_scores[2], bert[best, 0], bert[best, 1], bert[best, 2])
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,20 @@ class _References:
 
 
 def _references(pair: Pair) -> _References:
-    said = tuple(entries_in_brackets(pair.answer)) if pair.answer.startswith("[") else ()
-    if len(said) == PEOPLE:
-        return _References((Counter(said).most_common(1)[0][0],), said)
-    return _References((*(said or (pair.answer,)), *pair.also_right))
+    answers = tuple(listed_answers(pair.answer))
+    if len(answers) == PEOPLE:
+        return _References((Counter(answers).most_common(1)[0][0],), answers)
+    return _References((*(answers or (pair.answer,)), *pair.also_right))
 
 
 def _shares_of_people(text: str, people: Sequence[str]) -> list[float]:
     """Exact match, the same by the official forms, and contains, each as VQAv2 counts ten answers."""
-    words = normal_form(text).split()
+    words = normalize_answer(text).split()
     parts = [compared_part(text, said) for said in people]
     exact = [exact_match(part, said) for part, said in zip(parts, people, strict=True)]
     official = [is_right_by_vqa_rules(part, said) for part, said in zip(parts, people, strict=True)]
     contains = [
-        e or holds_words(words, normal_form(said).split()) for e, said in zip(exact, people, strict=True)
+        e or holds_words(words, normalize_answer(said).split()) for e, said in zip(exact, people, strict=True)
     ]
     return [share_of_people(agree) for agree in (exact, official, contains)]
 

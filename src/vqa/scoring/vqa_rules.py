@@ -38,7 +38,7 @@ _CONTRACTIONS = {
 def vqa_form(answer: str) -> str:
     """The form in which the official evaluation compares answers.
 
-    Unlike `normal_form`: a hyphen parts words, eleven and above stay words, possessives keep their
+    Unlike `normalize_answer`: a hyphen parts words, eleven and above stay words, possessives keep their
     apostrophe, and an article alone is nothing.
     """
     answer = answer.strip()

@@ -1,10 +1,10 @@
-"""95 % intervals by the paired bootstrap, clustered by pictures that stay together; exact where few do.
+"""95 % intervals by the paired bootstrap, clustered by images that stay together; exact where few do.
 
-Questions about one picture share its luck, and so do those about its copies and the other pictures of its
+Questions about one image share its luck, and so do those about its copies and the other images of its
 listing: a split keeps them together, and so does each draw. Under 30 questions, 20 groups or 10 groups where
 an answer is not as the rest, redrawing says too little (Bowyer et al., ICML 2025, "Don't use the CLT in LLM
-evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as would
-tell as much if each group spoke with one voice (Kish 1965, "Survey sampling"). That errs on the wide side.
+evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as the
+groups are worth if all answers of a group agree (Kish 1965, "Survey sampling"). That errs on the wide side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,15 @@ class Interval:
     questions: int
     groups: int
     is_exact: bool
-    smallest: float | None  # true mean that would be told from zero four times in five; None: too few groups
+    minimum_detectable_effect: (
+        float | None
+    )  # true mean that would be told from zero four times in five; None: too few groups
+
+    @property
+    def bounds(self) -> dict[str, float | None]:
+        """The interval as metrics hold it: two numbers, since DVC shows no lists."""
+        low, high = self.ci95 or (None, None)
+        return {"low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class _Column:
     )
 
 
-class Columns:
+class ClusterBootstrap:
     """Means to be bounded together, each over some of the pairs; all see the same drawn groups.
 
     By hand, since scipy.stats.bootstrap draws rows and not groups with all their pairs.
@@ -110,14 +118,25 @@ def _interval(column: _Column, drawn: Floats) -> Interval:
     """Of a column and its means in the draws `[draws]`."""
     questions, groups = int(column.sizes.sum()), int((column.sizes > 0).sum())
     drawn = drawn[np.isfinite(drawn)]
-    smallest = round(_SEEN_IN_FOUR_OF_FIVE * float(drawn.std()), 4) if groups >= FEWEST_GROUPS else None
+    minimum_detectable_effect = (
+        round(_SEEN_IN_FOUR_OF_FIVE * float(drawn.std()), 4) if groups >= FEWEST_GROUPS else None
+    )
     if column.kind != "mean" and (not is_enough(questions, groups) or column.eventful < _FEWEST_EVENTFUL):
         bounds, p = _exact(column)
-        return Interval(_rounded(*bounds), p, questions, groups, is_exact=True, smallest=smallest)
+        return Interval(
+            _rounded(*bounds),
+            p,
+            questions,
+            groups,
+            is_exact=True,
+            minimum_detectable_effect=minimum_detectable_effect,
+        )
     least = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = None if column.kind == "share" else min(1.0, 2 * (float(least) + 1) / (len(drawn) + 1))
     ci95 = _rounded(*np.percentile(drawn, [2.5, 97.5])) if is_enough(questions, groups) else None
-    return Interval(ci95, p, questions, groups, is_exact=False, smallest=smallest)
+    return Interval(
+        ci95, p, questions, groups, is_exact=False, minimum_detectable_effect=minimum_detectable_effect
+    )
 
 
 def _exact(column: _Column) -> tuple[tuple[float, float], float | None]:

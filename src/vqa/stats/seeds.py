@@ -1,7 +1,7 @@
 """How much of a result is the training seed's luck: spread, intervals, agreement.
 
-Seeds and questions are crossed: every seed answers the same questions, and those about pictures that stay
-together share their luck. So seeds are redrawn, then groups of pictures, each for itself (Owen 2007, "The
+Seeds and questions are crossed: every seed answers the same questions, and those about images that stay
+together share their luck. So seeds are redrawn, then groups of images, each for itself (Owen 2007, "The
 pigeonhole bootstrap", Annals of Applied Statistics 1(2); two levels: Davison & Hinkley 1997, section 3.8).
 Why seeds belong in the interval: Bouthillier et al. 2021, "Accounting for variance in machine learning
 benchmarks".
@@ -72,12 +72,12 @@ def _drawn_means(
     counts = np.array(sizes, dtype=float)
     draw_groups, draw_seeds = np.random.default_rng(of_groups), np.random.default_rng(of_seeds)
     drawn = max(1, seeds - 1)
-    found = []
+    means = []
     for weights in group_weights(draw_groups, draws, groups):
         by_seed = (weights @ sums) / (weights @ counts)[:, None]  # [draws, seeds]
         chosen = draw_seeds.multinomial(drawn, np.full(seeds, 1 / seeds), size=len(weights))
-        found.append((by_seed * chosen).sum(axis=1) / drawn)
-    return np.concatenate(found)
+        means.append((by_seed * chosen).sum(axis=1) / drawn)
+    return np.concatenate(means)
 
 
 def pooled_deviation(by_setting: Sequence[Sequence[float]]) -> float | None:
@@ -118,9 +118,9 @@ def honest_differences(by_setting: Sequence[Sequence[float]]) -> Floats | None:
         return None
     bounds = np.full((len(by_setting), len(by_setting)), np.inf)
     if len(several) > 1:
-        known = [by_setting[place] for place in several]
+        groups = [by_setting[place] for place in several]
         with np.errstate(divide="ignore", invalid="ignore"):  # of settings whose seeds do not differ at all
-            ends = tukey_hsd(*known, equal_var=spread_alike(known)).confidence_interval()
+            ends = tukey_hsd(*groups, equal_var=spread_alike(groups)).confidence_interval()
         bounds[np.ix_(several, several)] = np.nan_to_num((ends.high - ends.low) / 2, nan=0.0)
     return bounds
 

@@ -8,17 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from vqa.foundation.seeded import rank_of
+from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
 from vqa.vlm.generation import Features, distinct
-from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import Look, together
+from vqa.vlm.image_features import ImageFeatures, together
+from vqa.vlm.interfaces import AnswerModel
 
 
-class CachedPairs(Dataset[tuple[int, Pair, Tensor | Look]]):
-    """Its number, pair i and its picture's features."""
+class CachedPairs(Dataset[tuple[int, Pair, Tensor | ImageFeatures]]):
+    """Its number, pair i and its image's features."""
 
     def __init__(self, pairs: Sequence[Pair], features: Features) -> None:
         self.pairs, self._features = pairs, features
@@ -26,30 +25,30 @@ class CachedPairs(Dataset[tuple[int, Pair, Tensor | Look]]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> tuple[int, Pair, Tensor | Look]:
+    def __getitem__(self, index: int) -> tuple[int, Pair, Tensor | ImageFeatures]:
         pair = self.pairs[index]
         return index, pair, self._features.rows([pair.image_name])[0]
 
 
 def collate(
-    model: LiveHalf, is_shared: bool = False
-) -> Callable[[Sequence[tuple[int, Pair, Tensor | Look]]], dict[str, Any]]:
-    """Rows → what `LiveHalf.forward` takes, and the pairs' `numbers` `[B]`.
+    model: AnswerModel, is_shared: bool = False
+) -> Callable[[Sequence[tuple[int, Pair, Tensor | ImageFeatures]]], dict[str, Any]]:
+    """Rows → what `AnswerModel.forward` takes, and the pairs' `numbers` `[B]`.
 
     `is_shared`: the pairs of an image behind one prefix, where the model can.
     """
 
-    def batch(rows: Sequence[tuple[int, Pair, Tensor | Look]]) -> dict[str, Any]:
+    def batch(rows: Sequence[tuple[int, Pair, Tensor | ImageFeatures]]) -> dict[str, Any]:
         numbers, pairs, features = zip(*rows, strict=True)
         questions, answers = [pair.question for pair in pairs], [pair.answer for pair in pairs]
         if is_shared and model.shares_prefix:
-            names, pictures = distinct([pair.image_name for pair in pairs])
-            seen = together([features[pictures.index(picture)] for picture in range(len(names))])
-            texts = model.shared_batch(questions, answers, pictures, seen)
+            names, images = distinct([pair.image_name for pair in pairs])
+            image_features = together([features[images.index(image)] for image in range(len(names))])
+            texts = model.shared_batch(questions, answers, images, image_features)
         else:
-            seen = together(features)
-            texts = model.training_batch(questions, answers, seen)
-        return texts | {"features": seen, "numbers": torch.tensor(numbers)}
+            image_features = together(features)
+            texts = model.training_batch(questions, answers, image_features)
+        return texts | {"features": image_features, "numbers": torch.tensor(numbers)}
 
     return batch
 
@@ -60,7 +59,7 @@ class Shuffled(Sampler[int]):
     def __init__(
         self, count: int, order: Callable[[torch.Generator], list[int]], seed: int, epoch: Callable[[], int]
     ) -> None:
-        """`order` draws one of the `count` pairs: `any_order`, `like_lengths` or `like_pictures`."""
+        """`order` draws one of the `count` pairs: `any_order` or `group_by_image`."""
         self._count, self._order, self._seed, self._epoch = count, order, seed, epoch
 
     def __len__(self) -> int:
@@ -76,19 +75,10 @@ def any_order(count: int, generator: torch.Generator) -> list[int]:
     return order
 
 
-def like_lengths(lengths: Sequence[int], batch_size: int, generator: torch.Generator) -> list[int]:
-    """Pairs of like length in a batch.
-
-    They often ask the same: with batches of 4 on the embedded default, this cost 7 points of exact match.
-    """
-    order: list[int] = get_length_grouped_indices(list(lengths), batch_size, generator=generator)
-    return order
-
-
-def like_pictures(
+def group_by_image(
     image_names: Sequence[str], together: int, batch_size: int, generator: torch.Generator
 ) -> list[int]:
-    """`together` pairs of a picture in a batch, or what is left of its pairs.
+    """`together` pairs of an image in a batch, or what is left of its pairs.
 
     A group is divided only where nothing smaller would fill a batch.
     """
@@ -112,7 +102,7 @@ def like_pictures(
 
 
 def pairs_of_images(pairs: Sequence[Pair], count: int | None, seed: int) -> list[Pair]:
-    """The pairs of `count` pictures (None: of all), in their order; a larger count keeps the smaller's."""
-    drawn = {pair.image_name: rank_of(seed, pair.image_name) for pair in pairs}
+    """The pairs of `count` images (None: of all), in their order; a larger count keeps the smaller's."""
+    drawn = {pair.image_name: seeded_rank(seed, pair.image_name) for pair in pairs}
     chosen = set(sorted(drawn, key=drawn.__getitem__)[:count])
     return [pair for pair in pairs if pair.image_name in chosen]

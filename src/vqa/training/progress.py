@@ -9,8 +9,8 @@ from typing import Any
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vqa.foundation.devices import from_first
-from vqa.foundation.terminal import progress_bar
+from vqa.core.devices import from_first
+from vqa.core.progress import progress_bar
 
 
 class PairsBar(TrainerCallback):
@@ -62,7 +62,7 @@ class PairsBar(TrainerCallback):
         self.close()
 
     def close(self) -> None:
-        """End the bar's line, so that what is said next, an error above all, has its own."""
+        """End the bar's line, so that the next output, an error above all, has its own line."""
         if self._bar is not None:
             self._bar.close()
 
@@ -70,7 +70,7 @@ class PairsBar(TrainerCallback):
 class LivePlots(TrainerCallback):
     """Loss, learning rate and validation scores by optimiser step through DVCLive.
 
-    A run that continues first writes what its checkpoint knows, so that the plot has every step once.
+    A run that continues first writes the entries of its checkpoint, so that the plot has every step once.
     transformers' own DVCLive callback counts log calls as steps and also logs run times, which would
     make a committed plot differ from run to run.
     """

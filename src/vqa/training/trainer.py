@@ -1,4 +1,4 @@
-"""Train an adapter from cached features with transformers' Trainer, so that a kill costs next to nothing."""
+"""Train an adapter on cached features with transformers' Trainer; a killed run goes on from a checkpoint."""
 
 import math
 import shutil
@@ -12,27 +12,28 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.foundation.devices import PATIENCE, from_first, rank_and_world
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import whole, writing
-from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
+from vqa.core.devices import PATIENCE, rank_and_world
+from vqa.core.errors import InputError
+from vqa.core.files import whole, writing
+from vqa.core.memory import TOO_LARGE, with_oom_hint
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
-from vqa.training.batches import Shuffled, any_order, collate, like_lengths, like_pictures
+from vqa.training.batches import Shuffled, any_order, collate, group_by_image
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.vlm import lora
 from vqa.vlm.base_model import write_base
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 
 _WHOLE = "whole"  # a file that a checkpoint gains last: without it, the checkpoint was cut short
 _BEST = "best"
+_MOST_GRADIENT = 1.0  # the norm beyond which gradients are clipped
 _MOST_LOGGED = 2000  # points of a plot, or a few more
 
 
 def trainer_arguments(
     work: Path, settings: Train, pairs: int, device: torch.device, dtype: torch.dtype
 ) -> TrainingArguments:
-    """Our settings in transformers' words; `pairs` an epoch, `dtype` of the frozen weights.
+    """Our settings as transformers' TrainingArguments; `pairs` an epoch, `dtype` of the frozen weights.
 
     Raises:
         InputError: the batch cannot be divided among the processes.
@@ -48,7 +49,7 @@ def trainer_arguments(
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
-        max_grad_norm=settings.max_grad_norm,
+        max_grad_norm=_MOST_GRADIENT,
         seed=settings.seed,
         use_cpu=is_cpu,
         bf16=dtype == torch.bfloat16 and not is_cpu,
@@ -86,12 +87,12 @@ def _accumulation(settings: Train, processes: int) -> int:
 
 
 class AdapterTrainer(Trainer):
-    """Trainer for the live half: checkpoints hold the adapter alone, validation answers and scores."""
+    """Trainer for the answer model: checkpoints hold the adapter alone, validation answers and scores."""
 
     def __init__(
         self,
         *,
-        model: LiveHalf,
+        model: AnswerModel,
         validation: Callable[[], dict[str, float]],
         settings: Train,
         **named: Any,
@@ -110,12 +111,9 @@ class AdapterTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         pairs, settings = self.train_dataset.pairs, self._settings
-        if settings.group_by_length:  # tokenised for nothing else: it takes 148 s at a million pairs
-            lengths = from_first(lambda: [self._answer_model.length_of(p.question, p.answer) for p in pairs])
-            order = partial(like_lengths, lengths, settings.batch_size)
-        elif settings.questions_per_prefix > 1:
+        if settings.questions_per_prefix > 1:
             names = [pair.image_name for pair in pairs]
-            order = partial(like_pictures, names, settings.questions_per_prefix, settings.batch_size)
+            order = partial(group_by_image, names, settings.questions_per_prefix, settings.batch_size)
         else:
             order = partial(any_order, len(pairs))
         return Shuffled(len(pairs), order, settings.seed, lambda: int(self.state.epoch or 0))
@@ -147,9 +145,7 @@ class AdapterTrainer(Trainer):
             return loss
 
         alone = rank_and_world()[1] == 1
-        return in_batches_that_fit(
-            step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone
-        )
+        return with_oom_hint(step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
 
     def _named(self, numbers: Tensor) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs
@@ -218,7 +214,7 @@ class AdapterTrainer(Trainer):
             write_base(folder, identity)
 
     def metrics(self) -> dict[str, float]:
-        """What a finished run is remembered by."""
+        """What metrics/train.json records of a finished run."""
         logs = self.state.log_history
         losses = [entry["loss"] for entry in logs if "loss" in entry]
         best = max((entry for entry in logs if "eval_bert_score_f1" in entry), key=_bert_score)

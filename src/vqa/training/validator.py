@@ -5,26 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vqa.foundation.devices import from_first
-from vqa.foundation.errors import InputError
-from vqa.pairs.normal_form import exact_match, first_word
+from vqa.core.devices import from_first
+from vqa.core.errors import InputError
+from vqa.pairs.answer_normalization import exact_match, first_word
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
 from vqa.scoring.calibration import TEMPERATURES, Calibration, fit
-from vqa.scoring.scores import scores_of
-from vqa.vlm.generation import Decoding, Features, distinct, texts_for
-from vqa.vlm.halves import LiveHalf
+from vqa.scoring.scores import score_texts
+from vqa.vlm.generation import Decoding, Features, distinct, generate_texts
+from vqa.vlm.interfaces import AnswerModel
 
 _FITTED_ON = 2000  # validation questions at most: one number needs no more
 
 
 @dataclass(frozen=True)
 class Validator:
-    """Called on every process, which answer together; the first one alone has a scorer."""
+    """Called on every process; all of them answer together, and only the first has a scorer."""
 
     pairs: Sequence[Pair]
     features: Features
-    model: LiveHalf
+    model: AnswerModel
     batch_size: int  # train.eval_batch_size
     max_new_tokens: int
     scorer: BertScorer | None
@@ -32,12 +32,12 @@ class Validator:
     def __call__(self) -> dict[str, float]:
         """Mean BERTScore F1 and exact match, the same on every process."""
         decoding = Decoding(self.batch_size, self.max_new_tokens, batch_key="train.eval_batch_size")
-        texts = texts_for(self.pairs, self.features, self.model, decoding, "validation")
+        texts = generate_texts(self.pairs, self.features, self.model, decoding, "validation")
         return from_first(lambda: self._scores(texts))
 
     def _scores(self, texts: Sequence[str]) -> dict[str, float]:
         assert self.scorer is not None
-        scores = scores_of(self.pairs, texts, self.scorer)
+        scores = score_texts(self.pairs, texts, self.scorer)
         return {"bert_score_f1": scores.bert_score_f1.mean(), "exact_match": scores.exact_match.mean()}
 
     def calibration(self) -> Calibration | None:
@@ -54,13 +54,13 @@ class Validator:
 
     def _answered(self, pairs: Sequence[Pair]) -> list[tuple[bool, list[float]]]:
         """Of each pair whether its answer is right, and the answer's log probability at each temperature."""
-        names, pictures = distinct([pair.image_name for pair in pairs])
+        names, images = distinct([pair.image_name for pair in pairs])
         texts, logs = self.model.texts_at_temperatures(
             [pair.question for pair in pairs],
             self.features.rows(names),
             self.max_new_tokens,
             TEMPERATURES,
-            pictures,
+            images,
         )
         is_right = [exact_match(first_word(t), pair.answer) for t, pair in zip(texts, pairs, strict=True)]
         return list(zip(is_right, logs.tolist(), strict=True))

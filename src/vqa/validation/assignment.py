@@ -1,4 +1,4 @@
-"""Which split each kept pair goes to: drawn, or as the pairs' own column states it."""
+"""Assign each kept pair to a split: by a draw, or as the pairs' own column states."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vqa.catalogue.abo import Listings
-from vqa.catalogue.pictures import Picture
+from vqa.catalogue.images import ImageRecord
 from vqa.pairs.pair import SPLITS, Pair
 from vqa.settings import Validate
 from vqa.validation.declared_splits import (
@@ -18,63 +18,69 @@ from vqa.validation.declared_splits import (
     rows_across_splits,
     unused_sentences,
 )
-from vqa.validation.screening import Rejected, leave_out, leave_out_rows
-from vqa.validation.splits import Division, Draw, divided
+from vqa.validation.filtering import Rejected, leave_out, leave_out_rows
+from vqa.validation.splits import SplitAssignment, SplitConfig, split_images
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Kept pairs in their splits, and what that rests on."""
+    """Kept pairs in their splits, and how they were assigned."""
 
-    division: Division
+    split_assignment: SplitAssignment
     by_split: dict[str, list[Pair]]
-    rejected: list[Rejected]  # at the borders of splits
+    rejected: list[Rejected]  # pairs of images that link two splits
     metrics: dict[str, Any]  # on the pairs' own column of splits
-    sentences: list[str]  # likewise, for whoever runs this
+    sentences: list[str]  # on that column, to be printed
 
 
 def assign_splits(
     source: Path,
     pairs: Sequence[Pair],
     kept: Sequence[Pair],
-    usable: Mapping[str, Picture],
+    usable: Mapping[str, ImageRecord],
     listings: Listings | None,
     limits: Validate,
     memory: Path,
     seen: Collection[str] | None,
 ) -> Assignment:
-    """Deal the images of `kept` out, with their pairs; `pairs`: all that were read from `source`.
+    """Assign the images of `kept`, with their pairs, to splits; `pairs`: all that were read from `source`.
 
     Raises:
-        InputError: see `divided` and `check_declared_splits`.
+        InputError: see `split_images` and `check_declared_splits`.
     """
     types, together = (listings.types, listings.together) if listings else ({}, [])
-    draw = Draw(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
-    deal = partial(divided, usable, types, together, draw, memory, seen or frozenset())
+    draw = SplitConfig(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
+    deal = partial(split_images, usable, types, together, draw, memory, seen or frozenset())
     declared = read_declared_splits(pairs)
     metrics, sentences, rejected = dict[str, Any](), list[str](), list[Rejected]()
     if limits.splits == "column":
         check_declared_splits(str(source), pairs, declared)
-        division = deal(declared.of_image)
+        split_assignment = deal(declared.of_image)
         if "val" not in declared.of_image.values():
-            division = deal(draw_val(declared.of_image, division.group_of, limits.val_share, limits.seed))
+            split_assignment = deal(
+                draw_val(declared.of_image, split_assignment.group_of, limits.val_share, limits.seed)
+            )
         kept, rejected = leave_out_rows(kept, rows_across_splits(pairs, declared))
     else:
-        division = deal()
-    kept, left_out = leave_out(kept, division.left_out)
+        split_assignment = deal()
+    kept, left_out = leave_out(kept, split_assignment.left_out)
     rejected += left_out
     by_split: dict[str, list[Pair]] = {name: [] for name in SPLITS}
     for pair in kept:
-        of_group = replace(pair, split_group=division.group_of[pair.image_name])
-        by_split[division.split_of[pair.image_name]].append(of_group)
+        of_group = replace(pair, split_group=split_assignment.group_of[pair.image_name])
+        by_split[split_assignment.split_of[pair.image_name]].append(of_group)
     if limits.splits == "draw":
         split_of = {pair.key: split for split, of_split in by_split.items() for pair in of_split}
         sentences = unused_sentences(str(source), declared, pairs, split_of)
         metrics = {"own_test_pairs_trained_on": pairs_trained_on(declared, pairs, split_of)}
-    elif rejected:
+    else:
         sentences = [
+            f"{source}: column {declared.column} says which split each image is in (validate.splits)"
+        ]
+    if limits.splits == "column" and rejected:
+        sentences += [
             f"{len(rejected)} pairs are left out: their images belong together with images that column "
             f"{declared.column} puts into another split (links_two_splits in rejected.csv)"
         ]
         metrics = {"left_out_across_splits": len(rejected)}
-    return Assignment(division, by_split, rejected, metrics, sentences)
+    return Assignment(split_assignment, by_split, rejected, metrics, sentences)

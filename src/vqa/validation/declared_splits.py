@@ -1,12 +1,12 @@
-"""Splits that a file of pairs states itself, in a column `split` or `fold`: read, kept apart, compared."""
+"""Splits that a file of pairs declares in a column such as `split` or `fold`: read, checked, compared."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.seeded import rank_of
+from vqa.core.errors import InputError
+from vqa.core.seeding import seeded_rank
 from vqa.pairs.missing_values import is_missing
 from vqa.pairs.pair import SPLITS, Pair
 from vqa.validation.groups import Integers
@@ -17,18 +17,18 @@ _SPELLINGS = {
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# What is held out stays whole: of images that belong together and are of two splits, the first of these keeps
-# its own.
+# Held-out splits stay whole: where images that belong together are declared for two splits, the split that
+# comes first here keeps its images.
 _HELD_OUT_FIRST = ("test", "val", "train")
 
 
 @dataclass(frozen=True)
 class DeclaredSplits:
-    """What a file says of its own splits."""
+    """The splits that a file declares."""
 
     column: str  # "" where none names them
     of_row: list[str]  # split of each pair; "" where its cell is empty
-    of_image: dict[str, str]  # by image name: that of its rows which is held out first
+    of_image: dict[str, str]  # by image name: of the splits of its rows the first in _HELD_OUT_FIRST
 
 
 def read_declared_splits(pairs: Sequence[Pair]) -> DeclaredSplits:
@@ -44,7 +44,7 @@ def read_declared_splits(pairs: Sequence[Pair]) -> DeclaredSplits:
 
 
 def check_declared_splits(source: str, pairs: Sequence[Pair], declared: DeclaredSplits) -> None:
-    """The pairs name splits that can be kept.
+    """Check that the pairs name splits that can be used.
 
     Raises:
         InputError: there is no such column, or a cell of it is no split.
@@ -67,7 +67,7 @@ def check_declared_splits(source: str, pairs: Sequence[Pair], declared: Declared
 def unused_sentences(
     source: str, declared: DeclaredSplits, pairs: Sequence[Pair], split_of: Mapping[tuple[str, str], str]
 ) -> list[str]:
-    """One sentence on a column of splits that is not used, and on what that comes to; none without one.
+    """One sentence on a column of splits that is not used, and on the effect; none without such a column.
 
     `split_of`: where each kept pair is, by its key.
     """
@@ -89,7 +89,7 @@ def unused_sentences(
 def pairs_trained_on(
     declared: DeclaredSplits, pairs: Sequence[Pair], split_of: Mapping[tuple[str, str], str]
 ) -> int:
-    """How many pairs that their file holds out for test are in train."""
+    """How many pairs that their file declares as test are in train."""
     if not declared.column:
         return 0
     rows = zip(pairs, declared.of_row, strict=True)
@@ -97,7 +97,7 @@ def pairs_trained_on(
 
 
 def rows_across_splits(pairs: Sequence[Pair], declared: DeclaredSplits) -> dict[tuple[str, str], str]:
-    """Rows that state another split than their image gets, by their key, each with the reason."""
+    """Rows that declare another split than their image gets: key → reason."""
     return {
         pair.key: f"declared {split}, but another row declares its image {declared.of_image[pair.image_name]}"
         for pair, split in zip(pairs, declared.of_row, strict=True)
@@ -110,9 +110,9 @@ def draw_val(
 ) -> dict[str, str]:
     """The splits by image, with about `share` of the train images in val: whole groups, by a seeded draw.
 
-    For a file that names train and test alone. More images move none that was there.
+    For a file that names only train and test. Adding images moves no earlier image.
     """
-    drawn = {group: int(rank_of(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
+    drawn = {group: int(seeded_rank(seed, group)[:8], 16) < share * 16**8 for group in set(group_of.values())}
     return {
         name: "val" if split == "train" and drawn.get(group_of.get(name, ""), False) else split
         for name, split in of_image.items()
@@ -120,24 +120,24 @@ def draw_val(
 
 
 def images_across_splits(
-    names: Sequence[str], look_of: Integers, links: Integers, declared: Mapping[str, str]
+    names: Sequence[str], content_of: Integers, links: Integers, declared: Mapping[str, str]
 ) -> dict[str, str]:
     """Images to leave out so that no link joins two declared splits, each with the reason.
 
     Args:
         names: of the images.
-        look_of: [images] the look that each has.
-        links: [links, 3] pairs of looks, as `near_copies` gives them.
+        content_of: [images] the content of each, as in `NearDuplicates`.
+        links: [links, 3] pairs of contents, as `near_duplicates` gives them.
     """
-    looks = dict(zip(names, look_of.tolist(), strict=True))
+    contents = dict(zip(names, content_of.tolist(), strict=True))
     left_out: dict[str, str] = {}
     for rank, held_out in enumerate(_HELD_OUT_FIRST):
-        own = {looks[name] for name in names if declared.get(name) == held_out and name not in left_out}
+        own = {contents[name] for name in names if declared.get(name) == held_out and name not in left_out}
         near = set(own)
         for one, other in links[:, :2].tolist():
             near |= {other} if one in own else {one} if other in own else set()
         for name in names:
-            if declared.get(name) in _HELD_OUT_FIRST[rank + 1 :] and looks[name] in near:
+            if declared.get(name) in _HELD_OUT_FIRST[rank + 1 :] and contents[name] in near:
                 reason = f"declared {declared[name]}, but linked to an image declared {held_out}"
                 left_out.setdefault(name, reason)
     return left_out
@@ -148,8 +148,8 @@ def _split_column(pairs: Sequence[Pair]) -> str:
     names = dict.fromkeys(name for pair in pairs[:1000] for name, _ in pair.extra)
     likely = [name for name in names if re.sub(r"[\W_]+", "_", name.lower()).strip("_") in _COLUMNS]
     counted = [Counter(_SPELLINGS.get(_cell(pair, name).lower()) for pair in pairs) for name in likely]
-    known = [sum(counts[split] for split in SPLITS) for counts in counted]
-    return max(zip(known, likely, strict=True), key=lambda entry: entry[0], default=(0, ""))[1]
+    split_cells = [sum(counts[split] for split in SPLITS) for counts in counted]
+    return max(zip(split_cells, likely, strict=True), key=lambda entry: entry[0], default=(0, ""))[1]
 
 
 def _cell(pair: Pair, column: str) -> str:

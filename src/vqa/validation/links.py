@@ -1,4 +1,4 @@
-"""What ties pictures together: looks, listings and names → links between looks, sure ones and likely ones."""
+"""What ties images together: hashes, listings and names → links between contents, sure and likely ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,69 +7,74 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.catalogue.pictures import Picture
-from vqa.validation.alike_names import made_of
-from vqa.validation.near_copies import Integers, near_copies
-from vqa.validation.turned_copies import grey_values, turned_links
+from vqa.catalogue.images import ImageRecord
+from vqa.validation.near_duplicates import Integers, near_duplicates
+from vqa.validation.similar_names import names_made_of
+from vqa.validation.transformed_duplicates import grey_values, transformed_links
 
 
 @dataclass(frozen=True)
 class Links:
-    """Links `[links, 3]` as `near_copies` gives them; one by a listing or a name is -1 bits long."""
+    """Links `[links, 3]` as `near_duplicates` gives them; a link by a listing or name is -1 bits long."""
 
-    look_of: Integers  # [pictures]
-    sure: Integers  # near copies, and pictures of one product
+    content_of: Integers  # [images]
+    sure: Integers  # near duplicates, and images of one product
     likely: Integers  # turned or brightened copies, and names that were made of one
-    pairs: int  # of pictures that are near copies
+    pairs: int  # of images that are near duplicates
     counts: tuple[int, int, int]  # products that tie, turned copies, names that tie
 
 
-def linked_looks(
-    pictures: Mapping[str, Picture], names: Sequence[str], together: Iterable[Sequence[str]], most_bits: int
+def link_images(
+    images: Mapping[str, ImageRecord], names: Sequence[str], together: Iterable[Sequence[str]], most_bits: int
 ) -> Links:
-    """The links of `pictures` (by name, here in the order of `names`).
+    """The links of `images` (by name, here in the order of `names`).
 
-    `together`: names of pictures that are of one product; `most_bits`: that hashes of near copies differ in.
+    `together`: names of images of one product; `most_bits`: the most bits in which hashes of near duplicates
+    differ.
     """
-    copies = near_copies([pictures[name].perceptual_hash for name in names], most_bits)
-    ties, named = _ties(names, together), made_of(names)
-    turned = _turned(pictures, names, copies.look_of, copies.links, most_bits)
+    copies = near_duplicates([images[name].perceptual_hash for name in names], most_bits)
+    ties, named = _ties(names, together), names_made_of(names)
+    turned = _turned(images, names, copies.content_of, copies.links, most_bits)
     return Links(
-        copies.look_of,
-        np.concatenate([_links_of(ties, copies.look_of), copies.links]),
-        np.concatenate([turned, _links_of(named, copies.look_of)]),
+        copies.content_of,
+        np.concatenate([_tie_links(ties, copies.content_of), copies.links]),
+        np.concatenate([turned, _tie_links(named, copies.content_of)]),
         copies.pairs,
         (len(ties), len(turned), len(named)),
     )
 
 
 def are_apart(links: Integers, known: Mapping[int, str]) -> NDArray[np.bool_]:
-    """Which links join looks that were dealt to two splits: what was dealt stays."""
+    """Which links join contents that were assigned to two splits before; they stay there."""
     splits = [(known.get(one), known.get(other)) for one, other in links[:, :2].tolist()]
     return np.array([None not in both and both[0] != both[1] for both in splits], dtype=bool)
 
 
 def _turned(
-    pictures: Mapping[str, Picture], names: Sequence[str], look_of: Integers, near: Integers, most_bits: int
+    images: Mapping[str, ImageRecord],
+    names: Sequence[str],
+    content_of: Integers,
+    near: Integers,
+    most_bits: int,
 ) -> Integers:
-    """Looks that are turned or brightened copies, and not in `near`; as `near_copies` gives links."""
-    first = np.unique(look_of, return_index=True)[1].tolist()
-    greys = {look: pictures[names[number]].grey for look, number in enumerate(first)}
-    looks = np.array([look for look, grey in greys.items() if grey], dtype=np.int64)
-    found = turned_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
-    found[:, :2] = looks[found[:, :2]]
-    is_known = np.isin(found[:, 0] * len(first) + found[:, 1], near[:, 0] * len(first) + near[:, 1])
-    return found[~is_known]
+    """Links between turned or brightened copies that are not in `near`, as `near_duplicates` gives them."""
+    first = np.unique(content_of, return_index=True)[1].tolist()
+    greys = {content: images[names[number]].grey for content, number in enumerate(first)}
+    contents = np.array([content for content, grey in greys.items() if grey], dtype=np.int64)
+    links = transformed_links(grey_values([grey for grey in greys.values() if grey]), most_bits)
+    links[:, :2] = contents[links[:, :2]]
+    is_known = np.isin(links[:, 0] * len(first) + links[:, 1], near[:, 0] * len(first) + near[:, 1])
+    return links[~is_known]
 
 
 def _ties(names: Sequence[str], together: Iterable[Sequence[str]]) -> list[list[int]]:
-    """Indices of those pictures that a listing ties to another one here."""
+    """For each listing that ties two or more of `names`, their indices."""
     index = {name: i for i, name in enumerate(names)}
     present = ([index[name] for name in listing if name in index] for listing in together)
     return [tie for tie in present if len(tie) > 1]
 
 
-def _links_of(ties: Iterable[Sequence[int]], look_of: Integers) -> Integers:
-    """As `near_copies` gives them, nearer than any copies."""
-    rows = [(look_of[one], look_of[other], -1) for tie in ties for one, other in pairwise(tie)]
+def _tie_links(ties: Iterable[Sequence[int]], content_of: Integers) -> Integers:
+    """Links as `near_duplicates` gives them, nearer than any copies."""
+    rows = [(content_of[one], content_of[other], -1) for tie in ties for one, other in pairwise(tie)]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""The files of people's decisions → the last word on each pair, and where reviewers differ."""
+"""The files of people's decisions → the decision that holds for each pair, and where reviewers differ."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vqa.foundation.csv_tables import read_rows
-from vqa.foundation.errors import InputError, named_first
+from vqa.core.csv_tables import read_rows
+from vqa.core.errors import InputError, named_first
+from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.missing_values import is_missing
-from vqa.pairs.normal_form import normal_form
-from vqa.pairs.pair import image_name_of
-from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, VERDICTS, Decision, Key, key_of
+from vqa.pairs.pair import parse_image_name
+from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, KINDS, Decision, Key, key_of
 
 COLUMNS = ("image_name", "question", "answer", "decision", "corrected_answer")
 _KNOWN = (*COLUMNS, "list", "decided_at", "reviewer", "image_sha256")
@@ -24,7 +24,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Word:
-    """What one row of one file says of a pair."""
+    """One row of a file: one decision on one pair."""
 
     key: Key
     answer: str  # of the pair, as it was decided on
@@ -37,31 +37,31 @@ class Word:
 
     @property
     def outcome(self) -> tuple[str, str]:
-        """What it comes to: words of one outcome agree. A second right answer leaves the first one right."""
-        verdict = ACCEPT if self.decision.is_accepted else self.decision.verdict
-        return verdict, normal_form(self.decision.answer)
+        """Its outcome, by which decisions are compared. A second right answer leaves the first right."""
+        kind = ACCEPT if self.decision.is_accepted else self.decision.kind
+        return kind, normalize_answer(self.decision.answer)
 
     def __str__(self) -> str:
-        answer = f" {self.decision.answer}" if self.decision.verdict == CORRECT else ""
+        answer = f" {self.decision.answer}" if self.decision.kind == CORRECT else ""
         second = "".join(f" {text}" for text in self.decision.also_right)
-        return f"{self.reviewer}: {self.decision.verdict}{answer}{second}"
+        return f"{self.reviewer}: {self.decision.kind}{answer}{second}"
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A pair on which the last words of two reviewers differ."""
+    """A pair on which the last decisions of two reviewers differ."""
 
     key: Key
     answer: str  # as it was decided on
     was_kept: bool
-    said: list[str]  # by each reviewer, the one that holds last
+    said: list[str]  # the last decision of each reviewer; the one that holds comes last
 
 
 @dataclass(frozen=True)
 class Reviews:
-    """What all files come to."""
+    """The decisions of all files together."""
 
-    decisions: dict[Key, Decision]  # the last word on each pair
+    decisions: dict[Key, Decision]  # the one that holds for each pair
     conflicts: list[Conflict]
     reviewers: int
     on_other_images: list[Word]  # made for an image whose file has another content now; they do not count
@@ -76,31 +76,30 @@ class Reviews:
         }
 
     def sentences(self) -> list[str]:
-        """What whoever runs validate must know of them; none where all is well."""
-        found = []
+        """Sentences for the user of validate; none if there is no problem."""
+        sentences = []
         if self.conflicts:
-            found.append(
-                f"reviewers decide differently on {len(self.conflicts)} pairs, where the later word holds: "
+            sentences.append(
+                f"reviewers decide differently on {len(self.conflicts)} pairs, and the later decision holds: "
                 "see Conflicts in data/vqa/review.html"
             )
         if self.on_other_images:
             names = list(dict.fromkeys(word.key[0] for word in self.on_other_images))
-            found.append(
+            sentences.append(
                 f"{len(self.on_other_images)} decisions do not count: their images have changed since "
                 f"({named_first(names)}); review these again"
             )
-        return found
+        return sentences
 
 
 def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> Reviews:
-    """Every decision in the folder's CSV files, also where a spreadsheet saved them; of two on one pair the
-    one made later holds, by its time.
+    """Read every decision in the folder's CSV files, also as spreadsheets save them; the later holds.
 
     `image_id`: name → first digits of the SHA-256 of the image that is there now, "" where none is.
 
     Raises:
-        InputError: a file that the review page did not write, a decision or a time that cannot be read in one
-            way only, or two decisions of which none is the later; no decision is passed over.
+        InputError: the review page did not write a file, a decision or time is ambiguous, or of two decisions
+            neither is the later one; no decision is skipped.
     """
     words = [word for path in _files_of_decisions(folder) for word in _words_in(path)]
     named = {word.key[0] for word in words if word.image} if image_id else set()
@@ -113,8 +112,8 @@ def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> 
         else:
             by_key.setdefault(word.key, []).append(word)
     decisions, conflicts = {}, []
-    for key, said in by_key.items():
-        last = _last_words(said)
+    for key, of_pair in by_key.items():
+        last = _last_words(of_pair)
         decisions[key] = _holding(last)
         if len({word.outcome for word in last}) > 1:
             conflicts.append(Conflict(key, last[-1].answer, last[-1].decision.was_kept, list(map(str, last))))
@@ -122,12 +121,12 @@ def read_reviews(folder: Path, image_id: Callable[[str], str] | None = None) -> 
 
 
 def read_decisions(folder: Path) -> dict[Key, Decision]:
-    """The last word on each pair, as `read_reviews` has it."""
+    """The decision that holds for each pair, as `read_reviews` finds it."""
     return read_reviews(folder).decisions
 
 
 def _files_of_decisions(folder: Path) -> list[Path]:
-    """Every file of the folder but what explains it (README…) and hidden ones."""
+    """Every file of the folder, except README files and hidden ones."""
     paths = sorted(path for path in folder.glob("*") if path.is_file())
     paths = [path for path in paths if not path.name.startswith((".", "README"))]
     for path in paths:
@@ -139,21 +138,21 @@ def _files_of_decisions(folder: Path) -> list[Path]:
 def _words_in(path: Path) -> Iterable[Word]:
     for number, row in enumerate(read_rows(path, COLUMNS, _KNOWN), start=1):
         where = f"{path}, row {number}"
-        verdict = row["decision"].lower().replace("_", " ").replace("-", " ")
+        kind = row["decision"].lower().replace("_", " ").replace("-", " ")
         given = row["corrected_answer"]
-        if verdict not in VERDICTS:
-            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(VERDICTS)}")
-        needs_answer = verdict in (CORRECT, ALSO_RIGHT)
-        if needs_answer and (len(normal_form(given).split()) != 1 or is_missing(given)):
+        if kind not in KINDS:
+            raise InputError(f"{where}: decision is {row['decision']!r}; it must be {', '.join(KINDS)}")
+        needs_answer = kind in (CORRECT, ALSO_RIGHT)
+        if needs_answer and (len(normalize_answer(given).split()) != 1 or is_missing(given)):
             raise InputError(f"{where}: corrected_answer is {given!r}; give one word")
         decision = Decision(
-            verdict,
-            given if verdict == CORRECT else row["answer"],
+            kind,
+            given if kind == CORRECT else row["answer"],
             row.get("list", "kept") in ("kept", ""),
-            (given,) if verdict == ALSO_RIGHT else (),
+            (given,) if kind == ALSO_RIGHT else (),
         )
         yield Word(
-            key_of(image_name_of(row["image_name"]), row["question"], row["answer"]),
+            key_of(parse_image_name(row["image_name"]), row["question"], row["answer"]),
             row["answer"],
             decision,
             row.get("reviewer", "") or path.stem,
@@ -165,10 +164,10 @@ def _words_in(path: Path) -> Iterable[Word]:
 
 
 def _last_words(words: Sequence[Word]) -> list[Word]:
-    """The last word of each reviewer, the very last one at the end.
+    """The last decision of each reviewer, the latest of all at the end.
 
     Raises:
-        InputError: which one is the last cannot be told, and it matters.
+        InputError: it is not clear which decision is the last, and they differ.
     """
     earliest = datetime.min.replace(tzinfo=UTC)
     ordered = sorted(words, key=lambda word: (word.time or earliest, str(word.path), word.row))
@@ -186,17 +185,17 @@ def _last_words(words: Sequence[Word]) -> list[Word]:
 
 
 def _holding(last: Sequence[Word]) -> Decision:
-    """The very last word, with every second right answer that a reviewer stands by."""
+    """The latest decision, with every second right answer in the reviewers' last decisions."""
     decision = last[-1].decision
     if not decision.is_accepted:
         return decision
-    also_right = {normal_form(text): text for word in last for text in word.decision.also_right}
-    verdict = ALSO_RIGHT if also_right else ACCEPT
-    return Decision(verdict, decision.answer, decision.was_kept, tuple(also_right.values()))
+    also_right = {normalize_answer(text): text for word in last for text in word.decision.also_right}
+    kind = ALSO_RIGHT if also_right else ACCEPT
+    return Decision(kind, decision.answer, decision.was_kept, tuple(also_right.values()))
 
 
 def _time(where: str, text: str) -> datetime | None:
-    """When it was decided; a time without a zone is taken for UTC, None where there is none.
+    """The time of a decision; UTC if it has no zone, None if the cell is empty.
 
     Raises:
         InputError: the text can be read as two days, or as none.
@@ -205,11 +204,13 @@ def _time(where: str, text: str) -> datetime | None:
         return None
     match = _TIME.fullmatch(text)
     try:
-        found = _spreadsheet_time(match) if match and len(match[1]) < 4 else datetime.fromisoformat(text)
+        time = _spreadsheet_time(match) if match and len(match[1]) < 4 else datetime.fromisoformat(text)
     except ValueError as error:
-        known = error.args[0] if match and len(match[1]) < 4 else "is no time"
-        raise InputError(f"{where}: decided_at is {text!r}, which {known}; write 2026-11-28 10:00") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        problem = error.args[0] if match and len(match[1]) < 4 else "is no time"
+        raise InputError(
+            f"{where}: decided_at is {text!r}, which {problem}; write 2026-11-28 10:00"
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _spreadsheet_time(match: "re.Match[str]") -> datetime:

@@ -1,4 +1,4 @@
-"""A page to look at a sample of the kept and the rejected pairs, and to decide on them."""
+"""A page to review a sample of the kept and the rejected pairs."""
 
 import hashlib
 from collections import defaultdict
@@ -7,15 +7,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vqa.catalogue.pictures import picture_id, picture_url, problem_of_name
-from vqa.foundation.files import content_hash, whole_file
-from vqa.foundation.seeded import rank_of
+from vqa.catalogue.images import image_data_url, image_id_of_content, problem_of_name
+from vqa.core.files import content_hash, whole_file
+from vqa.core.seeding import seeded_rank
 from vqa.pages.page import page
 from vqa.pairs.pair import Pair
-from vqa.pairs.question_types import question_type_of
-from vqa.pairs.verdicts import VERDICTS, Verdict
+from vqa.pairs.question_types import infer_question_type
+from vqa.pairs.support import SUPPORT_LEVELS, Support
+from vqa.validation.filtering import Rejected
 from vqa.validation.review_files import Conflict
-from vqa.validation.screening import Rejected
 
 _Item = TypeVar("_Item")
 
@@ -30,7 +30,7 @@ def stratified(
     """About `count` items, each stratum by its share and at least once; the draw ignores their order."""
 
     def draw(item: _Item) -> str:
-        return rank_of(seed, identity(item))
+        return seeded_rank(seed, identity(item))
 
     strata: dict[Hashable, list[_Item]] = defaultdict(list)
     for item in items:
@@ -45,38 +45,38 @@ def stratified(
 def write_review_page(
     path: Path,
     kept: Sequence[Pair],
-    verdicts: Sequence[Verdict],
-    testimony_of: Callable[[int], Sequence[str]],
+    support_levels: Sequence[Support],
+    votes_of: Callable[[int], Sequence[str]],
     rejected: Sequence[Rejected],
     conflicts: Sequence[Conflict],
     path_of: Callable[[str], Path],
     count: int,
     seed: int,
 ) -> None:
-    """The page: a sample of the kept pairs by verdict and type, and of the rejected by reason.
+    """Write a sample of the kept pairs by support level and type, and of the rejected ones by reason.
 
-    The disputed come first; `testimony_of`: sentences on what was said of a kept pair, by its number;
-    `conflicts`: the pairs on which reviewers differ, all of them.
+    Conflicting labels come first. `votes_of`: sentences on the votes on a kept pair, by its number;
+    `conflicts`: all pairs on which reviewers differ.
     """
     numbers = stratified(
         range(len(kept)),
-        lambda number: (verdicts[number].verdict, kept[number].question_type),
+        lambda number: (support_levels[number].support, kept[number].question_type),
         lambda number: _identity(kept[number]),
         count,
         seed,
     )
-    numbers.sort(key=lambda number: VERDICTS.index(verdicts[number].verdict))
+    numbers.sort(key=lambda number: SUPPORT_LEVELS.index(support_levels[number].support))
     sample = [kept[number] for number in numbers]
     refused = stratified(rejected, attrgetter("reason"), lambda reject: _identity(reject.pair), count, seed)
     shown = {pair.image_name for pair in sample} | {reject.pair.image_name for reject in refused}
     shown |= {conflict.key[0] for conflict in conflicts}
-    urls = {name: picture_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
+    urls = {name: image_data_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
     listed = "".join(_identity(pair) for pair in [*sample, *(reject.pair for reject in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
         "kept": [
             _shown(kept[number], kept[number].question_type)
-            | {"verdict": verdicts[number].verdict, "testimony": testimony_of(number)}
+            | {"support": support_levels[number].support, "votes": votes_of(number)}
             for number in numbers
         ],
         "rejected": [
@@ -84,19 +84,21 @@ def write_review_page(
             for reject in refused
         ],
         "conflicts": list(map(_in_conflict, conflicts)),
-        "pictures": {name: url for name, url in urls.items() if url},
-        "image_ids": {name: picture_id(content_hash(path_of(name))) for name, url in urls.items() if url},
+        "images": {name: url for name, url in urls.items() if url},
+        "image_ids": {
+            name: image_id_of_content(content_hash(path_of(name))) for name, url in urls.items() if url
+        },
     }
     with whole_file(path) as file:
         file.write(page("review.html", {"data": data}))
 
 
 def _in_conflict(conflict: Conflict) -> dict[str, Any]:
-    """The pair, what each reviewer says of it, and the list that it was decided on from."""
+    """The pair, each reviewer's decision, and the list from which it was reviewed."""
     image_name, question, _ = conflict.key
-    kind = question_type_of(question)
+    kind = infer_question_type(question)
     shown = _shown(Pair(image_name, question, conflict.answer, kind), kind)
-    return shown | {"testimony": conflict.said, "list": "kept" if conflict.was_kept else "rejected"}
+    return shown | {"votes": conflict.said, "list": "kept" if conflict.was_kept else "rejected"}
 
 
 def _identity(pair: Pair) -> str:

@@ -1,6 +1,6 @@
-"""Why a pair is rejected: RULES is the whole list, in the order in which they are asked.
+"""Why a pair is rejected: RULES is the whole list, in the order in which they are applied.
 
-Those on text come first, so that no picture is opened for a pair that its words reject.
+Rules on text come first, so that no image is opened for a pair that they reject.
 """
 
 import re
@@ -8,16 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vqa.catalogue.pictures import Picture, problem_of_name
-from vqa.foundation.seeded import rank_of
+from vqa.catalogue.images import ImageRecord, problem_of_name
+from vqa.core.seeding import seeded_rank
+from vqa.pairs.answer_normalization import training_form
 from vqa.pairs.missing_values import is_missing, spreadsheet_kind
-from vqa.pairs.normal_form import taught_form
 from vqa.pairs.pair import UNREADABLE, Pair
-from vqa.pairs.question_types import hidden_topic_of
+from vqa.pairs.question_types import find_hidden_topic
 from vqa.settings import Validate
 
-# No English question does without one of these; measured on 42,000 real ones: it also finds answers that
-# slipped into the question column ("Rectangular").
+# Every English question has one of these words, measured on 42,000 real ones. The rule also finds answers
+# that slipped into the question column ("Rectangular").
 _FUNCTION_WORDS = frozenset(
     """
     a an and any are at can color contain contains count did do does has have how in is it made many much
@@ -27,14 +27,14 @@ _FUNCTION_WORDS = frozenset(
 # What is left of an answer that was cut short ("made of", "the"). Not on, off, in, up: they answer.
 _CUT_SHORT = frozenset("an and are as at be by for from is it its of or that the these this to with".split())
 _FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
-_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" names its answer by right
+_OFFERS_CHOICE = re.compile(r"\bor\b|/|\(")  # "light or dark?" may name its answer
 _YES_NO = frozenset({"yes", "no"})
 _FEW = 20  # pairs; below this a share of all pairs is chance, and nothing is capped
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that is screened, with the normal forms that rules compare."""
+    """A row to be filtered, with the normal forms that rules compare."""
 
     row: int
     pair: Pair
@@ -47,11 +47,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Context:
-    """What rules may ask for: their parameters, the model's room, and the pictures, once looked at."""
+    """What rules may use: their parameters, the model's token limit, and the images, once decoded."""
 
     limits: Validate
-    too_long: Callable[[str, str], str] = lambda *_: ""  # why the model has no room for question and answer
-    pictures: Mapping[str, Picture] = field(default_factory=dict)  # by name; none for rules on text
+    too_long: Callable[[str, str], str] = lambda *_: ""  # why question and answer exceed the token limit
+    images: Mapping[str, ImageRecord] = field(default_factory=dict)  # by name; none for rules on text
 
 
 # Candidates that no earlier rule has rejected → row and detail of those that break the rule.
@@ -61,7 +61,7 @@ Check = Callable[[Sequence[Candidate], Context], Broken]
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to reject, and what finds it. A hard rule also holds for what a person accepted."""
+    """A reason to reject, and its check. A hard rule also applies to pairs that a person accepted."""
 
     reason: str
     check: Check
@@ -69,11 +69,14 @@ class Rule:
 
 
 def _each(detail_of: Callable[[Candidate, Validate], str | None]) -> Check:
-    """A rule that looks at one row at a time."""
+    """A rule that checks one row at a time."""
 
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
-        details = ((candidate.row, detail_of(candidate, context.limits)) for candidate in standing)
-        return ((row, detail) for row, detail in details if detail is not None)
+        limits = context.limits
+        for candidate in standing:
+            detail = detail_of(candidate, limits)
+            if detail is not None:
+                yield candidate.row, detail
 
     return check
 
@@ -98,7 +101,7 @@ def _empty_answer(candidate: Candidate, limits: Validate) -> str | None:
 
 def _too_many_tokens(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        if detail := context.too_long(candidate.pair.question, taught_form(candidate.said)):
+        if detail := context.too_long(candidate.pair.question, training_form(candidate.said)):
             yield candidate.row, detail
 
 
@@ -117,7 +120,7 @@ def _no_information(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _spreadsheet_value(candidate: Candidate, limits: Validate) -> str | None:
-    """A spreadsheet's date was a fraction or a range, its TRUE perhaps a word: nobody can tell any more."""
+    """A spreadsheet's date was a fraction or a range, its TRUE perhaps a word: the original is lost."""
     kind = spreadsheet_kind(candidate.said)
     return (
         f"{candidate.said!r} is a spreadsheet's {kind.replace('_', ' ')}; what stood there is lost"
@@ -150,25 +153,25 @@ def _answer_in_question(candidate: Candidate, limits: Validate) -> str | None:
 
 
 def _not_visible(candidate: Candidate, limits: Validate) -> str | None:
-    topic = hidden_topic_of(candidate.pair.question, limits.not_visible)
+    topic = find_hidden_topic(candidate.pair.question, limits.not_visible)
     return f"asks about {topic.replace('_', ' ')}" if topic else None
 
 
 def _image(reason: str) -> Check:
     def check(standing: Sequence[Candidate], context: Context) -> Broken:
         for candidate in standing:
-            picture = context.pictures[candidate.pair.image_name]
-            if picture.problem == reason:
-                yield candidate.row, picture.detail
+            image = context.images[candidate.pair.image_name]
+            if image.problem == reason:
+                yield candidate.row, image.detail
 
     return check
 
 
 def _image_too_small(standing: Sequence[Candidate], context: Context) -> Broken:
     for candidate in standing:
-        picture = context.pictures[candidate.pair.image_name]
-        if min(picture.width, picture.height) < context.limits.min_image_side:
-            yield candidate.row, f"{picture.width}×{picture.height} pixels"
+        image = context.images[candidate.pair.image_name]
+        if min(image.width, image.height) < context.limits.min_image_side:
+            yield candidate.row, f"{image.width}×{image.height} pixels"
 
 
 def _conflicting_answers(standing: Sequence[Candidate], context: Context) -> Broken:
@@ -176,28 +179,28 @@ def _conflicting_answers(standing: Sequence[Candidate], context: Context) -> Bro
         if len({candidate.answer for candidate in group}) == 1:
             continue
         reviewed = {candidate.answer for candidate in group if candidate.is_reviewed}
-        said = " / ".join(sorted({candidate.answer for candidate in group}))
+        answers = " / ".join(sorted({candidate.answer for candidate in group}))
         for candidate in group:
             if not (len(reviewed) == 1 and candidate.answer in reviewed):
-                yield candidate.row, said
+                yield candidate.row, answers
 
 
 def _duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
     for group in _grouped(standing, lambda c: (c.pair.image_name, c.question)):
         first = min(group, key=lambda c: (not c.is_reviewed, c.row))
-        yield from ((c.row, "same question and answer for this picture") for c in group if c is not first)
+        yield from ((c.row, "same question and answer for this image") for c in group if c is not first)
 
 
 def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
-    """Same answer, nearly the same words: two wordings of one question, not "left shoe" and "right shoe"."""
+    """Same answer, nearly the same words: one question worded twice, not "left shoe" and "right shoe"."""
     least = context.limits.min_question_jaccard
     for group in _grouped(standing, lambda c: (c.pair.image_name, c.answer)):
-        kept: list[tuple[set[str], str]] = []
+        first_wordings: list[tuple[set[str], str]] = []
         for candidate in sorted(group, key=lambda c: (not c.is_reviewed, c.row)):
             words = set(candidate.question.split())
-            near = next((q for w, q in kept if len(words & w) >= least * len(words | w)), None)
+            near = next((q for w, q in first_wordings if len(words & w) >= least * len(words | w)), None)
             if near is None:
-                kept.append((words, candidate.pair.question))
+                first_wordings.append((words, candidate.pair.question))
             else:
                 yield candidate.row, f"says {near!r} again"
 
@@ -205,7 +208,7 @@ def _near_duplicate(standing: Sequence[Candidate], context: Context) -> Broken:
 def _too_many_of_image(standing: Sequence[Candidate], context: Context) -> Broken:
     most = context.limits.max_pairs_per_image
     for group in _grouped(standing, lambda c: c.pair.image_name):
-        detail = f"{len(group)} pairs of this picture"
+        detail = f"{len(group)} pairs of this image"
         yield from ((row, detail) for row in _surplus(group, most, context.limits.seed))
 
 
@@ -238,7 +241,7 @@ def _surplus(group: Sequence[Candidate], most: int, seed: int) -> list[int]:
 
     def draw(candidate: Candidate) -> tuple[bool, str]:
         name = f"{candidate.pair.image_name}/{candidate.question}"
-        return not candidate.is_reviewed, rank_of(seed, name)
+        return not candidate.is_reviewed, seeded_rank(seed, name)
 
     return [candidate.row for candidate in sorted(group, key=draw)[most:]]
 
@@ -258,7 +261,7 @@ RULES_ON_TEXT = (
     Rule("answer_in_question", _each(_answer_in_question)),
     Rule("not_visible", _each(_not_visible)),
 )
-RULES_ON_PICTURES = (  # on their files, then on the pairs that share one, or an answer
+RULES_ON_IMAGES = (  # on their files, then on the pairs that share one, or an answer
     Rule("image_missing", _image("image_missing"), is_hard=True),
     Rule("image_truncated", _image("image_truncated"), is_hard=True),
     Rule("image_unreadable", _image("image_unreadable"), is_hard=True),
@@ -271,4 +274,4 @@ RULES_ON_PICTURES = (  # on their files, then on the pairs that share one, or an
     Rule("too_many_of_answer", _too_many_of_answer),
     Rule("too_many_yes_no", _too_many_yes_no),
 )
-RULES = RULES_ON_TEXT + RULES_ON_PICTURES
+RULES = RULES_ON_TEXT + RULES_ON_IMAGES

@@ -1,7 +1,7 @@
-"""Trusted pairs in numbers: what there is, how evenly, and how far its labels can be trusted."""
+"""Statistics of the trusted pairs: counts, balance, and how far labels can be trusted."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import sqrt
 from pathlib import Path
@@ -10,24 +10,24 @@ from typing import Any
 import pandas as pd
 
 from vqa.catalogue.abo import Listings
-from vqa.foundation.csv_tables import Lines
-from vqa.foundation.errors import named_first
-from vqa.foundation.files import read_json
-from vqa.pairs.missing_values import spreadsheet_kind
-from vqa.pairs.normal_form import normal_form
+from vqa.core.csv_tables import Lines
+from vqa.core.errors import named_first
+from vqa.core.files import read_json
+from vqa.pairs.answer_normalization import normalize_answer
+from vqa.pairs.missing_values import doubtful_kind, spreadsheet_kind
 from vqa.pairs.pair import Pair
-from vqa.pairs.question_types import question_type_of
-from vqa.validation.alike_names import numbered_apart
-from vqa.validation.screening import Rejected
-from vqa.validation.splits import Division
+from vqa.pairs.question_types import infer_question_type
+from vqa.validation.filtering import Rejected
+from vqa.validation.similar_names import numbered_apart
+from vqa.validation.splits import SplitAssignment
 
 _YES_NO = ["yes", "no"]
 
 
 def census(by_split: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
     """Counts and shares of the kept pairs, for metrics/data.json."""
-    kept = [pair for pairs in by_split.values() for pair in pairs]
-    rows = [(pair.image_name, pair.question_type, pair.difficulty, pair.answer) for pair in kept]
+    kept_pairs = [pair for pairs in by_split.values() for pair in pairs]
+    rows = [(pair.image_name, pair.question_type, pair.difficulty, pair.answer) for pair in kept_pairs]
     table = pd.DataFrame(rows, columns=["image", "type", "difficulty", "answer"])
     per_image = table.groupby("image").size()
     counts = table["answer"].value_counts()
@@ -50,34 +50,38 @@ def census(by_split: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
 
 
 def leak_protection(
-    division: Division, images: Collection[str], listings: Listings | None, seen: Collection[str] | None
+    assigned: SplitAssignment,
+    images: Collection[str],
+    listings: Listings | None,
+    seen: Collection[str] | None,
 ) -> dict[str, Any]:
-    """What keeps pictures of one thing in one split; null is a protection whose input is not there.
+    """What keeps images of one thing in one split; null where the input of a protection is missing.
 
-    `images`: names of the usable pictures; `seen`: ids of those that the model was made with.
+    `images`: names of the usable images; `seen`: ids of those that the model was made with.
     """
     return {
-        "groups": division.groups,
-        "largest_group_share": round(division.largest_share, 4),
-        "groups_cut": division.groups_cut,
-        "near_copies": division.near_copies,
-        "turned_copies": division.turned_copies,
-        "names_tied": division.names_tied,
-        "dealt_apart": division.dealt_apart,
+        "groups": assigned.groups,
+        "largest_group_share": round(assigned.largest_share, 4),
+        "groups_cut": assigned.groups_cut,
+        "near_duplicates": assigned.near_duplicates,
+        "transformed_duplicates": assigned.transformed_duplicates,
+        "names_tied": assigned.names_tied,
+        "dealt_apart": assigned.dealt_apart,
         "listings": listings
         and {
             "read": listings.read,
             "with_unknown_images": listings.with_unknown_images,
-            "tying_pictures": division.tying_listings,
-            "pictures_on_none": listings.pictures_on_none(images),
+            "tying_images": assigned.tying_listings,
+            "images_on_none": listings.images_on_none(images),
         },
-        "pictures_model_was_made_with": None if seen is None else len(seen),
+        "images_model_was_made_with": None if seen is None else len(seen),
     }
 
 
 def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
-    """What became of each line of generated.csv, and of generate.csv where the pairs come from there, as the
-    metrics `generation` of the stage before say.
+    """Counts of the lines of generated.csv by outcome, and of generate.csv, if the pairs come from it.
+
+    `generation`: the metrics of the stage generate, which hold the latter.
     """
     before = read_json(generation) if generation.is_file() else {}
     of_csv = {"csv": before["lines"]} if "lines" in before else {}
@@ -85,87 +89,97 @@ def lines_accounted(generation: Path, generated: Lines) -> dict[str, Any]:
 
 
 def spreadsheet_counts(pairs: Iterable[Pair]) -> dict[str, int]:
-    """Kind of what a spreadsheet made of answers → how many there are among the rows as they came."""
-    return {kind: answers.total() for kind, answers in _spreadsheet_values(pairs).items()}
+    """Kind of change by a spreadsheet → the number of such answers among the rows as they came."""
+    pairs = list(pairs)
+    answers_by_kind = _spreadsheet_values(pairs) | _spreadsheet_values(pairs, doubtful_kind)
+    return {kind: answers.total() for kind, answers in answers_by_kind.items()}
 
 
 def spreadsheet_sentences(pairs: Iterable[Pair]) -> list[str]:
-    """One sentence on such answers, with an example of each kind; none where there are none."""
-    found = _spreadsheet_values(pairs)
+    """Sentences on answers that a spreadsheet changed or may have changed, with an example of each kind."""
+    pairs = list(pairs)
+    made, perhaps = _spreadsheet_values(pairs), _spreadsheet_values(pairs, doubtful_kind)
+    remedy = "write them anew, with the column formatted as text"
+    return [f"a spreadsheet changed {_shown_by_kind(made)}; {remedy}"] * bool(made) + [
+        f"a spreadsheet may have changed {_shown_by_kind(perhaps)}; they are kept: check them"
+    ] * bool(perhaps)
+
+
+def _shown_by_kind(found: Mapping[str, Counter[str]]) -> str:
     shown = [
         f"{answers.total()} × {kind.replace('_', ' ')} such as {answers.most_common(1)[0][0]!r}"
         for kind, answers in found.items()
     ]
-    total = sum(answers.total() for answers in found.values())
-    remedy = "write them anew, with the column formatted as text"
-    return [f"a spreadsheet changed {total} answers ({', '.join(shown)}); {remedy}"] * bool(found)
+    return f"{sum(answers.total() for answers in found.values())} answers ({', '.join(shown)})"
 
 
-def _spreadsheet_values(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
+def _spreadsheet_values(
+    pairs: Iterable[Pair], product_kind: Callable[[str], str] = spreadsheet_kind
+) -> dict[str, Counter[str]]:
     """Kind → such answers, and how often each is there."""
-    found: dict[str, Counter[str]] = {}
+    answers_by_kind: dict[str, Counter[str]] = {}
     for answer, count in Counter(pair.answer for pair in pairs).items():
-        if kind := spreadsheet_kind(answer):
-            found.setdefault(kind, Counter())[answer] += count
-    return found
+        if kind := product_kind(answer):
+            answers_by_kind.setdefault(kind, Counter())[answer] += count
+    return answers_by_kind
 
 
 def changed_image_sentences(
     changed: Sequence[str], pairs: Iterable[Pair], decisions: Iterable[tuple[str, str, str]]
 ) -> list[str]:
-    """One sentence on images that have another content than in the run before, under labels and decisions
-    that may have been made for that one; none where none has. `decisions`: their keys.
+    """One sentence on images that changed since the last run, and on their labels and decisions, or none.
+
+    These may have been made for the earlier content. `decisions`: their keys.
     """
     names = set(changed)
     labels = sum(pair.image_name in names for pair in pairs)
     decided = sum(key[0] in names for key in decisions)
     return [
         f"{len(names)} images have changed since the last run ({named_first(sorted(names))}): {labels} pairs "
-        f"and {decided} decisions on them may be of the images before; look at them again, or delete them"
+        f"and {decided} decisions on them may be of the images before; review them again, or delete them"
     ] * bool(names)
 
 
 def missing_image_sentences(rejected: Iterable[Rejected]) -> list[str]:
-    """One sentence on pairs whose image is not there: where the first was looked for, and what brings it."""
+    """One sentence on pairs whose image is missing: where the first should be, and how to get it."""
     missing = [reject for reject in rejected if reject.reason == "image_missing"]
     return [f"{len(missing)} pairs name images that are not there: {missing[0].detail}"] if missing else []
 
 
 def trust(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How far labels and question types agree with themselves, among the rows as they came."""
+    """How consistent labels and question types are among the rows as they came."""
     return {"labels": label_noise(pairs), "types": type_agreement(pairs)}
 
 
-def cuts_in(division: Division) -> list[str]:
-    """Sentences on what stands in several splits though it may belong together; none where nothing does.
+def count_cuts(assigned: SplitAssignment) -> list[str]:
+    """Sentences on images in several splits that may belong together; none where there are none.
 
-    These are groups that were too large, what that cost, pairs that were dealt before their likeness was
-    looked for, and names that differ by a number.
+    These are groups that were cut, pairs that were assigned before such copies were searched for, and names
+    that differ by a number.
     """
     apart = [
-        f"{division.dealt_apart} pairs of pictures that look alike once turned or brightened, or whose names "
+        f"{assigned.dealt_apart} pairs of images that look alike once turned or brightened, or whose names "
         "are made of one, were dealt to two splits before; delete data/vqa/splits.json to draw afresh"
-    ] * bool(division.dealt_apart)
+    ] * bool(assigned.dealt_apart)
     cut = [
-        f"{division.groups_cut} group(s) of near copies were cut: too large (the largest held "
-        f"{division.largest_share:.1%} of the pictures) or of two splits; {len(division.left_out)} pictures "
+        f"{assigned.groups_cut} group(s) of near duplicates were cut: too large (the largest held "
+        f"{assigned.largest_share:.1%} of the images) or of two splits; {len(assigned.left_out)} images "
         "at the cuts are left out; a lower validate.max_hash_distance cuts less"
-    ] * bool(division.groups_cut)
-    return apart + numbered_apart(division.split_of) + cut
+    ] * bool(assigned.groups_cut)
+    return apart + numbered_apart(assigned.split_of) + cut
 
 
 def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How often one question about one picture got two answers, among the rows as they came.
+    """How often one question about one image got two answers, among the rows as they came.
 
     With independent errors two labels agree when both are right, (1 - noise)², so that is solved for
     `estimated_label_noise`; None where no question was asked twice.
     """
-    answers: dict[tuple[str, str], Counter[str]] = {}
+    answers: dict[tuple[str, str], list[str]] = {}
     for pair in pairs:
-        if answer := normal_form(pair.answer):
-            key = pair.image_name, normal_form(pair.question)
-            answers.setdefault(key, Counter())[answer] += 1
-    repeated = [counts for counts in answers.values() if counts.total() > 1]
+        if answer := normalize_answer(pair.answer):
+            answers.setdefault((pair.image_name, normalize_answer(pair.question)), []).append(answer)
+    repeated = [Counter(of_question) for of_question in answers.values() if len(of_question) > 1]
     if not repeated:
         return {"questions_asked_twice": 0, "agreement": None, "estimated_label_noise": None}
     agreement = sum(map(_agreement, repeated)) / len(repeated)
@@ -177,14 +191,14 @@ def label_noise(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def type_agreement(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How often the type read from the words is the one that came with the pair, on pairs of both."""
+    """How often the inferred type equals the one that came with the pair, where a type came."""
     typed = [pair for pair in pairs if pair.question_type]
-    same = sum(pair.question_type == question_type_of(pair.question) for pair in typed)
+    same = sum(pair.question_type == infer_question_type(pair.question) for pair in typed)
     return {"pairs": len(typed), "agreement": round(same / len(typed), 4) if typed else None}
 
 
 def _agreement(counts: Counter[str]) -> float:
-    """Share of the row pairs that say the same."""
+    """The share of pairs of rows that agree."""
     total = counts.total()
     return sum(n * (n - 1) for n in counts.values()) / (total * (total - 1))
 

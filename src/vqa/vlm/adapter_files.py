@@ -22,8 +22,8 @@ from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vqa.foundation.errors import InputError, first_line
-from vqa.foundation.files import read_json, read_object, use_umask, write_json
+from vqa.core.errors import InputError, first_line
+from vqa.core.files import read_json, read_object, use_umask, write_json
 from vqa.vlm.base_model import TRAIN_AGAIN
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -40,7 +40,7 @@ _LEAVES_BASE = (True, False, "gaussian")
 
 @dataclass(frozen=True)
 class Places:
-    """Names of the parts of a live half inside the whole model, and the whole model's class.
+    """Names of an answer model's parts inside the whole model, and the whole model's class.
 
     `projection` and `qformer` are None where a family has none that could be adapted.
     """
@@ -55,7 +55,7 @@ class Places:
 class SavedPart:
     """An adapter of one part of the model: tensors named as PEFT names them in that part alone.
 
-    `place`: the part's name in the whole model, by which `config` speaks; None: `config` speaks of the part.
+    `place`: the part's name in the whole model, if `config` uses names of that; None: names of the part.
     """
 
     config: Any
@@ -70,8 +70,8 @@ class SavedPart:
         config = copy.deepcopy(self.config)
         if self.place is None:
             return config
-        before, known = f"{self.place}.", list(names)
-        config.target_modules = [name for name in known if _is_target(self.config, before + name)]
+        before, module_names = f"{self.place}.", list(names)
+        config.target_modules = [name for name in module_names if _is_target(self.config, before + name)]
         config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
         for pattern in ("rank_pattern", "alpha_pattern"):
             of_whole = getattr(self.config, pattern, None) or {}
@@ -79,7 +79,7 @@ class SavedPart:
             renamed = {re.escape(name): of_whole[key] for name, key in keys.items() if key in of_whole}
             setattr(config, pattern, renamed)
         saved = [name.removeprefix(before) for name in config.modules_to_save or ()]
-        config.modules_to_save = [name for name in saved if any(_ends(n, name) for n in known)] or None
+        config.modules_to_save = [name for name in saved if any(_ends(n, name) for n in module_names)] or None
         return config
 
 
@@ -93,8 +93,8 @@ class SavedAdapter:
 
 
 def _is_target(config: Any, name: str) -> bool:
-    found = check_target_module_exists(config, name)
-    return bool(found) and type(found).__name__ != "_ExcludedModule"
+    match = check_target_module_exists(config, name)
+    return bool(match) and type(match).__name__ != "_ExcludedModule"
 
 
 def _ends(name: str, ending: str) -> bool:
@@ -140,7 +140,7 @@ def write_adapter(
 
 
 def copy_adapter(source: Path, target: Path, places: Places) -> None:
-    """Copy an adapter with what lies beside it; an old form is written by the names of the whole model."""
+    """Copy an adapter and the files beside it; an old form is rewritten with the names of the whole model."""
     shutil.copytree(source, target)
     saved = read_adapter(source, places, "cpu")
     if saved.language_model.place is not None:
@@ -161,7 +161,7 @@ def copy_adapter(source: Path, target: Path, places: Places) -> None:
 
 
 def _matching(place: str, names: Iterable[str] | str) -> str:
-    """PEFT matches it against the whole name of a module. A string is a regular expression already."""
+    """The pattern that PEFT matches against a module's whole name. A string is a pattern already."""
     if isinstance(names, str):
         return rf"{re.escape(place)}\.(?:{names})"
     names = sorted(names)
@@ -201,20 +201,20 @@ def read_adapter(folder: Path, places: Places, device: str) -> SavedAdapter:
 
 
 def _taken(tensors: dict[str, Tensor], place: str) -> dict[str, Tensor]:
-    """Those of the part at `place`, which leave `tensors`, named as in that part alone."""
+    """Take the tensors of the part at `place` out of `tensors`, named as in that part alone."""
     before = f"{_PREFIX}{place}."
     names = [name for name in tensors if name.startswith(before)]
     return {_PREFIX + name.removeprefix(before): tensors.pop(name) for name in names}
 
 
 def _read_config(folder: Path) -> Any:
-    said = read_object(folder / CONFIG)
-    if said.get("peft_type") != "LORA":
+    content = read_object(folder / CONFIG)
+    if content.get("peft_type") != "LORA":
         raise InputError(
-            f"{folder / CONFIG} says peft_type: {said.get('peft_type')!r}, which is not read here; give a "
+            f"{folder / CONFIG} says peft_type: {content.get('peft_type')!r}, which is not read here; give a "
             "LoRA adapter"
         )
-    how = said.get("init_lora_weights", True)
+    how = content.get("init_lora_weights", True)
     if how not in _REPEATABLE:
         raise InputError(
             f"{folder / CONFIG} says init_lora_weights: {how!r}, which changed the base weights by numbers "
@@ -233,12 +233,12 @@ def _read_config(folder: Path) -> Any:
 
 
 def _read_old(folder: Path, config: Any, tensors: dict[str, Tensor], device: str) -> SavedAdapter:
-    """With the names of the bare language model, and the other parts beside it."""
+    """Read the old form: names of the bare language model, and the other parts in files beside it."""
     qformer, projection = folder / _OLD_QFORMER, folder / _OLD_PROJECTION
-    beside = load_peft_weights(str(qformer), device=device) if qformer.is_dir() else {}
+    attached = load_peft_weights(str(qformer), device=device) if qformer.is_dir() else {}
     return SavedAdapter(
         SavedPart(config, tensors),
-        SavedPart(_read_config(qformer), beside) if beside else None,
+        SavedPart(_read_config(qformer), attached) if attached else None,
         load_file(projection, device=device) if projection.is_file() else {},
     )
 

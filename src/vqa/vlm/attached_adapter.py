@@ -14,14 +14,14 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
 
-from vqa.foundation.errors import InputError, first_line
+from vqa.core.errors import InputError, first_line
 from vqa.vlm.adapter_files import CONFIG, SavedPart, replaces_biases
 from vqa.vlm.base_model import TRAIN_AGAIN
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.lora import load_all, read_saved, task_type
 
 
-def merge(model: LiveHalf, folder: Path, is_merged: bool = True) -> None:
+def merge(model: AnswerModel, folder: Path, is_merged: bool = True) -> None:
     """Add a saved adapter into the weights of a plain `model`: no cost when answering.
 
     The sum is made in fp32 and the merged layers stay in it when they were fp32; `is_merged` False keeps
@@ -41,9 +41,9 @@ def merge(model: LiveHalf, folder: Path, is_merged: bool = True) -> None:
 
 
 class AttachedAdapter:
-    """A saved adapter beside a model's weights, which can be switched off: base and adapted in one model."""
+    """A saved adapter beside a model's weights, which can be switched off: baseline and LoRA in one model."""
 
-    def __init__(self, model: LiveHalf, folder: Path) -> None:
+    def __init__(self, model: AnswerModel, folder: Path) -> None:
         """Put the adapter in `folder` into a plain `model`; it is on.
 
         Raises:
@@ -115,8 +115,8 @@ def _wrapped(module: Any, saved: SavedPart, task: TaskType | None, folder: Path)
     return wrapped
 
 
-def _biases(model: LiveHalf, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
-    """The biases of a model that an adapter in `folder` replaces, with copies of what they are."""
+def _biases(model: AnswerModel, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
+    """The biases that the adapter in `folder` replaces, each with a copy of its present values."""
     if not replaces_biases(folder):
         return []
     named = [*model.language_model.named_parameters(), *(model.queries or nn.Module()).named_parameters()]

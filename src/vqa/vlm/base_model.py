@@ -3,43 +3,44 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import read_object, sha256_of, write_json
+from vqa.core.errors import InputError
+from vqa.core.files import read_object, sha256_file, write_json
 
 TRAIN_AGAIN = "dvc repro --force --single-item train"
 _BASE = "base_model.json"
 
 
 def write_base(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """Beside an adapter, which model it was made for: `identity` as Pretrained gives it."""
+    """Write beside an adapter which model it was made for: `identity` as Pretrained gives it."""
     write_json(folder / _BASE, dict(identity))
 
 
-def name_beside(folder: Path) -> str | None:
+def saved_model_name(folder: Path) -> str | None:
     """The model that an adapter was made for; None for one from elsewhere."""
     path = folder / _BASE
     return read_object(path).get("name") if path.is_file() else None
 
 
-def dtype_beside(folder: Path) -> str | None:
+def saved_dtype(folder: Path) -> str | None:
     """The dtype of the frozen weights that an adapter was trained beside; None for one from elsewhere."""
     path = folder / _BASE
     return read_object(path).get("dtype") if path.is_file() else None
 
 
-def commit_beside(folder: Path) -> str | None:
+def saved_commit(folder: Path) -> str | None:
     """The commit on the hub of the model that an adapter was made for; None for a folder's."""
     path = folder / _BASE
     return read_object(path).get("commit") if path.is_file() else None
 
 
-def version_of(folder: Path) -> dict[str, str]:
+def model_version(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of an adapter, by name."""
-    return {path.name: sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path.name: sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
-    """An adapter knows which model it was made for, wherever that lies; one from elsewhere knows a name.
+    """Check that an adapter was made for this model, wherever the model lies; one from elsewhere has only
+    the model's name.
 
     Raises:
         InputError: there is no adapter, or it is another model's.

@@ -1,7 +1,7 @@
-"""BLIP-2 in two halves: pictures → features (frozen, run once), features + question → answer (adapted).
+"""BLIP-2 in two parts: image encoder (frozen, run once an image) and answer model (adapted).
 
-The only file that knows BLIP-2. Q-Former output does not depend on the question, so `ImageEncoder`
-runs once a picture and `AnswerModel` never needs the ViT or the Q-Former. Together they are the full
+No other file depends on BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
+runs once an image and `Blip2AnswerModel` never needs the ViT or the Q-Former. Together they are the full
 model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
 encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.halves import LiveHalf, next_tokens, read
-from vqa.vlm.looks import Features
+from vqa.vlm.batching import logits_at, make_states_contiguous, pair_rows, prompt_rows
+from vqa.vlm.image_features import Features
+from vqa.vlm.interfaces import AnswerModel, next_tokens, read
 from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal
-from vqa.vlm.token_rows import make_states_contiguous, only_at, pair_rows, prompt_rows
 from vqa.vlm.tokens import Tokens, end_token_id
 
 # What is cached: Q-Former rows [32, 768] (opt-2.7b), or the ViT's [257, 1408] for adapters in the Q-Former.
@@ -43,13 +43,13 @@ class QueryTransformer(nn.Module):
 
 
 class PixelReader:
-    """See `halves.Reader`."""
+    """See `interfaces.Reader`."""
 
     def __init__(self, image_processor: Any) -> None:
         self._image_processor = image_processor
 
     def pixels(self, images: Sequence[Image.Image], side: int | None = None) -> Tensor:
-        """RGB pictures → `[B, 3, H, W]` fp32, resized and normalised as the model asks.
+        """RGB images → `[B, 3, H, W]` fp32, resized and normalised as the model asks.
 
         `side`: another height and width in pixels, for crops to be taken from.
         """
@@ -58,8 +58,8 @@ class PixelReader:
         return pixels
 
 
-class ImageEncoder:
-    """The frozen half: ViT and Q-Former, or the ViT alone."""
+class Blip2ImageEncoder:
+    """The image encoder: ViT and Q-Former, or the ViT alone."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class ImageEncoder:
 
     def features(self, pixels: Tensor) -> Tensor:
         """`[B, 3, H, W]` → features `[B, rows, size]`, fp32."""
-        seen = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
-        return seen.float() if self._queries is None else self._queries(seen).float()
+        patches = self._vision_model(pixels.to(self.device, self._dtype)).last_hidden_state  # [B, P, Dv]
+        return patches.float() if self._queries is None else self._queries(patches).float()
 
 
-class AnswerModel(LiveHalf):
-    """The live half: `language_projection` and the language model, fed with features."""
+class Blip2AnswerModel(AnswerModel):
+    """The answer model: `language_projection` and the language model, which read features."""
 
     NO_QUERIES = (
         "params.yaml: lora.qformer_targets adapts the Q-Former, whose output is cached; set "
@@ -117,7 +117,7 @@ class AnswerModel(LiveHalf):
 
     @property
     def places(self) -> Places:
-        """See `LiveHalf.places`."""
+        """See `AnswerModel.places`."""
         return Places(
             Blip2ForConditionalGeneration, "language_model", "language_projection", qformer="qformer"
         )
@@ -137,7 +137,7 @@ class AnswerModel(LiveHalf):
     def training_batch(
         self, questions: Sequence[str], answers: Sequence[str], features: Features | None = None
     ) -> dict[str, Tensor]:
-        """See `LiveHalf.training_batch`; every picture takes `num_query_tokens`."""
+        """See `AnswerModel.training_batch`; every image takes `num_query_tokens`."""
         rows = self._ids(questions, answers)
         return pair_rows(*rows, self._pad_token_id, self.is_encoder_decoder)
 
@@ -164,7 +164,7 @@ class AnswerModel(LiveHalf):
         """`loss`: cross-entropy over labelled positions, fp32; `logits` `[labelled, vocabulary]`.
 
         Takes what `training_batch` or `shared_batch` gives, and features in the order of their image tokens.
-        `num_items_in_batch`: see `LiveHalf._loss`.
+        `num_items_in_batch`: see `AnswerModel._loss`.
         """
         device = self.device
         labels, mask = labels.to(device), attention_mask.to(device)
@@ -177,49 +177,44 @@ class AnswerModel(LiveHalf):
         positions = None if position_ids is None else position_ids.to(device)
         is_read = read(wanted)
         wanted = wanted[is_read]
-        with self._precision(), only_at(self.language_model.get_output_embeddings(), is_read):
+        with self._precision(), logits_at(self.language_model.get_output_embeddings(), is_read):
             embeds = self.splice(input_ids.to(device), features.to(device))
             options |= attention_inputs(mask, positions, embeds.dtype)
             logits = self.language_model(inputs_embeds=embeds, **options).logits
         return self._loss(logits, wanted, num_items_in_batch)
 
     def _begun(
-        self, questions: Sequence[str], features: Features, pictures: Sequence[int], new: int, num_beams: int
+        self, questions: Sequence[str], features: Features, images: Sequence[int], new: int, num_beams: int
     ) -> tuple[dict[str, Any], int]:
-        """Embeddings and mask of the prompts; of pictures with several questions what was read already.
+        """Embeddings and mask of the prompts; of images with several questions what was read already.
 
         An encoder-decoder's output begins with a start token, a decoder's that is fed embeddings empty.
         """
         assert isinstance(features, Tensor)
-        of = torch.tensor(pictures, device=self.device)
+        of = torch.tensor(images, device=self.device)
         inputs = self._inputs(questions, features.to(self.device), of, num_beams)
         return inputs, 1 if self.is_encoder_decoder else 0
 
     def _inputs(
-        self, questions: Sequence[str], features: Tensor, pictures: Tensor, num_beams: int
+        self, questions: Sequence[str], features: Tensor, images: Tensor, num_beams: int
     ) -> dict[str, Any]:
         if not self.shares_prefix or len(features) == len(questions):
             prompts = [self.tokens.prompt_ids(question) for question in questions]
             ids, mask = self._on_device(prompts, "right" if self.is_encoder_decoder else "left")
-            return {"inputs_embeds": self.splice(ids, features[pictures]), "attention_mask": mask}
-        prefixes, texts = self._split_prompts(questions, pictures.tolist(), features)
+            return {"inputs_embeds": self.splice(ids, features[images]), "attention_mask": mask}
+        prefixes, texts = self._split_prompts(questions, images.tolist(), features)
         ids, mask = self._on_device(texts, "left")
         read = {
             name: rows.to(self.device) for name, rows in prefix_rows(prefixes, self._pad_token_id).items()
         }
-        images = self.splice(read.pop("input_ids"), features)
+        image_states = self.splice(read.pop("input_ids"), features)
         cache = self.language_model(
-            inputs_embeds=images, use_cache=True, logits_to_keep=1, **read
+            inputs_embeds=image_states, use_cache=True, logits_to_keep=1, **read
         ).past_key_values
         # `generate` skips what is in the cache, but counts it.
-        embeds = torch.cat([images[pictures], self.language_model.get_input_embeddings()(ids)], dim=1)
-        seen = branches(cache, prefixes, read["attention_mask"], mask, pictures, num_beams)
-        return {"inputs_embeds": embeds, **seen}
+        embeds = torch.cat([image_states[images], self.language_model.get_input_embeddings()(ids)], dim=1)
+        inputs = branches(cache, prefixes, read["attention_mask"], mask, images, num_beams)
+        return {"inputs_embeds": embeds, **inputs}
 
     def _on_device(self, prompts: list[list[int]], side: str) -> list[Tensor]:
         return [rows.to(self.device) for rows in prompt_rows(prompts, self._pad_token_id, side).values()]
-
-    def length_of(self, question: str, answer: str) -> int:
-        """Tokens of a pair, image tokens included: what batches are grouped by."""
-        ids = len(self.tokens.prompt_ids(question))
-        return ids if self.is_encoder_decoder else ids + len(self._answer_ids(answer))

@@ -1,4 +1,4 @@
-"""What loading must know of a family: its class, the parts of each half, its processor, what made a row."""
+"""What differs between model families when they load: class, parts, processor, identity of a feature row."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from transformers import AutoTokenizer, Blip2ForConditionalGeneration, Blip2Proc
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils.hub import cached_file
 
-from vqa.foundation.errors import InputError
-from vqa.vlm import blip2, seam
+from vqa.core.errors import InputError
+from vqa.vlm import blip2, image_text_model
 from vqa.vlm.blip2 import Level
-from vqa.vlm.halves import FrozenHalf, LiveHalf
+from vqa.vlm.interfaces import AnswerModel, ImageEncoder
 from vqa.vlm.prompts import PromptTokens
 from vqa.vlm.tokens import IMAGE_TOKEN
 
@@ -29,7 +29,7 @@ _PROCESSOR_FILES = (
 
 
 class Family(Protocol):
-    """A family of models in two halves, of one configuration."""
+    """A family of models that split into image encoder and answer model, with one configuration."""
 
     @property
     def model_class(self) -> Any:
@@ -37,17 +37,17 @@ class Family(Protocol):
 
     @property
     def frozen(self) -> Mapping[str, Any]:
-        """Beside the weights, what decides a row's numbers."""
+        """What decides a row's numbers beside the weights."""
 
     @property
     def unquantized(self) -> list[str]:
         """Modules that stay as they are when the language model is quantised: small or frozen ones."""
 
     def unseen(self, level: Level) -> tuple[str, ...]:
-        """Parts that the frozen half does without."""
+        """Parts that the image encoder does without."""
 
     def unspoken(self, level: Level) -> tuple[str, ...]:
-        """Parts that the live half does without."""
+        """Parts that the answer model does without."""
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> Any:
         """Tokenizer and image processor, both with `save_pretrained`."""
@@ -55,14 +55,16 @@ class Family(Protocol):
     def misfit(self, processor: Any) -> str:
         """Why the processor does not fit the model; "" when it does."""
 
-    def frozen_half(self, model: Any, processor: Any, device: torch.device, level: Level) -> FrozenHalf: ...
+    def image_encoder(
+        self, model: Any, processor: Any, device: torch.device, level: Level
+    ) -> ImageEncoder: ...
 
-    def live_half(
+    def answer_model(
         self, model: Any, processor: Any, prompt: str, device: torch.device, level: Level
-    ) -> LiveHalf: ...
+    ) -> AnswerModel: ...
 
 
-def family_of(config: Any, name: str) -> Family:
+def find_family(config: Any, name: str) -> Family:
     """The family that `config`, of the model `name`, belongs to.
 
     Raises:
@@ -71,24 +73,24 @@ def family_of(config: Any, name: str) -> Family:
     kind = str(config.model_type)
     if kind == "blip-2":
         return Blip2(config)
-    if kind in seam.PARTS:
-        return Seam(config)
-    known = ", ".join(["blip-2", *seam.PARTS])
+    if kind in image_text_model.PARTS:
+        return ImageTextFamily(config)
+    kinds = ", ".join(["blip-2", *image_text_model.PARTS])
     raise InputError(
         f"params.yaml: model.name is {name!r}, which is a {kind} model, and {_reason(config)}; give the "
-        f"folder or hub id of a model of one of the kinds {known}, such as Salesforce/blip2-opt-2.7b"
+        f"folder or hub id of a model of one of the kinds {kinds}, such as Salesforce/blip2-opt-2.7b"
     )
 
 
 def _reason(config: Any) -> str:
-    """Why features of a model's pictures cannot be cached here."""
+    """Why features of a model's images cannot be cached here."""
     if str(config.model_type).startswith("instructblip"):
-        return "its Q-Former reads the question too, so that no picture has features of its own"
+        return "its Q-Former reads the question too, so that no image has features of its own"
     whole = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(config), None)
     if whole is None:
-        return "it answers no questions about pictures in transformers"
+        return "it answers no questions about images in transformers"
     if "mm_encoder_outputs" not in signature(whole.forward).parameters:
-        return "transformers cannot take its pictures' features apart from their pixels"
+        return "transformers cannot take its images' features apart from their pixels"
     return "no test here holds its answers from cached features to those from pixels"
 
 
@@ -130,7 +132,7 @@ class Blip2:
         return ("vision_model",) if level == "vit" else ("vision_model", "qformer", "query_tokens")
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> Blip2Processor:
-        """Models from before November 2024 know no image token and how many there are: both are added."""
+        """Models from before November 2024 have no image token and no count of it: both are added."""
         processor = Blip2Processor.from_pretrained(name, revision=revision)
         processor.num_query_tokens = self.config.num_query_tokens
         processor.image_processor = image_processor
@@ -139,21 +141,21 @@ class Blip2:
     def misfit(self, processor: Blip2Processor) -> str:
         side, size = self.config.vision_config.image_size, dict(processor.image_processor.size)
         if {size.get("height"), size.get("width")} != {side}:
-            return f"makes pictures of {size}, but its config.json wants {side} pixels a side"
+            return f"makes images of {size}, but its config.json wants {side} pixels a side"
         return _beyond(processor.tokenizer, self.config.text_config.vocab_size)
 
-    def frozen_half(self, model: Any, processor: Any, device: torch.device, level: Level) -> FrozenHalf:
-        return blip2.ImageEncoder(model, processor, device, level)
+    def image_encoder(self, model: Any, processor: Any, device: torch.device, level: Level) -> ImageEncoder:
+        return blip2.Blip2ImageEncoder(model, processor, device, level)
 
-    def live_half(
+    def answer_model(
         self, model: Any, processor: Any, prompt: str, device: torch.device, level: Level
-    ) -> LiveHalf:
-        return blip2.AnswerModel(model, processor, prompt, device, level)
+    ) -> AnswerModel:
+        return blip2.Blip2AnswerModel(model, processor, prompt, device, level)
 
 
 @dataclass(frozen=True)
-class SeamProcessor:
-    """What a model's own processor is made of, without what transformers wants for videos."""
+class ImageTextProcessor:
+    """What a model's own processor is made of, without the part that transformers asks for videos."""
 
     tokenizer: Any
     image_processor: Any
@@ -168,8 +170,8 @@ class SeamProcessor:
 
 
 @dataclass(frozen=True)
-class Seam:
-    """A model with the seam; see `Family`."""
+class ImageTextFamily:
+    """An image-text model; see `Family`."""
 
     config: Any
 
@@ -188,30 +190,30 @@ class Seam:
         return [f"model.{part}" for part in (*parts.sight, parts.projector) if part] + ["lm_head"]
 
     @property
-    def _parts(self) -> seam.Parts:
-        return seam.PARTS[self.config.model_type]
+    def _parts(self) -> image_text_model.Parts:
+        return image_text_model.PARTS[self.config.model_type]
 
     def unseen(self, level: Level) -> tuple[str, ...]:
         return (f"model.{self._parts.language}", "lm_head")
 
     def unspoken(self, level: Level) -> tuple[str, ...]:
         parts = self._parts
-        is_dropped = parts.projector and not seam.is_cut_before_projector(self.config)
+        is_dropped = parts.projector and not image_text_model.is_cut_before_projector(self.config)
         return tuple(f"model.{p}" for p in (*parts.sight, *([parts.projector] if is_dropped else [])))
 
-    def processor(self, name: str, revision: str | None, image_processor: Any) -> SeamProcessor:
+    def processor(self, name: str, revision: str | None, image_processor: Any) -> ImageTextProcessor:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        found = {
+        processor_files = {
             file: cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
             for file in _PROCESSOR_FILES
         }
-        files = tuple(Path(path) for path in found.values() if path)
-        return SeamProcessor(tokenizer, image_processor, _template(tokenizer, files), files)
+        files = tuple(Path(path) for path in processor_files.values() if path)
+        return ImageTextProcessor(tokenizer, image_processor, _template(tokenizer, files), files)
 
-    def misfit(self, processor: SeamProcessor) -> str:
+    def misfit(self, processor: ImageTextProcessor) -> str:
         return _beyond(processor.tokenizer, self.config.get_text_config().vocab_size)
 
-    def frozen_half(self, model: Any, processor: Any, device: torch.device, level: Level) -> FrozenHalf:
+    def image_encoder(self, model: Any, processor: Any, device: torch.device, level: Level) -> ImageEncoder:
         """See `Family`.
 
         Raises:
@@ -220,19 +222,19 @@ class Seam:
         if level != "qformer":
             raise InputError(
                 f"params.yaml: features.level is {level!r}, which only BLIP-2 has; set it to qformer: what a "
-                f"{self.config.model_type} keeps of a picture does not depend on it"
+                f"{self.config.model_type} keeps of an image does not depend on it"
             )
-        return seam.Encoder(model, processor.image_processor, device)
+        return image_text_model.ImageTextEncoder(model, processor.image_processor, device)
 
-    def live_half(
+    def answer_model(
         self, model: Any, processor: Any, prompt: str, device: torch.device, level: Level
-    ) -> LiveHalf:
+    ) -> AnswerModel:
         tokens = PromptTokens(processor.tokenizer, self.config, prompt, processor.chat_template)
-        return seam.AnswerModel(model, tokens, device)
+        return image_text_model.ImageTextAnswerModel(model, tokens, device)
 
 
 def _template(tokenizer: Any, files: tuple[Path, ...]) -> str | None:
-    """Of a chat; older checkpoints keep it where only the processor reads it."""
+    """The chat template; older checkpoints keep it where only the processor reads it."""
     if tokenizer.chat_template is not None:
         return str(tokenizer.chat_template)
     for file in files:

@@ -6,40 +6,40 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from vqa.foundation.devices import gathered, rank_and_world, wait_for_all
-from vqa.foundation.memory import TOO_LARGE, in_batches_that_fit
-from vqa.foundation.seeded import rank_of
-from vqa.foundation.terminal import progress_bar
-from vqa.foundation.unfinished import Unfinished
+from vqa.core.devices import gathered, rank_and_world, wait_for_all
+from vqa.core.memory import TOO_LARGE, with_oom_hint
+from vqa.core.partial_results import PartialResults
+from vqa.core.progress import progress_bar
+from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
-from vqa.vlm.answer_tree import AnswerTree
-from vqa.vlm.halves import LiveHalf
-from vqa.vlm.looks import emptied
+from vqa.vlm.constrained_decoding import AnswerTree
+from vqa.vlm.image_features import zeros_like
+from vqa.vlm.interfaces import AnswerModel
 
 Name = TypeVar("Name", bound=Hashable)
 
 
 class Features(Protocol):
-    """Anything that gives `looks.Features` of pictures by name."""
+    """Anything that gives `image_features.Features` of images by name."""
 
     def rows(self, image_names: Sequence[str]) -> Any: ...
 
 
-class Blinded:
-    """Features with nothing in them: what the model answers when it cannot look."""
+class ZeroImages:
+    """Zeros in place of the features: what the model answers without the image."""
 
     def __init__(self, features: Features) -> None:
         self._features = features
 
     def rows(self, image_names: Sequence[str]) -> Any:
-        return emptied(self._features.rows(image_names))
+        return zeros_like(self._features.rows(image_names))
 
 
 class Swapped:
-    """Features of another picture: what the model answers when it looks at the wrong one."""
+    """Features of another image: what the model answers to the wrong one."""
 
     def __init__(self, features: Features, other: Mapping[str, str]) -> None:
-        """`other`: of each picture the one that is looked at in its place."""
+        """`other`: for each image, the one that takes its place."""
         self._features = features
         self._other = other
 
@@ -47,15 +47,15 @@ class Swapped:
         return self._features.rows([self._other[name] for name in image_names])
 
 
-def pictures_of_other_groups(
+def images_of_other_groups(
     pairs: Sequence[Pair], seed: int, form_of: Callable[[str], Hashable] = lambda name: ()
 ) -> dict[str, str]:
-    """For each picture another one, drawn among those of other groups; each stands for one, once.
+    """Draw for each image another one of another group; each stands for one image.
 
-    In a catalogue whose files are named by product, the next file shows the same product; no group has it in
-    common with another. Where one group has more than half of the pictures, the others stand for several of
-    it; where it has all, its next one does. A picture gets one of its own form (`form_of`: how many tokens
-    it takes, and how they lie) where other groups have one: only what is seen shall differ.
+    Groups decide, since in a catalogue whose files are named by product the next file shows the same product.
+    Where one group has more than half of the images, each other image stands for several of it; where it has
+    all, the next image of the group does. An image gets one of its own form (`form_of`: how many tokens it
+    takes, and how they lie) where other groups have one, so that only the content differs.
     """
     group_of = {pair.image_name: pair.together for pair in pairs}
     by_form: dict[Hashable, dict[str, str]] = {}
@@ -73,8 +73,8 @@ def pictures_of_other_groups(
 
 
 def _in_order(group_of: Mapping[str, str], seed: int) -> list[str]:
-    """Drawn, the pictures of a group side by side."""
-    return sorted(group_of, key=lambda name: (rank_of(seed, group_of[name]), rank_of(seed, name)))
+    """All images in seeded order, those of a group side by side."""
+    return sorted(group_of, key=lambda name: (seeded_rank(seed, group_of[name]), seeded_rank(seed, name)))
 
 
 def _drawn(group_of: Mapping[str, str], seed: int) -> dict[str, str]:
@@ -101,7 +101,7 @@ def distinct(names: Sequence[Name]) -> tuple[list[Name], list[int]]:
 class Decoding:
     """How answers are generated: pairs at once, tokens an answer at most, beams (1: greedy).
 
-    `answers`: all that may be said; none: anything. `batch_key`: where params.yaml sets the pairs at once.
+    `answers`: the allowed ones; none: any. `batch_key`: the key of params.yaml that sets the pairs at once.
     """
 
     batch_size: int
@@ -111,70 +111,70 @@ class Decoding:
     batch_key: str = "decoding.batch_size"
 
     def decisive(self) -> dict[str, Any]:
-        """What decides an answer, which how many are given at once does not."""
+        """The settings that decide an answer; the batch size does not."""
         return {"max_new_tokens": self.max_new_tokens, "num_beams": self.num_beams, "answers": self.answers}
 
 
-def texts_for(
+def generate_texts(
     pairs: Sequence[Pair],
     features: Features,
-    model: LiveHalf,
+    model: AnswerModel,
     decoding: Decoding,
     label: str,
-    unfinished: Unfinished | None = None,
+    partial_results: PartialResults | None = None,
 ) -> list[str]:
     """Generated texts in the order of `pairs`, shared out among the processes that torchrun started; each
     gets all.
 
-    A picture's questions are batched together, so that it is read once, and long ones with long ones. Batches
-    are the same on any number of processes and after a kill: pairs that `unfinished` has, from batches of
-    whatever size, are not answered again. `label` names the progress bar.
+    An image's questions are batched together, so that it is read once, and long ones with long ones. Batches
+    are the same on any number of processes and after a kill: pairs that `partial_results` has, from batches
+    of whatever size, are not answered again. `label` names the progress bar.
     """
     rank, world = rank_and_world()
-    done = _kept(unfinished, len(pairs)) if unfinished else {}
-    wait_for_all()  # every process has read the same before one adds to it
+    done = _kept(partial_results, len(pairs)) if partial_results else {}
+    wait_for_all()  # all processes read the same results before one adds to them
     cut = _batches(pairs, decoding.batch_size, model.shares_prefix)
     left = ([i for i in batch if i not in done] for batch in cut)
     batches = {batch[0]: batch for batch in left if batch}  # by its first pair
     mine = list(batches)[rank::world]
-    vocabulary = model.vocabulary_of(decoding.answers) if decoding.answers else None
-    said: dict[int, list[str]] = {}
-    kept = len(done)
+    vocabulary = model.answer_tree(decoding.answers) if decoding.answers else None
+    own_texts: dict[int, list[str]] = {}
+    done_before = len(done)
     share = sum(len(batches[number]) for number in mine)
-    with progress_bar(kept + share, "pair", label, kept, is_shown=rank == 0) as progress:
+    with progress_bar(done_before + share, "pair", label, done_before, is_shown=rank == 0) as progress:
         for number in mine:
             batch = [pairs[i] for i in batches[number]]
-            said[number] = _answered(batch, features, model, decoding, vocabulary)
-            if unfinished:
-                unfinished.add(number, [batches[number], said[number]])
+            own_texts[number] = _answered(batch, features, model, decoding, vocabulary)
+            if partial_results:
+                partial_results.add(number, [batches[number], own_texts[number]])
             progress.update(len(batch))
-    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(said)):
+    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(own_texts)):
         done |= zip(batches[number], of_batch, strict=True)
     return [done[i] for i in range(len(pairs))]
 
 
 def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
-    """A pair without words for each picture, and for every one of `pairs` which of them.
+    """A pair with an empty question for each image, and for every one of `pairs` the number of its image's.
 
-    Answered, it is the prompt's own words with none in the question's place, which training never showed.
+    The model then reads the prompt without a question, which training never showed it.
     """
-    names, pictures = distinct([pair.image_name for pair in pairs])
-    return [Pair(name, "", "") for name in names], pictures
+    names, images = distinct([pair.image_name for pair in pairs])
+    return [Pair(name, "", "") for name in names], images
 
 
-def _kept(unfinished: Unfinished, pairs: int) -> dict[int, str]:
+def _kept(partial_results: PartialResults, pairs: int) -> dict[int, str]:
     """Number of a pair → its text, of an earlier run; none where another version left other entries."""
-    entries = [entry for entry in unfinished.read().values() if isinstance(entry[0], list)]
-    found = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
-    return found if all(i < pairs for i in found) else {}
+    entries = [entry for entry in partial_results.read().values() if isinstance(entry[0], list)]
+    by_number = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
+    return by_number if all(i < pairs for i in by_number) else {}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:
-    """Numbers of pairs; `is_shared`: those of a picture side by side."""
+    """Numbers of pairs; `is_shared`: those of an image side by side."""
     of_pair = distinct([pair.image_name for pair in pairs])[1] if is_shared else list(range(len(pairs)))
     longest = [0] * len(pairs)
-    for picture, pair in zip(of_pair, pairs, strict=True):
-        longest[picture] = max(longest[picture], len(pair.question))
+    for image, pair in zip(of_pair, pairs, strict=True):
+        longest[image] = max(longest[image], len(pair.question))
     order = sorted(range(len(pairs)), key=lambda i: (-longest[of_pair[i]], of_pair[i]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
@@ -182,7 +182,7 @@ def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int
 def _answered(
     batch: Sequence[Pair],
     features: Features,
-    model: LiveHalf,
+    model: AnswerModel,
     decoding: Decoding,
     vocabulary: AnswerTree | None,
 ) -> list[str]:
@@ -191,18 +191,18 @@ def _answered(
     Raises:
         InputError: it does not fit into memory; it names the setting and what would fit.
     """
-    names, pictures = distinct([pair.image_name for pair in batch])
+    names, images = distinct([pair.image_name for pair in batch])
     rows = features.rows(names)
     questions = [pair.question for pair in batch]
 
     def answer(count: int) -> list[str]:
         return model.texts(
             questions[:count],
-            rows[: max(pictures[:count]) + 1],
+            rows[: max(images[:count]) + 1],
             decoding.max_new_tokens,
             decoding.num_beams,
             vocabulary=vocabulary,
-            pictures=pictures[:count],
+            images=images[:count],
         )
 
-    return in_batches_that_fit(answer, len(batch), "pairs", decoding.batch_key, TOO_LARGE)
+    return with_oom_hint(answer, len(batch), "pairs", decoding.batch_key, TOO_LARGE)

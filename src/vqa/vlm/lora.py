@@ -1,4 +1,4 @@
-"""The adapter that is trained: fresh, saved, loaded, or started from one that was trained before.
+"""The adapter that is trained: made afresh, saved, loaded, or started from an earlier one.
 
 It wraps the language model alone (and, when asked for, the Q-Former alone). LoRA: Hu et al. 2021,
 https://arxiv.org/abs/2106.09685
@@ -18,8 +18,8 @@ from peft import (
 )
 from torch import Tensor, nn
 
-from vqa.foundation.errors import InputError
-from vqa.foundation.files import undamaged
+from vqa.core.errors import InputError
+from vqa.core.files import undamaged
 from vqa.settings import Lora
 from vqa.vlm.adapter_files import (
     CONFIG,
@@ -30,19 +30,20 @@ from vqa.vlm.adapter_files import (
     write_adapter,
 )
 from vqa.vlm.base_model import TRAIN_AGAIN
-from vqa.vlm.halves import LiveHalf
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.lora_targets import module_names
 
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def add_adapter(model: LiveHalf, settings: Lora, base_name: str) -> None:
-    """Freeze `model` and put a fresh adapter into it; only what is adapted requires a gradient, held in fp32.
+def add_adapter(model: AnswerModel, settings: Lora, base_name: str, start: Path | None = None) -> None:
+    """Freeze `model` and put an adapter into it; only what is adapted requires a gradient, held in fp32.
 
-    `base_name` is recorded in the adapter as the model it belongs to.
+    The adapter is a fresh one, or goes on from that in `start`. `base_name` is recorded in it as the model
+    that it belongs to.
 
     Raises:
-        InputError: a target matches nothing, or what is to be adapted is cached away.
+        InputError: a target matches nothing, or what is to be adapted is cached away; or as `start_from`.
     """
     if settings.qformer_targets and model.queries is None:
         raise InputError(model.NO_QUERIES)
@@ -59,20 +60,22 @@ def add_adapter(model: LiveHalf, settings: Lora, base_name: str) -> None:
         names = module_names(model.queries.qformer, settings.qformer_targets, "lora.qformer_targets")
         model.queries.qformer = _with_adapter(model.queries.qformer, names, None, settings, base_name)
     _lift_what_trains(model)
+    if start is not None:
+        start_from(model, start, settings)
 
 
-def _lift_what_trains(model: LiveHalf) -> None:
+def _lift_what_trains(model: AnswerModel) -> None:
     """PEFT lifts its own weights to fp32, not the biases that it trains: in fp16 their gradients cannot be
     unscaled, in bf16 their updates round away.
     """
     for module in model.modules():
-        halves = [p for p in module.parameters(recurse=False) if p.requires_grad and p.dtype in _HALF]
-        if not halves:
+        model_parts = [p for p in module.parameters(recurse=False) if p.requires_grad and p.dtype in _HALF]
+        if not model_parts:
             continue
         model.is_mixed = True
         if isinstance(module, nn.LayerNorm):  # whose weight and bias must be of one dtype
             module.float()
-        for parameter in halves:
+        for parameter in model_parts:
             parameter.data = parameter.data.float()
 
 
@@ -83,7 +86,7 @@ def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
 
 
 def task_type(language_model: Any) -> TaskType | None:
-    """What PEFT calls such a model; None of a decoder without its head, as the seam's is."""
+    """What PEFT calls such a model; None of a decoder without its head, as image-text models have it."""
     if not language_model.can_generate():
         return None
     is_encoder_decoder = language_model.config.is_encoder_decoder
@@ -108,7 +111,7 @@ def _with_adapter(
     return wrapped
 
 
-def save_adapter(model: LiveHalf, folder: Path) -> None:
+def save_adapter(model: AnswerModel, folder: Path) -> None:
     """In PEFT's format with the names of the whole model: see `adapter_files`."""
     wrapped = {"language_model": model.language_model}
     if model.queries is not None and isinstance(model.queries.qformer, PeftModel):
@@ -124,7 +127,7 @@ def save_adapter(model: LiveHalf, folder: Path) -> None:
     )
 
 
-def load_adapter(model: LiveHalf, folder: Path) -> None:
+def load_adapter(model: AnswerModel, folder: Path) -> None:
     """Put saved weights into a model that `add_adapter` made ready.
 
     Raises:
@@ -138,7 +141,7 @@ def load_adapter(model: LiveHalf, folder: Path) -> None:
         load_all(model.queries.qformer, saved.qformer.tensors, folder)
 
 
-def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
+def start_from(model: AnswerModel, folder: Path, settings: Lora) -> None:
     """Let a model that `add_adapter` made ready go on from an adapter that was trained before.
 
     Raises:
@@ -182,7 +185,7 @@ def start_from(model: LiveHalf, folder: Path, settings: Lora) -> None:
     load_adapter(model, folder)
 
 
-def read_saved(model: LiveHalf, folder: Path) -> SavedAdapter:
+def read_saved(model: AnswerModel, folder: Path) -> SavedAdapter:
     """What is in the folder, all of which has a place in `model`.
 
     Raises:
@@ -216,10 +219,12 @@ def load_all(wrapped: PeftModel, weights: dict[str, Tensor], folder: Path) -> No
         "of no layer of this model": sorted(there.keys() - wanted.keys()),
         "of another shape": sorted(n for n in wanted.keys() & there.keys() if wanted[n] != there[n]),
     }
-    said = [f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names]
-    if said:
+    sentences = [
+        f"{len(names)} tensors {problem} ({names[0]})" for problem, names in problems.items() if names
+    ]
+    if sentences:
         raise InputError(
-            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(said)}; "
+            f"{folder / WEIGHTS} does not fit its adapter_config.json and the model: {'; '.join(sentences)}; "
             f"give the model that it was made for, or run {TRAIN_AGAIN}"
         )
     set_peft_model_state_dict(wrapped, weights)

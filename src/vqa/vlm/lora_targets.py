@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from vqa.foundation.errors import InputError
+from vqa.core.errors import InputError
 
 _Roles = dict[str, dict[str, list[str]]]
 # The seven names of Llama and of all that were built after it.
@@ -62,7 +62,7 @@ def module_names(model: Any, targets: Sequence[str], key: str = "lora.targets") 
 
 
 def _endings(layer: str) -> list[str]:
-    """ "a.b.c" → "a.b.c", "b.c", "c": the names by which PEFT knows a layer."""
+    """ "a.b.c" → "a.b.c", "b.c", "c": the names by which PEFT matches a layer."""
     parts = layer.split(".")
     return [".".join(parts[start:]) for start in range(len(parts))]
 

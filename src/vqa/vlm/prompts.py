@@ -1,14 +1,14 @@
-"""Questions → token ids as a model's own processor makes them, around a picture of any number of rows."""
+"""Questions → token ids as a model's own processor makes them, around an image of any number of rows."""
 
 from typing import Any
 
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
-from vqa.vlm.looks import Look
+from vqa.vlm.image_features import ImageFeatures
 from vqa.vlm.tokens import TextTokens
 
 _MARK = "[[the question]]"  # where a question will stand
-TILED = ("idefics3", "smolvlm")  # whose pictures are tiles with tokens between them
+TILED = ("idefics3", "smolvlm")  # whose images are tiles with tokens between them
 
 
 class PromptTokens(TextTokens):
@@ -26,28 +26,30 @@ class PromptTokens(TextTokens):
         self._spelt: dict[str, list[int]] = {}
         self._tiles: dict[tuple[int, int, int], list[int]] = {}  # a thousand tokens: spelt once a grid
 
-    def prompt_ids(self, question: str, look: Look) -> list[int]:
-        """The prompt around a question about the picture. "<image>" or "</s>" inside a question is text."""
+    def prompt_ids(self, question: str, image_features: ImageFeatures) -> list[int]:
+        """The prompt around a question about the image. "<image>" or "</s>" inside a question is text."""
         ids = self.text_ids(question)
         at = ids.index(self.image_token_id)
-        return ids[:at] + self._image_ids(look) + ids[at + 1 :]
+        return ids[:at] + self._image_ids(image_features) + ids[at + 1 :]
 
     def text_ids(self, question: str) -> list[int]:
         """The prompt with one image token."""
         if any(token in question for token in self._special):
             before, after = self._text(_MARK).split(_MARK)
-            said = self.tokenizer(question, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-            return self._ids(before) + said + self._ids(after, is_begin=False)
+            question_ids = self.tokenizer(question, add_special_tokens=False, split_special_tokens=True)[
+                "input_ids"
+            ]
+            return self._ids(before) + question_ids + self._ids(after, is_begin=False)
         return self._ids(self._text(question))
 
     def answer_ids(self, answer: str) -> list[int]:
         """As a continuation of the prompt, behind a space unless that ends in one; without its end token."""
         if answer not in self._spelt:
             before = self._text(_MARK)
-            said = answer if before[-1].isspace() else f" {answer}"
-            ids, whole = self._ids(before), self._ids(before + said)
+            continuation = answer if before[-1].isspace() else f" {answer}"
+            ids, whole = self._ids(before), self._ids(before + continuation)
             is_added = whole[: len(ids)] == ids
-            self._spelt[answer] = whole[len(ids) :] if is_added else self._ids(said, is_begin=False)
+            self._spelt[answer] = whole[len(ids) :] if is_added else self._ids(continuation, is_begin=False)
         return self._spelt[answer]
 
     def _text(self, question: str) -> str:
@@ -62,7 +64,7 @@ class PromptTokens(TextTokens):
                 add_generation_prompt=True,
             )
             return text
-        if self._family == "paligemma":  # the begin token stands behind the picture
+        if self._family == "paligemma":  # the begin token stands behind the image
             return f"{self._image_token}{self.tokenizer.bos_token}{asked}\n"
         return f"{self._image_token}\n{asked}"
 
@@ -73,18 +75,18 @@ class PromptTokens(TextTokens):
         ids: list[int] = self.tokenizer(text, add_special_tokens=is_begin and not has_begin)["input_ids"]
         return ids
 
-    def _image_ids(self, look: Look) -> list[int]:
-        """What stands for the picture in the prompt."""
+    def _image_ids(self, image_features: ImageFeatures) -> list[int]:
+        """What stands for the image in the prompt."""
         if self._family not in TILED:
-            return [self.image_token_id] * len(look.rows)
-        down, across = look.grid
-        form = (down, across, len(look.rows))
+            return [self.image_token_id] * len(image_features.rows)
+        down, across = image_features.grid
+        form = (down, across, len(image_features.rows))
         if form not in self._tiles:
-            tiles = down * across + 1  # the whole picture, small, is the last
+            tiles = down * across + 1  # the whole image, small, is the last
             text = get_image_prompt_string(
                 down,
                 across,
-                len(look.rows) // tiles,
+                len(image_features.rows) // tiles,
                 "<fake_token_around_image>",
                 self._image_token,
                 "<global-img>",

@@ -1,10 +1,10 @@
-"""One image prefix, many questions: the pairs of an image share everything up to the end of the image.
+"""Shared image prefix: the pairs of an image share everything up to the end of the image.
 
-In a decoder-only language model what stands before a question never sees it: the head of a chat template and
-the image tokens. So the pairs of an image can stand behind one prefix: each sees the prefix and itself, and
-counts its positions from the prefix on. Loss, gradients and answers are those of a row a pair
-(tests/vlm/test_shared_prefix.py, test_seam_prefix.py). Everything here is a function of ids, positions and
-segments, the same for every family; `sharing_refusal` says of which models it would not be true.
+In a decoder-only language model the head of a chat template and the image tokens stand before the question
+and do not depend on it. So the pairs of an image can stand behind one prefix: each pair attends to the prefix
+and to itself, and counts its positions from the prefix on. Loss, gradients and answers are those of a row a
+pair (tests/vlm/test_shared_prefix.py). Everything here is a function of ids, positions and segments, the same
+for every family; `sharing_refusal` names the models that cannot share.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vqa.vlm.token_rows import IGNORED, padded
+from vqa.vlm.batching import IGNORED, padded
 
-# Images share a row up to so many tokens: little is padded then, and attention, whose cost grows with the
+# Images share a row up to this many tokens: little is padded then, and attention, whose cost grows with the
 # square, stays small beside the layers. On the embedded model 512 took a third longer, at 40 pairs a step.
 _ROOM = 256
 _NOBODY = -1  # padding's image, and the pair of padding and of a prefix
@@ -148,8 +148,8 @@ def _filled(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def _seen(images: Tensor, pairs: Tensor) -> Tensor:
-    """Which position (third axis) sees which (fourth): of its image the prefix, of its pair itself, and
-    nothing that comes later."""
+    """Which position (third axis) attends to which (fourth): to its image's prefix and to its own pair, and
+    to nothing that comes later."""
     is_same_image = images[:, :, None] == images[:, None, :]
     is_same_pair = pairs[:, :, None] == pairs[:, None, :]
     is_prefix = pairs[:, None, :] == _NOBODY
@@ -162,7 +162,7 @@ def attention_inputs(mask: Tensor, positions: Tensor | None, dtype: torch.dtype)
 
     Raises:
         ValueError: positions without a mask of four axes. Where they restart, transformers takes what follows
-            for another sequence packed into the row, and a question no longer sees its image.
+            for another sequence packed into the row, and a question no longer attends to its image.
     """
     if positions is None:
         return {"attention_mask": mask}

@@ -1,15 +1,15 @@
-"""Questions and answers → token ids, as BLIP-2's language model wants them; and which question is too long,
-for any model.
+"""Questions and answers → token ids for BLIP-2's language model; and for any model, which question is too
+long.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from vqa.foundation.errors import InputError, first_line
+from vqa.core.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
-# Bytes, and so tokens at most, of a question and an answer that every model has room for.
+# Every model has room for a question and an answer of so many bytes, and so at most as many tokens.
 _SHORT = 64
 
 
@@ -22,8 +22,10 @@ class Tokens:
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
         self.num_query_tokens: int = config.num_query_tokens
         # Checkpoints from before November 2024 do not say; the processor then adds the token.
-        known = config.image_token_id
-        self.image_token_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if known is None else known
+        token_id = config.image_token_id
+        self.image_token_id: int = (
+            tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) if token_id is None else token_id
+        )
         # T5 counts positions relative to each other, and has room for any number.
         self._positions: int | None = (
             None if self.is_encoder_decoder else config.text_config.max_position_embeddings
@@ -52,16 +54,16 @@ class Tokens:
         """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
         if self._positions is None:
             return ""
-        said = len(self.answer_ids(answer)) + 1  # its end
-        needed = len(self.prompt_ids(question)) + max(said, max_new_tokens)
+        answer_length = len(self.answer_ids(answer)) + 1  # its end
+        needed = len(self.prompt_ids(question)) + max(answer_length, max_new_tokens)
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
-        return f"the question needs {needed} tokens with its prompt, picture and answer, and {room}"
+        return f"the question needs {needed} tokens with its prompt, image and answer, and {room}"
 
 
 class TextTokens:
-    """Of a model whose pictures take unequally many tokens: what is said of them here is the text's share."""
+    """The tokenizer of a model whose images take different numbers of tokens: it counts the text alone."""
 
     def __init__(self, tokenizer: Any, positions: int, prompt: str) -> None:
         """`positions` that the model has room for; `prompt`: a template with {question}."""
@@ -74,16 +76,16 @@ class TextTokens:
         return ids
 
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
-        """Why there is no room for a question and its answer, beside any picture; "" when there may be."""
-        asked, said = (
+        """Why there is no room for a question and its answer, beside any image; "" when there may be."""
+        asked, answer_length = (
             len(self.tokenizer(text)["input_ids"])
             for text in (self._prompt.format(question=question), answer)
         )
-        needed = asked + max(said, max_new_tokens)
+        needed = asked + max(answer_length, max_new_tokens)
         if needed <= self._positions:
             return ""
         room = f"the model has room for {self._positions}"
-        return f"the question needs {needed} tokens with its prompt and answer, without a picture, and {room}"
+        return f"the question needs {needed} tokens with its prompt and answer, without an image, and {room}"
 
 
 def unsayable(answer_ids: Callable[[str], Sequence[int]], answers: Iterable[str], max_new_tokens: int) -> int:
@@ -100,8 +102,8 @@ def end_token_id(model: Any) -> int:
     return int(ends[0] if isinstance(ends, list) else ends)
 
 
-def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
-    """Of a model's folder or hub id, without its weights.
+def load_prompt_tokens(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
+    """Load the tokenizer of a model's folder or hub id, without weights.
 
     Raises:
         InputError: they cannot be read there.
@@ -121,12 +123,14 @@ def tokens_of(name: str, revision: str | None, prompt: str) -> Tokens | TextToke
         ) from error
 
 
-def limit_of(name: str, revision: str | None, prompt: str, max_new_tokens: int) -> Callable[[str, str], str]:
-    """What says of a question and its answer why the model has no room for them; "" when it has.
+def token_limit(
+    name: str, revision: str | None, prompt: str, max_new_tokens: int
+) -> Callable[[str, str], str]:
+    """A function of question and answer: why the model has no room for them, "" when it has.
 
-    Loads the tokenizer when asked about a pair that is not short: most catalogues have none.
+    It loads the tokenizer at the first pair that is not short: most catalogues have none.
     """
-    tokens = cache(lambda: tokens_of(name, revision, prompt))
+    tokens = cache(lambda: load_prompt_tokens(name, revision, prompt))
 
     @cache
     def too_long(question: str, answer: str) -> str:

@@ -1,4 +1,4 @@
-"""A pretrained model's weight files, in a folder or in the hub's cache: which they are, what identifies
+"""A pretrained model's weight files, in a folder or in the hub's cache: which there are, what identifies
 them, and whether they fit its configuration.
 """
 
@@ -20,7 +20,7 @@ from transformers.utils import (
 )
 from transformers.utils.hub import cached_file, extract_commit_hash, get_checkpoint_shard_files
 
-from vqa.foundation.known_hashes import KnownHashes
+from vqa.core.known_hashes import KnownHashes
 
 # In transformers' own order of preference.
 _NAMES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -29,7 +29,7 @@ _LFS_POINTER = b"version https://git-lfs"
 _SHOWN = 3  # names of tensors in a message
 
 
-def commit_of(name: str, revision: str | None) -> str | None:
+def hub_commit(name: str, revision: str | None) -> str | None:
     """The commit of a hub repository that `revision` (None: the newest) stands for; the cached one when
     offline."""
     commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
@@ -43,14 +43,14 @@ def weight_files(name: str, revision: str | None) -> list[Path]:
         OSError: there is none, or a shard is missing.
     """
     for kind in _NAMES:
-        found = cached_file(
+        path = cached_file(
             name, kind, revision=revision, _raise_exceptions_for_missing_entries=False
         )  # also of a folder
-        if found is None:
+        if path is None:
             continue
         if not kind.endswith(".json"):
-            return [Path(found)]
-        shards, _ = get_checkpoint_shard_files(name, found, revision=revision)
+            return [Path(path)]
+        shards, _ = get_checkpoint_shard_files(name, path, revision=revision)
         return [Path(shard) for shard in shards]
     raise OSError(f"no {' or '.join(_NAMES)}")
 
@@ -61,28 +61,28 @@ def check_json(name: str, file: str, revision: str | None) -> None:
     Raises:
         ValueError: it is not JSON.
     """
-    found = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
-    if found is not None:
+    path = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    if path is not None:
         try:
-            json.loads(Path(found).read_text(encoding="utf-8"))
+            json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{found} is not JSON: {error}") from error
+            raise ValueError(f"{path} is not JSON: {error}") from error
 
 
 def weights_hashes(paths: Sequence[Path]) -> list[str]:
     """SHA-256 of each weight file; the hub's cache names large files by it, so that they need not be read."""
     read = KnownHashes("weights")
     blobs = [path.resolve().name for path in paths]
-    found = [b if _BLOB.fullmatch(b) else read.sha256_of(p) for b, p in zip(blobs, paths, strict=True)]
+    hashes = [b if _BLOB.fullmatch(b) else read.sha256_file(p) for b, p in zip(blobs, paths, strict=True)]
     read.keep()
-    return found
+    return hashes
 
 
 def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str:
     """Which tensors of a `family` model with `config` the files lack or hold in another shape; "" when all
     fit.
 
-    Without looking, from_pretrained makes such tensors up, anew each time. Names and shapes alone are read,
+    Unchecked, from_pretrained makes such tensors up, anew each time. Names and shapes alone are read,
     and transformers itself compares them, on the meta device, so that what it renames when it loads is
     renamed here.
 
@@ -96,7 +96,7 @@ def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str
                 raise OSError(f"{path} is a Git LFS pointer, not the file itself")
         tensors |= load_state_dict(path, map_location="meta")
     with silent(has_bar=False):
-        _, found = family.from_pretrained(
+        _, loading_info = family.from_pretrained(
             None,
             config=config,
             state_dict=tensors,
@@ -104,11 +104,12 @@ def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    missing = sorted(found["missing_keys"])
+    missing = sorted(loading_info["missing_keys"])
     wrong = [
-        f"{name} {list(there)} for {list(wanted)}" for name, there, wanted in sorted(found["mismatched_keys"])
+        f"{name} {list(there)} for {list(wanted)}"
+        for name, there, wanted in sorted(loading_info["mismatched_keys"])
     ]
-    unknown = sorted(found["unexpected_keys"]) if missing else []
+    unknown = sorted(loading_info["unexpected_keys"]) if missing else []
     kinds = {"missing": missing, "of another shape": wrong, "not in this model": unknown}
     return "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
 
@@ -119,7 +120,7 @@ def _some(names: Sequence[str]) -> str:
 
 @contextmanager
 def silent(has_bar: bool) -> Iterator[None]:
-    """Without transformers' own table of what is missing; with its bar where `has_bar`."""
+    """In the block transformers prints no table of what is missing; its bar stays where `has_bar`."""
     verbosity, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     if not has_bar:
