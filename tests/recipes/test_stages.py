@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from blip2_smollm2 import folder, loop, texts, train
 from blip2_smollm2.parts import qformer_config, write_parts
-from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder
+from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder, redundancy
 from products import LAMP
 from toy_blip2 import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
 from vqa.catalogue.abo import image_path, read_catalogue
@@ -65,6 +65,14 @@ def test_queries_see_no_text_and_a_caption_no_later_word(stage_one: StageOne, wo
     assert sees_image[8 + text.shape[1] :].all()  # the caption
     matched = stage_one._states(images, text, None)
     assert (matched[:, :8] != one[:, :8]).any()  # matching lets queries see the text
+
+
+@torch.no_grad()
+def test_queries_start_apart_and_equal_ones_cost_most(stage_one: StageOne) -> None:
+    states = stage_one._states(torch.randn(2, 5, 64), torch.ones(2, 1, dtype=torch.long), None)[:, :8]
+    assert redundancy(states) < 0.5
+    assert redundancy(torch.eye(8)[None]) == 0.0
+    torch.testing.assert_close(redundancy(torch.ones(2, 8, 64)), torch.tensor(1.0))
 
 
 def test_equal_texts_are_no_contrast(stage_one: StageOne, words: Texts) -> None:

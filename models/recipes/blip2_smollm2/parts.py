@@ -60,6 +60,7 @@ def qformer_config(width: int) -> Blip2QFormerConfig:
         intermediate_size=1536,
         encoder_hidden_size=width,
         attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
     )
 
 
