@@ -1,5 +1,6 @@
 """Evaluation as people look at it: any predictions file, and the report page."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -101,6 +102,29 @@ def test_what_the_report_s_numbers_hold_is_what_its_answers_give(
     for path, share in zip(files, re.findall(r"\| (\d\.\d)% \|$", text, re.MULTILINE)[::-1], strict=True):
         rows = path.read_text().splitlines()[1:]
         assert f"{100 * sum(row.endswith(',error') for row in rows) / len(rows):.1f}" == share
+
+
+def test_a_second_right_answer_counts_as_right_in_evaluate(project: Project) -> None:
+    project(decoding={"constrained": True})  # the toy model's own answers are empty
+    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
+        stage.run()
+    before = read_json(Path("metrics/evaluate.json"))
+    assert before["data"]["test_pairs_with_second_answer"] == 0
+    pairs = read_pairs(Path("data/vqa/test.csv"))
+    texts = read_texts(Path("data/predictions/lora.csv"), pairs, "answer_adapted")
+    said = {pair.key: text for pair, text in zip(pairs, texts, strict=True)}
+    wrong = next(pair for pair in pairs if said[pair.key] != pair.answer)
+    decision = [*wrong.key, wrong.answer, "also right", said[wrong.key], "2026-11-01T10:00:00Z"]
+    header = "image_name,question,answer,decision,corrected_answer,decided_at"
+    Path("data/review").mkdir(exist_ok=True)
+    with Path("data/review/ann.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header.split(","), decision])
+    for stage in (validate, answer_base, answer_adapted, evaluate):
+        stage.run()
+    after = read_json(Path("metrics/evaluate.json"))
+    assert after["data"]["test_pairs_with_second_answer"] == 1
+    right = [round(scores["lora"]["exact_match"] * len(pairs)) for scores in (before, after)]
+    assert right[1] == right[0] + 1
 
 
 def test_the_page_shows_filters_and_cannot_be_broken_out_of(project: Project) -> None:

@@ -47,7 +47,7 @@ def test_data_json_says_what_a_data_scientist_asks(generated: Path) -> None:
     assert metrics["types"] == {"pairs": metrics["pairs"], "agreement": 1.0}  # our own wordings
     assert metrics["labels"]["questions_asked_twice"] == 0
     lines = metrics["lines"]
-    assert lines["generated"]["evaluated"] == metrics["pairs"] == lines["generated"]["total"] - 1
+    assert lines["generated"]["parsed"] == metrics["pairs"] == lines["generated"]["total"] - 1
     assert "csv" not in lines
 
 
@@ -129,7 +129,7 @@ def test_each_line_of_a_csv_is_judged_or_rejected_though_a_quote_swallows_rows(
     generate.run()
     validate.run()
     metrics = read_json(METRICS)
-    lines = {"total": 34, "header": 2, "blank": 1, "evaluated": 30, "unreadable": 1, "rows": 29}
+    lines = {"total": 34, "header": 2, "blank": 1, "parsed": 30, "unreadable": 1, "rows": 29}
     assert metrics["lines"]["csv"] == lines
     assert metrics["lines"]["generated"] == lines | {"total": 32, "header": 1, "blank": 0}
     assert metrics["pairs"] == metrics["kept"] + sum(metrics["rejected"].values()) == 30
