@@ -11,7 +11,7 @@ from stages import TO_JUDGED
 @pytest.fixture
 def adapted(project: Callable[..., Path]) -> Path:
     """A project whose pipeline has run on the drawn catalogue with the toy model."""
-    folder = project()
+    folder = project(data={"licence": "abo"})
     for stage in TO_JUDGED:
         stage.run()
     return folder
