@@ -20,7 +20,7 @@ def test_the_second_model_starts_from_the_first(
     generate.run()
     validate.run()
     for module, small in (
-        (from_drawings, {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 2, "LANGUAGE_STEPS": 2}),
+        (from_drawings, {"IMAGES": 8, "BATCH": 2, "SIGHT_STEPS": 2, "LANGUAGE_STEPS": 2}),
         (from_photographs, {"SYNTHETIC_IMAGES": 8, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}),
         (lessons, {"PHOTOGRAPHS": 2, "DRAWINGS": 1}),
         (photographs, {"LEAST_USES": 2}),

@@ -12,7 +12,7 @@ from vqa.vlm.loading import Pretrained
 @pytest.fixture
 def tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Constants for a run of seconds; the folder it writes to."""
-    small = {"PICTURES": 8, "BATCH": 2, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
+    small = {"IMAGES": 8, "BATCH": 2, "SIGHT_STEPS": 4, "LANGUAGE_STEPS": 4}
     for name, value in small.items():
         monkeypatch.setattr(from_drawings, name, value)
     monkeypatch.setattr(loop, "WARM_UP_STEPS", 1)
