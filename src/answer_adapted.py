@@ -27,11 +27,11 @@ from vqa.vlm.base_model import check_fits, model_version
 from vqa.vlm.generation import (
     Decoding,
     Features,
-    Swapped,
+    ShuffledImages,
     ZeroImages,
     generate_texts,
     images_of_other_groups,
-    unasked,
+    without_questions,
 )
 from vqa.vlm.loading import Pretrained
 
@@ -75,7 +75,7 @@ def run() -> None:
         "others": others,
     }
     views: dict[str, Features] = {"lora": store, "zero_image": ZeroImages(store)}
-    views["shuffled_image"] = Swapped(store, others)
+    views["shuffled_image"] = ShuffledImages(store, others)
     results_by_system = {
         system: PartialResults(state_folder("answers"), run_config | {"system": system}) for system in OUTS
     }
@@ -88,7 +88,7 @@ def run() -> None:
             system: generate_texts(pairs, features, model, decoding, system, results_by_system[system])
             for system, features in views.items()
         }
-        alone, (wordless, images) = "image_only", unasked(pairs)
+        alone, (wordless, images) = "image_only", without_questions(pairs)
         image_only_texts = generate_texts(wordless, store, model, decoding, alone, results_by_system[alone])
         texts[alone] = [image_only_texts[image] for image in images]
         if is_first:

@@ -44,7 +44,7 @@ from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
 from vqa.settings import load_settings
-from vqa.vlm.tokens import load_prompt_tokens, unsayable
+from vqa.vlm.tokens import answers_over_token_limit, load_prompt_tokens
 
 TRAIN, TEST, SUPPORT_LEVELS = (
     Path("data/vqa/train.csv"),
@@ -83,7 +83,7 @@ def run() -> None:
     metrics["others"] = {name: summary(test_pairs, every[name]) for name in others}
     tokens = load_prompt_tokens(settings.model.name, settings.model.revision, settings.model.prompt)
     limit, answers = settings.decoding.max_new_tokens, [pair.answer for pair in test_pairs]
-    metrics["data"]["answers_over_token_limit"] = unsayable(tokens.answer_ids, answers, limit)
+    metrics["data"]["answers_over_token_limit"] = answers_over_token_limit(tokens.answer_ids, answers, limit)
     metrics["scorer"] = bertscore.description(settings.evaluate.scorer)
     of_test = read_support(SUPPORT_LEVELS, test_pairs)
     intervals["subsets"] = compare_on_subsets(test_pairs, scores, of_test, draws, SEED)

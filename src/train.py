@@ -37,7 +37,7 @@ from vqa.vlm.base_model import check_fits, model_version
 from vqa.vlm.generation import ZeroImages
 from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.loading import Pretrained
-from vqa.vlm.tokens import unsayable
+from vqa.vlm.tokens import answers_over_token_limit
 
 Identity = Mapping[str, str | None]  # of the model that is adapted
 
@@ -94,7 +94,7 @@ def run() -> None:
         if is_first:
             _save(trainer, validator, model, identity)
             learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
-            too_long = unsayable(model.tokens.answer_ids, learnt, most_tokens)
+            too_long = answers_over_token_limit(model.tokens.answer_ids, learnt, most_tokens)
             metrics = trainer.metrics() | {"answers_over_token_limit": too_long}
             write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
             remove_run(work)

@@ -199,7 +199,9 @@ def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_
     for command in collecting[:-1]:
         follow(mine, command)
     assert "Less?" in (mine.folder / "reports/mine/ablation.md").read_text()
-    assert [run.changes for run in read_record(mine.folder / "reports/mine/mine.json").runs] == [{"lora.r": 2}]
+    assert [run.changes for run in read_record(mine.folder / "reports/mine/mine.json").runs] == [
+        {"lora.r": 2}
+    ]
     follow(mine, collecting[-1])
     assert mine.changed() == {"measure_speed"}  # which experiments leave out
     assert '"r": 2,' in (mine.folder / "models/adapter/best/adapter_config.json").read_text()

@@ -12,11 +12,11 @@ from vqa.pairs.pair import Pair
 from vqa.vlm.blip2 import Blip2AnswerModel
 from vqa.vlm.generation import (
     Decoding,
-    Swapped,
+    ShuffledImages,
     ZeroImages,
     generate_texts,
     images_of_other_groups,
-    unasked,
+    without_questions,
 )
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
@@ -52,7 +52,7 @@ def test_nothing_asked_is_the_prompt_around_no_words_and_one_text_an_image(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor
 ) -> None:
     answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"))
-    wordless, images = unasked(PAIRS)
+    wordless, images = without_questions(PAIRS)
     found = generate_texts(wordless, Random(), answers, Decoding(4, 5), "")
     assert found == answers.texts(["", "", ""], Random().rows(["0", "1", "2"]), max_new_tokens=5)
     assert images == [i % 3 for i in range(7)]
@@ -115,7 +115,9 @@ def test_an_image_whose_form_no_other_has_looks_at_any_of_another_group() -> Non
 
 def test_swapped_features_are_the_other_image_s() -> None:
     other = {"0.jpg": "1.jpg", "1.jpg": "0.jpg"}
-    assert torch.equal(Swapped(Random(), other).rows(["0.jpg", "1.jpg"]), Random().rows(["1.jpg", "0.jpg"]))
+    assert torch.equal(
+        ShuffledImages(Random(), other).rows(["0.jpg", "1.jpg"]), Random().rows(["1.jpg", "0.jpg"])
+    )
 
 
 def test_what_a_killed_run_kept_is_used_for_its_pairs_whatever_the_batch_size(

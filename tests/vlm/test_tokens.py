@@ -17,7 +17,7 @@ from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.blip2 import Blip2AnswerModel
 from vqa.vlm.loading import Pretrained
-from vqa.vlm.tokens import Tokens, load_prompt_tokens, unsayable
+from vqa.vlm.tokens import Tokens, answers_over_token_limit, load_prompt_tokens
 
 Project = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -170,6 +170,6 @@ def test_in_half_precision_everything_that_trains_is_fp32_and_learns(
 def test_answers_that_no_model_of_so_many_tokens_can_give_are_counted(answers: Blip2AnswerModel) -> None:
     ids = answers.tokens.answer_ids("red")
     said = ["red", "red"]
-    assert unsayable(answers.tokens.answer_ids, said, len(ids)) == 0
-    assert unsayable(answers.tokens.answer_ids, said, len(ids) - 1) == 2
-    assert unsayable(answers.tokens.answer_ids, [], 1) == 0
+    assert answers_over_token_limit(answers.tokens.answer_ids, said, len(ids)) == 0
+    assert answers_over_token_limit(answers.tokens.answer_ids, said, len(ids) - 1) == 2
+    assert answers_over_token_limit(answers.tokens.answer_ids, [], 1) == 0

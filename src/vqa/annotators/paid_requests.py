@@ -228,8 +228,8 @@ def _announce(missing: Sequence[Request], ledger: Ledger, settings: Generate) ->
 def _give_up(progress: Progress, account: CostTracker, asked: int, settings: Generate) -> None:
     """Record what the service failed to answer; raises if the next run is to try again."""
     # If most requests failed, the service is the cause, and no failure counts against an image.
-    is_few = len(progress.unanswered) <= max(_SURELY_OF_IMAGES, progress.heard)
-    is_of_images = is_few and progress.heard > 0
+    is_few = len(progress.unanswered) <= max(_SURELY_OF_IMAGES, progress.responses)
+    is_of_images = is_few and progress.responses > 0
     again = {
         request.image_name: reason
         for request, reason in progress.unanswered.items()

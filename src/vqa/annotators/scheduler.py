@@ -92,7 +92,7 @@ class Progress:
     """Counts so far."""
 
     recorded: int = 0
-    heard: int = 0  # how many of these came from the service
+    responses: int = 0  # how many of these came from the service
     usd: float = 0.0
     unanswered: dict[Request, str] = field(default_factory=dict)  # with the last reason
     stopped_by: str | None = None  # the limit that ended asking
@@ -173,7 +173,7 @@ class Dispatcher:
             self.progress.recorded += 1
             self.progress.usd += usd
             if response.is_from_service:
-                self.progress.heard += 1
+                self.progress.responses += 1
                 self.progress.is_reached = True
                 self._in_vain.clear()
 
@@ -208,7 +208,7 @@ class Dispatcher:
             self._note_in_vain(request, reason, start)
             if attempts < self._limits.max_attempts:
                 if (
-                    len(self._in_vain) > 1 or not self.progress.heard
+                    len(self._in_vain) > 1 or not self.progress.responses
                 ):  # more than one request is affected: all wait
                     hold = min(_LONGEST_HOLD, 0.5 * 2 ** len(self._in_vain)) * random.uniform(0.5, 1.0)
                     wait = hold if reason.wait is None else reason.wait
@@ -228,7 +228,7 @@ class Dispatcher:
             return
         self._in_vain.add(request)
         self._last_in_vain = time.monotonic()
-        if len(self._in_vain) >= _IN_VAIN and not (is_reached and self.progress.heard):
+        if len(self._in_vain) >= _IN_VAIN and not (is_reached and self.progress.responses):
             self.progress.unanswered |= dict.fromkeys(self._in_vain, reason.reason)
             self.progress.outage = (
                 f"none of the last {_IN_VAIN} requests was answered (last: {reason.reason}): the network, a "

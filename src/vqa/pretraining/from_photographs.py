@@ -59,7 +59,7 @@ def pretrain(
     rng = random.Random(seed)
     processor = processor_for((f"{p} {t}" for p, t in _corpus(shot, rng)), VOCABULARY_SIZE, image_size)
     model = untrained_model(processor)
-    _copy_eyes(Pretrained(start, dtype="float32").load(device), model)
+    _copy_vision(Pretrained(start, dtype="float32").load(device), model)
     model = model.to(device).train()
     encoder = Blip2ImageEncoder(model, processor, device)
     items, drawn_pixels = drawn(SYNTHETIC_IMAGES, seed, encoder)
@@ -90,7 +90,7 @@ def _corpus(shot: list[Photograph], rng: random.Random) -> list[tuple[str, str]]
     return pairs + [pair for _ in range(1000) for pair in captions.texts_of(captions.random_item(rng), rng)]
 
 
-def _copy_eyes(source: nn.Module, target: Blip2ForConditionalGeneration) -> None:
+def _copy_vision(source: nn.Module, target: Blip2ForConditionalGeneration) -> None:
     """ViT, Q-Former and queries of `source`; the language model is another, with another vocabulary."""
     seeing = ("vision_model.", "qformer.", "query_tokens", "layernorm.")
     state = {

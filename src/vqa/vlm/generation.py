@@ -35,7 +35,7 @@ class ZeroImages:
         return zeros_like(self._features.rows(image_names))
 
 
-class Swapped:
+class ShuffledImages:
     """Features of another image: what the model answers to the wrong one."""
 
     def __init__(self, features: Features, other: Mapping[str, str]) -> None:
@@ -153,7 +153,7 @@ def generate_texts(
     return [done[i] for i in range(len(pairs))]
 
 
-def unasked(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
+def without_questions(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
     """A pair with an empty question for each image, and for every one of `pairs` the number of its image's.
 
     The model then reads the prompt without a question, which training never showed it.

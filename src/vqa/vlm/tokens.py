@@ -88,7 +88,9 @@ class TextTokens:
         return f"the question needs {needed} tokens with its prompt and answer, without an image, and {room}"
 
 
-def unsayable(answer_ids: Callable[[str], Sequence[int]], answers: Iterable[str], max_new_tokens: int) -> int:
+def answers_over_token_limit(
+    answer_ids: Callable[[str], Sequence[int]], answers: Iterable[str], max_new_tokens: int
+) -> int:
     """How many of the answers have more than `max_new_tokens` ids: the model cannot give them."""
     needed = cache(lambda answer: len(answer_ids(answer)))
     return sum(needed(answer) > max_new_tokens for answer in answers)
