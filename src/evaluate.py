@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -98,6 +98,10 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"evaluated {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
+    _print_notes(metrics)
+
+
+def _print_notes(metrics: dict[str, Any]) -> None:
     if several := metrics["data"]["test_pairs_with_second_answer"]:
         print(f"{several} questions have a second right answer: the better one counts")
     print(minimum_detectable_effect_sentence(metrics))

@@ -93,10 +93,10 @@ def run() -> None:
             trainer.train_whole(last_checkpoint(work))
         if is_first:
             _save(trainer, validator, model, identity)
-            learnt = [pair.answer for pair in (*train_pairs, *val_pairs)]
-            too_long = answers_over_token_limit(model.tokens.answer_ids, learnt, most_tokens)
-            metrics = trainer.metrics() | {"answers_over_token_limit": too_long}
-            write_json(METRICS, metrics | {"pairs_per_second": round(bar.pairs_per_second, 1)})
+            answers = [pair.answer for pair in (*train_pairs, *val_pairs)]
+            too_long = answers_over_token_limit(model.tokens.answer_ids, answers, most_tokens)
+            speed = {"pairs_per_second": round(bar.pairs_per_second, 1)}
+            write_json(METRICS, trainer.metrics() | {"answers_over_token_limit": too_long} | speed)
             remove_run(work)
             print(f"saved the adapters in {OUT}")
     leave_processes()

@@ -27,8 +27,16 @@ from vqa.core.hand_edits import hand_edits_kept
 from vqa.label_checks import statistics
 from vqa.label_checks.checks import run_label_checks
 from vqa.label_checks.listing import of_root
-from vqa.pairs.pair import SPLITS, read_pairs
-from vqa.pairs.support import CONFLICTING, SUPPORT_LEVELS, SUPPORTED, UNCHECKED, write_left_out, write_support
+from vqa.pairs.pair import SPLITS, Pair, read_pairs
+from vqa.pairs.support import (
+    CONFLICTING,
+    SUPPORT_LEVELS,
+    SUPPORTED,
+    UNCHECKED,
+    Support,
+    write_left_out,
+    write_support,
+)
 from vqa.settings import load_settings
 from vqa.validation.filtering import read_rejected
 from vqa.validation.image_checks import image_id
@@ -76,12 +84,10 @@ def run(
     support_levels = checks_run.support_levels()
     of_kept = support_levels[: len(kept_pairs)]
     write_support(FOUND, kept_pairs, of_kept, map(checks_run.cells, range(len(kept_pairs))))
-    support_of = {pair.key: support.support for pair, support in zip(kept_pairs, of_kept, strict=True)}
-    trained_on = TRAINED_ON[settings.verify.train_on]
-    left_out = [pair for pair in by_split["train"] if support_of[pair.key] not in trained_on]
+    left_out = _left_out(by_split["train"], kept_pairs, of_kept, limits.train_on)
     write_left_out(NOT_TRAINED_ON, left_out)
 
-    count, seed = settings.verify.review_pairs, settings.validate.seed
+    count, seed = limits.review_pairs, settings.validate.seed
     path_of = partial(abo.image_path, root)
     refused, conflicts = read_rejected(REJECTED), reviews.conflicts
     write_review_page(
@@ -94,11 +100,16 @@ def run(
         checks_run, support_levels, len(kept_pairs), [wrong for _, wrong in reviewed]
     )
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
-    shares = (
-        f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, "
-        f"{metrics[CONFLICTING]:.1%} conflicting"
-    )
-    print(f"{shares} ({FOUND} has the votes): see {REVIEW}")
+    shares = f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, {metrics[CONFLICTING]:.1%}"
+    print(f"{shares} conflicting ({FOUND} has the votes): see {REVIEW}")
+
+
+def _left_out(
+    train_pairs: Sequence[Pair], kept_pairs: Sequence[Pair], levels: Sequence[Support], train_on: str
+) -> list[Pair]:
+    """The training pairs whose support level verify.train_on leaves out; `levels` of `kept_pairs`."""
+    level_of = {pair.key: level.support for pair, level in zip(kept_pairs, levels, strict=True)}
+    return [pair for pair in train_pairs if level_of[pair.key] not in TRAINED_ON[train_on]]
 
 
 def similarities(answers: Sequence[str], stated: Sequence[str]) -> Any:
