@@ -85,7 +85,7 @@ def store(images: int) -> tuple[float, str]:
 
 def question_only(images: int) -> tuple[float, str]:
     """2.5 known questions an image and a tenth as many asked, all distinct: a million and 100,000."""
-    from vqa.label_checks.nearest_questions import KnownQuestions
+    from vqa.label_checks.question_only import KnownQuestions
 
     known, asked = int(2.5 * images), int(2.5 * images) // 10
     questions = _questions(known + asked)

@@ -36,13 +36,13 @@ from transformers import (
 from toy_image_text import FAMILIES, toy_image_text
 from vqa.core.seeding import seeded_generator
 from vqa.features.shards import OpenShards, Recipe, part_of, write_shard
-from vqa.memory_estimate.published_image_text import image_text_config
+from vqa.memory_estimate.published_blip2 import image_text_config
 from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image
 from vqa.vlm import image_text_model, lora
+from vqa.vlm.batching import ImageFeatures
 from vqa.vlm.families import ImageTextFamily, ImageTextProcessor
-from vqa.vlm.image_features import ImageFeatures
 
 CPU = torch.device("cpu")
 _ASKED = ["What color is the lamp?", "What is it made of?", "How many legs are there?", "Which shape is it?"]

@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 
 from vqa.core.jsonl import whole_values
 from vqa.pairs.answer_normalization import first_word, normalize_answer
-from vqa.pairs.foreign_predictions import read_predictions
+from vqa.pairs.predictions import read_predictions
 
 # Pairs a step and, of one image, together: at five pairs an image 8 together are 5.
 ARMS = [(4, 1), (4, 2), (4, 4), (8, 1), (8, 2), (8, 4), (8, 8)]

@@ -41,8 +41,14 @@ from vqa.core.errors import InputError, run_command
 from vqa.core.files import write_json
 from vqa.memory_estimate.blip2 import Blip2Memory, MemoryEstimate
 from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published_blip2 import PUBLISHED, on_meta, published_config
-from vqa.memory_estimate.published_image_text import CONFIGS, image_text_config, image_text_on_meta
+from vqa.memory_estimate.published_blip2 import (
+    CONFIGS,
+    PUBLISHED,
+    image_text_config,
+    image_text_on_meta,
+    on_meta,
+    published_config,
+)
 from vqa.overlays import merged, read_layer
 from vqa.settings import Settings, load_settings
 

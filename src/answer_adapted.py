@@ -18,8 +18,7 @@ from vqa.core.files import sha256_file
 from vqa.core.partial_results import PartialResults, lock_run
 from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.pairs.answer_vocabulary import read_vocabulary
-from vqa.pairs.pair import read_pairs
+from vqa.pairs.pair import read_pairs, read_vocabulary
 from vqa.pairs.predictions import write_predictions
 from vqa.settings import load_settings
 from vqa.vlm import attached_adapter

@@ -21,24 +21,20 @@ from typing import Annotated, Any
 import typer
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.manifest import is_abo, read_tree
 from vqa.core.cli import command_line, named_columns
+from vqa.core.devices import in_memory
 from vqa.core.errors import InputError, named_first, run_command
 from vqa.core.files import sha256_file, whole_file, write_json
-from vqa.core.memory import in_memory
 from vqa.evaluation import plots
-from vqa.evaluation.comparison import compare_systems, summary
-from vqa.evaluation.data_sets import is_abo
+from vqa.evaluation.comparison import compare_on_subsets, compare_systems, scores_of_file, summary
 from vqa.evaluation.guesses import GUESSES
 from vqa.evaluation.markdown import minimum_detectable_effect_sentence
-from vqa.evaluation.prediction_files import scores_of_file
 from vqa.evaluation.report_page import report_page
 from vqa.evaluation.report_summary import Subject
-from vqa.evaluation.subsets import compare_on_subsets
 from vqa.evaluation.systems import SYSTEMS
-from vqa.pairs.foreign_predictions import NAMEABLE
 from vqa.pairs.pair import Pair, read_pairs
-from vqa.pairs.predictions import read_texts
+from vqa.pairs.predictions import NAMEABLE, read_texts
 from vqa.pairs.support import read_support
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer

@@ -20,9 +20,7 @@ from vqa.catalogue.manifest import read_tree
 from vqa.core.errors import InputError, run_stage
 from vqa.core.files import write_json
 from vqa.core.hand_edits import hand_edits_kept
-from vqa.pairs.answer_vocabulary import write_vocabulary
-from vqa.pairs.enough import too_few
-from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, write_pairs
+from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, too_few, write_pairs, write_vocabulary
 from vqa.settings import load_settings
 from vqa.validation import filtering, statistics
 from vqa.validation.assignment import assign_splits

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from vqa.evaluation.comparison import compare_systems
-from vqa.evaluation.subsets import compare_on_subsets
+from vqa.evaluation.comparison import compare_on_subsets, compare_systems
 from vqa.pairs.answer_normalization import first_word, normalize_answer
 from vqa.pairs.pair import Pair
 from vqa.pairs.support import Support

@@ -4,8 +4,7 @@ from typing import Any
 
 from transformers import Blip2Config
 
-from vqa.memory_estimate.published_blip2 import published_config
-from vqa.memory_estimate.published_image_text import image_text_config
+from vqa.memory_estimate.published_blip2 import image_text_config, published_config
 
 
 def narrowed(name: str) -> Blip2Config:

@@ -30,8 +30,7 @@ from vqa.allowed_values import (
     Topic,
 )
 from vqa.core.errors import InputError
-from vqa.overlays import Layer, find_file, merged, read_layer
-from vqa.renamed_settings import refuse_old_names
+from vqa.overlays import Layer, find_file, merged, read_layer, refuse_old_names
 
 __all__ = ["OnRegions"]  # settings hand it on, so that who reads it depends on none of what they may be
 

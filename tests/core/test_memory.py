@@ -20,8 +20,8 @@ import train
 import validate
 import verify
 from failing import fails
+from vqa.core.devices import with_oom_hint
 from vqa.core.errors import InputError, is_out_of_memory
-from vqa.core.memory import with_oom_hint
 from vqa.scoring.bertscore import BertScorer
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 

@@ -7,7 +7,7 @@ import numpy as np
 from vqa.evaluation.comparison import compare_systems, differences, summary
 from vqa.pairs.pair import Pair
 from vqa.scoring.scores import Floats, Scores
-from vqa.stats.exact import difference_interval
+from vqa.stats.bootstrap import difference_interval
 
 PAIRS = [
     Pair("a", "What color?", "Red", "color"),

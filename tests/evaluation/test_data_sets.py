@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from vqa.catalogue.manifest import unchanged_tree
+from vqa.catalogue.manifest import images_licence, is_abo, is_drawn, unchanged_tree
 from vqa.cli import manifest
-from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
 from vqa.settings import PARAMS, Data, load_settings
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from vqa.evaluation.intervals import read_metrics, split_intervals
+from vqa.evaluation.markdown import read_metrics, split_intervals
 
 
 def test_intervals_in_lists_are_read_as_two_numbers_wherever_they_stand() -> None:

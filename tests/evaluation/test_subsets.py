@@ -1,9 +1,8 @@
 """The same comparison on the pairs whose label is supported, and on those that need the image."""
 
 from evaluated import DETAILS, PAIRS, SCORES, SUPPORT_LEVELS
-from vqa.evaluation.comparison import compare_systems
+from vqa.evaluation.comparison import compare_on_subsets, compare_systems
 from vqa.evaluation.markdown import subsets_table
-from vqa.evaluation.subsets import compare_on_subsets
 from vqa.pairs.support import Support
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jinja2 import Environment
 
-from vqa.export.chat_template import chat_template
+from vqa.cli.export import chat_template
 
 PROMPT = "Question: {question} Answer in one word:"
 WRITTEN = "Question: What color is it? Answer in one word:"

@@ -8,8 +8,7 @@ from huggingface_hub import DatasetCard
 
 from conftest import ROOT
 from vqa.export.dataset import Census
-from vqa.export.dataset_card import Rights, dataset_card
-from vqa.export.origin import Answerer
+from vqa.export.dataset_card import Answerer, Rights, dataset_card
 from vqa.settings import load_settings
 
 CENSUS = {"train": Census(1200, 300, 280, {"supported": 500, "unchecked": 700}), "test": Census(34, 9, 9, {})}

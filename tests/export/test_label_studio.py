@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from vqa.cli.label_studio import COLUMNS, labeling_interface, read_export, task_for_pair
 from vqa.core.csv_tables import write_rows
 from vqa.core.errors import InputError
-from vqa.export.label_studio import COLUMNS, labeling_interface, read_export, task_for_pair
 from vqa.pairs.pair import Pair
 from vqa.validation.review import KINDS as DECISIONS
 from vqa.validation.review_files import read_decisions

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vqa.annotators.ledger import Entry, Ledger
-from vqa.export.origin import Answerer, answerers
+from vqa.export.dataset_card import Answerer, answerers
 
 ANSWER = Entry("k1", "a.jpg", "answered", "[]", "STOP", "flash", "flash-002", 9, 9, 0.1, 1.0, 1, "")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vqa.core.errors import InputError
-from vqa.export.own_folder import check_replaceable
+from vqa.core.files import check_replaceable
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:

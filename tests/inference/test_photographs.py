@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from vqa.catalogue.images import load_image
-from vqa.inference.photographs import count_colours
+from vqa.cli.serve import count_colours
 
 
 def test_the_share_is_of_what_is_beside_the_commonest_colour() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from vqa.core.errors import InputError
 from vqa.core.files import write_json
-from vqa.inference.training_summary import (
+from vqa.inference.answerer import (
     TrainingSummary,
     read_training_summary,
     summarize_training,

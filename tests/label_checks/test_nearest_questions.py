@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from vqa.label_checks.nearest_questions import KnownQuestions
+from vqa.label_checks.question_only import KnownQuestions
 
 
 def questions(count: int, seed: int, nouns: int = 30) -> list[str]:

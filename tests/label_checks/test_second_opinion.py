@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from vqa.label_checks.second_opinion import votes
+from vqa.label_checks.checks import opinion_votes
 from vqa.pairs.pair import Pair
 
 
@@ -35,6 +35,6 @@ def test_an_opinion_agrees_by_meaning_and_contradicts_what_cannot_be_the_same(
     question_type: str, label: str, said: str, says: str
 ) -> None:
     pair = Pair("a.jpg", "What?", label, question_type)
-    (found,) = votes([pair], {pair.key: said} if said else {}, alike, 0.5)
+    (found,) = opinion_votes([pair], {pair.key: said} if said else {}, alike, 0.5)
     assert found.says == says
     assert found.evidence == said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vqa.pairs.enough import too_few
+from vqa.pairs.pair import too_few
 
 
 def test_enough_pairs_are_no_news() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from vqa.core.errors import InputError
-from vqa.pairs.foreign_predictions import align, check_same_rows, read_predictions
-from vqa.pairs.predictions import is_right
+from vqa.pairs.predictions import align, check_same_rows, is_right, read_predictions
 
 
 @pytest.mark.parametrize(

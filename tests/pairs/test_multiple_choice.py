@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from vqa.annotators.csv_pairs import answer_with_option_texts
 from vqa.core.errors import InputError
-from vqa.pairs.multiple_choice import answer_with_option_texts
 from vqa.pairs.pair import Pair
 
 COLORS = ("red", "blue", "gold", "dark green")

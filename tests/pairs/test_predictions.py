@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vqa.pairs.foreign_predictions import read_predictions
 from vqa.pairs.pair import Pair
-from vqa.pairs.predictions import COLUMNS, write_predictions
+from vqa.pairs.predictions import COLUMNS, read_predictions, write_predictions
 
 PAIRS = [Pair(f"{i % 3}.jpg", "What " + "very " * (i % 4) + "color?", "red", "color") for i in range(7)]
 

@@ -21,9 +21,8 @@ from browser import chromium_page
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
 from vqa.core.files import read_json
-from vqa.pairs.foreign_predictions import read_predictions
 from vqa.pairs.pair import read_pairs
-from vqa.pairs.predictions import read_texts
+from vqa.pairs.predictions import read_predictions, read_texts
 
 Project = Callable[..., Path]
 

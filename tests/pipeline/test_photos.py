@@ -14,7 +14,7 @@ from conftest import ROOT
 from stages import TO_JUDGED
 from vqa.catalogue.splits_file import read_splits
 from vqa.core.files import read_json
-from vqa.inference.training_summary import read_training_summary
+from vqa.inference.answerer import read_training_summary
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
 from vqa.validation.splits import images_seen

@@ -29,7 +29,7 @@ RETIRED = {
 # A file → the old words that it must name, since users hold files with them.
 OLD_NAMES = {
     "src/vqa/core/state_dir.py": {"durable"},
-    "src/vqa/inference/training_summary.py": {"taught", "pictures"},
+    "src/vqa/inference/answerer.py": {"taught", "pictures"},
     "src/vqa/validation/image_checks.py": {"pictures"},
     "src/vqa/cli/import_.py": {"picture"},  # a column of an older left_out.csv
     "src/vqa/validation/splits.py": {"near copy"},  # a key of splits.json

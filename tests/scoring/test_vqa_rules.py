@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqa.pairs.answer_normalization import exact_match
-from vqa.scoring.vqa_rules import is_right_by_vqa_rules, vqa_form
+from vqa.scoring.scores import is_right_by_vqa_rules, vqa_form
 
 # Answer, reference, right under the official rules, right under ours.
 TABLE = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from vqa.stats.exact import difference_interval, difference_p, holm, share_interval
+from vqa.stats.bootstrap import difference_interval, difference_p, holm, share_interval
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 1), (0, 7), (3, 7), (7, 7), (1, 29), (50, 100)])

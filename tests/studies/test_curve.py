@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from studies import RESULTS, of
-from vqa.studies.curve import curve
 from vqa.studies.grid import Value, label
-from vqa.studies.results import Result
+from vqa.studies.results import Result, curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from vqa.catalogue.images import GREY_SIDE, inspect
 from vqa.synthetic.catalogue import draw_items, write_catalogue
-from vqa.validation.transformed_duplicates import grey_values, transformed_links
+from vqa.validation.near_duplicates import grey_values, transformed_links
 
 Change = Callable[[Image.Image], Image.Image]
 SYMMETRIES: dict[str, Change] = {

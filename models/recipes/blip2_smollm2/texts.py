@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from vqa.annotators.metadata import one_word, pieces_stated
 from vqa.catalogue.abo import Product
-from vqa.pairs.spelling import american
+from vqa.pairs.answer_normalization import american
 
 CAPTIONS, QUESTIONS = 1, 3  # of a photograph in a step
 _LONGEST_NAME = 14  # words of a listing's name

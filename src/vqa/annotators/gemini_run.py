@@ -9,8 +9,8 @@ from vqa.annotators import paid_requests
 from vqa.annotators.costs import projection
 from vqa.annotators.gemini import PAIRS_SCHEMA, api_key, build_client
 from vqa.annotators.gemini_batch import GeminiJobs
+from vqa.annotators.gemini_models import check_price, price_on
 from vqa.annotators.ledger import Jobs, Ledger
-from vqa.annotators.prices import check_price, price_on
 from vqa.annotators.prompt import build_prompt
 from vqa.annotators.scheduler import Request
 from vqa.catalogue.abo import Product

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from vqa.catalogue.abo import Product
 from vqa.catalogue.attribute_values import says_nothing
 from vqa.core.seeding import seeded_generator
+from vqa.pairs.answer_normalization import american
 from vqa.pairs.pair import Pair
-from vqa.pairs.spelling import american
 
 # Catalogues write "Dk. Pink" and "100% Cotton": where a text has several words, the one known word
 # is the answer; where it has none or two, the attribute is ambiguous and left out.

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vqa.annotators.batches import BatchClient, collect_finished, submit_missing
-from vqa.annotators.cost_tracker import CostTracker, is_recorded, is_usable
-from vqa.annotators.costs import most_prompt_tokens, most_usd, reckoned_usd
+from vqa.annotators.costs import (
+    CostTracker,
+    is_recorded,
+    is_usable,
+    most_prompt_tokens,
+    most_usd,
+    reckoned_usd,
+)
 from vqa.annotators.gemini_models import MOST_OUTPUT_TOKENS, TEMPERATURE
 from vqa.annotators.ledger import Job, Jobs, Ledger
 from vqa.annotators.prompt import UnusableText, build_prompt, pairs_in

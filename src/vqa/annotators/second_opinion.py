@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from vqa.annotators import costs, gemini_run
-from vqa.annotators.cost_tracker import is_usable
+from vqa.annotators.costs import is_usable
 from vqa.annotators.gemini import ANSWERS_SCHEMA
 from vqa.annotators.ledger import Ledger
 from vqa.annotators.paid_requests import build_request

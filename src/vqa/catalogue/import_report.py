@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from vqa.catalogue.attribute_values import is_no_text, says_nothing
+from vqa.catalogue.attribute_values import brand_keys, is_no_text, last_level_keys, says_nothing
 from vqa.catalogue.image_folder import ImageFolder
 from vqa.catalogue.import_record import ImportRecord
-from vqa.catalogue.kinds import brand_keys, last_level_keys
 from vqa.catalogue.product_groups import Groups, nothing_ties
 from vqa.catalogue.spreadsheet import Spreadsheet
 from vqa.catalogue.tree_writer import Product

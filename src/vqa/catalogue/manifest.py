@@ -20,6 +20,7 @@ from vqa.core.errors import InputError
 from vqa.core.known_hashes import KnownHashes
 from vqa.core.progress import progress_bar
 from vqa.core.state_dir import project_root
+from vqa.settings import Data
 
 _DEPTH = 2  # folders that name a part: images/small
 
@@ -153,3 +154,30 @@ def _files(root: Path) -> Iterator[Path]:
         for name in names:
             if not name.startswith(".") and not name.endswith(".dvc"):
                 yield Path(folder, name)
+
+
+DRAWN = Path("data/demo")  # by the stage demo
+ABO = "abo"  # of data.licence: Amazon Berkeley Objects
+_OF_ABO, _OF_DRAWN = "cc-by-4.0", "apache-2.0"  # in the hub's spelling
+
+
+def is_drawn(data: Data) -> bool:
+    """Whether the repository drew the images itself."""
+    return read_tree(data.root).resolve() == DRAWN.resolve()
+
+
+def is_abo(data: Data) -> bool:
+    """Whether the images are Amazon Berkeley Objects', by their licence setting or manifest."""
+    return _said_of(data) == ABO and not is_drawn(data)
+
+
+def images_licence(data: Data) -> str | None:
+    """The licence of the images in the hub's spelling; None where it is not given."""
+    if is_drawn(data):
+        return _OF_DRAWN
+    licence = _said_of(data)
+    return _OF_ABO if licence == ABO else licence
+
+
+def _said_of(data: Data) -> str | None:
+    return data.licence or licence_in(data.root)

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vqa.catalogue.attribute_values import says_nothing
+from vqa.catalogue.attribute_values import Kind, product_kind, says_nothing
 from vqa.catalogue.image_folder import ImageFolder
-from vqa.catalogue.kinds import Kind, product_kind
 from vqa.core.csv_tables import Table, read_table
 from vqa.core.errors import InputError
 

@@ -32,9 +32,15 @@ from vqa.core.devices import (
 from vqa.core.errors import InputError
 from vqa.core.partial_results import PartialResults
 from vqa.core.progress import progress_bar
-from vqa.inference.answerer import Answer, Answerer, Reply, withheld
+from vqa.inference.answerer import (
+    Answer,
+    Answerer,
+    Reply,
+    read_training_summary,
+    with_adapter_model,
+    withheld,
+)
 from vqa.inference.questions import Asked, questions_about, questions_of_csv, write_answers
-from vqa.inference.training_summary import read_training_summary, with_adapter_model
 from vqa.settings import Settings, load_settings
 from vqa.vlm.base_model import model_version
 

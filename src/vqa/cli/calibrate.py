@@ -23,8 +23,7 @@ from vqa.core.cli import command_line
 from vqa.core.devices import default_device
 from vqa.core.files import write_json
 from vqa.core.progress import progress_bar
-from vqa.inference.answerer import Answerer
-from vqa.inference.training_summary import with_adapter_model
+from vqa.inference.answerer import Answerer, with_adapter_model
 from vqa.pairs.answer_normalization import exact_match
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.scoring.calibration import (

@@ -17,18 +17,14 @@ from typing import Annotated, Any
 
 import typer
 
-from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.manifest import images_licence, is_abo, is_drawn, read_tree
 from vqa.core.cli import command_line
 from vqa.core.errors import InputError
-from vqa.core.files import whole
-from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
-from vqa.evaluation.intervals import read_metrics
-from vqa.export.commit import commit_at_hand
+from vqa.core.files import check_replaceable, commit_at_hand, whole
+from vqa.evaluation.markdown import read_metrics
 from vqa.export.dataset import Census, write_dataset
-from vqa.export.dataset_card import Rights, dataset_card
+from vqa.export.dataset_card import Rights, answerers, dataset_card
 from vqa.export.messages import write_messages
-from vqa.export.origin import answerers
-from vqa.export.own_folder import check_replaceable
 from vqa.pairs.pair import SPLITS
 from vqa.settings import Data, load_settings
 

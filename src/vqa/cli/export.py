@@ -10,10 +10,12 @@ are asked 20 of the test questions in a process that imports nothing of this pro
 answers equal the pipeline's. Refuses when the metrics are of another adapter than the one at hand.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any
 
 import torch
@@ -25,14 +27,11 @@ from vqa.catalogue.splits_file import read_splits
 from vqa.core.cli import command_line
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
-from vqa.core.files import content_hash, read_json, use_umask, whole
-from vqa.evaluation.intervals import read_metrics
+from vqa.core.files import check_replaceable, commit_at_hand, content_hash, read_json, use_umask, whole
+from vqa.evaluation.markdown import read_metrics
 from vqa.evaluation.model_card import KINDS, BaseModel, Kind, Provenance, model_card
-from vqa.export.chat_template import chat_template
-from vqa.export.commit import commit_at_hand
 from vqa.export.export_check import Check, Question, check_export, choose_questions, refuse_unequal
-from vqa.export.own_folder import check_replaceable
-from vqa.inference.training_summary import summarize_training, write_training_summary
+from vqa.inference.answerer import summarize_training, write_training_summary
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Settings, load_settings
 from vqa.validation.splits import IMAGES_SEEN, images_seen
@@ -40,6 +39,38 @@ from vqa.vlm import attached_adapter
 from vqa.vlm.adapter_files import Places, copy_adapter
 from vqa.vlm.base_model import check_fits, saved_commit, saved_dtype
 from vqa.vlm.loading import Pretrained
+
+# The text of the last message, whether it is a string or parts, one of which is the image.
+_QUESTION = """\
+{%- set asked = namespace(text='') -%}
+{%- set content = messages[-1]['content'] -%}
+{%- if content is string -%}
+{%- set asked.text = content -%}
+{%- else -%}
+{%- for part in content if part['type'] == 'text' -%}
+{%- set asked.text = asked.text ~ (' ' if asked.text else '') ~ part['text'] -%}
+{%- endfor -%}
+{%- endif -%}
+"""
+
+
+def chat_template(prompt: str) -> str:
+    """A Jinja template that writes `prompt`, with the text of the last message as its {question}.
+
+    A text that begins as the prompt does is taken as the whole prompt. The processor adds the image.
+    """
+    parsed = [(literal, name is not None) for literal, name, _, _ in Formatter().parse(prompt)]
+    pieces = [_quoted(literal) + ("{{ asked.text }}" if has_field else "") for literal, has_field in parsed]
+    begin = parsed[0][0]
+    if not begin:
+        return _QUESTION + "".join(pieces)
+    condition = f"{{%- if asked.text.startswith({json.dumps(begin, ensure_ascii=False)}) -%}}"
+    return f"{_QUESTION}{condition}{{{{ asked.text }}}}{{%- else -%}}{''.join(pieces)}{{%- endif -%}}"
+
+
+def _quoted(literal: str) -> str:
+    return f"{{{{ {json.dumps(literal, ensure_ascii=False)} }}}}" if literal else ""
+
 
 ADAPTER = Path("models/adapter/best")
 TRAIN = Path("data/vqa/train.csv")

@@ -25,7 +25,6 @@ from vqa.core.errors import InputError
 from vqa.core.files import read_json, whole, whole_file
 from vqa.evaluation.answers_figure import answers_figure, first_answers
 from vqa.evaluation.headline import headline_table, lead_sentences, sizes_table
-from vqa.evaluation.intervals import read_metrics, split_intervals
 from vqa.evaluation.label_check_tables import (
     detection_table,
     meanings_table,
@@ -37,23 +36,24 @@ from vqa.evaluation.markdown import (
     diff_table,
     format_sentence,
     points,
+    read_metrics,
     replacement_sentence,
     results_table,
     rules_sentence,
     settings_table,
     speed_sentence,
+    split_intervals,
     subsets_table,
     types_table,
     zero_image_sentence,
 )
 from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE, TO_QUESTION_ONLY, TO_ZERO_IMAGE, ZERO_IMAGE
-from vqa.pairs.enough import too_few
-from vqa.pairs.pair import read_pairs
+from vqa.pairs.pair import read_pairs, too_few
 from vqa.pairs.predictions import read_texts
 from vqa.settings import PARAMS, load_settings
-from vqa.studies.last_run import changes, other_files, settings_at_hand, settings_of_run
 from vqa.studies.record import Record, exact_matches, read_questions, read_record
 from vqa.studies.report import change_sentence, over_seeds, seeds_section
+from vqa.studies.runs import changes, other_files, settings_at_hand, settings_of_run
 
 LOCK = Path("dvc.lock")
 TEST = Path("data/vqa/test.csv")

@@ -13,28 +13,62 @@ import base64
 import mimetypes
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
+from PIL import Image
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.images import decoded
-from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.manifest import DRAWN, read_tree
 from vqa.core.cli import command_line
 from vqa.core.devices import default_device
 from vqa.core.errors import InputError
-from vqa.evaluation.data_sets import DRAWN
-from vqa.inference.answerer import Answer, Answerer
+from vqa.inference.answerer import Answer, Answerer, read_training_summary, with_adapter_model
 from vqa.inference.chat_completions import ChatRequest, bare_question
-from vqa.inference.photographs import count_colours
 from vqa.inference.server import HOST, PageServer
-from vqa.inference.training_summary import read_training_summary, with_adapter_model
 from vqa.pages.page import page
 from vqa.pairs.pair import read_pairs
 from vqa.scoring.calibration import WANTED, read_calibration
 from vqa.settings import Settings, load_settings
+
+_COMMONEST = 8  # colours that a flat drawing is nearly all made of, beside its background
+_LEAST_SHARE = 0.68  # of pixels in other colours
+_LARGEST_DRAWING = 128  # pixels a side: data/demo's drawings have grain and shadows, and as many colours
+
+
+@dataclass(frozen=True)
+class ColourCount:
+    """What decides whether an image is a photograph."""
+
+    longer_side: int  # pixels
+    rare_share: float  # of the pixels not in the commonest colour: those in none of the next eight
+
+    @property
+    def is_photograph(self) -> bool:
+        return self.longer_side > _LARGEST_DRAWING and self.rare_share >= _LEAST_SHARE
+
+    def __str__(self) -> str:
+        kind = "photograph" if self.is_photograph else "drawing"
+        return (
+            f"Taken for a {kind}: beside its commonest colour, {self.rare_share:.0%} of the image is in none "
+            f"of its next {_COMMONEST} colours, and its longer side has {self.longer_side} pixels. A "
+            f"photograph has {_LEAST_SHARE:.0%} at least, and more than {_LARGEST_DRAWING} pixels."
+        )
+
+
+def count_colours(image: Image.Image) -> ColourCount:
+    """`image`: RGB, of any size."""
+    values = np.asarray(image, dtype=np.int64).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
+    _, counts = np.unique(values, return_counts=True)
+    counts = np.sort(counts)[::-1]  # the commonest colour first
+    attached, rare = counts[1:].sum(), counts[1 + _COMMONEST :].sum()
+    return ColourCount(max(image.size), float(rare / attached) if attached else 0.0)
+
 
 TRAIN, TEST = Path("data/vqa/train.csv"), Path("data/vqa/test.csv")
 # What was run here; photographs. And what a client calls each, without its adapter and with it.

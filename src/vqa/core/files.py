@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -205,3 +206,26 @@ def _locked(path: Path, waits: bool) -> BinaryIO:
             f"{VARIABLE}"
         ) from error
     return file
+
+
+def commit_at_hand() -> str:
+    """The commit as `git describe` has it, with "-dirty" if files differ; "unknown" without a repository."""
+    command = ["git", "describe", "--always", "--dirty"]
+    described = subprocess.run(command, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
+
+
+def check_replaceable(folder: Path, names: Collection[str]) -> None:
+    """Check that replacing `folder` loses nothing: it does not exist, or holds nothing but `names`.
+
+    Raises:
+        InputError: it holds something else, or is a file.
+    """
+    if folder.is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.name not in names)
+    else:
+        others = [folder.name] if folder.exists() else []
+    if others:
+        raise InputError(
+            f"{folder} holds {others[0]}, which would be lost; give a folder of its own: --out FOLDER"
+        )

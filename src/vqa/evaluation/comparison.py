@@ -1,7 +1,8 @@
 """Scores of systems → summaries, differences and their intervals, over all and by question type."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from vqa.evaluation.systems import DIFFERENCES
 from vqa.pairs.pair import Pair
-from vqa.scoring.scores import Floats, Scores
-from vqa.stats.bootstrap import ClusterBootstrap, Interval, Kind
-from vqa.stats.exact import holm
+from vqa.pairs.predictions import align, read_predictions
+from vqa.pairs.support import SUPPORTED, Support
+from vqa.scoring.bertscore import BertScorer
+from vqa.scoring.scores import Floats, Scores, score_texts
+from vqa.stats.bootstrap import ClusterBootstrap, Interval, Kind, holm
 
 _COMPARED = ("bert_score_f1", "exact_match", "contains")
 _LEVEL = 0.05
@@ -146,3 +149,65 @@ def group_by_type(pairs: Sequence[Pair]) -> dict[str, NDArray[np.bool_]]:
 
 def _mean(values: Floats) -> float:
     return round(float(values.mean()), 4)
+
+
+def compare_on_subsets(
+    pairs: Sequence[Pair],
+    scores: Mapping[str, Scores],
+    support_levels: Sequence[Support],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Subset → its pairs (`n`), each system's exact match, and the differences, all with their intervals.
+
+    A subset without a pair is left out.
+    """
+    chosen = {
+        "supported": np.array([support.support == SUPPORTED for support in support_levels]),
+        "needs_image": np.array([support.needs_image for support in support_levels]),
+    }
+    return {name: _evaluated(pairs, scores, of, draws, seed) for name, of in chosen.items() if of.any()}
+
+
+def _evaluated(
+    pairs: Sequence[Pair], scores: Mapping[str, Scores], chosen: NDArray[np.bool_], draws: int, seed: int
+) -> dict[str, Any]:
+    some = [pair for pair, is_chosen in zip(pairs, chosen, strict=True) if is_chosen]
+    of_some = {
+        system: Scores(**{field.name: getattr(every, field.name)[chosen] for field in fields(Scores)})
+        for system, every in scores.items()
+    }
+    _, details = compare_systems(some, of_some, draws, seed)
+    over_all = {
+        group: {name: by_type["all"] for name, by_type in details[group].items()}
+        for group in ("systems", "differences")
+    }
+    return {"n": len(some)} | over_all
+
+
+def scores_of_file(
+    path: Path,
+    other: Path | None,
+    named: Mapping[str, str],
+    load_scorer: Callable[[], BertScorer],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The summary of the file's answers; with `other`, of the same rows, both and the difference.
+
+    `named`: our column → what the files call it. The encoder is loaded once both files were read.
+
+    Raises:
+        InputError: a file has no answers, or the two answer different questions.
+    """
+    ours = read_predictions(path, named)
+    theirs = align(ours, read_predictions(other, named)) if other else None
+    scorer = load_scorer()
+    scores = score_texts(ours.pairs, ours.texts, scorer)
+    metrics = summary(ours.pairs, scores) | {"data": ours.counts()}
+    if theirs is None:
+        return metrics
+    others = score_texts(theirs.pairs, theirs.texts, scorer)
+    against = summary(theirs.pairs, others) | {"data": theirs.counts()}
+    delta = differences(ours.pairs, scores, others, draws, seed)
+    return {"predictions": metrics, "against": against, "delta": delta}

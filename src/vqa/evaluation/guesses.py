@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from vqa.evaluation.systems import MAJORITY, QUESTION_ONLY
-from vqa.label_checks.nearest_questions import KnownQuestions
+from vqa.label_checks.question_only import KnownQuestions
 from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
 

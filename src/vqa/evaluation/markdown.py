@@ -1,10 +1,12 @@
 """Metrics → Markdown tables and sentences."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from vqa.core.files import read_json
 from vqa.evaluation.systems import (
     BASELINE,
     DIFFERENCES,
@@ -15,6 +17,33 @@ from vqa.evaluation.systems import (
     TO_QUESTION_ONLY,
     ZERO_IMAGE,
 )
+
+
+def split_intervals(values: Any) -> Any:
+    """The same JSON, each interval of two numbers in a list as `low` and `high`.
+
+    Earlier versions wrote `"ci95": [low, high]`, and null where too few groups said nothing; DVC shows no
+    lists.
+    """
+    if isinstance(values, list):
+        return [split_intervals(value) for value in values]
+    if not isinstance(values, dict):
+        return values
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if key.endswith("ci95"):
+            low, high = value or (None, None)
+            prefix = key.removesuffix("ci95")
+            result |= {f"{prefix}low": low, f"{prefix}high": high}
+        else:
+            result[key] = split_intervals(value)
+    return result
+
+
+def read_metrics(path: Path) -> Any:
+    """Metrics of this checkout, which may be those of an earlier version."""
+    return split_intervals(read_json(path))
+
 
 COLUMNS = [system for system in SYSTEMS if system.is_column]
 _GROUPS = ("systems", "differences")  # of details.json

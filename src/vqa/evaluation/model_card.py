@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from huggingface_hub import EvalResult, ModelCardData, metadata_load
 
-from vqa.evaluation.data_sets import images_licence, is_abo, is_drawn
+from vqa.catalogue.manifest import images_licence, is_abo, is_drawn
 from vqa.evaluation.markdown import points, results_table, table
 from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE
 from vqa.pages.page import page

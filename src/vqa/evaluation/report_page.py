@@ -17,8 +17,7 @@ from vqa.evaluation.report_summary import (
 from vqa.evaluation.systems import BASELINE, DIFFERENCES, LORA, SYSTEMS, TO_BASELINE, ZERO_IMAGE, System
 from vqa.pages.page import page
 from vqa.pairs.answer_normalization import first_word, normalize_answer
-from vqa.pairs.enough import too_few
-from vqa.pairs.pair import Pair
+from vqa.pairs.pair import Pair, too_few
 from vqa.scoring.scores import Scores
 
 _COMPARED = (BASELINE, LORA)

@@ -1,16 +1,46 @@
 """Metrics, settings and counts of what was written → the card of the exported data set."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import DatasetCardData
 
+from vqa.annotators.ledger import Entry
 from vqa.annotators.prompt import TEMPLATE
+from vqa.core.jsonl import row_of, whole_lines
 from vqa.export.dataset import Census
-from vqa.export.origin import Answerer
 from vqa.pages.page import page
 from vqa.settings import Settings
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A model, by the name that was asked for and the one that the service says answered."""
+
+    asked: str
+    answered: str
+    requests: int  # that it answered
+    first: str  # day of its first answer, ISO 8601, UTC
+    last: str
+
+
+def answerers(ledger: Path) -> list[Answerer]:
+    """The models that answered in the ledger, most requests first; none if there is no file.
+
+    Raises:
+        InputError: a line of it is no ledger entry.
+    """
+    days: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for line in whole_lines(ledger, Entry):
+        entry = row_of(Entry, line.values)
+        if entry.outcome == "answered":
+            days[entry.model_asked, entry.model_answered].append(entry.time[: len("2026-01-31")])
+    of_models = [Answerer(*models, len(of), min(of), max(of)) for models, of in days.items()]
+    return sorted(of_models, key=lambda answerer: (-answerer.requests, answerer.asked, answerer.answered))
+
 
 _SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M"}  # the hub's words
 _MORE = "1M<n<10M"

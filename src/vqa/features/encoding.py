@@ -9,14 +9,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vqa.catalogue.images import ImageError, load_image
-from vqa.core.devices import rank_and_world
+from vqa.core.devices import TOO_LARGE, rank_and_world, with_oom_hint
 from vqa.core.errors import InputError
 from vqa.core.files import content_hash
 from vqa.core.known_hashes import KnownHashes
-from vqa.core.memory import TOO_LARGE, with_oom_hint
 from vqa.core.progress import progress_bar
 from vqa.features.shards import OpenShards, Plan, Recipe, Shard, write_shard
-from vqa.vlm.image_features import Features, ImageFeatures, on_cpu
+from vqa.vlm.batching import Features, ImageFeatures, on_cpu
 from vqa.vlm.interfaces import ImageEncoder, Reader
 
 

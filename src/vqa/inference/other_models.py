@@ -25,10 +25,9 @@ from transformers.models.auto.modeling_auto import (
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.images import load_image
-from vqa.core.devices import gathered, rank_and_world, wait_for_all
+from vqa.core.devices import gathered, in_memory, rank_and_world, wait_for_all
 from vqa.core.errors import InputError
 from vqa.core.files import sha256_file
-from vqa.core.memory import in_memory
 from vqa.core.partial_results import PartialResults
 from vqa.core.progress import progress_bar
 from vqa.inference.visualbert import VisualBert

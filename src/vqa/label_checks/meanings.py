@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from vqa.label_checks.vote import AGREES, CONTRADICTS
-from vqa.pairs.spelling import american
+from vqa.pairs.answer_normalization import american
 
 _COLORS = """
 black schwarz: ebony onyx jet coal espresso wenge charcoal graphite anthracite oil rubbed midnight

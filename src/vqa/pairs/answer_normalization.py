@@ -1,9 +1,35 @@
 """The form in which answers are compared, and when one is right."""
 
+import ast
+import json
 import re
 from functools import lru_cache
 
-from vqa.pairs.spelling import american
+# Words in questions and answers about products, except words that one side tells apart (disc, storey).
+_BRITISH_AMERICAN = """
+    grey gray, greys grays, greyish grayish, greyscale grayscale,
+    colour color, colours colors, coloured colored, colouring coloring, colourful colorful,
+    colourless colorless, multicolour multicolor, multicoloured multicolored, watercolour watercolor,
+    tricolour tricolor, bicolour bicolor,
+    jewellery jewelry, jewelled jeweled, aluminium aluminum, centre center, centres centers, centred centered,
+    fibre fiber, fibres fibers, fibreglass fiberglass, microfibre microfiber, metre meter, metres meters,
+    litre liter, litres liters, theatre theater, lustre luster, ochre ocher, sabre saber,
+    mould mold, moulds molds, moulded molded, moulding molding, mouldings moldings,
+    tyre tire, tyres tires, pyjama pajama, pyjamas pajamas, cosy cozy, woollen woolen, chequered checkered,
+    panelled paneled, bevelled beveled, labelled labeled, enamelled enameled, channelled channeled,
+    swivelling swiveling, flavour flavor, flavours flavors, flavoured flavored, favourite favorite,
+    odour odor, harbour harbor, armour armor, armoured armored, moustache mustache, doughnut donut,
+    doughnuts donuts, aeroplane airplane, aeroplanes airplanes, catalogue catalog, catalogues catalogs
+    """
+_AMERICAN = dict(re.findall(r"(\w+) (\w+)", _BRITISH_AMERICAN))
+
+
+def american(word: str) -> str:
+    """A lower-case word, or several joined by hyphens, in American spelling: "grey-green" → "gray-green"."""
+    if "-" in word:
+        return "-".join(_AMERICAN.get(part, part) for part in word.split("-"))
+    return _AMERICAN.get(word, word)
+
 
 _NUMBER_WORDS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -62,3 +88,46 @@ def compared_part(text: str, reference: str) -> str:
     It is the first word, or the whole text if the right answer has several words.
     """
     return text if len(normalize_answer(reference).split()) > 1 else first_word(text)
+
+
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_SEPARATORS = ("\n", "|", ";", ",")
+
+
+def entries_in_brackets(cell: str) -> list[str]:
+    """The texts of "['red', 'blue']" or VQAv2's '[{"answer": "red", …}, …]'; [] of any other cell."""
+    cell = cell.strip()
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return []
+    if "{" in cell:
+        return _answers_in_objects(cell)
+    if quoted := _QUOTED.findall(cell):
+        return [single or double for single, double in quoted]
+    return [entry.strip() for entry in cell[1:-1].split(",") if entry.strip()]
+
+
+def listed_answers(cell: str) -> list[str]:
+    """The right answers that a cell lists: as `entries_in_brackets`, or between bars; [] of one text."""
+    parts = [part.strip() for part in cell.split("|")]
+    return entries_in_brackets(cell) or (parts if len(parts) > 1 and all(parts) else [])
+
+
+def entries(cell: str) -> list[str]:
+    """As `entries_in_brackets`, or the texts between line breaks, |, ; or commas."""
+    if texts := entries_in_brackets(cell):
+        return texts
+    text = cell.strip("[](){}")
+    separator = next((mark for mark in _SEPARATORS if mark in text), ",")
+    texts = [entry.strip() for entry in text.split(separator)]
+    return texts if any(texts) else []
+
+
+def _answers_in_objects(cell: str) -> list[str]:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            objects = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if all(isinstance(entry, dict) and isinstance(entry.get("answer"), str) for entry in objects):
+            return [entry["answer"] for entry in objects]
+    return []

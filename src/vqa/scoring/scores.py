@@ -1,5 +1,6 @@
 """Answers → scores, one a pair: exact match, also under the official rules, contains, BERTScore."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +8,66 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqa.pairs.answer_lists import listed_answers
-from vqa.pairs.answer_normalization import compared_part, exact_match, normalize_answer
+from vqa.pairs.answer_normalization import compared_part, exact_match, listed_answers, normalize_answer
 from vqa.pairs.pair import Pair
 from vqa.scoring.bertscore import BertScorer
-from vqa.scoring.vqa_rules import PEOPLE, is_right_by_vqa_rules, share_of_people
+
+PEOPLE = 10  # who answered each question of VQAv2
+_ENOUGH = 3  # of them make an answer wholly right
+
+_NUMBERS = {"none": "0"} | {
+    word: str(number)
+    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
+}
+_ARTICLES = {"a", "an", "the"}
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+_COMMA_IN_NUMBER = re.compile(r"\d,\d")
+_POINT = re.compile(r"\.(?!\d)")
+# Words that are the same with and without their apostrophes; all others (women's, womens) differ.
+_CONTRACTIONS = {
+    word.replace("'", ""): word
+    for word in """
+    ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't
+    he'd he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've
+    mustn't must've needn't not've o'clock oughtn't shan't she'd've should've shouldn't shouldn't've
+    somebody'd've somebody'll somebody's somebody'd someone'd someone'd've someone'll someone's
+    something'd something'd've something'll that's there'd there'd've there're there's they'd they'd've
+    they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's what've when's
+    where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
+    wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
+    """.split()
+}
+
+
+def vqa_form(answer: str) -> str:
+    """The form in which the official evaluation compares answers.
+
+    Unlike `normalize_answer`: a hyphen parts words, eleven and above stay words, possessives keep their
+    apostrophe, and an article alone is nothing.
+    """
+    answer = answer.strip()
+    text = answer
+    for mark in _PUNCTUATION:
+        stands_apart = f"{mark} " in answer or f" {mark}" in answer
+        is_dropped = stands_apart or _COMMA_IN_NUMBER.search(answer)
+        text = text.replace(mark, "" if is_dropped else " ")
+    words = [_NUMBERS.get(word, word) for word in _POINT.sub("", text).lower().split()]
+    words = [word for word in words if word not in _ARTICLES]
+    return " ".join(_CONTRACTIONS.get(word.replace("'", ""), word) for word in words)
+
+
+def is_right_by_vqa_rules(answer: str, reference: str) -> bool:
+    """Whether an answer equals the reference under the official rules; an empty one never does."""
+    return answer.strip() != "" and vqa_form(answer) == vqa_form(reference)
+
+
+def share_of_people(agree: Sequence[bool]) -> float:
+    """How right an answer is by those of the people who gave it: min(n / 3, 1), averaged over all choices of
+    nine of ten.
+    """
+    counts = [sum(agree) - one for one in agree]
+    return sum(min(count / _ENOUGH, 1.0) for count in counts) / len(counts)
+
 
 Floats = NDArray[np.float64]
 

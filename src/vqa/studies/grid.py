@@ -11,8 +11,7 @@ from typing import Any
 from ruamel.yaml.error import YAMLError
 
 from vqa.core.errors import InputError
-from vqa.overlays import read_yaml
-from vqa.renamed_settings import refuse_old_name
+from vqa.overlays import read_yaml, refuse_old_name
 
 _LONGEST_NAME, _LONGEST_WORD = 60, 24  # letters of a text that is a name; of the beginning of another
 

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.core.devices import PATIENCE, rank_and_world
+from vqa.core.devices import PATIENCE, TOO_LARGE, rank_and_world, with_oom_hint
 from vqa.core.errors import InputError
 from vqa.core.files import whole, writing
-from vqa.core.memory import TOO_LARGE, with_oom_hint
 from vqa.pairs.pair import Pair
 from vqa.settings import Train
 from vqa.training.batches import Shuffled, any_order, collate, group_by_image

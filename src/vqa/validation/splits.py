@@ -22,8 +22,7 @@ from vqa.core.errors import InputError
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import SPLITS
 from vqa.validation.declared_splits import images_across_splits
-from vqa.validation.groups import Integers, grouped, uncrossed
-from vqa.validation.links import are_apart, link_images
+from vqa.validation.groups import Integers, are_apart, grouped, link_images, uncrossed
 
 IMAGES_SEEN = "photographs.txt"  # of a model's folder
 _LARGEST_SHARE = 0.01  # of all images, that one group may hold

@@ -18,7 +18,7 @@ from vqa.pairs.missing_values import doubtful_kind, spreadsheet_kind
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import infer_question_type
 from vqa.validation.filtering import Rejected
-from vqa.validation.similar_names import numbered_apart
+from vqa.validation.groups import numbered_apart
 from vqa.validation.splits import SplitAssignment
 
 _YES_NO = ["yes", "no"]

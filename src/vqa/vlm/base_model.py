@@ -1,10 +1,137 @@
 """Which model an adapter was made for: written beside it, and checked before it is used."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from transformers import PretrainedConfig
+from transformers.modeling_utils import load_state_dict
+from transformers.utils import (
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
+    logging,
+)
+from transformers.utils.hub import cached_file, extract_commit_hash, get_checkpoint_shard_files
 
 from vqa.core.errors import InputError
 from vqa.core.files import read_object, sha256_file, write_json
+from vqa.core.known_hashes import KnownHashes
+
+# In transformers' own order of preference.
+_NAMES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
+_BLOB = re.compile("[0-9a-f]{64}")
+_LFS_POINTER = b"version https://git-lfs"
+_SHOWN = 3  # names of tensors in a message
+
+
+def hub_commit(name: str, revision: str | None) -> str | None:
+    """The commit of a hub repository that `revision` (None: the newest) stands for; the cached one when
+    offline."""
+    commit: str | None = extract_commit_hash(cached_file(name, "config.json", revision=revision), None)
+    return commit
+
+
+def weight_files(name: str, revision: str | None) -> list[Path]:
+    """The files that from_pretrained would read: those of the first kind that is there, all its shards.
+
+    Raises:
+        OSError: there is none, or a shard is missing.
+    """
+    for kind in _NAMES:
+        path = cached_file(
+            name, kind, revision=revision, _raise_exceptions_for_missing_entries=False
+        )  # also of a folder
+        if path is None:
+            continue
+        if not kind.endswith(".json"):
+            return [Path(path)]
+        shards, _ = get_checkpoint_shard_files(name, path, revision=revision)
+        return [Path(shard) for shard in shards]
+    raise OSError(f"no {' or '.join(_NAMES)}")
+
+
+def check_json(name: str, file: str, revision: str | None) -> None:
+    """A file that may be absent, but not damaged.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    path = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    if path is not None:
+        try:
+            json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def weights_hashes(paths: Sequence[Path]) -> list[str]:
+    """SHA-256 of each weight file; the hub's cache names large files by it, so that they need not be read."""
+    read = KnownHashes("weights")
+    blobs = [path.resolve().name for path in paths]
+    hashes = [b if _BLOB.fullmatch(b) else read.sha256_file(p) for b, p in zip(blobs, paths, strict=True)]
+    read.keep()
+    return hashes
+
+
+def misfits(family: Any, config: PretrainedConfig, files: Sequence[Path]) -> str:
+    """Which tensors of a `family` model with `config` the files lack or hold in another shape; "" when all
+    fit.
+
+    Unchecked, from_pretrained makes such tensors up, anew each time. Names and shapes alone are read,
+    and transformers itself compares them, on the meta device, so that what it renames when it loads is
+    renamed here.
+
+    Raises:
+        Exception: a file is damaged; whatever its reader raises.
+    """
+    tensors: dict[str, Any] = {}
+    for path in files:
+        with path.open("rb") as file:
+            if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise OSError(f"{path} is a Git LFS pointer, not the file itself")
+        tensors |= load_state_dict(path, map_location="meta")
+    with silent(has_bar=False):
+        _, loading_info = family.from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            device_map={"": "meta"},
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    missing = sorted(loading_info["missing_keys"])
+    wrong = [
+        f"{name} {list(there)} for {list(wanted)}"
+        for name, there, wanted in sorted(loading_info["mismatched_keys"])
+    ]
+    unknown = sorted(loading_info["unexpected_keys"]) if missing else []
+    kinds = {"missing": missing, "of another shape": wrong, "not in this model": unknown}
+    return "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+
+
+@contextmanager
+def silent(has_bar: bool) -> Iterator[None]:
+    """In the block transformers prints no table of what is missing; its bar stays where `has_bar`."""
+    verbosity, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if not has_bar:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if had_bar:
+            logging.enable_progress_bar()
+
 
 TRAIN_AGAIN = "dvc repro --force --single-item train"
 _BASE = "base_model.json"

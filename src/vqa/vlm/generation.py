@@ -6,15 +6,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from vqa.core.devices import gathered, rank_and_world, wait_for_all
-from vqa.core.memory import TOO_LARGE, with_oom_hint
+from vqa.core.devices import TOO_LARGE, gathered, rank_and_world, wait_for_all, with_oom_hint
 from vqa.core.partial_results import PartialResults
 from vqa.core.progress import progress_bar
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
-from vqa.vlm.constrained_decoding import AnswerTree
-from vqa.vlm.image_features import zeros_like
+from vqa.vlm.batching import zeros_like
 from vqa.vlm.interfaces import AnswerModel
+from vqa.vlm.tokens import AnswerTree
 
 Name = TypeVar("Name", bound=Hashable)
 

@@ -16,8 +16,15 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vqa.core.errors import InputError
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.batching import IGNORED, logits_at, make_states_contiguous, pair_rows, prompt_rows
-from vqa.vlm.image_features import Features, ImageFeatures
+from vqa.vlm.batching import (
+    IGNORED,
+    Features,
+    ImageFeatures,
+    logits_at,
+    make_states_contiguous,
+    pair_rows,
+    prompt_rows,
+)
 from vqa.vlm.interfaces import AnswerModel, next_tokens, read
 from vqa.vlm.prompts import TILED, PromptTokens
 from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal

@@ -21,14 +21,13 @@ from transformers import (
 )
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from vqa.core.devices import from_first, frozen_dtype, limit_threads, mention_bfloat16
+from vqa.core.devices import TOO_LARGE, from_first, frozen_dtype, in_memory, limit_threads, mention_bfloat16
 from vqa.core.errors import InputError, first_line, is_of_the_machine
-from vqa.core.memory import TOO_LARGE, in_memory
 from vqa.settings import Model
+from vqa.vlm.base_model import check_json, hub_commit, misfits, silent, weight_files, weights_hashes
 from vqa.vlm.blip2 import Level
 from vqa.vlm.families import Family, find_family
 from vqa.vlm.interfaces import AnswerModel, ImageEncoder
-from vqa.vlm.weights import check_json, hub_commit, misfits, silent, weight_files, weights_hashes
 
 # Keys that do not change what an image becomes.
 _NOISE = (

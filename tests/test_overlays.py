@@ -5,8 +5,7 @@ import yaml
 
 from conftest import ROOT
 from vqa.core.errors import InputError
-from vqa.overlays import read_yaml
-from vqa.renamed_settings import GONE, NEW_NAMES
+from vqa.overlays import GONE, NEW_NAMES, read_yaml
 from vqa.settings import load_settings
 from vqa.studies.grid import read_grid
 

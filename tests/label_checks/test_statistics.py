@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vqa.label_checks.label_noise import accepted_by_support, label_noise
+from vqa.label_checks.statistics import accepted_by_support, label_noise
 
 
 def test_acceptance_is_counted_for_each_support_level_that_was_looked_at() -> None:

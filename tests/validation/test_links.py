@@ -1,6 +1,6 @@
 import pytest
 
-from vqa.validation.similar_names import names_made_of, numbered_apart
+from vqa.validation.groups import names_made_of, numbered_apart
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT
 from vqa.annotators.costs import request_cost
-from vqa.annotators.prices import PRICES, check_price, is_priced, price_on
+from vqa.annotators.gemini_models import PRICES, check_price, is_priced, price_on
 from vqa.core.errors import InputError
 from vqa.settings import load_settings
 

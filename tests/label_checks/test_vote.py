@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqa.catalogue.abo import Product
-from vqa.label_checks import consistency, listing
-from vqa.label_checks.checks import LabelChecks, question_only_votes
+from vqa.label_checks import listing
+from vqa.label_checks.checks import LabelChecks, duplicate_votes, question_only_votes
 from vqa.label_checks.question_only import guesses
-from vqa.label_checks.support import VOTES, decide_support, needs_image
-from vqa.label_checks.vote import Vote
+from vqa.label_checks.vote import VOTES, Vote, decide_support, needs_image
 from vqa.pairs.pair import Pair
 from vqa.pairs.support import Support
 
@@ -74,7 +73,7 @@ def support_levels_of(rows: list[Pair], listed: listing.Catalogue) -> dict[Pair,
     wording = guesses(rows, rows, folds=3)
     checks = {
         "catalogue": listing.votes(rows, listed, lambda answers, _: [0.0] * len(answers), 0.5),
-        "duplicate_question": consistency.votes(rows, rows),
+        "duplicate_question": duplicate_votes(rows, rows),
         "question_only": question_only_votes(rows, wording),
     }
     return dict(zip(rows, LabelChecks(rows, wording, checks).support_levels(), strict=True))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vqa.catalogue.kinds import product_kind, singular_noun
+from vqa.catalogue.attribute_values import product_kind, singular_noun
 
 
 @pytest.mark.parametrize(
