@@ -11,9 +11,8 @@ from vqa.core.partial_results import PartialResults
 from vqa.core.progress import progress_bar
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
-from vqa.vlm.batching import zeros_like
+from vqa.vlm.batching import AnswerTree, zeros_like
 from vqa.vlm.interfaces import AnswerModel
-from vqa.vlm.tokens import AnswerTree
 
 Name = TypeVar("Name", bound=Hashable)
 

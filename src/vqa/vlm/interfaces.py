@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from vqa.core.errors import InputError
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.batching import IGNORED, Features, at_least, chosen
+from vqa.vlm.batching import IGNORED, AnswerTree, Features, at_least, chosen
 from vqa.vlm.shared_prefix import Prefix, shared_rows
-from vqa.vlm.tokens import AnswerTree
 
 # Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
 _FEW = 16
