@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from build import PAGES, write_pages
 
 from clone import Clone, git
 from commands import used
 from conftest import ROOT
-from vqa.cli.results import PAGES
 
 
 def test_without_an_evaluation_the_command_that_makes_one_is_named(
@@ -33,7 +33,7 @@ def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     monkeypatch.chdir(tmp_path)
     used("results")
     table = capsys.readouterr().out.split("\n\n")[1].split("\nOf the ")[0]
-    used("results", "--write")
+    write_pages()
     assert "| LoRA " in table
     written = f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
     assert Path("README.md").read_text() == written

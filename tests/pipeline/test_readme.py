@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
+import build
 import pytest
 import torch
 
 from clone import git
 from conftest import ROOT
 from vqa.catalogue.images import load_image
-from vqa.cli import results
 from vqa.core.files import read_json
 from vqa.inference.answerer import Answerer
 from vqa.overlays import read_yaml
@@ -38,10 +38,10 @@ def test_every_marked_section_is_what_the_committed_metrics_say(
 ) -> None:
     monkeypatch.chdir(committed)
     found: dict[str, str] = {}
-    for page in results.PAGES:
+    for page in build.PAGES:
         text = (ROOT / page).read_text()
         found |= dict(re.findall(r"(?s)<!-- (\S+) -->\n(.*?)\n<!-- /\1 -->", text))
-    assert found == results.sections()
+    assert found == build.sections()
 
 
 def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> None:

@@ -2,8 +2,9 @@
 
 from copy import deepcopy
 
+from tables import headline_table, lead_sentences
+
 from evaluated import DETAILS, METRICS
-from vqa.evaluation.headline import headline_table, lead_sentences
 
 OTHERS = deepcopy(DETAILS)  # of another catalogue
 OTHERS["systems"]["baseline"]["all"] |= {"exact_match": 0.125, "low": 0.1, "high": 0.2}

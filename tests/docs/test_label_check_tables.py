@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vqa.evaluation.label_check_tables import (
+from tables import (
     detection_table,
     meanings_table,
     opinions_table,

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+from build import answers_figure, first_answers
 from PIL import Image
 
 from evaluated import PAIRS, TEXTS
-from vqa.evaluation.answers_figure import answers_figure, first_answers
 
 
 def test_the_first_image_s_first_three_answers_are_shown_right_or_wrong() -> None:
