@@ -41,8 +41,8 @@ from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image
 from vqa.vlm import image_text_model, lora
-from vqa.vlm.batching import ImageFeatures
 from vqa.vlm.families import ImageTextFamily, ImageTextProcessor
+from vqa.vlm.image_features import ImageFeatures
 
 CPU = torch.device("cpu")
 _ASKED = ["What color is the lamp?", "What is it made of?", "How many legs are there?", "Which shape is it?"]

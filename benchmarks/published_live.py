@@ -20,9 +20,9 @@ from toy_image_text import toy_image_text
 from vqa.memory_estimate.published_blip2 import image_text_config, published_config
 from vqa.settings import load_settings
 from vqa.vlm import image_text_model, lora
-from vqa.vlm.batching import Features, ImageFeatures, together
 from vqa.vlm.blip2 import Blip2AnswerModel
 from vqa.vlm.families import ImageTextFamily
+from vqa.vlm.image_features import Features, ImageFeatures, together
 from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.prompts import TILED, PromptTokens
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "models/recipes")]
 
 from hub_cache import SHARD_BYTES, write_copy
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import Blip2Config
 
+from small_blip2 import captions
 from vqa.memory_estimate.published_blip2 import on_meta
-from vqa.pretraining import captions
 
 NEWLINE = "Ċ"  # as byte-level BPE spells it
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used

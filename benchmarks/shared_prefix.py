@@ -36,7 +36,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from vqa.vlm.batching import IGNORED, Features
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.image_features import Features
 from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.loading import Pretrained
 

@@ -8,8 +8,8 @@ from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Proces
 from transformers import Blip2QFormerConfig as QFormerConfig
 from transformers import Blip2VisionConfig as VisionConfig
 
-from vqa.pretraining import captions
-from vqa.pretraining.small_model import processor_for
+from small_blip2 import captions
+from small_blip2.small_model import processor_for
 
 PROMPT = "Question: {question} Answer in one word:"
 

@@ -35,8 +35,8 @@ from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
 from toy import PROMPT, toy_processor
 from vqa.vlm import image_text_model
-from vqa.vlm.batching import ImageFeatures
 from vqa.vlm.families import ImageTextProcessor, find_family
+from vqa.vlm.image_features import ImageFeatures
 
 FAMILIES = ("llava", "paligemma", "idefics3", "smolvlm", "qwen2_5_vl")
 _TEXT: dict[str, Any] = {

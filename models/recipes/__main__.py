@@ -12,9 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 from blip2_smollm2.cli import smollm2_parts, smollm2_qformer
+from small_blip2.cli import drawings, photographs
 from vqa.core.cli import command_line
 from vqa.core.errors import run_command
 
 if __name__ == "__main__":
-    tools = command_line(__doc__, smollm2_parts, smollm2_qformer)
+    tools = command_line(__doc__, drawings, photographs, smollm2_parts, smollm2_qformer)
     run_command(lambda: tools(sys.argv[1:] or ["--help"], prog_name="python models/recipes"))

@@ -1,4 +1,7 @@
-"""YAML files of blocks, keys and values, laid over one another: of two that give a key the later holds."""
+"""YAML files of blocks, keys and values, laid over one another: of two that give a key the later holds.
+
+Settings that had another name, or are gone: params.yaml, presets, grids and dvc.locks may hold them.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

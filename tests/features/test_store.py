@@ -14,7 +14,7 @@ import vqa.features.shards
 from vqa.core.errors import InputError
 from vqa.features.shards import OpenShards, Plan, Recipe, finish, plan, write_shard
 from vqa.features.store import FeatureStore
-from vqa.vlm.batching import ImageFeatures
+from vqa.vlm.image_features import ImageFeatures
 
 MODEL: dict[str, str | None] = {
     "name": "toy",

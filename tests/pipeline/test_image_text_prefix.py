@@ -26,7 +26,8 @@ from toy import toy_model, toy_processor
 from toy_image_text import features_of, model_parts, toy_image_text
 from vqa.core.errors import InputError
 from vqa.vlm import image_text_model, lora
-from vqa.vlm.batching import IGNORED, ImageFeatures
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.image_features import ImageFeatures
 from vqa.vlm.shared_prefix import attention_inputs, sharing_refusal
 
 SHARING = ("llava", "idefics3", "smolvlm", "qwen2_5_vl")

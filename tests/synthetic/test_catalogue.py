@@ -4,9 +4,9 @@ import random
 from collections import Counter
 from pathlib import Path
 
+from small_blip2 import captions
 from vqa.annotators.metadata import pairs_of_product
 from vqa.catalogue.abo import image_path, read_catalogue
-from vqa.pretraining import captions
 from vqa.synthetic.catalogue import draw_items, write_catalogue
 from vqa.synthetic.concepts import ATTRIBUTES
 from vqa.synthetic.drawing import Item, image

@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import AutoImageProcessor, Blip2Config, Blip2VisionModel
 
 from blip2_smollm2.folder import VISION, VISION_PREFIX
+from small_blip2.photographs import Photograph
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.images import load_image
 from vqa.core.files import read_object, write_json
 from vqa.core.progress import progress_bar
-from vqa.pretraining.photographs import Photograph
 
 _BATCH = 10  # images encoded at once
 _FILE, _DONE = "vision_rows.npy", "vision_rows.json"

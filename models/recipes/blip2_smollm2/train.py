@@ -18,12 +18,12 @@ from blip2_smollm2.folder import QFORMER, write_index
 from blip2_smollm2.loop import Measured, Stage, batch_numbers, minimise
 from blip2_smollm2.stage_one import StageOne, Texts, minilm_folder
 from blip2_smollm2.stage_two import StageTwo
+from small_blip2.photographs import Photograph, read_photographs
 from vqa.catalogue.images import ID_LENGTH
 from vqa.core.devices import default_device
 from vqa.core.errors import InputError
 from vqa.core.files import locked, whole, whole_file
 from vqa.core.seeding import seeded_generator
-from vqa.pretraining.photographs import Photograph, read_photographs
 
 HELD_OUT = 96  # photographs whose losses are measured, never trained on
 ONE_STEPS, ONE_BATCH = 600, 32  # four and a half epochs

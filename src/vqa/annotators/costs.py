@@ -1,6 +1,8 @@
 """Requests → tokens and USD: the estimate, the maximum, and the actual bill.
 
-Prices come from prices.py, the tokens of an image and of thoughts from gemini_models.py.
+Prices and the tokens of an image and of thoughts come from gemini_models.py.
+
+Responses and their cost: each is written into the ledger before anything else is done with it.
 """
 
 import re

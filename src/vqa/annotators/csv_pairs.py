@@ -1,4 +1,10 @@
-"""Pairs somebody already has: a CSV with image_name, question, answer and any further columns we know."""
+"""Pairs somebody already has: a CSV with image_name, question, answer and any further columns we know.
+
+Questions with options: an answer that is a letter or a number becomes the text of the option it points at.
+
+Options stand in columns of their own (option_a …, choice1 …, A, B, C, D) or as a list in one cell. How the
+answers of a file point at them is told from all its rows together; what can be read in two ways is refused.
+"""
 
 import re
 from collections import Counter

@@ -2,6 +2,11 @@
 
 https://ai.google.dev/gemini-api/docs/models, …/media-resolution, …/thinking, …/deprecations. Nothing here was
 tested with the service: the bill of a preview corrects it.
+
+Prices of Gemini's models, by id, and their last days.
+
+Source: https://ai.google.dev/gemini-api/docs/pricing and …/deprecations, as of 25 November 2026; nothing was
+tested with the service. `generate.prices` sets the price of another model, or another price.
 """
 
 import re

@@ -28,8 +28,7 @@ from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import parse_image_name
 
 MOST_LISTINGS = 20  # an image on more than these is boilerplate
-# The errors of reading a file that is incomplete or no text.
-_DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, RecursionError)  # what a damaged file raises
 
 
 @dataclass(frozen=True)
@@ -259,9 +258,8 @@ def _shards(root: Path) -> list[Path]:
     for path in sorted((root / "listings").rglob("listings_*.json*")):
         unpacked = str(path).removesuffix(".gz")
         if unpacked.endswith(".json") and path.is_file():
-            shards[unpacked] = (
-                path  # the packed file comes later and wins: a killed gunzip leaves half an unpacked one
-            )
+            # The packed file comes later and wins: a killed gunzip leaves half an unpacked one.
+            shards[unpacked] = path
     if not shards:
         raise InputError(
             f"{root / 'listings'} holds no listings_*.json.gz; data.root must hold a tree in ABO's layout "
@@ -273,8 +271,7 @@ def _shards(root: Path) -> list[Path]:
 def _text_of(path: Path) -> TextIO:
     """The file's text, packed or not, whatever its name says."""
     with path.open("rb") as file:
-        is_packed = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open if is_packed else open
+        opened = gzip.open if file.read(2) == b"\x1f\x8b" else open
     return cast(TextIO, opened(path, "rt", encoding="utf-8-sig", newline=""))
 
 

@@ -1,4 +1,7 @@
-"""Which cells of a product's attributes say nothing: placeholders, codes, what a thing is not."""
+"""Which cells of a product's attributes say nothing: placeholders, codes, what a thing is not.
+
+A shop's category → a product type as ABO spells it: "Home > Table lamps" is TABLE_LAMP.
+"""
 
 import re
 from collections.abc import Container

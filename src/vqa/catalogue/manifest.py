@@ -2,6 +2,10 @@
 
 data.root may name it in the tree's place. It holds the path of the tree and, for each part, the number of
 files and bytes and one SHA-256 over names and contents.
+
+Where the evaluated images come from, and their licence.
+
+`data.licence` says it, or else the manifest of the tree (python src manifest). Nothing is guessed.
 """
 
 import hashlib

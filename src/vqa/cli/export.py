@@ -54,6 +54,7 @@ _QUESTION = """\
 """
 
 
+# The prompt of training as a chat template, so that an exported model is asked as it was trained.
 def chat_template(prompt: str) -> str:
     """A Jinja template that writes `prompt`, with the text of the last message as its {question}.
 

@@ -51,6 +51,10 @@ _WIDEST = "400px"  # of the image, so that question, decision and answer stand o
 _IMAGE, _DECISION, _ANSWER = "image", "decision", "answer"  # names in the labeling interface
 
 
+# Pairs → tasks for Label Studio, with predictions; its JSON export → decisions, as data/review holds them.
+#
+# Sources: https://labelstud.io/guide/task_format (fields of an export), https://labelstud.io/guide/predictions
+# (fields of a task); tried with Label Studio 1.23.
 class _Value(BaseModel):
     choices: list[str] = []
     text: list[str] | str = []

@@ -34,6 +34,7 @@ _REMEDIES = {  # by data.root's name
 Keys = dict[tuple[str, str], Any]  # (block, key) → value
 
 
+# The files of params/, each with what it changes of params.yaml, and params.yaml with some applied.
 def preset_paths(names: Sequence[str]) -> list[Path]:
     """The files of these names.
 

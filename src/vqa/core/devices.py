@@ -1,4 +1,7 @@
-"""The device, dtype and threads of tensors, and the rank of this process among how many."""
+"""The device, dtype and threads of tensors, and the rank of this process among how many.
+
+Out of memory, on a GPU or a CPU: one sentence with the setting to change, measured where possible.
+"""
 
 import gc
 import os

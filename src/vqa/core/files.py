@@ -1,4 +1,7 @@
-"""Files and folders are written whole: under another name, then renamed, so that none is ever partial."""
+"""Files and folders are written whole: under another name, then renamed, so that none is ever partial.
+
+An output folder replaces what an earlier run wrote there, and nothing else.
+"""
 
 import fcntl
 import hashlib

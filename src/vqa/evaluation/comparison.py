@@ -1,4 +1,9 @@
-"""Scores of systems → summaries, differences and their intervals, over all and by question type."""
+"""Scores of systems → summaries, differences and their intervals, over all and by question type.
+
+The same comparison on some held-out pairs: those whose label is supported, those that need the image.
+
+Anyone's predictions, in a CSV of their own → scores, beside another's if there is one.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields

@@ -1,4 +1,7 @@
-"""Metrics → Markdown tables and sentences."""
+"""Metrics → Markdown tables and sentences.
+
+Metrics of any commit → metrics as they are written today.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Metrics, settings and counts of what was written → the card of the exported data set."""
+"""Metrics, settings and counts of what was written → the card of the exported data set.
+
+The ledger → who wrote the answers, and when.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from vqa.core.files import content_hash
 from vqa.core.known_hashes import KnownHashes
 from vqa.core.progress import progress_bar
 from vqa.features.shards import OpenShards, Plan, Recipe, Shard, write_shard
-from vqa.vlm.batching import Features, ImageFeatures, on_cpu
+from vqa.vlm.image_features import Features, ImageFeatures, on_cpu
 from vqa.vlm.interfaces import ImageEncoder, Reader
 
 

@@ -19,7 +19,7 @@ from vqa.core.errors import InputError
 from vqa.core.files import whole, write_json
 from vqa.core.known_hashes import KnownHashes
 from vqa.features.store import DECISIVE, HEADER, MANIFEST, read_features
-from vqa.vlm.batching import ImageFeatures
+from vqa.vlm.image_features import ImageFeatures
 
 _SHARDS = "features-*.safetensors"
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vqa.core.errors import InputError
 from vqa.core.files import read_json, undamaged
-from vqa.vlm.batching import ImageFeatures, together
+from vqa.vlm.image_features import ImageFeatures, together
 
 MANIFEST = "manifest.json"
 DECISIVE = ("fingerprint", "processor", "dtype")  # of a model's identity

@@ -1,4 +1,7 @@
-"""Images and questions → answers with probabilities, by a model in use."""
+"""Images and questions → answers with probabilities, by a model in use.
+
+The training pairs of an adapter in short: a small model misreads wordings that it was not trained on.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,8 +23,8 @@ from vqa.scoring.calibration import TEMPERATURES, UNCALIBRATED, read_calibration
 from vqa.settings import Settings
 from vqa.vlm import attached_adapter
 from vqa.vlm.base_model import check_fits, saved_model_name
-from vqa.vlm.batching import Features, ImageFeatures, together
 from vqa.vlm.generation import distinct
+from vqa.vlm.image_features import Features, ImageFeatures, together
 from vqa.vlm.loading import Pretrained
 
 

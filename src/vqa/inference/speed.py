@@ -15,8 +15,8 @@ from vqa.core.devices import TOO_LARGE, with_oom_hint
 from vqa.core.progress import progress_bar
 from vqa.pairs.pair import Pair
 from vqa.vlm.attached_adapter import AttachedAdapter
-from vqa.vlm.batching import Features, ImageFeatures, together
 from vqa.vlm.generation import distinct
+from vqa.vlm.image_features import Features, ImageFeatures, together
 from vqa.vlm.interfaces import AnswerModel, ImageEncoder
 
 _ROUNDS = 5  # after one that warms up; for speeds the fastest counts, since other work only ever adds time

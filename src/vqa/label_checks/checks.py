@@ -1,4 +1,12 @@
-"""Pairs → the votes of every label check, and the support levels that follow from them."""
+"""Pairs → the votes of every label check, and the support levels that follow from them.
+
+The label check for duplicate questions: does another row of the CSV answer the same question otherwise?
+
+Two questions about one image are the same if their words are, except those that only frame them: "What color
+is the mug?" and "Which color does the mug have?".
+
+The label check by another model's answers, with the image or without.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -3,6 +3,8 @@
 Nearest neighbours and a linear model share the same TF-IDF of the questions (words and word pairs). The guess
 for a pair is fitted on the other folds, which hold neither its answer nor another pair of its group. Held-out
 pairs are treated like all others: the test-set stress test, https://arxiv.org/abs/2511.04655.
+
+The training questions most like an asked one, found exactly without comparing it with all of them.
 """
 
 from collections import Counter

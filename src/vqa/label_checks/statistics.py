@@ -1,4 +1,7 @@
-"""Support levels in numbers, for metrics/verify.json."""
+"""Support levels in numbers, for metrics/verify.json.
+
+How many labels are wrong, estimated from the few that people reviewed and the support levels of all.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,11 @@
-"""The vote of a label check on a pair's answer: the same shape for each check."""
+"""The vote of a label check on a pair's answer: the same shape for each check.
+
+Votes of label checks → a support level: the one rule.
+
+Each vote has a weight, and the support level is the sign of their sum. The question-only prior has weight 0:
+without the image an answer cannot be called wrong, and an answer that the question alone suggests may be a
+guess. A duplicate question that agrees has weight 0, too, since one annotator repeats its errors.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,9 @@
-"""The form in which answers are compared, and when one is right."""
+"""The form in which answers are compared, and when one is right.
+
+A list that stands in one cell of a CSV, as JSON, Python or numpy write it, or with separators.
+
+British and American spellings: the one table, for all code that compares words.
+"""
 
 import ast
 import json

@@ -1,4 +1,13 @@
-"""The question-answer pair, its file, and the splits that a file of pairs is one of."""
+"""The question-answer pair, its file, and the splits that a file of pairs is one of.
+
+How many held-out pairs a result needs.
+
+The answers of the training pairs, in files of their own: what constrained decoding may generate.
+
+A stage that answers depends on one of two files, by `decoding.constrained`: true.csv, which changes with the
+training answers, or false.csv, which is empty and never changes. So other training pairs
+rerun no stage that does not use them.
+"""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Our file of predictions: pairs and a model's answer to each. Other files: `foreign_predictions`."""
+"""Our file of predictions: pairs and a model's answer to each.
+
+Anyone's file of predictions: a CSV of right and generated answers, in columns of any name.
+"""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -30,8 +30,8 @@ from vqa.core.progress import progress_bar
 
 # The published sentence-transformers/all-MiniLM-L6-v2; the package that ships it is one person's.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# Scores of unrelated words, by `python src rescale`. RoBERTa's is made where its weights are: until then its
-# zero is that of bert-score's table, of unrelated sentences.
+# Scores of unrelated words, by `python benchmarks/rescale.py`. RoBERTa's is made where its weights are: until
+# then its zero is that of bert-score's table, of unrelated sentences.
 _BASELINES = {
     name: Path(__file__).with_name(f"bertscore_{name}_baseline.csv") for name in ("minilm", "roberta-large")
 }
@@ -141,7 +141,7 @@ def description(name: str) -> dict[str, Any]:
 
 
 def baseline_of_words(name: str) -> Path:
-    """Where `python src rescale` writes an encoder's table."""
+    """Where `python benchmarks/rescale.py` writes an encoder's table."""
     return _BASELINES[name]
 
 

@@ -1,4 +1,11 @@
-"""Answers → scores, one a pair: exact match, also under the official rules, contains, BERTScore."""
+"""Answers → scores, one a pair: exact match, also under the official rules, contains, BERTScore.
+
+The forms of the official VQA rules, to score under them beside our own.
+
+Source: VQA v2.0 evaluation, https://github.com/GT-Vision-Lab/VQA (PythonEvaluationTools, vqaEval.py). There
+an answer counts in thirds of ten people's, and theirs are put into this form unless they all agree; here
+there mostly is one label, so an answer is right or wrong, and labels are always put into the form.
+"""
 
 import re
 from collections import Counter

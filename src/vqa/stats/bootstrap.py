@@ -5,6 +5,10 @@ listing: a split keeps them together, and so does each draw. Under 30 questions,
 an answer is not as the rest, redrawing says too little (Bowyer et al., ICML 2025, "Don't use the CLT in LLM
 evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as the
 groups are worth if all answers of a group agree (Kish 1965, "Survey sampling"). That errs on the wide side.
+
+95 % intervals and p-values where there is too little to redraw, and Holm's correction of many p-values.
+
+Counts need not be whole: questions that share their luck count for less than one each (see `bootstrap`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""Results of the experiments of a grid, each setting over all its training seeds."""
+"""Results of the experiments of a grid, each setting over all its training seeds.
+
+Results of a grid → a curve with error bars, as SVG.
+"""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue."""
+"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue.
+
+The settings of the last run, from dvc.lock. Only this file depends on the lock's layout.
+"""
 
 import hashlib
 import re

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset, Sampler
 
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
-from vqa.vlm.batching import ImageFeatures, together
 from vqa.vlm.generation import Features, distinct
+from vqa.vlm.image_features import ImageFeatures, together
 from vqa.vlm.interfaces import AnswerModel
 
 

@@ -4,6 +4,12 @@ Among many images near duplicates form chains: neighbours look alike, the two en
 all of ABO one chain would hold a fifth of the images. It is cut where its links are weakest. Where two sides
 of a cut go to different splits, the few images at the cut are left out, so that no near duplicates are in two
 splits. A content is one distinct perceptual hash (`NearDuplicates`).
+
+What ties images together: hashes, listings and names → links between contents, sure and likely ones.
+
+Names that show that one image was made of another: lamp_flip.jpg, lamp_jpg.rf.0f3a….jpg.
+
+lamp (1).jpg may be a copy, another view or another lamp: such names are only reported.
 """
 
 import heapq

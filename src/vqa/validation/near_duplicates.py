@@ -3,6 +3,18 @@
 Hashes that differ in at most k bits agree in at least one of k + 1 bands, so only images that share a
 band are compared. The bits of a band come from all over the image: product photographs have white
 corners in common, and bands of neighbouring bits would compare fifty times as many of them.
+
+Images that are mirrored, turned by 90° or brightened copies of others, found in small grey values.
+
+Each image is turned to one of its eight orientations by where its brightness is, so that turned copies
+become alike and one search is enough. Where that decides nothing (a bottle is as bright on the left as on the
+right), the image has several orientations. Two tests find copies, each with a second condition on the values:
+
+- difference hashes few bits apart, and few beside the bits that are set: mirrored and turned copies;
+- coarse hashes of the cosine transform few bits apart, and slopes that do not contradict each other:
+  brightened copies, whose light places are clipped to white and flat.
+
+What neither finds (crops, turns by other angles) is in docs/pairs.md with the measured shares.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,8 @@
-"""Which model an adapter was made for: written beside it, and checked before it is used."""
+"""Which model an adapter was made for: written beside it, and checked before it is used.
+
+A pretrained model's weight files, in a folder or in the hub's cache: which there are, what identifies
+them, and whether they fit its configuration.
+"""
 
 import json
 import re

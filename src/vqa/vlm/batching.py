@@ -1,85 +1,14 @@
 """Rows of token ids padded to one length, and the positions for which logits are computed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-
-class AnswerTree:
-    """Which token may follow a beginning, so that the whole is one of the answers."""
-
-    def __init__(self, answers: Iterable[Sequence[int]]) -> None:
-        """`answers`: token ids, each with its end token last."""
-        self._root: dict[int, Any] = {}
-        for answer in answers:
-            branch = self._root
-            for token in answer:
-                branch = branch.setdefault(token, {})
-
-    def after(self, beginning: Sequence[int], padding: int) -> list[int]:
-        """Tokens that may come next, ascending; `padding` alone once the answer has ended."""
-        branch = self._root
-        for token in beginning:
-            branch = branch.get(token, {})
-        return sorted(branch) or [padding]
-
-    def allowed(self, skipped: int, padding: int) -> Callable[[int, Tensor], list[int]]:
-        """`after` as `generate` asks: of a row's number and its ids so far, the first `skipped` left out."""
-        return lambda _, ids: self.after(ids[skipped:].tolist(), padding)
-
-
-@dataclass(frozen=True)
-class ImageFeatures:
-    """One image's features where images differ in size or in how their rows lie.
-
-    `rows` `[rows, size]`; `grid`: what the model's prompt or positions need to know of them, in the model's
-    numbers; empty where all images are alike.
-    """
-
-    rows: Tensor
-    grid: tuple[int, ...] = ()
-
-
-Features = Tensor | list[ImageFeatures]  # of several images: `[B, rows, size]` where all are alike (BLIP-2)
-
-
-def together(per_image: Sequence[Tensor | ImageFeatures]) -> Features:
-    """Features of several images out of each one's."""
-    tensors = [image_features for image_features in per_image if isinstance(image_features, Tensor)]
-    return (
-        torch.stack(tensors)
-        if tensors
-        else [image_features for image_features in per_image if isinstance(image_features, ImageFeatures)]
-    )
-
-
-def chosen(features: Features, numbers: Sequence[int]) -> Features:
-    """Those of the images with these numbers."""
-    if isinstance(features, Tensor):
-        return features[list(numbers)]
-    return [features[number] for number in numbers]
-
-
-def zeros_like(features: Features) -> Features:
-    """As many rows of zeros. In new memory: a store's rows may be mapped from its file."""
-    if isinstance(features, Tensor):
-        return torch.zeros_like(features)
-    return [
-        ImageFeatures(torch.zeros_like(image_features.rows), image_features.grid)
-        for image_features in features
-    ]
-
-
-def on_cpu(features: Features) -> Features:
-    if isinstance(features, Tensor):
-        return features.cpu()
-    return [ImageFeatures(image_features.rows.cpu(), image_features.grid) for image_features in features]
-
-
+# Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
+_FEW = 16
 IGNORED = -100  # label of a position that the loss leaves out
 
 
@@ -146,3 +75,19 @@ def _contiguous(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     # Through two axes: a slice of one row counts as contiguous, whatever its strides, and is expanded too.
     rows = states[0].reshape(-1, states[0].shape[-1]).contiguous()
     return rows.view(states[0].shape), *states[1:]
+
+
+def read(wanted: Tensor) -> Tensor:
+    """Positions for which logits are computed: the labelled ones, and a few more where they are too few."""
+    return at_least(_FEW, wanted != IGNORED)
+
+
+def next_tokens(labels: Tensor) -> Tensor:
+    """The target of each position of a decoder: the next position's label."""
+    return functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+
+
+def read_targets(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a decoder's `labels` `[B, T]`: each position's target, and which positions are read."""
+    wanted = next_tokens(labels)
+    return wanted, read(wanted)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.batching import Features, logits_at, make_states_contiguous, pair_rows, prompt_rows
-from vqa.vlm.interfaces import AnswerModel, next_tokens, read
+from vqa.vlm.batching import logits_at, make_states_contiguous, next_tokens, pair_rows, prompt_rows, read
+from vqa.vlm.image_features import Features
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal
 from vqa.vlm.tokens import Tokens, end_token_id
 

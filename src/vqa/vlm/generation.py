@@ -11,7 +11,8 @@ from vqa.core.partial_results import PartialResults
 from vqa.core.progress import progress_bar
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
-from vqa.vlm.batching import AnswerTree, zeros_like
+from vqa.vlm.constrained_decoding import AnswerTree
+from vqa.vlm.image_features import zeros_like
 from vqa.vlm.interfaces import AnswerModel
 
 Name = TypeVar("Name", bound=Hashable)

@@ -16,16 +16,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vqa.core.errors import InputError
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.batching import (
-    IGNORED,
-    Features,
-    ImageFeatures,
-    logits_at,
-    make_states_contiguous,
-    pair_rows,
-    prompt_rows,
-)
-from vqa.vlm.interfaces import AnswerModel, next_tokens, read
+from vqa.vlm.batching import IGNORED, logits_at, make_states_contiguous, pair_rows, prompt_rows, read_targets
+from vqa.vlm.image_features import Features, ImageFeatures
+from vqa.vlm.interfaces import AnswerModel
 from vqa.vlm.prompts import TILED, PromptTokens
 from vqa.vlm.shared_prefix import Prefix, attention_inputs, branches, prefix_rows, sharing_refusal
 from vqa.vlm.tokens import end_token_id
@@ -205,8 +198,7 @@ class ImageTextAnswerModel(AnswerModel):
         tokens. `num_items_in_batch`: see `AnswerModel._loss`.
         """
         ids, mask, labels = (rows.to(self.device) for rows in (input_ids, attention_mask, labels))
-        wanted = next_tokens(labels)
-        is_read = read(wanted)
+        wanted, is_read = read_targets(labels)
         with self._precision(), logits_at(self.whole.get_output_embeddings(), is_read):
             per_image = self._projected(features)
             if position_ids is None:

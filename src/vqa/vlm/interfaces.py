@@ -16,11 +16,10 @@ from torch.nn import functional
 
 from vqa.core.errors import InputError
 from vqa.vlm.adapter_files import Places
-from vqa.vlm.batching import IGNORED, AnswerTree, Features, at_least, chosen
+from vqa.vlm.batching import IGNORED
+from vqa.vlm.constrained_decoding import AnswerTree
+from vqa.vlm.image_features import Features, chosen
 from vqa.vlm.shared_prefix import Prefix, shared_rows
-
-# Rows of the last product, at least: fewer take another kernel, which rounds otherwise than a whole batch's.
-_FEW = 16
 
 
 class Reader(Protocol):
@@ -293,13 +292,3 @@ class AnswerModel(nn.Module, ABC):
 
     def _answer_ids(self, answer: str) -> list[int]:
         return [*self.tokens.answer_ids(answer), self._end_token_id]
-
-
-def read(wanted: Tensor) -> Tensor:
-    """Positions for which logits are computed: the labelled ones, and a few more where they are too few."""
-    return at_least(_FEW, wanted != IGNORED)
-
-
-def next_tokens(labels: Tensor) -> Tensor:
-    """The target of each position of a decoder: the next position's label."""
-    return functional.pad(labels[:, 1:], (0, 1), value=IGNORED)

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
-from vqa.vlm.batching import ImageFeatures
+from vqa.vlm.image_features import ImageFeatures
 from vqa.vlm.tokens import TextTokens
 
 _MARK = "[[the question]]"  # where a question will stand

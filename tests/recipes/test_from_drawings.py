@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vqa.pretraining import from_drawings, loop
+from small_blip2 import from_drawings, loop
 from vqa.vlm.loading import Pretrained
 
 

@@ -15,16 +15,16 @@ from torch import nn
 from torch.nn.functional import interpolate
 from transformers import Blip2ForConditionalGeneration
 
+from small_blip2 import captions, photographs
+from small_blip2.from_drawings import drawn
+from small_blip2.lessons import Images, Sight, language_loss, sight_loss, texts_of
+from small_blip2.loop import minimise
+from small_blip2.photographs import Photograph
+from small_blip2.small_model import IMAGE_SIZE, processor_for, untrained_model
 from vqa.catalogue.splits_file import read_splits
 from vqa.core.devices import default_device
 from vqa.core.errors import InputError
 from vqa.core.files import whole_file
-from vqa.pretraining import captions, photographs
-from vqa.pretraining.from_drawings import drawn
-from vqa.pretraining.lessons import Images, Sight, language_loss, sight_loss, texts_of
-from vqa.pretraining.loop import minimise
-from vqa.pretraining.photographs import Photograph
-from vqa.pretraining.small_model import IMAGE_SIZE, processor_for, untrained_model
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 from vqa.vlm.loading import Pretrained
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from small_blip2 import captions, photographs
+from small_blip2.loop import LossOf, chosen
+from small_blip2.photographs import Photograph
+from small_blip2.small_model import HIDDEN_SIZE
 from vqa.core.seeding import seeded_generator
-from vqa.pretraining import captions, photographs
-from vqa.pretraining.loop import LossOf, chosen
-from vqa.pretraining.photographs import Photograph
-from vqa.pretraining.small_model import HIDDEN_SIZE
 from vqa.synthetic.concepts import ATTRIBUTES
 from vqa.synthetic.drawing import Item
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder

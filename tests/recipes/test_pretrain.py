@@ -8,8 +8,7 @@ import torch
 
 import generate
 import validate
-from commands import used
-from vqa.pretraining import from_drawings, from_photographs, lessons, loop, photographs
+from small_blip2 import cli, from_drawings, from_photographs, lessons, loop, photographs
 from vqa.vlm.loading import Pretrained
 
 
@@ -28,8 +27,8 @@ def test_the_second_model_starts_from_the_first(
     ):
         for name, value in small.items():
             monkeypatch.setattr(module, name, value)
-    used("pretrain", "drawings", "--out", "tiny", "--seed", 3)
-    used("pretrain", "photographs", "--root", catalogue, "--start", "tiny", "--out", "small", "--share", 0)
+    cli.drawings(seed=3, out=Path("tiny"))
+    cli.photographs(root=catalogue, start="tiny", out=Path("small"), share=0.0)
     first, second = (Pretrained(folder).load(torch.device("cpu")) for folder in ("tiny", "small"))
     assert torch.equal(first.query_tokens, second.query_tokens)  # not a step taken since
     assert Path("small/photographs.txt").read_text()

@@ -1,8 +1,8 @@
 """Compute the unrelated words' scores that rescale BERTScore.
 
-    python src rescale
-    python src rescale --scorer roberta-large    # needs the hub, or its cache
-    python src rescale --answers data/vqa/test.csv
+    python benchmarks/rescale.py
+    python benchmarks/rescale.py --scorer roberta-large    # needs the hub, or its cache
+    python benchmarks/rescale.py --answers data/vqa/test.csv
 
 In: words of the encoder's own vocabulary, paired at random (seeded). Out: a table in src/vqa/scoring, one row
 a layer, LAYER,P,R,F, as bert-score's own tables. Rescaled, unrelated words score 0 on average and equal ones
@@ -12,6 +12,7 @@ Source: https://github.com/Tiiiger/bert_score/blob/master/journal/rescale_baseli
 
 import csv
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,11 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
 from vqa.core.cli import command_line
 from vqa.core.devices import default_device
+from vqa.core.errors import run_command
 from vqa.core.files import whole_file
 from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import read_pairs
@@ -68,4 +72,5 @@ def _spread(of_what: str, scorer: BertScorer, left: Sequence[str], right: Sequen
     return f"F1 of {of_what}: mean {f1.mean():.2f}; {shares}; {np.mean(f1 > 0.5):.1%} above 0.5"
 
 
-app = command_line(__doc__, run)
+if __name__ == "__main__":
+    run_command(command_line(__doc__, run))

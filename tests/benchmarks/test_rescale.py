@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+import rescale
 
-from commands import used
-from vqa.cli import rescale
 from vqa.pairs.pair import Pair, write_pairs
 from vqa.scoring.bertscore import baseline_of_words
 
@@ -18,7 +17,7 @@ def test_a_few_hundred_pairs_come_near_the_shipped_table_and_show_their_spread(
     shipped, made = baseline_of_words("minilm"), tmp_path / "table.csv"
     monkeypatch.setattr(rescale, "PAIRS", 300)
     monkeypatch.setattr(rescale, "baseline_of_words", lambda name: made)  # where it overwrites nothing
-    used("rescale")
+    rescale.run()
     theirs, ours = (list(csv.reader(file.open())) for file in (shipped, made))
     assert [row[0] for row in ours] == [row[0] for row in theirs]
     for our, their in zip(ours[1:], theirs[1:], strict=True):
@@ -39,10 +38,10 @@ def test_answers_are_shown_and_no_table_is_written(
     monkeypatch.setattr(rescale, "PAIRS", 100)
     pairs = [Pair("a.jpg", "What color?", color) for color in ("red", "blue", "Teal")]
     write_pairs(tmp_path / "test.csv", pairs)
-    used("rescale", "--answers", str(tmp_path / "test.csv"))
+    rescale.run(answers=tmp_path / "test.csv")
     said = re.search(r"test.csv: mean (\S+);", capsys.readouterr().out)
     assert said and 0.1 < float(said[1]) < 1  # colours are nearer each other than words
     write_pairs(tmp_path / "test.csv", pairs[:1])
-    used("rescale", "--answers", str(tmp_path / "test.csv"))
+    rescale.run(answers=tmp_path / "test.csv")
     assert "there are none" in capsys.readouterr().out
     assert baseline_of_words("minilm").read_bytes() == before

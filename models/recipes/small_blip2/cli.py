@@ -1,7 +1,7 @@
 """Make the small BLIP-2s: from drawings, then from photographs.
 
-    python src pretrain drawings --seed 0 --out models/blip2-tiny
-    python src pretrain photographs --root data/abo --splits data/vqa/splits.json
+    python models/recipes drawings --seed 0 --out models/blip2-tiny
+    python models/recipes photographs --root data/abo --splits data/vqa/splits.json
 
 About 30 minutes on one core, and two hours on two.
 
@@ -16,9 +16,8 @@ from typing import Annotated
 
 import typer
 
-from vqa.core.cli import command_line
-from vqa.pretraining import from_drawings, from_photographs
-from vqa.pretraining.small_model import IMAGE_SIZE
+from small_blip2 import from_drawings, from_photographs
+from small_blip2.small_model import IMAGE_SIZE
 
 
 def drawings(seed: int = 0, out: Path = Path("models/blip2-tiny")) -> None:
@@ -37,6 +36,3 @@ def photographs(
 ) -> None:
     """Pre-train on photographs, from the image encoder of another model."""
     from_photographs.pretrain(root, splits, start, out, seed, image_size, share)
-
-
-app = command_line(__doc__, drawings, photographs)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from small_blip2.captions import ONE_WORD_PROMPT, SENTENCE_PROMPT
 from vqa.annotators.metadata import pairs_of_product
 from vqa.catalogue.abo import MOST_LISTINGS, Product, image_path, read_catalogue
 from vqa.catalogue.images import image_id_of_content, load_image
 from vqa.core.files import content_hash
 from vqa.core.progress import progress_bar
-from vqa.pretraining.captions import ONE_WORD_PROMPT, SENTENCE_PROMPT
 from vqa.vlm.blip2 import Blip2ImageEncoder
 
 LEAST_USES = 15  # listings that a word must be in to be learnt by sight

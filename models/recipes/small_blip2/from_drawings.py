@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from small_blip2 import captions
+from small_blip2.loop import LossOf, chosen, minimise
+from small_blip2.small_model import HIDDEN_SIZE, processor_for, untrained_model
 from vqa.core.devices import default_device
 from vqa.core.errors import end_at_interrupt
 from vqa.core.files import whole_file
 from vqa.core.progress import progress_bar
 from vqa.core.seeding import seeded_generator
-from vqa.pretraining import captions
-from vqa.pretraining.loop import LossOf, chosen, minimise
-from vqa.pretraining.small_model import HIDDEN_SIZE, processor_for, untrained_model
 from vqa.synthetic.concepts import ATTRIBUTES
 from vqa.synthetic.drawing import Item, image
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
