@@ -1,7 +1,4 @@
-"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue.
-
-The settings of the last run, from dvc.lock. Only this file depends on the lock's layout.
-"""
+"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue."""
 
 import hashlib
 import re
@@ -9,7 +6,6 @@ import shlex
 import subprocess
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -19,9 +15,7 @@ from dvc.repo import Repo
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from vqa.core.errors import InputError
-from vqa.core.files import content_hash
 from vqa.core.progress import progress_bar
-from vqa.overlays import read_yaml, with_new_names
 
 _STARTS = 5  # in a row that change nothing; a worker takes seconds to take up its first task
 
@@ -211,42 +205,3 @@ def _reason(problems: str) -> str:
     lines = [line.strip() for line in problems.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR: ", "error: ", "fatal: "))]
     return "".join((errors or lines)[-1:]).removeprefix("ERROR: ")
-
-
-_JUDGE = "evaluate"  # whose settings the metrics are of, where a run that was killed left stages with two
-
-
-def settings_of_run(lock: str) -> dict[str, Any]:
-    """`lock`, the text of a dvc.lock → "lora.r" → 16, of every setting that a stage ran with, by its name of
-    today."""
-    stages = (_read(lock) or {}).get("stages", {})
-    settings: dict[str, Any] = {}
-    for name in sorted(stages, key=lambda name: name == _JUDGE):
-        settings |= _flat(stages[name].get("params", {}).get("params.yaml", {}))
-    return with_new_names(settings)
-
-
-def settings_at_hand(params: str) -> dict[str, Any]:
-    """`params`, the text of a params.yaml, by the same names."""
-    return _flat(_read(params))
-
-
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """ "lora.r 16 → 8", for each setting that both have, with another value."""
-    return [f"{key} {before[key]} → {now[key]}" for key in before if key in now and before[key] != now[key]]
-
-
-def other_files(evaluated: Mapping[str, str]) -> list[str]:
-    """Of the evaluated files by their SHA-256: those that have changed since, or are gone."""
-    return [name for name, digest in evaluated.items() if content_hash(Path(name)) != digest]
-
-
-def _read(text: str) -> Any:
-    return read_yaml(text)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
