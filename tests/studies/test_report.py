@@ -12,10 +12,10 @@ from studies import GRID, RESULTS, of, record, study
 from vqa.cli.study import load_study
 from vqa.overlays import read_yaml
 from vqa.pages.page import page
+from vqa.studies.curve import curve
 from vqa.studies.grid import Grid, read_grid
 from vqa.studies.record import read_record
 from vqa.studies.report import markdown, seeds_section, shown, told_apart
-from vqa.studies.results import curve
 
 
 def cells(text: str) -> list[list[str]]:

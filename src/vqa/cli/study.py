@@ -33,6 +33,7 @@ from vqa.pairs.predictions import is_right
 from vqa.settings import PARAMS, load_settings
 from vqa.stats.seeds import Bits
 from vqa.studies import runs
+from vqa.studies.curve import curve
 from vqa.studies.grid import SEED, Grid, Value, committed_values, read_grid, select_share
 from vqa.studies.record import (
     Questions,
@@ -44,7 +45,7 @@ from vqa.studies.record import (
     write_record,
 )
 from vqa.studies.report import markdown, shown
-from vqa.studies.results import Study, curve, read_results
+from vqa.studies.results import Study, read_results
 
 REPORTS = Path("reports")
 EXPERIMENTS = Path("experiments")

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from studies import RESULTS, of
+from vqa.studies.curve import Result, curve
 from vqa.studies.grid import Value, label
-from vqa.studies.results import Result, curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 
