@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from studies import RESULTS, of
-from vqa.studies.curve import Result, curve
+from vqa.studies.curve import curve
 from vqa.studies.grid import Value, label
+from vqa.studies.results import Result
 
 SVG = "{http://www.w3.org/2000/svg}"
 
