@@ -36,7 +36,7 @@ from transformers import (
 from toy_image_text import FAMILIES, toy_image_text
 from vqa.core.seeding import seeded_generator
 from vqa.features.shards import OpenShards, Recipe, part_of, write_shard
-from vqa.memory_estimate.published_blip2 import image_text_config
+from vqa.memory_estimate.published import image_text_config
 from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image

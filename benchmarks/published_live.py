@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import Blip2ForConditionalGeneration
 
 from toy_image_text import toy_image_text
-from vqa.memory_estimate.published_blip2 import image_text_config, published_config
+from vqa.memory_estimate.published import image_text_config, published_config
 from vqa.settings import load_settings
 from vqa.vlm import image_text_model, lora
 from vqa.vlm.blip2 import Blip2AnswerModel

@@ -23,7 +23,7 @@ from transformers import (
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
 from toy_image_text import LLAVA_TEMPLATE, QWEN_TEMPLATE
-from vqa.memory_estimate.published_blip2 import image_text_on_meta
+from vqa.memory_estimate.published import image_text_on_meta
 
 
 @dataclass(frozen=True)

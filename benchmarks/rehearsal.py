@@ -41,7 +41,7 @@ from vqa.core.errors import InputError, run_command
 from vqa.core.files import write_json
 from vqa.memory_estimate.blip2 import Blip2Memory, MemoryEstimate
 from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published_blip2 import (
+from vqa.memory_estimate.published import (
     CONFIGS,
     PUBLISHED,
     image_text_config,

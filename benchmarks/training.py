@@ -34,7 +34,7 @@ from vqa.features.encoding import Pixels
 from vqa.features.shards import Recipe
 from vqa.features.store import FeatureStore
 from vqa.memory_estimate.blip2 import TEXT_TOKENS
-from vqa.memory_estimate.published_blip2 import PUBLISHED, published_config, without_weights
+from vqa.memory_estimate.published import PUBLISHED, published_config, without_weights
 from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items, write_catalogue
 from vqa.vlm import lora

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import Blip2Config
 
-from vqa.memory_estimate.published_blip2 import image_text_config, published_config
+from vqa.memory_estimate.published import image_text_config, published_config
 
 
 def narrowed(name: str) -> Blip2Config:

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT
 from vqa.cli import sizes
-from vqa.memory_estimate.published_blip2 import CONFIGS, PUBLISHED
+from vqa.memory_estimate.published import CONFIGS, PUBLISHED
 from vqa.settings import load_settings
 
 ABO = ROOT / "params/abo.yaml"

@@ -14,7 +14,7 @@ from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 from conftest import ROOT
 from narrow import narrowed
 from vqa.memory_estimate.blip2 import TEXT_TOKENS, Blip2Memory
-from vqa.memory_estimate.published_blip2 import PUBLISHED, published_config, without_weights
+from vqa.memory_estimate.published import PUBLISHED, published_config, without_weights
 from vqa.scoring.bertscore import encoder_named
 from vqa.settings import Settings, load_settings
 from vqa.vlm import lora

@@ -13,7 +13,7 @@ from conftest import ROOT
 from toy_image_text import FAMILIES, image_text_folder, toy_image_text
 from vqa.memory_estimate.blip2 import TEXT_TOKENS
 from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published_blip2 import CONFIGS
+from vqa.memory_estimate.published import CONFIGS
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.loading import Pretrained

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from vqa.core.cli import command_line
 from vqa.memory_estimate.blip2 import Blip2Memory
 from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published_blip2 import CONFIGS, PUBLISHED, published_config
+from vqa.memory_estimate.published import CONFIGS, PUBLISHED, published_config
 from vqa.settings import PARAMS, Settings, load_settings
 
 ABO_IMAGES = 398_212

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel, Blip2Config, RobertaConfig, RobertaModel, T5Config
 
-from vqa.memory_estimate.published_blip2 import on_meta
+from vqa.memory_estimate.published import on_meta
 from vqa.settings import Settings
 from vqa.vlm import lora
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from vqa.memory_estimate.blip2 import TARGET_TOKENS, TEXT_TOKENS, MemoryEstimate, scorer_bytes
-from vqa.memory_estimate.published_blip2 import image_text_on_meta
+from vqa.memory_estimate.published import image_text_on_meta
 from vqa.settings import Settings
 from vqa.vlm import image_text_model, lora
 from vqa.vlm.families import ImageTextFamily

@@ -1,11 +1,7 @@
-"""The four published BLIP-2s as configurations, and as models without weights.
+"""The published models that `sizes` knows as configurations, and as models without weights.
 
 On the meta device every parameter has a shape and none takes memory. Values as in the config.json of the
-Salesforce repositories on the hub. Li et al. 2023, https://arxiv.org/abs/2301.12597
-
-Published image-text models as configurations.
-
-Values as in the config.json of the repositories on the hub. LLaVA-1.5: Liu et al. 2023,
+repositories on the hub. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597; LLaVA-1.5: Liu et al. 2023,
 https://arxiv.org/abs/2310.03744; PaliGemma 2: Steiner et al. 2024, https://arxiv.org/abs/2412.03555; SmolVLM:
 Marafioti et al. 2025, https://arxiv.org/abs/2504.05299; Qwen2.5-VL: Bai et al. 2025,
 https://arxiv.org/abs/2502.13923
