@@ -55,7 +55,11 @@ def imported(*folders: str) -> set[str]:
     """Modules, dotted, that the code in `folders` imports from elsewhere."""
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     ours = {file.stem for file in files} | {"vqa"}
-    ours |= {file.stem for folder in ("src", "tests", "benchmarks") for file in (ROOT / folder).glob("*.py")}
+    ours |= {
+        file.stem
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for file in (ROOT / folder).glob("*.py")
+    }
     ours |= {path.name for path in RECIPES.iterdir()}
     found: set[str] = set()
     for file in files:
