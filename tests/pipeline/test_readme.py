@@ -50,7 +50,7 @@ def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> Non
     ]
     _, lora, zero_image, _ = [[cell.strip() for cell in row[1:]] for row in rows]
     shares = [f"{float(row[0].split('%')[0]):.0f} %" for row in (lora, zero_image)]
-    assert f": {shares[0]} with the image, {shares[1]} with its features set to zero (drawings)" in README
+    assert f": on drawings {shares[0]} with the image, {shares[1]} with its features set to zero." in README
     drawings, photographs = (re.findall(r"over (\d+) seeds", cell)[0] for cell in lora)
     assert f"over {drawings} training seeds on drawings, {photographs} on photographs" in README
     operations = (ROOT / "docs/results/operations.md").read_text()
