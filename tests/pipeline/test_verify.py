@@ -31,7 +31,7 @@ def corrupted(rows: list[Pair]) -> tuple[list[Pair], set[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "is_left_out"), [("all", False), ("not_conflicting", True), ("supported", True)]
+    ("support_levels", "is_left_out"), [("all", False), ("not_conflicting", True), ("supported", True)]
 )
 def test_wrong_labels_are_disputed_and_left_out_where_training_says_so(
     project: Project, support_levels: str, is_left_out: bool

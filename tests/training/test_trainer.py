@@ -298,7 +298,7 @@ def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "together", "pictures"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
+    ("batch_size", "together", "images"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
 )
 def test_batches_hold_so_many_pairs_of_an_image(batch_size: int, together: int, images: set[int]) -> None:
     names = [f"{i % 50}.jpg" for i in range(200)]  # four pairs each
