@@ -101,7 +101,7 @@ def test_tokens_have_the_published_ids(copy: tuple[Path, str]) -> None:
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_a_copy_of_a_model_with_the_seam_looks_and_answers_with_the_published_ids(
+def test_a_copy_of_an_image_text_model_answers_with_the_published_ids(
     name: str, tmp_path: Path, drawings: list[Image.Image]
 ) -> None:
     snapshot = random_image_text_model.write_to_hub_cache(
@@ -125,7 +125,7 @@ def test_a_copy_of_a_model_with_the_seam_looks_and_answers_with_the_published_id
     assert answers.texts(["What color is the lamp?"], [look], 3)
 
 
-def test_a_model_with_the_seam_goes_through_all_stages(tmp_path: Path) -> None:
+def test_an_image_text_model_goes_through_all_stages(tmp_path: Path) -> None:
     name = "qwen2.5-vl-3b"
     rehearsal = Rehearsal(tmp_path, name, narrow_image_text_model(name), "cpu", images=8, questions=2)
     lines = list(rehearsal.lines(rehearsal.run()))

@@ -58,7 +58,7 @@ def seen(images: int, level: Level) -> Tensor:
 def both_ways(
     model: Blip2AnswerModel, counts: list[int], level: Level
 ) -> tuple[tuple[Tensor, Gradients], ...]:
-    """Loss and gradients of a row a pair, and of one look an image."""
+    """Loss and gradients of a row a pair, and of one shared prefix an image."""
     questions, answers, images = texts(counts)
     features = seen(len(counts), level)
     alone = model(**model.training_batch(questions, answers), features=features[images])["loss"]

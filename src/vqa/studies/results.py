@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -139,13 +138,3 @@ def within_noise(results: Sequence[Result], bounds: Floats) -> list[tuple[Result
         for a, b in pairwise(line)
         if abs(results[b].exact_match - results[a].exact_match) < bounds[a, b]
     ]
-
-
-_STYLE: Any = {  # matplotlib's names for its settings
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "curve",  # equal results give equal bytes
-    "text.parse_math": False,  # a prompt may hold dollars
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-}
