@@ -7,7 +7,7 @@
 
 `project`: one whose pipeline has run; the drawn catalogue knows the truth. A wrong answer is another one of
 the question's type. detection: share of the wrong labels found and of the right ones accused, by label check
-and type, into metrics/verification/detection.json. opinions: the same with a second opinion whose errors
+and type, into results/label_checks/detection.json. opinions: the same with a second opinion whose errors
 are known, from a local server through the real package and ledger, killed halfway; into opinions.json.
 training: exact match on clean test pairs of adapters that learnt from corrupted ones, with and without
 the conflicting ones, into trained.json. A line is written to `runs` after each training; started again, it
@@ -55,7 +55,7 @@ from vqa.pairs.support import CONFLICTING, UNCHECKED
 from vqa.settings import load_settings
 from vqa.stats.bootstrap import ClusterBootstrap
 
-OUT = ROOT / "metrics/verification"
+OUT = ROOT / "results/label_checks"
 RATES = (0.0, 0.05, 0.1, 0.3)
 TRAINED_AT = (0.1, 0.3)
 ARMS = ("all", "not_conflicting")

@@ -116,7 +116,7 @@ class Rehearsal:
         return self._name in CONFIGS
 
     def _params(self) -> dict[str, Any]:
-        files = ("params.yaml", "params/abo.yaml", f"params/{self._name}.yaml")
+        files = ("params.yaml", "configs/presets/abo.yaml", f"configs/presets/{self._name}.yaml")
         return merged([read_layer(ROOT / file) for file in files])
 
     def _write_weights(self, hub: Path) -> Path:

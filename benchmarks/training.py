@@ -1,7 +1,7 @@
 """What caching is worth: cached against on-the-fly training, against what a cost model allows.
 
     python benchmarks/training.py                                    # the embedded model, this CPU
-    python benchmarks/training.py --params params/photos.yaml        # photographs at its data.root, its model
+    python benchmarks/training.py --params configs/presets/photos.yaml    # its data.root, its model
     python benchmarks/training.py --device cuda --config blip2-opt-2.7b --random-weights
 
 Every figure comes from one run, both ways on the same batches, images decoded from JPEG in both. With

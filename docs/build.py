@@ -3,8 +3,8 @@
     python docs/build.py                            # between <!-- name --> and <!-- /name -->
     python docs/build.py --image docs/answers.png   # the first held-out image with the answers about it
 
-In: metrics/evaluate.json and details.json, metrics/photos and metrics/verification, and the reports'
-seeds.json; --image: the test pairs, both models' answers and the image.
+In: metrics/evaluate.json and details.json, results/photos, results/label_checks, and seeds.json of
+results/studies; --image: the test pairs, both models' answers and the image.
 """
 
 import re
@@ -63,8 +63,12 @@ from vqa.studies.record import Record, read_record
 from vqa.studies.report import over_seeds, seeds_section
 
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
-PHOTOS, VERIFICATION = Path("metrics/photos"), Path("metrics/verification")
-SEEDS = (Path("reports/seeds.json"), Path("reports/photos/seeds.json"))  # of python src study report
+PHOTOS, VERIFICATION = Path("results/photos"), Path("results/label_checks")
+# Of python src study report
+SEEDS = (
+    Path("results/studies/seeds.json"),
+    Path("results/studies/photos/seeds.json"),
+)
 PRETRAINED = {  # what the model was pre-trained on: three epochs of LoRA on top of each
     "drawings": "drawings only (`models/blip2-tiny`), 96 px",
     "quarter-64px": "a quarter of the steps on photographs, 64 px",

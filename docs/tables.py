@@ -106,7 +106,7 @@ def support_table(verified: Metrics) -> str:
 
 
 def detection_table(detection: Metrics) -> str:
-    """Of metrics/verification/detection.json, a line for each question type: what the catalogue finds.
+    """Of results/label_checks/detection.json, a line for each question type: what the catalogue finds.
 
     By rate of wrong labels: on how many of them it votes, how many of these it finds, and how many of the
     right labels it contradicts.
@@ -125,7 +125,7 @@ def detection_table(detection: Metrics) -> str:
 
 
 def meanings_table(meanings: Metrics) -> str:
-    """Of metrics/verification/meanings.json: near words, and other ones, that MiniLM finds so alike."""
+    """Of results/label_checks/meanings.json: near words, and other ones, that MiniLM finds so alike."""
     likeness = [name for name in next(iter(meanings.values())) if name not in ("near", "other")]
     rows = [
         [kind, *(" / ".join(f"{share:.1%}" for share in of[least]) for least in likeness)]
@@ -135,7 +135,7 @@ def meanings_table(meanings: Metrics) -> str:
 
 
 def opinions_table(opinions: Metrics) -> str:
-    """Of metrics/verification/opinions.json: found and accused by label check, for each error rate."""
+    """Of results/label_checks/opinions.json: found and accused by label check, for each error rate."""
     titles = {"catalogue": "catalogue", "second_opinion": "second opinion", "support": "support level of all"}
     rows = []
     for error, by_check in opinions.items():
@@ -154,7 +154,7 @@ def opinions_table(opinions: Metrics) -> str:
 
 
 def trained_table(trained: Metrics) -> str:
-    """Of metrics/verification/trained.json: exact match on clean test pairs, by rate of wrong labels."""
+    """Of results/label_checks/trained.json: exact match on clean test pairs, by rate of wrong labels."""
     rows = [
         [
             f"{float(rate):.0%}",

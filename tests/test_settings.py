@@ -116,7 +116,7 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path: Path) 
         load_settings(path)
 
 
-PRESETS = sorted((ROOT / "params").glob("*.yaml"))
+PRESETS = sorted((ROOT / "configs/presets").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
@@ -129,7 +129,7 @@ def test_ready_made_settings_are_valid_and_hold_only_what_they_change(file: Path
 
 def test_the_published_models_are_run_with_the_same_settings() -> None:
     names = {"blip2-opt-2.7b", "blip2-opt-6.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl"}
-    files = [(ROOT / "params/abo.yaml", ROOT / f"params/{name}.yaml") for name in sorted(names)]
+    files = [[ROOT / f"configs/presets/{file}.yaml" for file in ("abo", name)] for name in sorted(names)]
     published = [load_settings(ROOT / "params.yaml", *of_model) for of_model in files]
     assert {settings.model.name for settings in published} == {f"Salesforce/{name}" for name in names}
     assert len({str(replace(settings, model=published[0].model)) for settings in published}) == 1
@@ -142,7 +142,7 @@ def test_no_two_files_of_models_say_the_same_of_the_data() -> None:
         blocks = set(read_yaml(file.read_text()))
         if file.stem not in {"abo", "ci", "photos"}:
             assert blocks <= {"model", "features", "train", "decoding"}, file.name
-    abo = load_settings(ROOT / "params.yaml", ROOT / "params/abo.yaml")
+    abo = load_settings(ROOT / "params.yaml", ROOT / "configs/presets/abo.yaml")
     assert (abo.data.root, abo.generate.annotator) == (Path("data/abo.yaml"), "gemini")
 
 

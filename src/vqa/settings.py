@@ -1,7 +1,7 @@
 """params.yaml → frozen settings. Unknown keys and impossible values are refused by name.
 
-Every key must be given: params.yaml is the one place where a default lives, and a file of params/ holds only
-what it changes.
+Every key must be given: params.yaml is the one place where a default lives, and a preset (a file of
+configs/presets) holds only what it changes.
 """
 
 import json

@@ -43,6 +43,6 @@ def test_what_stands_for_a_tree_says_it_of_that_tree_alone(
 
 
 def test_no_preset_says_it_since_data_root_can_be_changed_beside_it() -> None:
-    for path in [*(ROOT / "params").glob("*.yaml")]:
+    for path in [*(ROOT / "configs/presets").glob("*.yaml")]:
         assert load_settings(ROOT / PARAMS, path).data.licence is None
     assert is_drawn(load_settings(ROOT / PARAMS).data)

@@ -48,7 +48,7 @@ def test_another_adapter_s_is_fitted_where_there_is_enough_to_fit_it_on(
 
 def test_the_shipped_adapter_says_what_its_report_says() -> None:
     shipped = read_calibration(ROOT / "models/adapter-photos")
-    report = json.loads((ROOT / "metrics/calibration/photos.json").read_text())
+    report = json.loads((ROOT / "results/calibration/photos.json").read_text())
     assert report["temperature"] == shipped.temperature
     assert report["at_least"] == shipped.at_least
     errors = report["expected_calibration_error"]

@@ -62,7 +62,7 @@ def test_bad_input_ends_with_one_and_bad_usage_with_two(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for words, code, sentence in (
-        ("switch nothing", 1, "error: params/nothing.yaml is missing"),
+        ("switch nothing", 1, "error: configs/presets/nothing.yaml is missing"),
         ("switch", 2, "Missing argument 'names'"),
         ("switch --nmae ci", 2, "No such option: --nmae"),
         ("study rnu", 2, "Did you mean 'run'?"),

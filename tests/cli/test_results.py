@@ -24,7 +24,7 @@ def test_without_an_evaluation_the_command_that_makes_one_is_named(
 def test_what_is_written_into_the_pages_is_what_is_printed_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder in ("metrics", "reports"):
+    for folder in ("metrics", "results"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "docs/results").mkdir(parents=True)
     (tmp_path / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")

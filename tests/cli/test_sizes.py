@@ -1,4 +1,4 @@
-"""The table of what the published models need: what the pages and the files of params/ say of them."""
+"""The table of what the published models need: what the pages and the presets say of them."""
 
 import re
 from dataclasses import replace
@@ -10,12 +10,12 @@ from vqa.cli import sizes
 from vqa.memory_estimate.published import CONFIGS, PUBLISHED
 from vqa.settings import load_settings
 
-ABO = ROOT / "params/abo.yaml"
+ABO = ROOT / "configs/presets/abo.yaml"
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_params_files_say_what_is_counted(name: str) -> None:
-    path = ROOT / f"params/{name}.yaml"
+    path = ROOT / f"configs/presets/{name}.yaml"
     settings = load_settings(ROOT / "params.yaml", ABO, path)
     assert settings.model.name == f"Salesforce/{name}"
     found = sizes.estimate_memory(name, settings)
@@ -26,7 +26,7 @@ def test_params_files_say_what_is_counted(name: str) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_params_files_of_the_others_say_what_is_counted(name: str) -> None:
-    path = ROOT / f"params/{name}.yaml"
+    path = ROOT / f"configs/presets/{name}.yaml"
     found = sizes.estimate_image_text_memory(name, load_settings(ROOT / "params.yaml", ABO, path))
     said = path.read_text().split("\nmodel:")[0]
     numbers = re.findall(r"(\d+\.\d) (?:GB|M)", said)
@@ -43,7 +43,7 @@ def test_the_pages_tables_are_the_command_s() -> None:
 
 
 def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> None:
-    settings = load_settings(ROOT / "params.yaml", ABO, ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ABO, ROOT / "configs/presets/blip2-opt-2.7b.yaml")
     fewer = replace(settings, decoding=replace(settings.decoding, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"

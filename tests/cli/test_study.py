@@ -21,7 +21,7 @@ from vqa.studies.grid import read_grid
 from vqa.studies.record import read_record, write_record
 from vqa.studies.report import markdown
 
-GRIDS = ("experiments/mine.yaml", "experiments/seeds.yaml")
+GRIDS = ("configs/studies/mine.yaml", "configs/studies/seeds.yaml")
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 
 
@@ -39,7 +39,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     clone = Clone.copy(small_run, tmp_path / "clone")
     (clone.folder / GRIDS[0]).write_text("# Is a little enough?\nevaluate.bootstrap_draws: [100]\n")
     (clone.folder / GRIDS[1]).write_text("# Luck?\ntrain.seed: [1]\n")
-    git(clone.folder, "rm", "-q", "reports/*.json")  # of studies that are committed
+    git(clone.folder, "rm", "-q", "results/studies/*.json")  # of studies that are committed
     git(clone.folder, "add", "-A")
     clone.commit("a grid")
     running = subprocess.Popen([sys.executable, "src", "study", "run", *GRIDS], cwd=clone.folder)
@@ -58,13 +58,13 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
 
     written = clone.run("python", "src", "study", "report", *GRIDS)
     assert written.returncode == 0, written.stderr
-    text = (clone.folder / "reports/ablation.md").read_text()
+    text = (clone.folder / "results/studies/ablation.md").read_text()
     assert "Is a little enough?" in text
     assert len(re.findall(r"^\| 100 +\| \d+\.\d% .* one seed ", text, re.MULTILINE)) == 1
-    assert (clone.folder / "reports/mine.svg").is_file()
-    mine, seeds = (read_record(clone.folder / f"reports/{name}.json") for name in ("mine", "seeds"))
+    assert (clone.folder / "results/studies/mine.svg").is_file()
+    mine, seeds = (read_record(clone.folder / f"results/studies/{name}.json") for name in ("mine", "seeds"))
     assert [run.changes for run in mine.runs] == [{"evaluate.bootstrap_draws": 100}]
-    assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of experiments/seeds.yaml
+    assert list(mine.committed) == [0, 1]  # the seed as committed, and the one of configs/studies/seeds.yaml
     assert seeds.committed[1].tolist() == seeds.runs[0].right.tolist()
     grids = [read_grid(clone.folder / path, PARAMS) for path in GRIDS]
     studies = [load_study(grid, kept) for grid, kept in zip(grids, (mine, seeds), strict=True)]
@@ -73,27 +73,29 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     (clone.folder / "params.yaml").open("a").write("# mine\n")
     refused = clone.run("python", "src", "study", "run", *GRIDS)
     assert "error: params.yaml and 0 more files have changes; git commit -am" in refused.stderr
-    missing = clone.run("python", "src", "study", "report", "experiments/rank.yaml")
+    missing = clone.run("python", "src", "study", "report", "configs/studies/rank.yaml")
     assert "no experiment of rank ran from HEAD; python src study run GRID" in missing.stdout
     assert "error: no experiment of these grids ran from HEAD" in missing.stderr
-    (clone.folder / "reports/rank.json").write_bytes((clone.folder / "reports/mine.json").read_bytes())
-    both = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "experiments/rank.yaml")
+    reports = clone.folder / "results/studies"
+    (reports / "rank.json").write_bytes((reports / "mine.json").read_bytes())
+    both = clone.run("python", "src", "study", "report", GRIDS[0], "configs/studies/rank.yaml")
     assert "no experiment of rank ran from HEAD" in both.stdout
     assert "ablation.html: mine, rank" in both.stdout  # what stood there stays
-    kept = read_json(clone.folder / "reports/rank.json") | {"catalogue": "data/mine"}
-    write_json(clone.folder / "reports/rank.json", kept)
-    mixed = clone.run("python", "src", "study", "report", "experiments/mine.yaml")
+    kept = read_json(reports / "rank.json") | {"catalogue": "data/mine"}
+    write_json(reports / "rank.json", kept)
+    mixed = clone.run("python", "src", "study", "report", GRIDS[0])
     assert re.search(
-        r"error: reports/rank.json is of data/mine, .*, these experiments of data/demo, ", mixed.stderr
+        r"error: results/studies/rank.json is of data/mine, .*, these experiments of data/demo, ",
+        mixed.stderr,
     )
-    apart = clone.run("python", "src", "study", "report", "experiments/mine.yaml", "--out", "reports/demo")
-    assert "wrote reports/demo/ablation.md and ablation.html: mine" in apart.stdout
+    apart = clone.run("python", "src", "study", "report", GRIDS[0], "--out", "results/studies/demo")
+    assert "wrote results/studies/demo/ablation.md and ablation.html: mine" in apart.stdout
 
 
 def test_a_study_of_other_test_questions_does_not_stand_beside_these(tmp_path: Path) -> None:
     there = record([({"train.seed": 0, "lora.r": 2}, "1100")])
     write_record(tmp_path / "rank.json", there)
-    files = [Path("experiments/rank.yaml"), Path("experiments/mine.yaml")]
+    files = [Path("configs/studies/rank.yaml"), Path("configs/studies/mine.yaml")]
     check_comparable(tmp_path, files, there, {"mine"})
     others = replace(there, groups={"a.jpg": 3, "b.jpg": 1})
     with pytest.raises(InputError, match=r"rank\.json is of other test questions \(4, these .* of 4\)"):

@@ -19,8 +19,8 @@ COMMITTED = (ROOT / PARAMS).read_text()
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in a repository with one commit of params.yaml, params/ and models."""
-    shutil.copytree(ROOT / "params", tmp_path / "params")
+    """Stand in a repository with one commit of params.yaml, configs/presets/ and models."""
+    shutil.copytree(ROOT / "configs/presets", tmp_path / "configs/presets")
     shutil.copy(ROOT / PARAMS, tmp_path)
     for model in ("blip2-tiny", "blip2-small"):
         (tmp_path / "models" / model).mkdir(parents=True)
@@ -47,16 +47,16 @@ def test_only_lines_whose_value_changes_are_touched_and_their_comments_stay() ->
     assert len(PARAMS.read_text().splitlines()) == len(COMMITTED.splitlines())
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "params").glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs/presets").glob("*.yaml")))
 def test_switching_changes_what_the_file_says_and_no_more(name: str) -> None:
     switch.run([name])
-    assert load_settings() == load_settings(ROOT / "params.yaml", Path(f"params/{name}.yaml"))
-    changes = read_yaml(Path(f"params/{name}.yaml").read_text())
+    assert load_settings() == load_settings(ROOT / "params.yaml", Path(f"configs/presets/{name}.yaml"))
+    changes = read_yaml(Path(f"configs/presets/{name}.yaml").read_text())
     assert len(changed_lines()) == sum(map(len, changes.values()))
 
 
 def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
-    Path("params/mine.yaml").write_text(
+    Path("configs/presets/mine.yaml").write_text(
         "generate: {max_requests: 10, media_resolution: null}\n"
         "model:\n  prompt: 'Q: {question} A:'  # mine\n"
         "lora:\n  targets:\n  - attention.query\n  - mlp\n"
@@ -65,7 +65,7 @@ def test_values_of_every_kind_keep_the_comment_beside_them() -> None:
     )
     switch.run(["mine"])
     settings = load_settings()
-    assert settings == load_settings(ROOT / "params.yaml", Path("params/mine.yaml"))
+    assert settings == load_settings(ROOT / "params.yaml", Path("configs/presets/mine.yaml"))
     text = PARAMS.read_text()
     for comment in (line.partition("#")[2] for line in COMMITTED.splitlines() if "#" in line):
         assert comment in text
@@ -141,10 +141,10 @@ def test_what_is_committed_may_be_anyone_s() -> None:
 
 def test_a_file_that_is_missing_or_wrong_changes_nothing() -> None:
     known = "abo, blip2-flan-t5-xl, .*photos"
-    with pytest.raises(InputError, match=rf"params/nothing\.yaml is missing; there are {known}"):
+    with pytest.raises(InputError, match=rf"configs/presets/nothing\.yaml is missing; there are {known}"):
         switch.run(["ci", "nothing"])
-    Path("params/photos.yaml").write_text("lora: {rank: 8}")
-    with pytest.raises(InputError, match=r"params/photos\.yaml: unknown key lora\.rank"):
+    Path("configs/presets/photos.yaml").write_text("lora: {rank: 8}")
+    with pytest.raises(InputError, match=r"configs/presets/photos\.yaml: unknown key lora\.rank"):
         switch.run(["ci", "photos"])
     assert PARAMS.read_text() == COMMITTED
 

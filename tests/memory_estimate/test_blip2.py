@@ -155,7 +155,7 @@ def test_the_scorer_s_encoder_is_counted_where_it_is_held() -> None:
 
 
 def test_each_batch_size_moves_the_stage_that_it_is_for_and_no_other(narrow: Blip2Config) -> None:
-    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "configs/presets/blip2-opt-2.7b.yaml")
     # Enough answers at once that they, and not learning or merging, fill the memory.
     train = replace(settings.train, micro_batch_size=1, eval_batch_size=256)
     settings = replace(settings, train=train, decoding=replace(settings.decoding, batch_size=256))
@@ -175,7 +175,7 @@ def test_each_batch_size_moves_the_stage_that_it_is_for_and_no_other(narrow: Bli
 
 
 def test_four_bits_shrink_the_layers_of_the_language_model_alone(narrow: Blip2Config) -> None:
-    settings = load_settings(ROOT / "params.yaml", ROOT / "params/blip2-opt-2.7b.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "configs/presets/blip2-opt-2.7b.yaml")
     small = replace(settings, model=replace(settings.model, quantization="4bit"))
     before, after = _totals(narrow, settings), _totals(narrow, small)
     assert after["cache_features"] == before["cache_features"]

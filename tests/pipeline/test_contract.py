@@ -14,6 +14,7 @@ from vqa.overlays import read_yaml
 from vqa.settings import Generate, Settings, load_settings
 
 DVC = read_yaml((ROOT / "dvc.yaml").read_text())
+PRESETS = sorted((ROOT / "configs/presets").glob("*.yaml"))
 STAGES: dict[str, dict[str, Any]] = DVC["stages"]
 SETTINGS = "src/vqa/settings.py"  # listed by no stage: its values are
 SHARED_OUT = ("cache_features", "train", "answer_base", "answer_adapted", "answer_others")  # among processes
@@ -66,7 +67,7 @@ def test_deps_cover_the_modules_the_stage_imports_and_no_others(stage: str) -> N
     assert STAGES[stage]["cmd"] == f"{launcher} src/{stage}.py"
 
 
-@pytest.mark.parametrize("overlays", [[], *([path] for path in sorted((ROOT / "params").glob("*.yaml")))])
+@pytest.mark.parametrize("overlays", [[], *([path] for path in PRESETS)])
 def test_settings_hold_what_params_say_and_nothing_else(overlays: list[Path]) -> None:
     """Why no stage lists settings.py: dvc.yaml's params track every value that comes out of it."""
     content = read_yaml((ROOT / "params.yaml").read_text())

@@ -44,8 +44,8 @@ def bare(command: str) -> str:
 NAMED_IN = [  # tools and stages by their commands
     *PAGES,
     *RESULTS,
-    *(ROOT / name for name in ("Makefile", ".github/workflows/ci.yml", "reports/ablation.md")),
-    *(ROOT / "params").glob("*.yaml"),
+    *(ROOT / name for name in ("Makefile", ".github/workflows/ci.yml", "results/studies/ablation.md")),
+    *(ROOT / "configs/presets").glob("*.yaml"),
     *(ROOT / "models").glob("*/README.md"),
     *(ROOT / "src").rglob("*.py"),
 ]

@@ -18,7 +18,7 @@ from vqa.core.files import read_object
 
 PAGE = (ROOT / "docs/libraries.md").read_text()
 FINDINGS = sorted((ROOT / "findings").glob("*.sh"))
-SETTINGS = [ROOT / "params.yaml", *sorted((ROOT / "params").glob("*.yaml"))]
+SETTINGS = [ROOT / "params.yaml", *sorted((ROOT / "configs/presets").glob("*.yaml"))]
 
 
 def rows(text: str) -> list[list[str]]:

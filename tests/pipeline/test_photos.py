@@ -22,12 +22,13 @@ from vqa.vlm.base_model import check_fits
 from vqa.vlm.loading import Pretrained
 
 Project = Callable[..., Path]
-PHOTOS: dict[str, dict[str, Any]] = read_yaml((ROOT / "params/photos.yaml").read_text())
+PRESET = ROOT / "configs/presets/photos.yaml"
+PHOTOS: dict[str, dict[str, Any]] = read_yaml(PRESET.read_text())
 
 
 @pytest.fixture
 def photos(project: Project, shared: Path) -> Callable[[int | None], None]:
-    """Make a project with the settings of params/photos.yaml and the pairs of so many images."""
+    """Make a project with the settings of configs/presets/photos.yaml and the pairs of so many images."""
 
     def make(images: int | None) -> None:
         lines = (shared / "vqa/abo_photos_gemini_1_5_flash.csv").read_text().splitlines(keepends=True)
@@ -52,7 +53,7 @@ def seen_and_split() -> tuple[set[str], Counter[str]]:
 
 
 def test_the_settings_are_valid() -> None:
-    assert load_settings(ROOT / "params.yaml", ROOT / "params/photos.yaml").model.name == "models/blip2-small"
+    assert load_settings(ROOT / "params.yaml", PRESET).model.name == "models/blip2-small"
 
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
@@ -80,7 +81,7 @@ def test_the_committed_adapter_fits_its_committed_model_and_says_what_it_was_tau
     adapter = ROOT / "models/adapter-photos"
     if not adapter.is_dir():
         pytest.skip(
-            "models/adapter-photos, python src export's adapter of params/photos.yaml, is not committed"
+            "models/adapter-photos, python src export's adapter of the preset photos, is not committed"
         )
     assert sum(file.stat().st_size for file in adapter.iterdir()) <= 5_000_000
     model = Pretrained(str(ROOT / "models/blip2-small"))

@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with metrics/ and reports/ as they are in git (staged ones too), not as the last run here left
+    """A folder with metrics/ and results/ as they are in git (staged ones too), not as the last run here left
     them: another processor rounds differently, and its run rewrites them.
     """
     if not (ROOT / ".git").exists():
@@ -28,7 +28,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "needs the git repository: the pages are held to the metrics that were committed with them"
         )
     folder = tmp_path_factory.mktemp("committed")
-    files = git(ROOT, "ls-files", "metrics", "reports").split()
+    files = git(ROOT, "ls-files", "metrics", "results").split()
     git(ROOT, "checkout-index", "--prefix", f"{folder}/", *files)
     return folder
 
@@ -59,7 +59,7 @@ def test_the_reasons_on_the_first_screen_have_the_numbers_of_the_tables() -> Non
 
 
 def test_the_photograph_is_answered_as_it_says() -> None:
-    settings = load_settings(ROOT / "params.yaml", ROOT / "params/photos.yaml")
+    settings = load_settings(ROOT / "params.yaml", ROOT / "configs/presets/photos.yaml")
     adapter = ROOT / "models/adapter-photos"
     answerer = Answerer(settings, torch.device("cpu"), adapter, is_switched=True)
     (question,) = re.findall(r"\*(What .*\?)\*", README)
@@ -74,7 +74,7 @@ def test_the_readme_is_read_in_a_minute() -> None:
 
 
 def test_photographs_are_judged_on_enough_and_won_by_looking(committed: Path) -> None:
-    photos = read_json(committed / "metrics/photos/evaluate.json")
+    photos = read_json(committed / "results/photos/evaluate.json")
     assert photos["data"]["test_images"] >= 1000
     assert photos["data"]["test_pairs"] >= 5000
     for reference in ("zero_image", "question_only"):

@@ -183,10 +183,10 @@ def test_a_colleague_pulls_and_has_nothing_left_to_run(first: Clone, second: Clo
 def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_path: Path) -> None:
     """As docs/teams.md has it, over a bare repository; the worker is the second of two hosts."""
     mine = Clone.copy(first, tmp_path / "mine")
-    (mine.folder / "experiments/mine.yaml").write_text("# Less?\nlora.r: [4, 2]\n")
-    git(mine.folder, "add", "experiments")
+    (mine.folder / "configs/studies/mine.yaml").write_text("# Less?\nlora.r: [4, 2]\n")
+    git(mine.folder, "add", "configs")
     mine.commit("a grid")
-    names = {"URL": published(mine, tmp_path), "GRID": "experiments/mine.yaml", "NAME": "mine-r2"}
+    names = {"URL": published(mine, tmp_path), "GRID": "configs/studies/mine.yaml", "NAME": "mine-r2"}
     *_, working, collecting = page_blocks("teams", **names | {"K/N": "1/2"})
 
     git(tmp_path, *working[0].split(" && ")[0].split()[1:])
@@ -198,8 +198,8 @@ def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_
 
     for command in collecting[:-1]:
         follow(mine, command)
-    assert "Less?" in (mine.folder / "reports/mine/ablation.md").read_text()
-    assert [run.changes for run in read_record(mine.folder / "reports/mine/mine.json").runs] == [
+    assert "Less?" in (mine.folder / "results/studies/mine/ablation.md").read_text()
+    assert [run.changes for run in read_record(mine.folder / "results/studies/mine/mine.json").runs] == [
         {"lora.r": 2}
     ]
     follow(mine, collecting[-1])

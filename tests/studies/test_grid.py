@@ -11,10 +11,11 @@ from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.studies.grid import Grid, read_grid, select_share
 
+GRIDS = sorted((ROOT / "configs/studies").glob("*.yaml"))
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", GRIDS, ids=lambda file: file.stem)
 def test_the_committed_grids_vary_what_there_is(file: Path) -> None:
     grid = read_grid(file, PARAMS)
     names = list(grid.experiments())

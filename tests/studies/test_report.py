@@ -59,12 +59,12 @@ def test_the_report_says_the_same_as_text_and_as_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reports", "metrics"), [("reports", "metrics"), ("reports/photos", "metrics/photos")]
+    ("reports", "metrics"), [("results/studies", "metrics"), ("results/studies/photos", "results/photos")]
 )
 def test_the_committed_report_is_what_the_committed_answers_say(reports: str, metrics: str) -> None:
     params = read_yaml((ROOT / "params.yaml").read_text())
     studies = [
-        load_study(read_grid(ROOT / f"experiments/{file.stem}.yaml", params), read_record(file))
+        load_study(read_grid(ROOT / f"configs/studies/{file.stem}.yaml", params), read_record(file))
         for file in sorted((ROOT / reports).glob("*.json"))
     ]
     assert markdown(studies) == (ROOT / reports / "ablation.md").read_text()

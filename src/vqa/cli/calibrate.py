@@ -1,7 +1,7 @@
 """Make an adapter's probabilities mean what they say.
 
     python src calibrate --adapter models/adapter-photos      # needs data/photos and its splits
-    python src calibrate --adapter models/adapter/best --report metrics/calibration/drawings.json
+    python src calibrate --adapter models/adapter/best --report results/calibration/drawings.json
 
 In: params.yaml, the adapter with its model, data/vqa/val.csv and test.csv, their images below data.root. Out:
 calibration.json beside the adapter, from validation alone, and a report on the test questions: expected

@@ -2,8 +2,8 @@
 
     python src sizes
 
-In: params.yaml, with the files of params/ for models that it does not name. Out: two Markdown tables on
-standard output, the BLIP-2s and the others: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by
+In: params.yaml, with the presets for models that it does not name. Out: two Markdown tables on standard
+output, the BLIP-2s and the others: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by
 stage, the cache of all of ABO.
 """
 
@@ -72,7 +72,7 @@ def image_text_table(now: Settings) -> list[str]:
 
 def settings_of(name: str, now: Settings) -> Settings:
     """`now` for the model that it names, with the ready-made changes for another."""
-    ready = load_settings(_TOP / PARAMS, *(_TOP / f"params/{file}.yaml" for file in ("abo", name)))
+    ready = load_settings(_TOP / PARAMS, *(_TOP / f"configs/presets/{file}.yaml" for file in ("abo", name)))
     return now if now.model.name == ready.model.name else ready
 
 

@@ -1,11 +1,11 @@
 """Run a study as DVC experiments, and write its report.
 
-    python src study run experiments/seeds.yaml     # queue what is missing, run it, wait
-    python src study report experiments/*.yaml      # reports/ablation.md and .html, every answer
-    python src study report experiments/seeds.yaml --out reports/photos    # of another catalogue
+    python src study run configs/studies/seeds.yaml     # queue what is missing, run it, wait
+    python src study report configs/studies/*.yaml      # results/studies/ablation.md and .html, every answer
+    python src study report configs/studies/seeds.yaml --out results/studies/photos    # of another catalogue
 
-In: grids of experiments/, and the project as committed. `run`: an experiment for each combination, in DVC's
-queue; data and features are not made again, and what ran already is not run again. `report`: from the
+In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, in
+DVC's queue; data and features are not made again, and what ran already is not run again. `report`: from the
 experiments of HEAD, or of --rev.
 """
 
@@ -47,13 +47,13 @@ from vqa.studies.record import (
 from vqa.studies.report import markdown, shown
 from vqa.studies.results import Study, read_results
 
-REPORTS = Path("reports")
-EXPERIMENTS = Path("experiments")
+REPORTS = Path("results/studies")
+EXPERIMENTS = Path("configs/studies")
 SEEDS = EXPERIMENTS / "seeds.yaml"  # the settings as committed, trained from several seeds
 TRAIN, TEST = "data/vqa/train.csv", "data/vqa/test.csv"
 _CHECK_EVERY = 20  # seconds; a check takes one or two
 
-Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of experiments/")]
+Grids = Annotated[list[Path], typer.Argument(metavar="GRID", help="files of configs/studies/")]
 
 
 def run(
@@ -89,7 +89,7 @@ def report(
     rev: Annotated[str, typer.Option(help="the commit that the experiments ran from")] = "HEAD",
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="a folder for each catalogue")] = REPORTS,
 ) -> None:
-    """Write the results of the grids' experiments into reports/; other studies there stay.
+    """Write the results of the grids' experiments into results/studies/; other studies there stay.
 
     Raises:
         InputError: of no grid an experiment ran from `rev`.

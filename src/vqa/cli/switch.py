@@ -1,10 +1,10 @@
-"""Apply files of params/ to the committed params.yaml.
+"""Apply presets to the committed params.yaml.
 
     python src switch abo blip2-opt-2.7b    # back: git checkout params.yaml
     python src switch photos ci             # of two that change a key the later holds
 
-In: params/<name>.yaml, and params.yaml as committed. Out: params.yaml; `git diff` shows what it changes. The
-result is checked first, and changes of params.yaml that are not committed are never overwritten.
+In: configs/presets/<name>.yaml, and params.yaml as committed. Out: params.yaml; `git diff` shows what it
+changes. The result is checked first, and changes of params.yaml that are not committed are never overwritten.
 """
 
 import io
@@ -24,7 +24,7 @@ from vqa.core.files import whole_file
 from vqa.overlays import Blocks, parse_layer, read_layer
 from vqa.settings import PARAMS, Settings, build_settings, load_settings
 
-FOLDER = Path("params")
+FOLDER = Path("configs/presets")
 _DRAWN = Path("data/demo")  # by the stage demo
 _REMEDIES = {  # by data.root's name
     "abo": "make abo fetches it (listings and small images, about 3 GB)",
@@ -34,7 +34,7 @@ _REMEDIES = {  # by data.root's name
 Keys = dict[tuple[str, str], Any]  # (block, key) → value
 
 
-# The files of params/, each with what it changes of params.yaml, and params.yaml with some applied.
+# The presets, each with what it changes of params.yaml, and params.yaml with some applied.
 def preset_paths(names: Sequence[str]) -> list[Path]:
     """The files of these names.
 
@@ -54,7 +54,7 @@ def merge_params(paths: Sequence[Path]) -> str:
 
     Raises:
         InputError: a file has a wrong key or value, or params.yaml has changes that are neither committed nor
-            those of files of params/, and would be lost.
+            those of presets, and would be lost.
     """
     committed, layers = _committed(), [read_layer(path) for path in paths]
     build_settings([parse_layer(PARAMS, committed), *layers])
@@ -140,7 +140,9 @@ class _WithNull(RoundTripRepresenter):
 _WithNull.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
 
 
-def run(names: Annotated[list[str], typer.Argument(help="of files of params/, without .yaml")]) -> None:
+def run(
+    names: Annotated[list[str], typer.Argument(help="presets: files of configs/presets, without .yaml")],
+) -> None:
     paths = preset_paths(names)
     text = merge_params(paths)
     with whole_file(PARAMS) as file:

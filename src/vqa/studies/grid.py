@@ -76,7 +76,7 @@ def committed_values(grid: Grid, params: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def read_grid(path: Path, params: Mapping[str, Any]) -> Grid:
-    """A file of experiments/.
+    """A file of configs/studies/.
 
     Raises:
         InputError: it is no mapping of keys of `params` to lists of values.

@@ -115,12 +115,14 @@ def write_record(path: Path, record: Record) -> None:
 def read_record(path: Path) -> Record:
     """What `write_record` wrote."""
     if not path.is_file():
-        raise InputError(f"{path} is missing; python src study report experiments/{path.stem}.yaml writes it")
+        raise InputError(
+            f"{path} is missing; python src study report configs/studies/{path.stem}.yaml writes it"
+        )
     values: dict[str, Any] = read_object(path)
     if missing := {field.name for field in fields(Record)} - values.keys():
         raise InputError(
             f"{path} lacks {', '.join(sorted(missing))}: another version wrote it; remove it, and python src "
-            f"study report experiments/{path.stem}.yaml writes it again"
+            f"study report configs/studies/{path.stem}.yaml writes it again"
         )
     questions = sum(values["groups"].values())
 

@@ -40,7 +40,7 @@ def check_committed() -> None:
     Raises:
         InputError: tracked files were changed.
     """
-    status = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+    status = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     changed = status.splitlines()
     if changed:
         raise InputError(
