@@ -49,9 +49,8 @@ from vqa.label_checks.listing import of_root
 from vqa.label_checks.meanings import MEANINGS, Meanings
 from vqa.label_checks.vote import CONTRADICTS, Vote
 from vqa.pairs.answer_normalization import exact_match, first_word
-from vqa.pairs.pair import SPLITS, Pair, read_pairs, write_pairs
+from vqa.pairs.pair import CONFLICTING, SPLITS, UNCHECKED, Pair, read_pairs, write_pairs
 from vqa.pairs.predictions import read_texts
-from vqa.pairs.support import CONFLICTING, UNCHECKED
 from vqa.settings import load_settings
 from vqa.stats.bootstrap import ClusterBootstrap
 

@@ -45,8 +45,7 @@ from vqa.core.partial_results import run_folder
 from vqa.core.seeding import seeded_rank
 from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.pairs.pair import Pair, read_pairs, read_vocabulary
-from vqa.pairs.support import without_left_out
+from vqa.pairs.pair import Pair, read_pairs, read_vocabulary, without_left_out
 from vqa.scoring.bertscore import BertScorer, cpu_scorer
 from vqa.scoring.scores import score_texts
 from vqa.settings import Settings, load_settings

@@ -59,8 +59,8 @@ from vqa.evaluation.systems import (
 from vqa.pairs.pair import Pair, read_pairs
 from vqa.pairs.predictions import is_right, read_texts
 from vqa.settings import load_settings
-from vqa.studies.record import Record, read_record
 from vqa.studies.report import over_seeds, seeds_section
+from vqa.studies.results import Record, read_record
 
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("results/photos"), Path("results/label_checks")

@@ -13,7 +13,7 @@ from vqa.evaluation.systems import (
     TO_ZERO_IMAGE,
     ZERO_IMAGE,
 )
-from vqa.pairs.support import SUPPORT_LEVELS
+from vqa.pairs.pair import SUPPORT_LEVELS
 
 Metrics = Mapping[str, Any]
 _HEADLINE = (BASELINE, LORA, ZERO_IMAGE, QUESTION_ONLY)

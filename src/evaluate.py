@@ -26,16 +26,14 @@ from vqa.core.cli import command_line, named_columns
 from vqa.core.devices import in_memory
 from vqa.core.errors import InputError, named_first, run_command
 from vqa.core.files import sha256_file, whole_file, write_json
-from vqa.evaluation import plots
 from vqa.evaluation.comparison import compare_on_subsets, compare_systems, scores_of_file, summary
 from vqa.evaluation.guesses import GUESSES
 from vqa.evaluation.markdown import minimum_detectable_effect_sentence
-from vqa.evaluation.report_page import report_page
+from vqa.evaluation.report_page import report_page, write_plots
 from vqa.evaluation.report_summary import Subject
 from vqa.evaluation.systems import SYSTEMS
-from vqa.pairs.pair import Pair, read_pairs
+from vqa.pairs.pair import Pair, read_pairs, read_support
 from vqa.pairs.predictions import NAMEABLE, read_texts
-from vqa.pairs.support import read_support
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
@@ -85,7 +83,7 @@ def run() -> None:
     intervals["subsets"] = compare_on_subsets(test_pairs, scores, of_test, draws, SEED)
     intervals["evaluated"] = {path.as_posix(): sha256_file(path) for path in (ADAPTER, TRAIN, TEST)}
 
-    plots.write(PLOTS, test_pairs, texts, intervals)
+    write_plots(PLOTS, test_pairs, texts, intervals)
     path_of = partial(image_path, read_tree(settings.data.root))
     is_of_report = is_abo(settings.data)
     subject = Subject(settings.data.root.as_posix(), settings.model.name, datetime.now(UTC).date())

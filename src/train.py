@@ -23,8 +23,7 @@ from vqa.core.files import sha256_file, write_json
 from vqa.core.partial_results import lock_run, remove_run, report_other_runs, run_folder
 from vqa.core.state_dir import state_folder
 from vqa.features.store import FeatureStore
-from vqa.pairs.pair import read_pairs
-from vqa.pairs.support import without_left_out
+from vqa.pairs.pair import read_pairs, without_left_out
 from vqa.scoring.bertscore import BertScorer, encoder_named
 from vqa.scoring.calibration import write_calibration
 from vqa.settings import NEW_ADAPTER, Settings, load_settings

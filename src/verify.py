@@ -27,13 +27,15 @@ from vqa.core.hand_edits import hand_edits_kept
 from vqa.label_checks import statistics
 from vqa.label_checks.checks import run_label_checks
 from vqa.label_checks.listing import of_root
-from vqa.pairs.pair import SPLITS, Pair, read_pairs
-from vqa.pairs.support import (
+from vqa.pairs.pair import (
     CONFLICTING,
+    SPLITS,
     SUPPORT_LEVELS,
     SUPPORTED,
     UNCHECKED,
+    Pair,
     Support,
+    read_pairs,
     write_left_out,
     write_support,
 )

@@ -6,8 +6,7 @@ import numpy as np
 
 from vqa.evaluation.comparison import compare_on_subsets, compare_systems
 from vqa.pairs.answer_normalization import first_word, normalize_answer
-from vqa.pairs.pair import Pair
-from vqa.pairs.support import Support
+from vqa.pairs.pair import Pair, Support
 from vqa.scoring.scores import Scores
 
 PAIRS = [

@@ -7,8 +7,7 @@ import numpy as np
 
 from vqa.stats.seeds import Bits
 from vqa.studies.grid import Grid, Value
-from vqa.studies.record import Record, Run
-from vqa.studies.results import Difference, Result, Study
+from vqa.studies.results import Difference, Record, Result, Run, Study
 
 GRID = Grid("rank", "What does rank give?", {"lora.r": [2, 8], "lora.targets": [["attention"], ["mlp"]]})
 

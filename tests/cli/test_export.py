@@ -17,13 +17,13 @@ from stages import TO_JUDGED
 from toy import toy_model, toy_processor
 from toy_image_text import FAMILIES, image_text_folder
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.splits_file import read_splits
 from vqa.cli import export
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
 from vqa.core.files import content_hash, read_json, write_json
 from vqa.pairs.answer_normalization import first_word
 from vqa.settings import load_settings
+from vqa.validation.declared_splits import read_splits
 from vqa.validation.splits import IMAGES_SEEN, images_seen
 from vqa.vlm import attached_adapter
 from vqa.vlm.loading import Pretrained

@@ -18,8 +18,8 @@ from vqa.core.errors import InputError
 from vqa.core.files import read_json, write_json
 from vqa.overlays import read_yaml
 from vqa.studies.grid import read_grid
-from vqa.studies.record import read_record, write_record
 from vqa.studies.report import markdown
+from vqa.studies.results import read_record, write_record
 
 GRIDS = ("configs/studies/mine.yaml", "configs/studies/seeds.yaml")
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())

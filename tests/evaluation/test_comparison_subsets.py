@@ -3,7 +3,7 @@
 from evaluated import DETAILS, PAIRS, SCORES, SUPPORT_LEVELS
 from vqa.evaluation.comparison import compare_on_subsets, compare_systems
 from vqa.evaluation.markdown import subsets_table
-from vqa.pairs.support import Support
+from vqa.pairs.pair import Support
 
 
 def test_each_subset_is_judged_as_if_there_were_no_other_pairs() -> None:

@@ -12,8 +12,7 @@ from vqa.label_checks import listing
 from vqa.label_checks.checks import LabelChecks, duplicate_votes, question_only_votes
 from vqa.label_checks.question_only import guesses
 from vqa.label_checks.vote import VOTES, Vote, decide_support, needs_image
-from vqa.pairs.pair import Pair
-from vqa.pairs.support import Support
+from vqa.pairs.pair import Pair, Support
 
 
 def said(**says: str) -> dict[str, Vote]:

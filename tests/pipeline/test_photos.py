@@ -12,11 +12,11 @@ import generate
 import validate
 from conftest import ROOT
 from stages import TO_JUDGED
-from vqa.catalogue.splits_file import read_splits
 from vqa.core.files import read_json
 from vqa.inference.answerer import read_training_summary
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
+from vqa.validation.declared_splits import read_splits
 from vqa.validation.splits import images_seen
 from vqa.vlm.base_model import check_fits
 from vqa.vlm.loading import Pretrained

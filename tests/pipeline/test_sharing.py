@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
 from conftest import ROOT
-from vqa.studies.record import read_record
+from vqa.studies.results import read_record
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image
 

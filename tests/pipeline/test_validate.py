@@ -18,11 +18,11 @@ import generate
 import validate
 import verify
 from browser import chromium_page
-from vqa.catalogue.splits_file import read_splits
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
 from vqa.core.files import read_json
 from vqa.pairs.pair import read_pairs
+from vqa.validation.declared_splits import read_splits
 
 Project = Callable[..., Path]
 METRICS = Path("metrics/data.json")

@@ -13,8 +13,7 @@ import validate
 import verify
 from vqa.core.csv_tables import read_rows
 from vqa.core.files import read_json
-from vqa.pairs.pair import Pair, read_pairs, write_pairs
-from vqa.pairs.support import read_support, without_left_out
+from vqa.pairs.pair import Pair, read_pairs, read_support, without_left_out, write_pairs
 from vqa.settings import load_settings
 
 Project = Callable[..., Path]

@@ -10,9 +10,9 @@ import generate
 import validate
 from conftest import ROOT
 from small_blip2 import from_photographs, lessons, loop, photographs
-from vqa.catalogue.splits_file import read_splits, splits_record
 from vqa.core.errors import InputError
 from vqa.core.files import write_json
+from vqa.validation.declared_splits import read_splits, splits_record
 from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from vqa.overlays import read_yaml
 from vqa.pages.page import page
 from vqa.studies.curve import curve
 from vqa.studies.grid import Grid, read_grid
-from vqa.studies.record import read_record
 from vqa.studies.report import markdown, seeds_section, shown, told_apart
+from vqa.studies.results import read_record
 
 
 def cells(text: str) -> list[list[str]]:

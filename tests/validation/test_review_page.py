@@ -11,8 +11,7 @@ from PIL import Image
 from browser import chromium_page
 from vqa.catalogue.images import image_id_of_content
 from vqa.core.files import sha256_file
-from vqa.pairs.pair import Pair
-from vqa.pairs.support import Support
+from vqa.pairs.pair import Pair, Support
 from vqa.validation.filtering import Rejected
 from vqa.validation.review_files import Conflict
 from vqa.validation.review_page import stratified, write_review_page

@@ -21,10 +21,10 @@ from small_blip2.lessons import Images, Sight, language_loss, sight_loss, texts_
 from small_blip2.loop import minimise
 from small_blip2.photographs import Photograph
 from small_blip2.small_model import IMAGE_SIZE, processor_for, untrained_model
-from vqa.catalogue.splits_file import read_splits
 from vqa.core.devices import default_device
 from vqa.core.errors import InputError
 from vqa.core.files import whole_file
+from vqa.validation.declared_splits import read_splits
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 from vqa.vlm.loading import Pretrained
 

@@ -15,9 +15,8 @@ import requests
 import urllib3
 
 from vqa.annotators import gemini_models
-from vqa.annotators.attachments import attachment
 from vqa.annotators.gemini_responses import Arrived, HttpAnswer, parse_response, read_whole
-from vqa.annotators.prompt import DIFFICULTIES
+from vqa.annotators.prompt import DIFFICULTIES, attachment
 from vqa.annotators.scheduler import Request, Response, TryAgain
 from vqa.catalogue.images import ImageError
 from vqa.core.errors import InputError

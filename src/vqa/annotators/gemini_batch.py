@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 
 from vqa.annotators import gemini_models
-from vqa.annotators.attachments import attachment
 from vqa.annotators.batches import Result, Uncollectable
 from vqa.annotators.gemini import PAIRS_SCHEMA, genai_client, genai_config, lift_from_httpx, parse_answer
 from vqa.annotators.gemini_responses import (
@@ -23,6 +22,7 @@ from vqa.annotators.gemini_responses import (
     parsed,
     read_response,
 )
+from vqa.annotators.prompt import attachment
 from vqa.annotators.scheduler import REFUSED, UNANSWERED, Request, Response, TryAgain
 from vqa.core.errors import InputError
 from vqa.settings import Generate

@@ -8,7 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vqa.pairs.missing_values import is_missing
+from vqa.pairs.answer_normalization import is_missing
 
 # Said where nothing is known, in shops' exports; compared without case and outer punctuation.
 _PLACEHOLDERS = frozenset(

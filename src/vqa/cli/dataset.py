@@ -22,9 +22,8 @@ from vqa.core.cli import command_line
 from vqa.core.errors import InputError
 from vqa.core.files import check_replaceable, commit_at_hand, whole
 from vqa.evaluation.markdown import read_metrics
-from vqa.export.dataset import Census, write_dataset
+from vqa.export.dataset import Census, write_dataset, write_messages
 from vqa.export.dataset_card import Rights, answerers, dataset_card
-from vqa.export.messages import write_messages
 from vqa.pairs.pair import SPLITS
 from vqa.settings import Data, load_settings
 

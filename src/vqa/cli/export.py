@@ -23,7 +23,6 @@ import typer
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.manifest import read_tree
-from vqa.catalogue.splits_file import read_splits
 from vqa.core.cli import command_line
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
@@ -34,6 +33,7 @@ from vqa.export.export_check import Check, Question, check_export, choose_questi
 from vqa.inference.answerer import summarize_training, write_training_summary
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Settings, load_settings
+from vqa.validation.declared_splits import read_splits
 from vqa.validation.splits import IMAGES_SEEN, images_seen
 from vqa.vlm import attached_adapter
 from vqa.vlm.adapter_files import Places, copy_adapter

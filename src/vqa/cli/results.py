@@ -28,9 +28,9 @@ from vqa.evaluation.markdown import (
 from vqa.evaluation.systems import BASELINE, LORA, TO_BASELINE
 from vqa.pairs.pair import too_few
 from vqa.settings import PARAMS, load_settings
-from vqa.studies.last_run import changes, other_files, settings_at_hand, settings_of_run
-from vqa.studies.record import exact_matches, read_questions
+from vqa.studies.grid import changes, other_files, settings_at_hand, settings_of_run
 from vqa.studies.report import change_sentence
+from vqa.studies.results import exact_matches, read_questions
 
 LOCK = Path("dvc.lock")
 TEST = Path("data/vqa/test.csv")

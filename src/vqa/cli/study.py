@@ -35,17 +35,18 @@ from vqa.stats.seeds import Bits
 from vqa.studies import runs
 from vqa.studies.curve import curve
 from vqa.studies.grid import SEED, Grid, Value, committed_values, read_grid, select_share
-from vqa.studies.record import (
+from vqa.studies.report import markdown, shown
+from vqa.studies.results import (
     Questions,
     Record,
     Run,
+    Study,
     exact_matches,
     read_questions,
     read_record,
+    read_results,
     write_record,
 )
-from vqa.studies.report import markdown, shown
-from vqa.studies.results import Study, read_results
 
 REPORTS = Path("results/studies")
 EXPERIMENTS = Path("configs/studies")

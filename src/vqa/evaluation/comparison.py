@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqa.evaluation.systems import DIFFERENCES
-from vqa.pairs.pair import Pair
+from vqa.pairs.pair import SUPPORTED, Pair, Support
 from vqa.pairs.predictions import align, read_predictions
-from vqa.pairs.support import SUPPORTED, Support
 from vqa.scoring.bertscore import BertScorer
 from vqa.scoring.scores import Floats, Scores, score_texts
 from vqa.stats.bootstrap import ClusterBootstrap, Interval, Kind, holm

@@ -18,8 +18,7 @@ from vqa.label_checks.meanings import MEANINGS, compared, singular, words_of
 from vqa.label_checks.question_only import Guess, guesses
 from vqa.label_checks.vote import AGREES, CONTRADICTS, SILENT, Vote, decide_support, needs_image
 from vqa.pairs.answer_normalization import normalize_answer
-from vqa.pairs.pair import Pair
-from vqa.pairs.support import Support
+from vqa.pairs.pair import Pair, Support
 
 
 def opinion_votes(

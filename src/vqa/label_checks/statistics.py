@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from vqa.label_checks.checks import LabelChecks
 from vqa.label_checks.vote import AGREES, CONTRADICTS
-from vqa.pairs.support import SUPPORT_LEVELS, Support
+from vqa.pairs.pair import SUPPORT_LEVELS, Support
 
 Floats = NDArray[np.float64]
 _Z = 1.96

@@ -10,7 +10,7 @@ guess. A duplicate question that agrees has weight 0, too, since one annotator r
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vqa.pairs.support import CONFLICTING, SUPPORTED, UNCHECKED
+from vqa.pairs.pair import CONFLICTING, SUPPORTED, UNCHECKED
 
 AGREES, CONTRADICTS = "agrees", "contradicts"
 

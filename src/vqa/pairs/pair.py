@@ -1,22 +1,20 @@
-"""The question-answer pair, its file, and the splits that a file of pairs is one of.
+"""The question-answer pair, its file, the splits that a file of pairs is one of, and a pair's support level.
 
-How many held-out pairs a result needs.
-
-The answers of the training pairs, in files of their own: what constrained decoding may generate.
-
-A stage that answers depends on one of two files, by `decoding.constrained`: true.csv, which changes with the
-training answers, or false.csv, which is empty and never changes. So other training pairs
-rerun no stage that does not use them.
+The answers of the training pairs stand in files of their own: what constrained decoding may generate. A stage
+that answers depends on one of two files, by `decoding.constrained`: true.csv, which changes with the training
+answers, or false.csv, which is empty and never changes. So other training pairs rerun no stage that does not
+use them.
 """
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from vqa.core.csv_tables import Lines, read_rows, read_table, write_rows
 from vqa.core.errors import InputError
-from vqa.pairs.missing_values import is_missing
+from vqa.pairs.answer_normalization import is_missing
 
 # Where a file may name its images, in order of preference.
 IMAGE_COLUMNS = ("image_name", "full_image_path", "image_path", "image_id")
@@ -192,3 +190,73 @@ def read_vocabulary(folder: Path, is_constrained: bool) -> tuple[str, ...]:
     if not is_constrained:
         return ()
     return tuple(row[_COLUMN] for row in read_rows(folder / "true.csv", [_COLUMN]))
+
+
+SUPPORTED, CONFLICTING, UNCHECKED = "supported", "conflicting", "unchecked"
+SUPPORT_LEVELS = (CONFLICTING, UNCHECKED, SUPPORTED)  # the most doubtful first
+_COLUMNS = ("image_name", "question", "answer", "support", "needs_image")
+_WRITTEN = {True: "yes", False: "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The result for one pair."""
+
+    support: str  # one of SUPPORT_LEVELS
+    needs_image: bool  # no label check without the image gives the answer
+
+
+def write_support(
+    path: Path,
+    pairs: Sequence[Pair],
+    support_levels: Sequence[Support],
+    votes_by_check: Iterable[Mapping[str, str]],
+) -> None:
+    """One row a pair; `votes_by_check`: further columns with the votes, the same columns in every row."""
+
+    def row(pair: Pair, support: Support, said: Mapping[str, str]) -> dict[str, str]:
+        needs_image = _WRITTEN[support.needs_image]
+        return dict(
+            zip(_COLUMNS, (*pair.key, pair.answer, support.support, needs_image), strict=True)
+        ) | dict(said)
+
+    rows = map(row, pairs, support_levels, votes_by_check)
+    first = next(rows)
+    write_rows(path, list(first), chain([first], rows))
+
+
+def read_support(path: Path, pairs: Iterable[Pair]) -> list[Support]:
+    """The support level of each of `pairs`.
+
+    Raises:
+        InputError: the file has none on one of them.
+    """
+    support_of = {
+        (row["image_name"], row["question"], row["answer"]): Support(
+            row["support"], row["needs_image"] == _WRITTEN[True]
+        )
+        for row in read_rows(path, _COLUMNS)
+    }
+    try:
+        return [support_of[(*pair.key, pair.answer)] for pair in pairs]
+    except KeyError as error:
+        raise InputError(f"{path} has no support level on {error.args[0]}; run dvc repro verify") from error
+
+
+def write_left_out(path: Path, pairs: Iterable[Pair]) -> None:
+    """The pairs that training leaves out: image and question."""
+    rows = ({"image_name": pair.image_name, "question": pair.question} for pair in pairs)
+    write_rows(path, ("image_name", "question"), rows)
+
+
+def without_left_out(path: Path, pairs: Sequence[Pair]) -> list[Pair]:
+    """Those of `pairs` that the file of `write_left_out` does not name.
+
+    Raises:
+        InputError: it names them all.
+    """
+    left_out = {(row["image_name"], row["question"]) for row in read_rows(path, ("image_name", "question"))}
+    remaining = [pair for pair in pairs if pair.key not in left_out]
+    if not remaining:
+        raise InputError(f"{path} leaves no pair to train on; set verify.train_on to all in params.yaml")
+    return remaining

@@ -18,8 +18,7 @@ from vqa.stats.seeds import (
     spread_alike,
 )
 from vqa.studies.grid import in_words, label
-from vqa.studies.record import Record
-from vqa.studies.results import Interval, Result, Study, best_under, within_noise
+from vqa.studies.results import Interval, Record, Result, Study, best_under, within_noise
 
 WITHIN = "≈"  # marks a difference within seed noise
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError, named_first
-from vqa.pairs.answer_normalization import normalize_answer
-from vqa.pairs.missing_values import is_missing
+from vqa.pairs.answer_normalization import is_missing, normalize_answer
 from vqa.pairs.pair import parse_image_name
 from vqa.validation.review import ACCEPT, ALSO_RIGHT, CORRECT, KINDS, Decision, Key, key_of
 

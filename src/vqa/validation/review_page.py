@@ -11,9 +11,8 @@ from vqa.catalogue.images import image_data_url, image_id_of_content, problem_of
 from vqa.core.files import content_hash, whole_file
 from vqa.core.seeding import seeded_rank
 from vqa.pages.page import page
-from vqa.pairs.pair import Pair
+from vqa.pairs.pair import SUPPORT_LEVELS, Pair, Support
 from vqa.pairs.question_types import infer_question_type
-from vqa.pairs.support import SUPPORT_LEVELS, Support
 from vqa.validation.filtering import Rejected
 from vqa.validation.review_files import Conflict
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from vqa.catalogue.images import ImageRecord, problem_of_name
 from vqa.core.seeding import seeded_rank
-from vqa.pairs.answer_normalization import training_form
-from vqa.pairs.missing_values import is_missing, spreadsheet_kind
+from vqa.pairs.answer_normalization import is_missing, spreadsheet_kind, training_form
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import find_hidden_topic
 from vqa.settings import Validate

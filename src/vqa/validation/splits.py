@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqa.catalogue.images import ID_LENGTH, ImageRecord, image_id_of_content
-from vqa.catalogue.splits_file import read_splits, splits_record
 from vqa.core.errors import InputError
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import SPLITS
-from vqa.validation.declared_splits import images_across_splits
+from vqa.validation.declared_splits import images_across_splits, read_splits, splits_record
 from vqa.validation.groups import Integers, are_apart, grouped, link_images, uncrossed
 
 IMAGES_SEEN = "photographs.txt"  # of a model's folder

@@ -13,8 +13,7 @@ from vqa.catalogue.abo import Listings
 from vqa.core.csv_tables import Lines
 from vqa.core.errors import named_first
 from vqa.core.files import read_json
-from vqa.pairs.answer_normalization import normalize_answer
-from vqa.pairs.missing_values import doubtful_kind, spreadsheet_kind
+from vqa.pairs.answer_normalization import doubtful_kind, normalize_answer, spreadsheet_kind
 from vqa.pairs.pair import Pair
 from vqa.pairs.question_types import infer_question_type
 from vqa.validation.filtering import Rejected

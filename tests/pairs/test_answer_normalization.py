@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.pairs.missing_values import doubtful_kind, is_missing, spreadsheet_kind
+from vqa.pairs.answer_normalization import doubtful_kind, is_missing, spreadsheet_kind
 from vqa.pairs.pair import read_pairs
 
 

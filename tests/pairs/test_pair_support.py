@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from vqa.core.errors import InputError
-from vqa.pairs.pair import Pair
-from vqa.pairs.support import Support, read_support, without_left_out, write_left_out, write_support
+from vqa.pairs.pair import Pair, Support, read_support, without_left_out, write_left_out, write_support
 
 PAIRS = [
     Pair("a.jpg", "What color?", "red"),

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from vqa.studies.last_run import changes, other_files, settings_at_hand, settings_of_run
+from vqa.studies.grid import changes, other_files, settings_at_hand, settings_of_run
 
 LOCK = """
 schema: '2.0'

@@ -7,7 +7,7 @@ import pytest
 
 from studies import record
 from vqa.core.errors import InputError
-from vqa.studies.record import exact_matches, read_questions, read_record, write_record
+from vqa.studies.results import exact_matches, read_questions, read_record, write_record
 
 TEST = """image_name,question,answer,split_group
 c.jpg,How many?,2,a.jpg

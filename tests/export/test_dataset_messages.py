@@ -13,8 +13,7 @@ from toy_image_text import image_text_folder
 from vqa.catalogue.abo import image_path
 from vqa.core.errors import InputError
 from vqa.core.files import read_json
-from vqa.export.dataset import Census
-from vqa.export.messages import REQUEST, write_messages
+from vqa.export.dataset import REQUEST, Census, write_messages
 from vqa.inference import other_models
 from vqa.pairs.pair import Pair, write_pairs
 

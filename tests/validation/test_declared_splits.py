@@ -3,8 +3,8 @@ import subprocess
 from pathlib import Path
 
 from vqa.catalogue.images import image_id_of_content
-from vqa.catalogue.splits_file import read_splits, splits_record
 from vqa.core.files import write_json
+from vqa.validation.declared_splits import read_splits, splits_record
 
 
 def written(path: Path, count: int) -> dict[str, str]:

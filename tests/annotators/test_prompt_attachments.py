@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vqa.annotators.attachments import attachment
+from vqa.annotators.prompt import attachment
 from vqa.catalogue.images import ImageError
 
 
