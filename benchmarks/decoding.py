@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "tests")]
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / folder) for folder in ("src", "models/recipes", "tests/helpers")
+]
 
 import numpy as np
 from PIL import Image, ImageOps

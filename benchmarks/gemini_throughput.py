@@ -3,8 +3,8 @@
     python benchmarks/gemini_throughput.py [google-genai|google-generativeai]
 
 Prints the time against the ideal 1,000 / 32 × 0.2 s (and 0.2 s for the first, which goes alone), the client's
-CPU time and its peak memory. The server is a process of its own (tests/gemini_server.py); every answer goes
-through the fsynced ledger.
+CPU time and its peak memory. The server is a process of its own (tests/helpers/gemini_server.py); every
+answer goes through the fsynced ledger.
 """
 
 import resource
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("src", "models/recipes", "tests/helpers")]
 
 from vqa.annotators.gemini import build_client
 from vqa.annotators.ledger import Ledger
@@ -41,7 +41,13 @@ def main() -> None:
         requests_per_minute=1e6,
         tokens_per_minute=1e9,
     )
-    server = [sys.executable, str(ROOT / "tests/gemini_server.py"), str(PORT), "--latency", str(LATENCY)]
+    server = [
+        sys.executable,
+        str(ROOT / "tests/helpers/gemini_server.py"),
+        str(PORT),
+        "--latency",
+        str(LATENCY),
+    ]
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(server) as process:
         write_catalogue(Path(folder), draw_items(50, seed=0), seed=0)
         images = sorted((Path(folder) / "images/small").glob("*/*"))

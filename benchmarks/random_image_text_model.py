@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "tests")]
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / folder) for folder in ("src", "models/recipes", "tests/helpers")
+]
 
 from hub_cache import SHARD_BYTES, write_copy
 from random_blip2 import byte_level

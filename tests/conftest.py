@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from clone import Clone, git
+from paths import ROOT, SHARED
 from toy import toy_model, toy_processor
 from vqa.core.files import write_json
 from vqa.overlays import read_yaml
@@ -31,9 +32,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # toys gain nothing from more, and two processes of tests share the cores
-
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")

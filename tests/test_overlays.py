@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.overlays import GONE, NEW_NAMES, read_yaml
 from vqa.settings import load_settings

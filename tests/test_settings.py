@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.pairs.question_types import TOPICS

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.annotators.costs import most_usd, projection, reckoned_usd, request_cost
 from vqa.annotators.gemini_models import ignores_temperature, image_tokens, is_same_model, output_tokens
 from vqa.annotators.scheduler import Request

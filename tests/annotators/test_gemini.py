@@ -24,9 +24,9 @@ import urllib3
 
 import generate
 from clone import Clone
-from conftest import ROOT
 from gemini_faults import FAULTS, Fault
 from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, error, well
+from paths import ROOT
 from vqa.annotators import paid_requests
 from vqa.annotators.gemini import api_key, build_client, parse_answer
 from vqa.annotators.gemini_batch import GeminiJobs

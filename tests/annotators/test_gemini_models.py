@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.annotators.costs import request_cost
 from vqa.annotators.gemini_models import PRICES, check_price, is_priced, price_on
 from vqa.core.errors import InputError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.catalogue.manifest import images_licence, is_abo, is_drawn, unchanged_tree
 from vqa.cli import manifest
 from vqa.settings import PARAMS, Data, load_settings

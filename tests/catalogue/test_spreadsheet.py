@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.annotators.metadata import pairs_of
 from vqa.catalogue.abo import Catalogue, Product, read_catalogue, read_listings
 

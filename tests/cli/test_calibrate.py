@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import used
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.csv_tables import read_rows
 from vqa.scoring.calibration import Calibration, read_calibration, write_calibration
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import used
-from conftest import ROOT
+from paths import ROOT
 from vqa.overlays import read_yaml
 
 TOOLS = sorted(file.stem.rstrip("_") for file in (ROOT / "src/vqa/cli").glob("[!_]*.py"))

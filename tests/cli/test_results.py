@@ -9,7 +9,7 @@ from build import PAGES, write_pages
 
 from clone import Clone, git
 from commands import used
-from conftest import ROOT
+from paths import ROOT
 
 
 def test_without_an_evaluation_the_command_that_makes_one_is_named(

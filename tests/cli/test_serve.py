@@ -12,8 +12,8 @@ import pytest
 from openai import OpenAI
 
 from commands import served, used
-from conftest import ROOT
 from other_adapter import other_adapter
+from paths import ROOT
 from vqa.catalogue.abo import image_path
 from vqa.cli.serve import describe_adapter
 from vqa.pairs.pair import Pair, read_pairs, write_pairs

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.cli import sizes
 from vqa.memory_estimate.published import CONFIGS, PUBLISHED
 from vqa.settings import load_settings

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from clone import Clone, git
-from conftest import ROOT
+from paths import ROOT
 from studies import record
 from vqa.cli.study import check_comparable, load_study
 from vqa.core.errors import InputError

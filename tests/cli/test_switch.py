@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clone import git
-from conftest import ROOT
+from paths import ROOT
 from vqa.cli import switch
 from vqa.core.errors import InputError
 from vqa.overlays import read_yaml

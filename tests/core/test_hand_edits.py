@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clone import git
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.hand_edits import hand_edits_kept
 
 STAGE = f"""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.core.partial_results import PartialResults, lock_run, remove_run, report_other_runs, run_folder
 

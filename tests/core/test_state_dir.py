@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clone import git
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.state_dir import state_folder
 
 PROJECT = Path("/home/me/abo-vqa")

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from huggingface_hub import ModelCard
 
-from conftest import ROOT
 from evaluated import DETAILS, METRICS
+from paths import ROOT
 from vqa.evaluation.markdown import results_table
 from vqa.evaluation.model_card import BaseModel, Kind, Provenance, model_card
 from vqa.settings import Data, Settings, load_settings

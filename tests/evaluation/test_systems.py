@@ -1,6 +1,6 @@
 """The one list of systems, held to the pipeline and to the committed metrics."""
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.files import read_json
 from vqa.evaluation.guesses import GUESSES
 from vqa.evaluation.systems import DIFFERENCES, SYSTEMS

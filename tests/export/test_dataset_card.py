@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from huggingface_hub import DatasetCard
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.export.dataset import Census
 from vqa.export.dataset_card import Answerer, Rights, dataset_card
 from vqa.settings import load_settings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from paths import ROOT
 from toy_image_text import image_text_folder
 from vqa.catalogue.abo import image_path
 from vqa.core.errors import InputError

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 
-from conftest import ROOT
 from narrow import narrowed
+from paths import ROOT
 from vqa.memory_estimate.blip2 import TEXT_TOKENS, Blip2Memory
 from vqa.memory_estimate.published import PUBLISHED, published_config, without_weights
 from vqa.scoring.bertscore import encoder_named

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from conftest import ROOT
+from paths import ROOT
 from toy_image_text import FAMILIES, image_text_folder, toy_image_text
 from vqa.memory_estimate.blip2 import TEXT_TOKENS
 from vqa.memory_estimate.image_text_model import ImageTextMemory

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.overlays import read_yaml
 
 MAP = (ROOT / "docs/architecture.md").read_text()

@@ -8,8 +8,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import TypeAdapter
 
-from conftest import ROOT
 from contract import SRC, local_modules, params_read
+from paths import ROOT
 from vqa.overlays import read_yaml
 from vqa.settings import Generate, Settings, load_settings
 

@@ -9,7 +9,7 @@ from importlib.metadata import distributions
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RECIPES = ROOT / "models/recipes"

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from clone import Clone
 from commands import TOOLS
-from conftest import ROOT
+from paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RESULTS = sorted((ROOT / "docs/results").glob("*.md"))  # tables that commands made

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from clone import Clone
-from conftest import ROOT
+from paths import ROOT
 from vqa.overlays import read_yaml
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.files import read_object
 
 PAGE = (ROOT / "docs/libraries.md").read_text()

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.catalogue.abo import image_path
 from vqa.cli import dataset
 from vqa.export.dataset import write_dataset

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.overlays import read_yaml
 
 # details.json is no metric of DVC's: its keys hold the names of files.

@@ -17,9 +17,9 @@ import pytest
 import generate
 import validate
 import verify
-from conftest import ROOT
 from failing import fails
 from gemini_server import Behaviour, GeminiServer, Response, answer
+from paths import ROOT
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
 from vqa.core.files import read_json, sha256_file

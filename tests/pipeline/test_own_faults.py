@@ -12,7 +12,7 @@ from PIL import Image
 
 import generate
 import validate
-from conftest import SHARED
+from paths import SHARED
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
 from vqa.core.files import read_json

@@ -10,7 +10,7 @@ import torch
 
 import generate
 import validate
-from conftest import ROOT
+from paths import ROOT
 from stages import TO_JUDGED
 from vqa.core.files import read_json
 from vqa.inference.answerer import read_training_summary

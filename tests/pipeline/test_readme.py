@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clone import git
-from conftest import ROOT
+from paths import ROOT
 from vqa.catalogue.images import load_image
 from vqa.core.files import read_json
 from vqa.inference.answerer import Answerer

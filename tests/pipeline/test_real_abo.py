@@ -12,7 +12,7 @@ import generate
 import train
 import validate
 import verify
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.csv_tables import read_rows
 
 

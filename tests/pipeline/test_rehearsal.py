@@ -16,8 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, Blip2Config, Blip2ForConditionalGeneration
 
-from conftest import ROOT
 from narrow import narrow_image_text_model, narrowed
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.vlm.loading import Pretrained
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import result_pages
 
-from conftest import ROOT
+from paths import ROOT
 
 PAGE = "before\n\n<!-- steps -->\n<!-- /steps -->\n\nbehind\n"
 TITLES = ["model", "a step"]

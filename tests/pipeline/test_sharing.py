@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
-from conftest import ROOT
+from paths import ROOT
 from vqa.studies.results import read_record
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image

@@ -7,7 +7,7 @@ import pytest
 import reruns
 import stale_by_key
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.overlays import read_yaml
 
 PAGE = (ROOT / "docs/stale.md").read_text()

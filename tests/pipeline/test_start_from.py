@@ -14,7 +14,7 @@ import generate
 import train
 import validate
 import verify
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.core.files import read_json, write_json
 from vqa.settings import NEW_ADAPTER

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 
 # What was said once → what is said now. Text of prompts, questions and file formats is data: not looked at.
 RETIRED = {

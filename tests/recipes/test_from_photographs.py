@@ -8,7 +8,7 @@ import torch
 
 import generate
 import validate
-from conftest import ROOT
+from paths import ROOT
 from small_blip2 import from_photographs, lessons, loop, photographs
 from vqa.core.errors import InputError
 from vqa.core.files import write_json

@@ -32,7 +32,7 @@ from blip2_smollm2.parts import write_parts
 from blip2_smollm2.vision import vision_config, vision_state
 from blip2_smollm2.wheels import BACKBONE, LANGUAGE_MODEL, Packaged, extract
 from commands import contents
-from conftest import ROOT
+from paths import ROOT
 from toy_blip2 import checkpoint_of, toy_dinov2, toy_llama, write_gguf, write_onnx
 from vqa.core.errors import InputError
 from vqa.vlm.loading import Pretrained

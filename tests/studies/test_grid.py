@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from studies import GRID, PROMPTS
 from vqa.core.errors import InputError
 from vqa.overlays import read_yaml

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from browser import chromium_page
-from conftest import ROOT
+from paths import ROOT
 from studies import GRID, RESULTS, of, record, study
 from vqa.cli.study import load_study
 from vqa.overlays import read_yaml

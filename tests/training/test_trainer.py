@@ -20,7 +20,7 @@ import train
 import validate
 import verify
 from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
-from conftest import ROOT
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.core.partial_results import lock_run, run_folder
 from vqa.pairs.pair import read_pairs

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from paths import ROOT
 from vqa.catalogue.images import ImageRecord
 from vqa.core.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from conftest import ROOT
+from paths import ROOT
 from toy import PROMPT
 from vqa.vlm.batching import IGNORED
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder

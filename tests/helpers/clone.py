@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract import ROOT
+from paths import ROOT
 
 
 class Clone:

@@ -1,6 +1,6 @@
 """A local HTTP server that speaks Gemini's REST protocol, faults included.
 
-    python tests/gemini_server.py 8765 --latency 0.2      # every request answered well
+    python tests/helpers/gemini_server.py 8765 --latency 0.2      # every request answered well
 
 A behaviour is a function `(number, body) → Response`: `number` counts requests from 0.
 """

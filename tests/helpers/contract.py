@@ -6,9 +6,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from paths import ROOT
 from vqa.settings import Settings
 
-ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 SETTINGS = SRC / "vqa/settings.py"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conftest import ROOT
+from paths import ROOT
 
 
 def _main_of_src() -> ModuleType:
