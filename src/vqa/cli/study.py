@@ -2,7 +2,7 @@
 
     python src study run configs/studies/seeds.yaml     # queue what is missing, run it, wait
     python src study report configs/studies/*.yaml      # results/studies/ablation.md and .html, every answer
-    python src study report configs/studies/seeds.yaml --out results/studies/photos    # of another catalogue
+    python src study report GRID --out results/studies/photos    # of another catalogue
 
 In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, in
 DVC's queue; data and features are not made again, and what ran already is not run again. `report`: from the
