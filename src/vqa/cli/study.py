@@ -1,7 +1,7 @@
 """Run a study as DVC experiments, and write its report.
 
     python src study run configs/studies/seeds.yaml     # queue what is missing, run it, wait
-    python src study report configs/studies/*.yaml      # results/studies/ablation.md and .html, every answer
+    python src study report configs/studies/*.yaml      # results/studies/ablation.md, .html
     python src study report GRID --out results/studies/photos    # of another catalogue
 
 In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, in
