@@ -1,5 +1,6 @@
 """A copy of this repository in a folder of its own, and its dvc."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 from paths import ROOT
 
@@ -92,3 +95,11 @@ def git(folder: Path, *arguments: str) -> str:
     result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+def kill_all_in(folder: Path) -> None:
+    """SIGKILL to every process that works in the folder, as when the machine goes down."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                process.kill()

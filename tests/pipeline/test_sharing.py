@@ -193,7 +193,7 @@ def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_
     worker = Clone.at(tmp_path / "abo-vqa")
     for command in working[2:]:  # this environment is active
         follow(worker, command)
-    log = worker.dvc("queue", "logs", "mine-r2")
+    log = (worker.folder / ".state/studies/mine-r2.log").read_text()
     assert re.findall(r"Running stage '(\w+)'", log) == ["train", "answer_adapted", "evaluate"]
 
     for command in collecting[:-1]:

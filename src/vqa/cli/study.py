@@ -1,12 +1,12 @@
 """Run a study as DVC experiments, and write its report.
 
-    python src study run configs/studies/seeds.yaml     # queue what is missing, run it, wait
+    python src study run configs/studies/seeds.yaml     # run what is missing
     python src study report configs/studies/*.yaml      # results/studies/ablation.md, .html
     python src study report GRID --out results/studies/photos    # of another catalogue
 
-In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, in
-DVC's queue; data and features are not made again, and what ran already is not run again. `report`: from the
-experiments of HEAD, or of --rev.
+In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, one
+after the other or, with --jobs, in DVC's queue; data and features are not made again, and what ran already
+is not run again. `report`: from the experiments of HEAD, or of --rev.
 """
 
 import csv
@@ -24,6 +24,7 @@ import typer
 from vqa.core.cli import command_line
 from vqa.core.errors import InputError
 from vqa.core.files import whole_file
+from vqa.core.state_dir import state_folder
 from vqa.evaluation.guesses import question_only_guesses
 from vqa.evaluation.systems import BASELINE, LORA, ZERO_IMAGE, System
 from vqa.overlays import read_yaml
@@ -75,12 +76,17 @@ def run(
     there = runs.names("HEAD")
     missing = {name: changes for name, changes in wanted.items() if name not in there}
     print(f"{len(wanted)} experiments; {len(wanted) - len(missing)} ran already")
-    runs.queue(missing)
-    failed = runs.run_queue(set(missing), jobs, lambda: time.sleep(_CHECK_EVERY))
-    if failed:
+    logs = state_folder("studies")
+    if jobs == 1:
+        failed = runs.run_in_turn(missing, logs)
+    else:
+        failed = runs.run_in_queue(missing, jobs, lambda: time.sleep(_CHECK_EVERY))
+    recorded = runs.names("HEAD")  # an earlier try that outlived its study may have won the name
+    if failed := {name: reason for name, reason in failed.items() if name not in recorded}:
+        (first, reason), where = next(iter(failed.items())), f" ({logs})" if jobs == 1 else ""
         raise InputError(
-            f"{len(failed)} of {len(missing)} experiments failed; dvc queue logs {failed[0]} says why of the "
-            "first; mend it and run this again: what succeeded is kept"
+            f"{len(failed)} of {len(missing)} experiments failed, first {first}: {reason}{where}; mend it "
+            "and run this again: what succeeded is kept"
         )
     runs.check_recorded(missing)
 

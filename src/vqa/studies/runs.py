@@ -1,16 +1,14 @@
-"""DVC experiments: queued, run and read back. No other file depends on DVC's commands and queue."""
+"""DVC experiments: run and read back. No other file depends on DVC's commands and queue."""
 
-import hashlib
 import re
 import shlex
 import subprocess
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import dvc.api
-import psutil
 from dvc.repo import Repo
 from hydra.core.override_parser.types import Quote, QuotedString
 
@@ -50,7 +48,7 @@ def check_committed() -> None:
 
 
 def check_not_shallow() -> None:
-    """Check the clone: in a shallow one DVC's queue ends with success and records nothing (3.67.1).
+    """Check the clone: in a shallow one DVC's copies end with success and record nothing (3.67.1).
 
     Raises:
         InputError: this is one.
@@ -62,7 +60,7 @@ def check_not_shallow() -> None:
 
 
 def check_recorded(wanted: Collection[str]) -> None:
-    """Check that every experiment was recorded: DVC's queue can end with success and keep nothing.
+    """Check that every experiment was recorded: DVC can end with success and keep nothing.
 
     Raises:
         InputError: one is not among those that ran from HEAD.
@@ -70,44 +68,58 @@ def check_recorded(wanted: Collection[str]) -> None:
     if lost := sorted(set(wanted) - names("HEAD").keys()):
         raise InputError(
             f"{len(lost)} of {len(wanted)} experiments ended well and are not recorded, first {lost[0]}; "
-            f"dvc queue logs {lost[0]} and docs/dvc.md say what may have happened"
+            "docs/dvc.md says what may have happened"
         )
 
 
-def queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put experiments into DVC's queue: name → settings to change. One that waits there is not put twice."""
-    _end_orphans()
-    tasks = states()
-    todo = {name: wanted[name] for name in wanted if tasks.get(name) not in ("Queued", "Running")}
-    ended = [name for name in todo if name in tasks]
-    if ended:  # an earlier try, whose end would be taken for this one's
-        _dvc("queue", "remove", *ended)
-    with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
-        for name, changes in todo.items():
-            settings = [f"--set-param={key}={_override(value)}" for key, value in changes.items()]
-            # Up to evaluate: speed is measured where nothing runs beside it.
-            _dvc("exp", "run", "--queue", "--name", name, *settings, "evaluate")
+def run_in_turn(wanted: Mapping[str, Mapping[str, Any]], logs: Path) -> dict[str, str]:
+    """Run experiments one after the other: name → settings to change.
+
+    Each runs in a copy of the commit, so that files here may be changed meanwhile. What it prints is in
+    `logs`, a file each.
+
+    Returns:
+        For each that failed why, by name.
+    """
+    failed: dict[str, str] = {}
+    logs.mkdir(parents=True, exist_ok=True)
+    with progress_bar(len(wanted), "experiment", "running", is_shown=bool(wanted)) as progress:
+        for name, changes in wanted.items():
+            with (logs / f"{name}.log").open("w+", encoding="utf-8") as log:
+                done = subprocess.run(
+                    _experiment(name, changes, "--temp"), stdout=log, stderr=log, check=False
+                )
+                log.seek(0)
+                if done.returncode:
+                    failed[name] = _reason(log.read())
             progress.update()
+    return failed
 
 
-def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str]:
-    """Work through the queue and return the names of those of `wanted` that failed.
+def run_in_queue(
+    wanted: Mapping[str, Mapping[str, Any]], jobs: int, wait: Callable[[], None]
+) -> dict[str, str]:
+    """Run experiments by the workers of DVC's queue, `jobs` at a time.
 
     `wait` passes the time between two checks. Interrupted, the workers go on; dvc queue stop --kill ends
     them.
+
+    Returns:
+        For each that failed where DVC says why, by name.
+
+    Raises:
+        InputError: to DVC one of them runs already, or no worker takes one up.
     """
-    if not wanted:
-        return []
+    _queue(wanted)
     before: dict[str, str] = {}
     starts = 0
-    with progress_bar(len(wanted), "experiment", "running") as progress:
+    with progress_bar(len(wanted), "experiment", "running", is_shown=bool(wanted)) as progress:
         while True:
-            _end_orphans()
-            by_name = states()
-            ended = [name for name in by_name if name in wanted and by_name[name] in ("Success", "Failed")]
+            by_name = {name: state for name, state in states().items() if name in wanted}
+            ended = [name for name, state in by_name.items() if state in ("Success", "Failed")]
             progress.update(len(ended) - progress.n)
             if len(ended) == len(wanted):
-                return [name for name in ended if by_name[name] == "Failed"]
+                return {name: f"dvc queue logs {name}" for name in ended if by_name[name] == "Failed"}
             if "Running" not in by_name.values():  # not begun, or the worker left while tasks were waiting
                 starts = starts + 1 if by_name == before else 1
                 if starts > _STARTS:
@@ -120,44 +132,33 @@ def run_queue(wanted: set[str], jobs: int, wait: Callable[[], None]) -> list[str
             wait()
 
 
+def _queue(wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put experiments into the queue. One that waits there is not put twice."""
+    tasks = states()
+    if running := [name for name in wanted if tasks.get(name) == "Running"]:
+        raise InputError(
+            f"to DVC's queue {running[0]} runs; wait for it, or, if its worker was killed, "
+            "rm -r .dvc/tmp/exps/celery, which empties the queue and loses no experiment"
+        )
+    todo = {name: wanted[name] for name in wanted if tasks.get(name) != "Queued"}
+    if ended := [name for name in todo if name in tasks]:  # an earlier try, whose end would be taken for this
+        _dvc("queue", "remove", *ended)
+    with progress_bar(len(todo), "experiment", "queueing", is_shown=bool(todo)) as progress:
+        for name, changes in todo.items():
+            _output(*_experiment(name, changes, "--queue"))
+            progress.update()
+
+
+def _experiment(name: str, changes: Mapping[str, Any], how: str) -> list[str]:
+    """DVC's command; up to evaluate, since speed is measured where nothing runs beside it."""
+    settings = [f"--set-param={key}={_override(value)}" for key, value in changes.items()]
+    return ["dvc", "exp", "run", how, "--name", name, *settings, "evaluate"]
+
+
 def states() -> dict[str, str]:
     """Of every task in the queue: name → Queued, Running, Success or Failed."""
     with Repo() as repo:  # dvc.api has no queue; this is what `dvc queue status` prints
         return {task["name"]: task["status"] for task in repo.experiments.celery_queue.status()}
-
-
-def _end_orphans() -> None:
-    """Mark as failed each task whose worker was killed: to DVC it runs for ever.
-
-    `dvc queue kill` cannot: it raises for a task killed before its process began, and after a restart it
-    would kill whatever has the process's number now.
-    """
-    with Repo() as repo:
-        tasks = repo.experiments.celery_queue
-        if _is_worked(tasks):
-            return
-        for result, entry in tasks._iter_active_tasks():
-            _end(tasks.proc.get(entry.stash_rev))
-            tasks.celery.backend.mark_as_failure(result.id, None)
-
-
-def _is_worked(tasks: Any) -> bool:
-    """Whether a worker of this project's queue lives; `dvc queue status` counts a busy one as none."""
-    node = f"dvc-exp-{hashlib.sha256(tasks.wdir.encode()).hexdigest()[:6]}-"  # as celery.py of DVC names it
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            command = process.cmdline()
-            if "queue-worker" in command and any(part.startswith(node) for part in command):
-                return True
-    return False
-
-
-def _end(process: Any) -> None:
-    """Kill an experiment that outlived its worker, and the stage it runs."""
-    with suppress(psutil.Error):
-        if process and "exec-run" in (alive := psutil.Process(process.pid)).cmdline():
-            for child in [*alive.children(recursive=True), alive]:
-                child.kill()
 
 
 def committed(path: str, rev: str) -> str:
@@ -201,7 +202,8 @@ def _output(*command: str) -> str:
 
 
 def _reason(problems: str) -> str:
-    """What a command gave as its error; DVC writes where to ask for help below it."""
+    """What a command gave as its error, a stage's own first; DVC writes where to ask for help below it."""
     lines = [line.strip() for line in problems.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("ERROR: ", "error: ", "fatal: "))]
-    return "".join((errors or lines)[-1:]).removeprefix("ERROR: ")
+    stages = [line for line in lines if line.startswith("error: ")]  # DVC's own error below says only which
+    errors = [line for line in lines if line.startswith(("ERROR: ", "fatal: "))]
+    return "".join((stages or errors or lines)[-1:]).removeprefix("ERROR: ").removeprefix("error: ")
