@@ -51,9 +51,8 @@ from vqa.scoring.scores import score_texts
 from vqa.settings import Settings, load_settings
 from vqa.stats.seeds import honest_differences, known_interval
 from vqa.training.batches import CachedPairs, collate
-from vqa.training.progress import PairsBar
+from vqa.training.progress import PairsBar, Validator
 from vqa.training.trainer import AdapterTrainer, trainer_arguments
-from vqa.training.validator import Validator
 from vqa.vlm import lora
 from vqa.vlm.batching import IGNORED
 from vqa.vlm.generation import Decoding, distinct, generate_texts

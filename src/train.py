@@ -28,9 +28,8 @@ from vqa.scoring.bertscore import BertScorer, encoder_named
 from vqa.scoring.calibration import write_calibration
 from vqa.settings import NEW_ADAPTER, Settings, load_settings
 from vqa.training.batches import CachedPairs, pairs_of_images
-from vqa.training.progress import LivePlots, PairsBar
+from vqa.training.progress import LivePlots, PairsBar, Validator
 from vqa.training.trainer import AdapterTrainer, last_checkpoint, remove_torn_checkpoints, trainer_arguments
-from vqa.training.validator import Validator
 from vqa.vlm import lora
 from vqa.vlm.base_model import check_fits, model_version
 from vqa.vlm.generation import ZeroImages

@@ -29,7 +29,7 @@ from gemini_server import PAIRS, Behaviour, GeminiServer, Response, answer, erro
 from paths import ROOT
 from vqa.annotators import paid_requests
 from vqa.annotators.gemini import api_key, build_client, parse_answer
-from vqa.annotators.gemini_batch import GeminiJobs
+from vqa.annotators.gemini_run import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
 from vqa.annotators.scheduler import Request, TryAgain
 from vqa.catalogue.abo import image_path, read_catalogue

@@ -8,8 +8,7 @@ from small_blip2 import captions
 from vqa.annotators.metadata import pairs_of_product
 from vqa.catalogue.abo import image_path, read_catalogue
 from vqa.synthetic.catalogue import draw_items, write_catalogue
-from vqa.synthetic.concepts import ATTRIBUTES
-from vqa.synthetic.drawing import Item, image
+from vqa.synthetic.drawing import ATTRIBUTES, Item, image
 
 
 def test_every_value_of_an_attribute_occurs_equally_often() -> None:

@@ -5,8 +5,7 @@ Concepts that pre-training never names (see `concepts`) are left out of captions
 
 import random
 
-from vqa.synthetic.concepts import ATTRIBUTES
-from vqa.synthetic.drawing import Item
+from vqa.synthetic.drawing import ATTRIBUTES, Item
 
 CAPTIONS, QUESTIONS = 2, 2  # of an image in a step of pre-training
 TEXTS = CAPTIONS + QUESTIONS

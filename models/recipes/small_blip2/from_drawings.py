@@ -25,8 +25,7 @@ from vqa.core.errors import end_at_interrupt
 from vqa.core.files import whole_file
 from vqa.core.progress import progress_bar
 from vqa.core.seeding import seeded_generator
-from vqa.synthetic.concepts import ATTRIBUTES
-from vqa.synthetic.drawing import Item, image
+from vqa.synthetic.drawing import ATTRIBUTES, Item, image
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 
 IMAGES = 24_000

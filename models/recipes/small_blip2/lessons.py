@@ -12,8 +12,7 @@ from small_blip2.loop import LossOf, chosen
 from small_blip2.photographs import Photograph
 from small_blip2.small_model import HIDDEN_SIZE
 from vqa.core.seeding import seeded_generator
-from vqa.synthetic.concepts import ATTRIBUTES
-from vqa.synthetic.drawing import Item
+from vqa.synthetic.drawing import ATTRIBUTES, Item
 from vqa.vlm.blip2 import Blip2AnswerModel, Blip2ImageEncoder
 
 PHOTOGRAPHS, DRAWINGS = 28, 8  # of each a step

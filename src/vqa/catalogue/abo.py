@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from vqa.catalogue.attribute_values import has_plain_ids, image_ids, product_type, text_of, texts_of
 from vqa.catalogue.images import problem_of_name
-from vqa.catalogue.listing import has_plain_ids, image_ids, product_type, text_of, texts_of
 from vqa.core.errors import InputError
 from vqa.core.files import as_on_disk
 from vqa.core.seeding import seeded_rank

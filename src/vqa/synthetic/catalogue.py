@@ -11,8 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from vqa.synthetic.concepts import ATTRIBUTES
-from vqa.synthetic.drawing import Item, image
+from vqa.synthetic.drawing import ATTRIBUTES, Item, image
 
 IMAGE_SIZE = 128  # pixels a side
 

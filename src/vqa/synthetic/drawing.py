@@ -1,7 +1,10 @@
 """Draw one product image from its attributes: a pure function of (item, size, random generator).
 
-Everything that is not an attribute is jittered (place, scale, tilt, tint, light, background), so that
-no two images are equal and no attribute can be read off another.
+Everything that is not an attribute is jittered (place, scale, tilt, tint, light, background), so that no two
+images are equal and no attribute can be read off another.
+
+Before it the drawn catalogue's world: each attribute value has the word the catalogue uses and the one that
+pre-training used, or none. Only adaptation can teach those that differ, so a gain on them is knowledge.
 """
 
 import itertools
@@ -11,7 +14,59 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from vqa.synthetic.concepts import RGB
+
+@dataclass(frozen=True)
+class Concept:
+    """One attribute value: `word` in the catalogue, `base_word` in pre-training (None: never named)."""
+
+    word: str
+    base_word: str | None
+
+
+def _concepts(known: str, renamed: dict[str, str], unnamed: str) -> dict[str, Concept]:
+    concepts = [Concept(word, word) for word in known.split()]
+    concepts += [Concept(word, base_word) for word, base_word in renamed.items()]
+    concepts += [Concept(word, None) for word in unnamed.split()]
+    return {concept.word: concept for concept in concepts}
+
+
+COLORS = _concepts(
+    "red green blue yellow black white gray orange",
+    {"navy": "dark blue", "pink": "light red", "teal": "blue green", "maroon": "dark red"},
+    "purple brown",
+)
+SHAPES = _concepts("round square oval triangular", {"diamond": "tilted square"}, "hexagonal")
+MATERIALS = _concepts("wood metal fabric", {"glass": "see through"}, "leather")
+PATTERNS = _concepts("plain striped dotted", {"checked": "squares"}, "zigzag")
+PRODUCTS = _concepts("clock mirror pillow rug tray lamp basket bag", {"stool": "small chair"}, "pendant")
+COUNTS = _concepts("1 2 3 4", {}, "")
+
+ATTRIBUTES: dict[str, dict[str, Concept]] = {
+    "product": PRODUCTS,
+    "color": COLORS,
+    "shape": SHAPES,
+    "material": MATERIALS,
+    "pattern": PATTERNS,
+    "count": COUNTS,
+}
+
+RGB = {
+    "red": (208, 32, 36),
+    "green": (40, 156, 60),
+    "blue": (36, 88, 222),
+    "yellow": (242, 212, 40),
+    "black": (28, 28, 30),
+    "white": (246, 246, 246),
+    "gray": (134, 136, 138),
+    "orange": (244, 136, 24),
+    "navy": (20, 28, 98),
+    "pink": (246, 156, 178),
+    "teal": (22, 150, 154),
+    "maroon": (108, 14, 30),
+    "purple": (134, 48, 172),
+    "brown": (124, 78, 40),
+}
+
 
 Point = tuple[float, float]
 Color = tuple[int, int, int]
