@@ -142,3 +142,15 @@ def test_what_another_version_kept_by_batch_is_answered_again(
     kept.add({0: [[0, 4], ["of a version that", "kept batches"]]})
     expected = generate_texts(PAIRS, Random(), answers, Decoding(3, 5), "")
     assert generate_texts(PAIRS, Random(), answers, Decoding(3, 5), "", kept) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_features_in_the_dtype_of_the_disk_are_read_as_the_same_numbers_in_fp32(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor, dtype: torch.dtype
+) -> None:
+    answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"))
+    rows = Random().rows(["0", "1"]).to(dtype)
+    batch = answers.training_batch(["What color?", "How many?"], ["red", "2"])
+    assert torch.equal(
+        answers(**batch, features=rows)["logits"], answers(**batch, features=rows.float())["logits"]
+    )
