@@ -182,7 +182,7 @@ class WeightedTrainer(AdapterTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        numbers, labels = inputs["numbers"].tolist(), inputs["labels"]
+        numbers, labels = inputs["numbers"], inputs["labels"]
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if self._weights is not None:
             assert num_items_in_batch is not None

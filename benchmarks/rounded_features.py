@@ -53,7 +53,7 @@ class Rounded:
         self._store, self._rounded = store, rounded
 
     def rows(self, image_names: Sequence[str]) -> Tensor:
-        return self._rounded(self._store.rows(image_names))
+        return self._rounded(self._store.rows(image_names).float())
 
 
 def bytes_of(name: str, rows: Tensor) -> int:
@@ -74,7 +74,7 @@ def table_rows(pairs: Sequence[Pair], store: FeatureStore) -> list[list[str]]:
     )
     attached_adapter.merge(model, ADAPTER)
     decoding = Decoding(settings.decoding.batch_size, settings.decoding.max_new_tokens)
-    everything = store.rows(distinct([pair.image_name for pair in pairs])[0])
+    everything = store.rows(distinct([pair.image_name for pair in pairs])[0]).float()
     said: dict[str, list[str]] = {}
     made = []
     for name, rounded in ROUND.items():

@@ -3,12 +3,12 @@ import random
 import signal
 from collections.abc import Callable
 from compileall import compile_dir
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
@@ -115,8 +115,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """
     top = tmp_path_factory.getbasetemp()
     folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "small"
-    with folder.with_suffix(".lock").open("w") as lock:
-        flock(lock, LOCK_EX)
+    with FileLock(folder.with_suffix(".lock")):
         if not folder.is_dir():
             made = Clone(tmp_path_factory.mktemp("small"))
             for key, value in SMALL_RUN.items():

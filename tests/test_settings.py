@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.overlays import read_yaml
 from vqa.pairs.question_types import TOPICS
-from vqa.settings import load_settings
+from vqa.settings import build_settings, load_settings
 
 
 def merge_params(tmp_path: Path, block: str, **values: object) -> Path:
@@ -91,6 +92,12 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
             {"models": [{"name": "a"}]},
             "zero_shot.models.0 is {'name': 'a'}: it must be a model's name, or name, regions and answers of",
         ),
+        ("data", {"root": 3}, "data.root is 3: it must be a path"),
+        (
+            "model",
+            {"revision": date(2024, 1, 31)},
+            "model.revision is datetime.date(2024, 1, 31): input should be a valid string; YAML takes it for",
+        ),
         ("trian", {"epochs": 3}, "unknown key trian; did you mean train?"),
     ],
 )
@@ -102,6 +109,18 @@ def test_bad_params_give_one_sentence_with_file_and_key(
         load_settings(path)
     assert str(caught.value).startswith(f"{path}: {sentence}")
     assert "\n" not in str(caught.value)
+
+
+def test_no_number_and_no_boolean_may_be_given_as_text() -> None:
+    path = ROOT / "params.yaml"
+    settings = read_yaml(path.read_text())
+    given = [(b, k, v) for b, keys in settings.items() for k, v in keys.items() if isinstance(v, int | float)]
+    assert len(given) > 40
+    wrong = [(block, key, str(value)) for block, key, value in given] + [("lora", "dora", 1)]
+    for block, key, value in wrong:
+        layer = path, settings | {block: settings[block] | {key: value}}
+        with pytest.raises(InputError, match=rf"{block}\.{key} is {value!r}: i(nput should be|t must be)"):
+            build_settings([layer])
 
 
 def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path: Path) -> None:
@@ -161,7 +180,7 @@ def test_of_two_files_that_change_a_key_the_later_holds_and_the_rest_stays(tmp_p
         ("lora: {alph: 8}", "unknown key lora.alph; did you mean lora.alpha?"),
         ("lra: {r: 8}", "unknown key lra; did you mean lora?"),
         ("lora: {r: 0}", "lora.r is 0: input should be greater than or equal to 1"),
-        ("lora: 8", "lora is 8: "),
+        ("lora: 8", "lora is 8: it must be a block of keys and values"),
         ("[lora]", "holds no settings; give blocks of keys and values"),
         ("# nothing", "holds no settings; give blocks of keys and values"),
     ],

@@ -45,7 +45,7 @@ def _known_topic(topic: str) -> str:
     return topic
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OnRegions:
     """A VisualBERT, what sees the regions that it reads, the file of its answers (None: it names them)."""
 
@@ -62,13 +62,15 @@ def _name_or_regions(entry: object) -> object:
     raise ValueError("it must be a model's name, or name, regions and answers of a VisualBERT")
 
 
-Count = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Portion = Annotated[float, Field(gt=0, le=1)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
+# Strict, so that no text is taken for a number. Paths and pairs are not: YAML has them as text and as lists.
+YesNo = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Index = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, strict=True)]
+Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
+Portion = Annotated[float, Field(gt=0, le=1, strict=True)]
+Dropout = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Prompt = Annotated[str, AfterValidator(_with_question)]
 Endpoint = Annotated[str, AfterValidator(_with_scheme)]
 Topic = Annotated[str, AfterValidator(_known_topic)]

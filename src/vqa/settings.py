@@ -4,9 +4,9 @@ Every key must be given: params.yaml is the one place where a default lives, and
 configs/presets) holds only what it changes.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -28,6 +28,7 @@ from vqa.allowed_values import (
     Share,
     Thinking,
     Topic,
+    YesNo,
 )
 from vqa.core.errors import InputError
 from vqa.overlays import Layer, find_file, merged, read_layer, refuse_old_names
@@ -38,7 +39,9 @@ PARAMS = Path("params.yaml")
 HUB_MODEL = "models/hub.txt"  # stands for every model that is no folder
 NEW_ADAPTER = "models/new_adapter.txt"  # stands for no adapter to go on from
 
-_CHECKED = ConfigDict(extra="forbid", strict=True)
+_CHECKED = ConfigDict(extra="forbid")
+# In place of pydantic's reasons that name a class of Python.
+_REASONS = {"dataclass_type": "it must be a block of keys and values", "path_type": "it must be a path"}
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -61,7 +64,7 @@ class Data:
 class Generate:
     annotator: Literal["metadata", "csv", "gemini"]
     csv: Path
-    csv_known_word: bool
+    csv_known_word: YesNo
     images: Count
     questions_per_image: Count
     languages: list[str]
@@ -86,8 +89,8 @@ class Generate:
 @dataclass(frozen=True, config=_CHECKED)
 class Validate:
     no_answers: list[str]
-    english_only: bool
-    allow_answer_in_question: bool
+    english_only: YesNo
+    allow_answer_in_question: YesNo
     not_visible: list[Topic]
     min_image_side: Count
     min_question_jaccard: Portion
@@ -97,7 +100,7 @@ class Validate:
     splits: Literal["draw", "column"]
     val_share: Share
     test_share: Share
-    max_hash_distance: Annotated[int, Field(ge=0, le=32)]
+    max_hash_distance: Annotated[int, Field(ge=0, le=32, strict=True)]
     seed: Index
 
     @model_validator(mode="after")
@@ -109,12 +112,12 @@ class Validate:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Verify:
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, strict=True)]
     train_on: Literal["all", "not_conflicting", "supported"]
     review_pairs: Count
     same_meaning: Portion
-    second_opinion: bool
-    opinion_without_image: bool
+    second_opinion: YesNo
+    opinion_without_image: YesNo
     model: str
     thinking: Thinking
 
@@ -145,9 +148,9 @@ class Lora:
     dropout: Dropout
     targets: Annotated[list[str], Field(min_length=1)]
     bias: Literal["none", "all", "lora_only"]
-    rslora: bool
-    dora: bool
-    train_projection: bool
+    rslora: YesNo
+    dora: YesNo
+    train_projection: YesNo
     qformer_targets: list[str]
 
 
@@ -155,7 +158,7 @@ class Lora:
 class Train:
     start_from: str
     images: Count | None
-    zero_image: bool
+    zero_image: YesNo
     epochs: Count
     batch_size: Count
     micro_batch_size: Count
@@ -167,7 +170,7 @@ class Train:
     eval_batch_size: Count
     patience: Count | None
     checkpoint_steps: Count
-    checkpoint_minutes: Annotated[float, Field(ge=0)]
+    checkpoint_minutes: NotNegative
     seed: Index
 
 
@@ -176,7 +179,7 @@ class Decoding:
     batch_size: Count
     max_new_tokens: Count
     num_beams: Count
-    constrained: bool
+    constrained: YesNo
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -227,8 +230,7 @@ def build_settings(layers: Sequence[Layer]) -> Settings:
     for path, blocks in layers:
         refuse_old_names(path, blocks)
     try:
-        # Through JSON, because strict checking of Python values wants Path and Settings instances.
-        settings = TypeAdapter(Settings).validate_json(json.dumps(merged(layers), default=str))
+        settings = TypeAdapter(Settings).validate_python(merged(layers))
     except ValidationError as error:
         raise InputError(_sentence(layers, error)) from error
     _check_dvc_dep(settings.model, layers[0][0].parent, find_file(("model", "name"), layers))
@@ -262,9 +264,11 @@ def _sentence(layers: Sequence[Layer], error: ValidationError) -> str:
         near = get_close_matches(unknown, _keys(blocks), n=1)
         hint = f"did you mean {'.'.join([*blocks, near[0]])}?" if near else "remove it"
         return f"{path}: unknown key {key}; {hint}"
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
     if first["type"] == "string_type" and isinstance(first["input"], bool):
         reason += "; a program that reads YAML 1.1 may have made it of yes or no: write it in quotes"
+    if isinstance(first["input"], date):
+        reason += "; YAML takes it for a date: write it in quotes"
     return f"{path}: {key} is {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 

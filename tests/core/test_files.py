@@ -1,10 +1,15 @@
-import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
+from filelock import lock_descriptor
 
+from conftest import ROOT
+from vqa.core.errors import InputError
 from vqa.core.files import locked, make_own, whole, whole_file
 from vqa.validation.image_checks import check_images
 
@@ -86,13 +91,51 @@ def test_a_lock_that_its_holder_removed_before_it_was_ours_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    lock = fcntl.flock
 
-    def late(file: int, how: int) -> None:
-        monkeypatch.setattr("fcntl.flock", lock)
+    def late(descriptor: int, *, blocking: bool = True) -> bool:
+        monkeypatch.setattr("vqa.core.files.lock_descriptor", lock_descriptor)
         path.unlink()  # the run that had it ends
-        lock(file, how)
+        return lock_descriptor(descriptor, blocking=blocking)
 
-    monkeypatch.setattr("fcntl.flock", late)
+    monkeypatch.setattr("vqa.core.files.lock_descriptor", late)
     with locked(path) as file:
         assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from vqa.core.files import locked
+file = locked(Path(sys.argv[1]), waits=True)
+file.write(b"held ")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def holding(path: Path) -> subprocess.Popen[str]:
+    """A process that waits for the lock, holds it and writes a word into the file."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    return subprocess.Popen(
+        command, cwd=ROOT / "src", stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, bufsize=1
+    )
+
+
+def test_a_killed_process_leaves_its_lock_and_what_it_wrote_to_the_one_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with holding(path) as killed:
+        assert killed.stdout
+        assert killed.stdout.readline() == "held\n"
+        waiting = holding(path)
+        assert waiting.stdout
+        assert waiting.stderr
+        assert waiting.stderr.readline() == f"waiting for another run that holds {path}\n"
+        with pytest.raises(InputError, match=r"^another run is writing .*ledger\.jsonl; wait for it to end$"):
+            locked(path)
+        killed.kill()
+        assert waiting.stdout.readline() == "held\n"
+    waiting.kill()
+    waiting.communicate()
+    with locked(path) as file:
+        file.write(b"held")
+    assert path.read_text() == "held held held"

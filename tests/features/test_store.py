@@ -95,6 +95,19 @@ def test_the_form_of_a_look_is_its_rows_and_grid_and_images_that_are_alike_have_
     assert [len(image_features.rows) for image_features in store.rows(["1.jpg", "0.jpg"])] == [5, 2]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_rows_are_those_of_the_disk_in_its_dtype_and_those_of_one_image_are_not_copied(
+    tmp_path: Path, dtype: str
+) -> None:
+    build(tmp_path, images(0, 1), recipe=Recipe(MODEL, "qformer", dtype))
+    store = FeatureStore(tmp_path, MODEL, "qformer")
+    expected = torch.stack([features_of(sha(i)) for i in (1, 0)]).to(getattr(torch, dtype))
+    found = store.rows(["1.jpg", "0.jpg"])
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
+    assert store.rows(["0.jpg"]).data_ptr() == store["0.jpg"].data_ptr()
+
+
 def test_one_row_serves_two_names_of_the_same_bytes(tmp_path: Path) -> None:
     wanted = images(0, 1) | {"copy.jpg": sha(0)}
     assert new(build(tmp_path, wanted)) == 2
@@ -221,7 +234,6 @@ def test_another_model_level_dtype_or_decoder_starts_afresh(tmp_path: Path) -> N
         Recipe(MODEL, "vit", "bfloat16", decoder=2),
     ):
         assert new(build(tmp_path, images(*range(3)), recipe=recipe)) == 3
-    assert FeatureStore(tmp_path, MODEL, "vit")["0.jpg"].dtype == torch.float32
 
 
 def test_a_store_that_does_not_fit_is_refused(tmp_path: Path) -> None:

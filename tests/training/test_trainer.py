@@ -28,6 +28,8 @@ from vqa.settings import Train, load_settings
 from vqa.training.batches import Shuffled, any_order, group_by_image, pairs_of_images
 from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
+from vqa.vlm import lora
+from vqa.vlm.interfaces import AnswerModel
 
 Project = Callable[..., Path]
 WORK = Path(".state/training")
@@ -285,6 +287,41 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_pairs(project: Project
     cached(project, train={"learning_rate": 1e30, "warmup_share": 0.0})
     with pytest.raises(InputError, match=r"the loss is \w+ at step \d+ on \w+\.jpg: .*\?.*learning_rate"):
         train.run()
+
+
+def saved_adapters() -> list[Path]:
+    return [path for folder in (WORK, Path("models/adapter")) for path in folder.rglob("*.safetensors")]
+
+
+@pytest.mark.parametrize(("checkpoint_steps", "eval_steps", "saved"), [(1, 3, 1), (1000, 3, 0)])
+def test_no_checkpoint_and_no_adapter_is_written_after_a_loss_that_is_not_finite(
+    project: Project, checkpoint_steps: int, eval_steps: int, saved: int
+) -> None:
+    # The first step leaves weights of 1e30, which may be saved; the losses after it are not finite.
+    steps = {"checkpoint_steps": checkpoint_steps, "checkpoint_minutes": 0.0, "eval_steps": eval_steps}
+    cached(project, train={"learning_rate": 1e30, "warmup_share": 0.0} | steps)
+    with pytest.raises(InputError, match="the loss is"):
+        train.run()
+    assert len(saved_adapters()) == saved
+    assert all(weight.isfinite().all() for path in saved_adapters() for weight in weights(path).values())
+
+
+def test_no_checkpoint_and_no_adapter_is_written_of_weights_that_are_not_finite(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_adapter = lora.add_adapter
+
+    def add_with_overflow(model: AnswerModel, *arguments: Any) -> None:
+        add_adapter(model, *arguments)
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.register_hook(lambda gradient: gradient * float("inf"))
+
+    monkeypatch.setattr(lora, "add_adapter", add_with_overflow)
+    cached(project, train={"checkpoint_steps": 1, "checkpoint_minutes": 0.0, "eval_steps": 1})
+    with pytest.raises(InputError, match=r"a weight of the adapter is no finite number after step 1; lower"):
+        train.run()
+    assert saved_adapters() == []
 
 
 def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:

@@ -126,19 +126,31 @@ def test_what_a_killed_run_kept_is_used_for_its_pairs_whatever_the_batch_size(
     answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"))
     kept = PartialResults(tmp_path, {})
     expected = generate_texts(PAIRS, Random(), answers, Decoding(3, 5), "", kept)
-    first, (numbers, _) = next(iter(kept.read().items()))
+    numbers = list(kept.read())[:4]
     kept = PartialResults(tmp_path / "killed", {})
-    kept.add(first, [numbers, ["kept"] * len(numbers)])
+    kept.add(dict.fromkeys(numbers, "kept"))
     found = generate_texts(PAIRS, Random(), answers, Decoding(2, 5), "", kept)
     assert found == ["kept" if i in numbers else expected[i] for i in range(len(PAIRS))]
     assert Decoding(3, 5).decisive() == Decoding(2, 5).decisive() != Decoding(3, 6).decisive()
 
 
-def test_what_another_version_kept_without_numbers_is_answered_again(
+def test_what_another_version_kept_by_batch_is_answered_again(
     model: Blip2ForConditionalGeneration, processor: Blip2Processor, tmp_path: Path
 ) -> None:
     answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"))
     kept = PartialResults(tmp_path, {})
-    kept.add(0, ["of a version that kept no numbers"])
+    kept.add({0: [[0, 4], ["of a version that", "kept batches"]]})
     expected = generate_texts(PAIRS, Random(), answers, Decoding(3, 5), "")
     assert generate_texts(PAIRS, Random(), answers, Decoding(3, 5), "", kept) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_features_in_the_dtype_of_the_disk_are_read_as_the_same_numbers_in_fp32(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor, dtype: torch.dtype
+) -> None:
+    answers = Blip2AnswerModel(model, processor, PROMPT, torch.device("cpu"))
+    rows = Random().rows(["0", "1"]).to(dtype)
+    batch = answers.training_batch(["What color?", "How many?"], ["red", "2"])
+    assert torch.equal(
+        answers(**batch, features=rows)["logits"], answers(**batch, features=rows.float())["logits"]
+    )

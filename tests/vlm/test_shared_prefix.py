@@ -201,7 +201,7 @@ def test_collated_pairs_of_an_image_share_a_look_but_not_t5_s(
     dataset = CachedPairs(pairs_of([3, 1, 2]), Counted(["0.jpg", "1.jpg", "2.jpg"]))
     rows = [dataset[i] for i in (4, 0, 3, 5, 2, 1)]  # images 2 0 1 2 0 0
     shared, alone = (collate(answers, is_shared)(rows) for is_shared in (True, False))
-    assert shared["numbers"].tolist() == [4, 0, 3, 5, 2, 1]
+    assert shared["numbers"] == [4, 0, 3, 5, 2, 1]
     assert len(shared["features"]) == (6 if answers.is_encoder_decoder else 3)
     for batch in (shared, alone):
         del batch["numbers"]

@@ -13,25 +13,20 @@ question, or a CSV with generated_answer, probability, alternatives and problem;
 is not given but counted as unsure. Killed, a run with --out goes on where it was.
 """
 
+import itertools
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vqa.core.cli import command_line
-from vqa.core.devices import (
-    default_device,
-    gathered,
-    join_processes,
-    leave_processes,
-    rank_and_world,
-    wait_for_all,
-)
+from vqa.core.devices import default_device, join_processes, leave_processes, rank_and_world
 from vqa.core.errors import InputError
-from vqa.core.partial_results import PartialResults
-from vqa.core.progress import progress_bar
+from vqa.core.partial_results import PartialResults, map_resumable
 from vqa.inference.answerer import (
     Answer,
     Answerer,
@@ -181,27 +176,21 @@ def _all_replies(
     partial_results: PartialResults | None,
     is_printed: bool,
 ) -> list[Reply]:
-    """Every reply, shared out by image among the processes that torchrun started; each gets all. Those that
-    `partial_results` has are not asked for again.
-    """
-    rank, world = rank_and_world()
-    images = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in asked))}
-    done = {i: _reply(kept) for i, kept in (partial_results.read() if partial_results else {}).items()}
-    wait_for_all()  # all processes read the same results before one adds to them
-    mine = [i for i, (path, _) in enumerate(asked) if i not in done and images[path] % world == rank]
-    own_replies: dict[int, Reply] = {}
-    is_shown = rank == 0 and not is_printed
-    with progress_bar(len(done) + len(mine), "question", "asking", len(done), is_shown) as progress:
+    """Every reply, shared out by image, as `map_resumable` does it and continues after a kill."""
+
+    def reply_to(by_image: list[list[int]]) -> Iterator[dict[int, list[Any]]]:
+        mine = sorted(itertools.chain.from_iterable(by_image))  # as asked: replies are printed as they come
         for i, reply in zip(mine, replies([asked[i] for i in mine]), strict=True):
-            own_replies[i] = reply
             if is_printed:
                 _print(asked[i], reply)
-            if partial_results:
-                answers = [[answer.word, answer.probability] for answer in reply.answers]
-                partial_results.add(i, [answers, reply.problem, reply.is_unsure])
-            progress.update()
-    by_number = done | {i: reply for of_one in gathered(own_replies) for i, reply in of_one.items()}
-    return [by_number[i] for i in range(len(asked))]
+            yield {i: [[astuple(answer) for answer in reply.answers], reply.problem, reply.is_unsure]}
+
+    by_image: dict[Path, list[int]] = defaultdict(list)
+    for i, (path, _) in enumerate(asked):
+        by_image[path].append(i)
+    groups = list(by_image.values())
+    kept = map_resumable(groups, reply_to, list, partial_results, "question", "asking", not is_printed)
+    return [_reply(*of_question) for of_question in kept]
 
 
 def _print(asked: tuple[Path, str], reply: Reply) -> None:
@@ -210,8 +199,7 @@ def _print(asked: tuple[Path, str], reply: Reply) -> None:
     print(f"{asked[0]}  {asked[1]}  {text}", flush=True)
 
 
-def _reply(kept: tuple[list[tuple[str, float]], str, bool]) -> Reply:
-    answers, problem, is_unsure = kept
+def _reply(answers: list[tuple[str, float]], problem: str, is_unsure: bool) -> Reply:
     return Reply(tuple(Answer(word, probability) for word, probability in answers), problem, is_unsure)
 
 

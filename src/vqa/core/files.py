@@ -3,7 +3,6 @@
 An output folder replaces what an earlier run wrote there, and nothing else.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from filelock import lock_descriptor
 from safetensors import SafetensorError
 
 from vqa.core.errors import InputError, first_line
@@ -167,6 +167,9 @@ def read_json(path: Path) -> Any:
 def locked(path: Path, waits: bool = False) -> BinaryIO:
     """Open and lock a file for appending; the lock ends with the process, however that ends.
 
+    filelock's `FileLock` would open the file itself. But the ledger is locked by its own file, by earlier
+    versions of this project too, and a run's lock is removed with its folder.
+
     `waits`: wait while another process holds the lock.
 
     Raises:
@@ -195,20 +198,19 @@ def _locked(path: Path, waits: bool) -> BinaryIO:
             f"{path} cannot be written ({error.strerror}); mend that or name another folder in {VARIABLE}"
         ) from error
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        if lock_descriptor(file.fileno(), blocking=False):
+            return file
         if waits:
             print(f"waiting for another run that holds {path}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_descriptor(file.fileno())
             return file
-        file.close()
-        raise InputError(f"another run is writing {path}; wait for it to end") from error
     except OSError as error:
         raise InputError(
             f"{path} lies on a disk that cannot lock files ({error.strerror}); name a folder on another in "
             f"{VARIABLE}"
         ) from error
-    return file
+    file.close()
+    raise InputError(f"another run is writing {path}; wait for it to end")
 
 
 def commit_at_hand() -> str:

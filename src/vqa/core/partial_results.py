@@ -10,15 +10,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
+from vqa.core.devices import gathered, rank_and_world, wait_for_all
 from vqa.core.files import locked
 from vqa.core.jsonl import whole_values
+from vqa.core.progress import progress_bar
 
 _LOCK = "lock"
+Result = TypeVar("Result")
 
 
 def run_folder(parent: Path, run: Mapping[str, Any]) -> Path:
@@ -83,13 +86,14 @@ class PartialResults:
         """All results that are there, by number."""
         return dict(entry for path in sorted(self.folder.glob("*.jsonl")) for entry in whole_values(path))
 
-    def add(self, number: int, result: Any) -> None:
-        """Keep a JSON-serialisable result."""
+    def add(self, results: Mapping[int, Any]) -> None:
+        """Keep JSON-serialisable results by number."""
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             # Always a new file: the last line of an old one may be incomplete.
             self._file = (self.folder / f"{time.time_ns()}-{os.getpid()}.jsonl").open("w", encoding="utf-8")
-        self._file.write(json.dumps([number, result], ensure_ascii=False) + "\n")
+        lines = (json.dumps([number, result], ensure_ascii=False) for number, result in results.items())
+        self._file.write("".join(f"{line}\n" for line in lines))
         self._file.flush()
 
     def remove(self) -> None:
@@ -97,3 +101,43 @@ class PartialResults:
         if self._file is not None:
             self._file.close()
         remove_run(self.folder)
+
+
+def map_resumable(
+    groups: Sequence[Sequence[int]],
+    work: Callable[[list[list[int]]], Iterable[Mapping[int, Result]]],
+    result_type: type[Result],
+    partial_results: PartialResults | None,
+    unit: str,
+    label: str,
+    is_shown: bool = True,
+) -> list[Result]:
+    """A result for each number in `groups`, in the order of the numbers; each process gets all.
+
+    Groups are shared out among the processes that torchrun started. They are the same on any number of
+    processes and after a kill, but for the numbers that `partial_results` has, which are left out.
+
+    Args:
+        groups: numbers that one process works on together; each number stands in one group.
+        work: called once with this process's groups; yields results by number as they are finished.
+        result_type: what results are, JSON-serialisable; kept entries of another type, which another version
+            of the code left, are made again.
+        unit: of the numbers, on the progress bar that `label` names.
+    """
+    rank, world = rank_and_world()
+    kept = partial_results.read() if partial_results else {}
+    results = {number: result for number, result in kept.items() if isinstance(result, result_type)}
+    wait_for_all()  # all processes read the same results before one adds to them
+    left = ([number for number in group if number not in results] for group in groups)
+    mine = [group for group in left if group][rank::world]
+    own_results: dict[int, Result] = {}
+    done = len(results)
+    with progress_bar(done + sum(map(len, mine)), unit, label, done, is_shown and rank == 0) as progress:
+        for finished in work(mine):
+            own_results |= finished
+            if partial_results:
+                partial_results.add(finished)
+            progress.update(len(finished))
+    for of_process in gathered(own_results):
+        results |= of_process
+    return [results[number] for number in sorted(number for group in groups for number in group)]

@@ -1,15 +1,15 @@
 """Answers without the image: what an adapter must beat to show that it uses the image."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
+from scipy.sparse import csr_matrix
+
 from vqa.evaluation.systems import MAJORITY, QUESTION_ONLY
-from vqa.label_checks.question_only import KnownQuestions
+from vqa.label_checks.question_only import neighbour_votes
 from vqa.pairs.answer_normalization import normalize_answer
 from vqa.pairs.pair import Pair
-
-_NEIGHBOURS = 20  # distinct training questions that vote
-_SHARPNESS = 8  # a vote counts similarity ** 8: near-equal wordings decide, distant ones break ties
 
 
 def question_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
@@ -17,20 +17,28 @@ def question_only_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[s
 
     Each training pair behind a near question votes. "" for a question that shares no word with any.
     """
-    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for pair in train:
-        answers[normalize_answer(pair.question)][normalize_answer(pair.answer)] += 1
-    questions = list(answers)
+        counts[normalize_answer(pair.question)][normalize_answer(pair.answer)] += 1
+    answers = sorted({answer for of_question in counts.values() for answer in of_question})
     asked = sorted({normalize_answer(pair.question) for pair in test})
-    guesses = {}
-    nearest = KnownQuestions(questions).nearest(asked, _NEIGHBOURS)
-    for question, (numbers, similarities) in zip(asked, nearest, strict=True):
-        votes: dict[str, float] = defaultdict(float)
-        for number, similarity in zip(numbers, similarities, strict=True):
-            for answer, count in answers[questions[number]].items():
-                votes[answer] += count * similarity**_SHARPNESS
-        guesses[question] = max(sorted(votes), key=lambda answer: votes[answer], default="")
+    votes = neighbour_votes(list(counts), asked) @ _matrix(list(counts.values()), answers)  # [asked, answers]
+    guesses = dict.fromkeys(asked, "")
+    for question, start, end in zip(asked, votes.indptr, votes.indptr[1:], strict=False):
+        if start < end:
+            of_question = votes.data[start:end]
+            best = votes.indices[start:end][of_question == of_question.max()]
+            guesses[question] = answers[best.min()]  # of equals the first by name
     return [guesses[normalize_answer(pair.question)] for pair in test]
+
+
+def _matrix(counts: Sequence[Counter[str]], answers: Sequence[str]) -> csr_matrix:
+    """How often each answer was given to each question `[questions, answers]`."""
+    number = {answer: i for i, answer in enumerate(answers)}
+    times = [times for of_question in counts for times in of_question.values()]
+    columns = [number[answer] for of_question in counts for answer in of_question]
+    starts = [0, *itertools.accumulate(len(of_question) for of_question in counts)]
+    return csr_matrix((times, columns, starts), shape=(len(counts), len(answers)))
 
 
 def majority_guesses(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from vqa.core.errors import InputError
 from vqa.core.files import whole, write_json
 from vqa.core.known_hashes import KnownHashes
-from vqa.features.store import DECISIVE, HEADER, MANIFEST, read_features
+from vqa.features.store import DECISIVE, HEADER, MANIFEST, read_shard
 from vqa.vlm.image_features import ImageFeatures
 
 _SHARDS = "features-*.safetensors"
@@ -213,7 +213,7 @@ class OpenShards:
     def row(self, path: Path, row: int) -> Tensor | ImageFeatures:
         """An image's features in a shard, as they are on disk."""
         if path not in self._features:
-            self._features[path] = read_features(safe_open(path, framework="pt"))
+            _, self._features[path] = read_shard(safe_open(path, framework="pt"))
         return self._features[path](row)
 
 

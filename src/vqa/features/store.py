@@ -49,22 +49,25 @@ def _opened(path: Path) -> Any:
         return safe_open(path, framework="pt")
 
 
-def read_features(shard: Any) -> Callable[[int], Tensor | ImageFeatures]:
-    """A function: number of an image in the shard → its features, as they are on disk."""
+def read_shard(shard: Any) -> tuple[dict[str, Any], Callable[[int], Tensor | ImageFeatures]]:
+    """Its header, and a function: number of an image in the shard → its features, mapped from the file."""
     tensor, header = shard.get_slice("features"), json.loads(shard.metadata()[HEADER])
     if "lengths" not in header:
-        return lambda number: tensor[number]
+        return header, lambda number: tensor[number]
     ends, grids = list(accumulate(header["lengths"])), header["grids"]
 
     def image_features(number: int) -> ImageFeatures:
         end = ends[number]
         return ImageFeatures(tensor[end - header["lengths"][number] : end], tuple(grids[number]))
 
-    return image_features
+    return header, image_features
 
 
 class FeatureStore:
-    """Reads rows by image name, memory-mapped: only the rows that were asked for are in memory."""
+    """Reads rows by image name, memory-mapped: only the rows that were asked for are in memory.
+
+    Rows have the dtype of the disk. The model changes it on its device, so that fewer bytes are copied there.
+    """
 
     def __init__(self, folder: Path, model: Mapping[str, str | None], level: str) -> None:
         """Open a store and check that `model` made it, at `level`.
@@ -85,22 +88,15 @@ class FeatureStore:
             )
         self._folder = folder
         self._images: dict[str, str] = manifest["images"]
-        shards = {file: _opened(folder / file) for file in manifest["shards"]}
-        self._files = {file: read_features(shard) for file, shard in shards.items()}
-        headers = {file: json.loads(shard.metadata()[HEADER]) for file, shard in shards.items()}
-        self._rows = {
-            image: (file, row)
-            for file, header in headers.items()
-            for row, image in enumerate(header["pictures"])
-        }
-        self._forms = {
-            image: (length, *grid)
-            for header in headers.values()
-            if "lengths" in header
-            for image, length, grid in zip(
-                header["pictures"], header["lengths"], header["grids"], strict=True
-            )
-        }
+        self._files: dict[str, Callable[[int], Tensor | ImageFeatures]] = {}
+        self._rows: dict[str, tuple[str, int]] = {}
+        self._forms: dict[str, tuple[int, ...]] = {}
+        for file in manifest["shards"]:
+            header, self._files[file] = read_shard(_opened(folder / file))
+            self._rows |= {image: (file, row) for row, image in enumerate(header["pictures"])}
+            if "lengths" in header:
+                per_image = zip(header["pictures"], header["lengths"], header["grids"], strict=True)
+                self._forms |= {image: (length, *grid) for image, length, grid in per_image}
 
     @property
     def key(self) -> str:
@@ -108,24 +104,19 @@ class FeatureStore:
         return hashlib.sha256(json.dumps([sorted(self._files), self._images]).encode()).hexdigest()
 
     def __getitem__(self, image_name: str) -> Any:
-        """One image's features, fp32: a tensor `[rows, size]` or an `ImageFeatures`."""
+        """One image's features, mapped from the file: a tensor `[rows, size]` or an `ImageFeatures`."""
         try:
             file, row = self._rows[self._images[image_name]]
         except KeyError as error:
             raise InputError(
                 f"{self._folder} has no features of {image_name}; run dvc repro cache_features"
             ) from error
-        features = self._files[file](row)
-        return (
-            ImageFeatures(features.rows.float(), features.grid)
-            if isinstance(features, ImageFeatures)
-            else features.float()
-        )
+        return self._files[file](row)
 
     def form(self, image_name: str) -> tuple[int, ...]:
         """How many rows an image has, and their grid; () where all images are alike."""
         return self._forms.get(self._images.get(image_name, ""), ())
 
     def rows(self, image_names: Sequence[str]) -> Any:
-        """`image_features.Features` of several images, fp32, in the order asked for."""
+        """`image_features.Features` of several images, in the order asked for."""
         return together([self[name] for name in image_names])

@@ -5,7 +5,8 @@ image-text-to-text models (LLaVA and most since), whose chat template is used wh
 which no auto class has, reads regions instead of pixels: see `visualbert`.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ from transformers.models.auto.modeling_auto import (
 
 from vqa.catalogue.abo import image_path
 from vqa.catalogue.images import load_image
-from vqa.core.devices import gathered, in_memory, rank_and_world, wait_for_all
+from vqa.core.devices import in_memory
 from vqa.core.errors import InputError
 from vqa.core.files import sha256_file
-from vqa.core.partial_results import PartialResults
-from vqa.core.progress import progress_bar
+from vqa.core.partial_results import PartialResults, map_resumable
 from vqa.inference.visualbert import VisualBert
 from vqa.pairs.pair import Pair
 from vqa.settings import OnRegions
@@ -134,32 +134,25 @@ def answer_with_other_model(
     device: torch.device,
     partial_results: PartialResults,
 ) -> list[str]:
-    """The model's texts for `pairs`, one at a time, shared out by image among the processes that torchrun
-    started; each gets all. Those that `partial_results` has are not asked for again.
+    """The model's texts for `pairs`, one at a time and image by image, as `map_resumable` shares them out
+    and continues after a kill.
 
     Raises:
         InputError: as `OtherModel` or `VisualBert`, or the model does not fit into memory.
     """
-    rank, world = rank_and_world()
-    images = {image_name: number for number, image_name in enumerate(sorted({p.image_name for p in pairs}))}
-    done: dict[int, str] = partial_results.read()
-    wait_for_all()  # all processes read the same results before one adds to them
-    left = [i for i, pair in enumerate(pairs) if i not in done]
-    mine = [i for i in left if images[pairs[i].image_name] % world == rank]
     name = other if isinstance(other, str) else other.name
     smaller = "name a smaller model in zero_shot.models in params.yaml"
     model = in_memory(lambda: _loaded(other, device), f"{name} does not fit on {device}", smaller)
-    own_texts: dict[int, str] = {}
-    last, image = "", None
+
+    def answer(by_image: list[list[int]]) -> Iterator[dict[int, str]]:
+        for of_image in by_image:
+            image = load_image(image_path(root, pairs[of_image[0]].image_name))
+            for i in of_image:
+                say = partial(model.text, image, pairs[i].question, max_new_tokens)
+                yield {i: in_memory(say, f"{name} has no room for one question", smaller)}
+
+    by_image: dict[str, list[int]] = defaultdict(list)
+    for i, pair in enumerate(pairs):
+        by_image[pair.image_name].append(i)
     label = name.rsplit("/", 1)[-1]
-    with progress_bar(len(done) + len(mine), "pair", label, len(done), is_shown=rank == 0) as progress:
-        for i in mine:
-            if image is None or pairs[i].image_name != last:
-                last = pairs[i].image_name
-                image = load_image(image_path(root, last))
-            say = partial(model.text, image, pairs[i].question, max_new_tokens)
-            own_texts[i] = in_memory(say, f"{name} has no room for one question", smaller)
-            partial_results.add(i, own_texts[i])
-            progress.update()
-    texts = done | {i: text for found in gathered(own_texts) for i, text in found.items()}
-    return [texts[i] for i in range(len(pairs))]
+    return map_resumable(list(by_image.values()), answer, str, partial_results, "pair", label)

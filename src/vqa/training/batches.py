@@ -33,7 +33,7 @@ class CachedPairs(Dataset[tuple[int, Pair, Tensor | ImageFeatures]]):
 def collate(
     model: AnswerModel, is_shared: bool = False
 ) -> Callable[[Sequence[tuple[int, Pair, Tensor | ImageFeatures]]], dict[str, Any]]:
-    """Rows → what `AnswerModel.forward` takes, and the pairs' `numbers` `[B]`.
+    """Rows → what `AnswerModel.forward` takes, and the pairs' `numbers`, which stay off the device.
 
     `is_shared`: the pairs of an image behind one prefix, where the model can.
     """
@@ -48,7 +48,7 @@ def collate(
         else:
             image_features = together(features)
             texts = model.training_batch(questions, answers, image_features)
-        return texts | {"features": image_features, "numbers": torch.tensor(numbers)}
+        return texts | {"features": image_features, "numbers": list(numbers)}
 
     return batch
 

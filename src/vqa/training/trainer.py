@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from vqa.core.devices import PATIENCE, TOO_LARGE, rank_and_world, with_oom_hint
+from vqa.core.devices import PATIENCE, TOO_LARGE, gathered, rank_and_world, with_oom_hint
 from vqa.core.errors import InputError
 from vqa.core.files import whole, writing
 from vqa.pairs.pair import Pair
@@ -107,6 +107,7 @@ class AdapterTrainer(Trainer):
         self._validation = validation
         self._settings = settings
         self._work = Path(str(self.args.output_dir))
+        self._unchecked: list[tuple[int, list[int], Tensor]] = []  # step, pairs and their loss
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         pairs, settings = self.train_dataset.pairs, self._settings
@@ -117,21 +118,46 @@ class AdapterTrainer(Trainer):
             order = partial(any_order, len(pairs))
         return Shuffled(len(pairs), order, settings.seed, lambda: int(self.state.epoch or 0))
 
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *arguments: Any, **named: Any) -> Any:
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
         numbers = inputs.pop("numbers")
         result = super().compute_loss(model, inputs, *arguments, **named)
         loss = result[0] if isinstance(result, tuple) else result
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1} on {self._named(numbers)}; "
-                "lower train.learning_rate, or set model.dtype to bfloat16 or float32 in params.yaml"
-            )
+        self._unchecked.append((self.state.global_step + 1, numbers, loss.detach()))
         return result
+
+    def _check_finite(self) -> None:
+        """Check the losses since the last check and the trained weights; called by every process together.
+
+        Not for each loss as it comes, since reading one waits for all work that is queued on the device.
+
+        Raises:
+            InputError: one of any process is not finite; it names the step, and of a loss the pairs.
+        """
+        losses = [loss for _, _, loss in self._unchecked]
+        is_finite = torch.stack(losses).isfinite().tolist() if losses else []
+        wrong = [of_loss for of_loss, is_fine in zip(self._unchecked, is_finite, strict=True) if not is_fine]
+        self._unchecked = []
+        weights = [weight for weight in self._answer_model.parameters() if weight.requires_grad]
+        problem = ""
+        if wrong:
+            step, numbers, loss = wrong[0]
+            problem = f"the loss is {loss.item()} at step {step} on {self._named(numbers)}"
+        elif not torch.stack([weight.isfinite().all() for weight in weights]).all():
+            problem = f"a weight of the adapter is no finite number after step {self.state.global_step}"
+        if problems := list(filter(None, gathered(problem))):
+            raise InputError(
+                f"{problems[0]}; lower train.learning_rate, or set model.dtype to bfloat16 or float32 in "
+                "params.yaml"
+            )
+
+    def log(self, logs: dict[str, float], *arguments: Any, **named: Any) -> None:
+        self._check_finite()
+        super().log(logs, *arguments, **named)
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **named: Any
     ) -> Tensor:
-        numbers = inputs["numbers"].tolist()
+        numbers = inputs["numbers"]
 
         def step(count: int) -> Tensor:
             if count == len(numbers):
@@ -146,11 +172,12 @@ class AdapterTrainer(Trainer):
         alone = rank_and_world()[1] == 1
         return with_oom_hint(step, len(numbers), "pairs", "train.micro_batch_size", TOO_LARGE, is_tried=alone)
 
-    def _named(self, numbers: Tensor) -> str:
+    def _named(self, numbers: Sequence[int]) -> str:
         pairs: Sequence[Pair] = self.train_dataset.pairs
-        return "; ".join(f"{pairs[i].image_name}: {pairs[i].question}" for i in numbers.tolist())
+        return "; ".join(f"{pairs[i].image_name}: {pairs[i].question}" for i in numbers)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        self._check_finite()
         was_training = self._answer_model.training
         self._answer_model.eval()
         metrics = {f"eval_{name}": float(value) for name, value in self._validation().items()}
@@ -176,6 +203,7 @@ class AdapterTrainer(Trainer):
             lora.save_adapter(self._answer_model, folder)
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        self._check_finite()
         with writing(self._work):
             super()._save_checkpoint(*arguments, **named)
         if self.args.should_save:

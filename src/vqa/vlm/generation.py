@@ -2,13 +2,12 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from vqa.core.devices import TOO_LARGE, gathered, rank_and_world, wait_for_all, with_oom_hint
-from vqa.core.partial_results import PartialResults
-from vqa.core.progress import progress_bar
+from vqa.core.devices import TOO_LARGE, with_oom_hint
+from vqa.core.partial_results import PartialResults, map_resumable
 from vqa.core.seeding import seeded_rank
 from vqa.pairs.pair import Pair
 from vqa.vlm.constrained_decoding import AnswerTree
@@ -122,34 +121,20 @@ def generate_texts(
     label: str,
     partial_results: PartialResults | None = None,
 ) -> list[str]:
-    """Generated texts in the order of `pairs`, shared out among the processes that torchrun started; each
-    gets all.
+    """Generated texts in the order of `pairs`, as `map_resumable` shares them out and continues after a kill.
 
-    An image's questions are batched together, so that it is read once, and long ones with long ones. Batches
-    are the same on any number of processes and after a kill: pairs that `partial_results` has, from batches
-    of whatever size, are not answered again. `label` names the progress bar.
+    An image's questions are batched together, so that it is read once, and long ones with long ones. `label`
+    names the progress bar.
     """
-    rank, world = rank_and_world()
-    done = _kept(partial_results, len(pairs)) if partial_results else {}
-    wait_for_all()  # all processes read the same results before one adds to them
-    cut = _batches(pairs, decoding.batch_size, model.shares_prefix)
-    left = ([i for i in batch if i not in done] for batch in cut)
-    batches = {batch[0]: batch for batch in left if batch}  # by its first pair
-    mine = list(batches)[rank::world]
     vocabulary = model.answer_tree(decoding.answers) if decoding.answers else None
-    own_texts: dict[int, list[str]] = {}
-    done_before = len(done)
-    share = sum(len(batches[number]) for number in mine)
-    with progress_bar(done_before + share, "pair", label, done_before, is_shown=rank == 0) as progress:
-        for number in mine:
-            batch = [pairs[i] for i in batches[number]]
-            own_texts[number] = _answered(batch, features, model, decoding, vocabulary)
-            if partial_results:
-                partial_results.add(number, [batches[number], own_texts[number]])
-            progress.update(len(batch))
-    for number, of_batch in itertools.chain.from_iterable(found.items() for found in gathered(own_texts)):
-        done |= zip(batches[number], of_batch, strict=True)
-    return [done[i] for i in range(len(pairs))]
+
+    def answer(batches: list[list[int]]) -> Iterator[dict[int, str]]:
+        for batch in batches:
+            texts = _answered([pairs[i] for i in batch], features, model, decoding, vocabulary)
+            yield dict(zip(batch, texts, strict=True))
+
+    batches = _batches(pairs, decoding.batch_size, model.shares_prefix)
+    return map_resumable(batches, answer, str, partial_results, "pair", label)
 
 
 def without_questions(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
@@ -159,13 +144,6 @@ def without_questions(pairs: Sequence[Pair]) -> tuple[list[Pair], list[int]]:
     """
     names, images = distinct([pair.image_name for pair in pairs])
     return [Pair(name, "", "") for name in names], images
-
-
-def _kept(partial_results: PartialResults, pairs: int) -> dict[int, str]:
-    """Number of a pair → its text, of an earlier run; none where another version left other entries."""
-    entries = [entry for entry in partial_results.read().values() if isinstance(entry[0], list)]
-    by_number = {i: text for numbers, texts in entries for i, text in zip(numbers, texts, strict=True)}
-    return by_number if all(i < pairs for i in by_number) else {}
 
 
 def _batches(pairs: Sequence[Pair], size: int, is_shared: bool) -> list[list[int]]:

@@ -23,13 +23,11 @@ Features = Tensor | list[ImageFeatures]  # of several images: `[B, rows, size]` 
 
 
 def together(per_image: Sequence[Tensor | ImageFeatures]) -> Features:
-    """Features of several images out of each one's."""
+    """Features of several images out of each one's; those of a single image are not copied."""
     tensors = [image_features for image_features in per_image if isinstance(image_features, Tensor)]
-    return (
-        torch.stack(tensors)
-        if tensors
-        else [image_features for image_features in per_image if isinstance(image_features, ImageFeatures)]
-    )
+    if not tensors:
+        return [image_features for image_features in per_image if isinstance(image_features, ImageFeatures)]
+    return torch.stack(tensors) if len(tensors) > 1 else tensors[0][None]
 
 
 def chosen(features: Features, numbers: Sequence[int]) -> Features:
