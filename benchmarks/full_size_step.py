@@ -34,7 +34,7 @@ from transformers import Blip2ForConditionalGeneration
 
 from vqa.features import shards
 from vqa.features.store import FeatureStore
-from vqa.memory_estimate.published import published_config
+from vqa.memory_estimate.meta_device import published_config
 from vqa.pairs.pair import Pair
 from vqa.settings import load_settings
 from vqa.training.batches import CachedPairs, collate

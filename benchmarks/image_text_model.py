@@ -36,7 +36,7 @@ from transformers import (
 from toy_image_text import FAMILIES, toy_image_text
 from vqa.core.seeding import seeded_generator
 from vqa.features.shards import OpenShards, Recipe, part_of, write_shard
-from vqa.memory_estimate.published import image_text_config
+from vqa.memory_estimate.meta_device import at_most, published_config
 from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items
 from vqa.synthetic.drawing import image
@@ -79,7 +79,7 @@ def models(families: Sequence[str], layers: int | None) -> Iterator[tuple[str, A
 def published(name: str, layers: int, toy: Any) -> Any:
     """The published widths with the tokens of a toy of its family."""
     torch.manual_seed(0)
-    config = image_text_config(name, layers)
+    config = at_most(published_config(name), layers)
     config.image_token_id = toy.image_token_id
     for mark in ("vision_start_token_id", "vision_end_token_id", "video_token_id"):
         if hasattr(toy, mark):

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import Blip2ForConditionalGeneration
 
 from toy_image_text import toy_image_text
-from vqa.memory_estimate.published import image_text_config, published_config
+from vqa.memory_estimate.meta_device import at_most, published_config
 from vqa.settings import load_settings
 from vqa.vlm import image_text_model, lora
 from vqa.vlm.blip2 import Blip2AnswerModel
@@ -72,7 +72,7 @@ def _ids(text: str, count: int) -> list[int]:
 
 def random_blip2(name: str, layers: int | None, device: torch.device, dtype: torch.dtype) -> Blip2AnswerModel:
     """A published BLIP-2 with at most `layers` in its language model."""
-    config = published_config(name, layers)
+    config = at_most(published_config(name), layers)
     config.vision_config.num_hidden_layers = config.qformer_config.num_hidden_layers = 1
     base = _drawn(lambda: Blip2ForConditionalGeneration(config), device, dtype)
     processor: Any = SimpleNamespace(tokenizer=Words(), image_processor=None)
@@ -83,7 +83,7 @@ def random_image_text_model(
     name: str, layers: int | None, device: torch.device, dtype: torch.dtype
 ) -> image_text_model.ImageTextAnswerModel:
     """A published image-text model, without its vision tower."""
-    config = image_text_config(name, layers)
+    config = at_most(published_config(name), layers)
     toy, processor = toy_image_text(config.model_type)
     config.image_token_id = toy.config.image_token_id
     for mark in ("vision_start_token_id", "vision_end_token_id", "video_token_id"):

@@ -21,7 +21,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import Blip2Config
 
 from small_blip2 import captions
-from vqa.memory_estimate.published import on_meta
+from vqa.memory_estimate.meta_device import on_meta
 
 NEWLINE = "Ċ"  # as byte-level BPE spells it
 _WORDS = 4000  # learnt, at most; the rest of a vocabulary is never used

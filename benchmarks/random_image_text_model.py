@@ -25,7 +25,7 @@ from transformers import (
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE
 
 from toy_image_text import LLAVA_TEMPLATE, QWEN_TEMPLATE
-from vqa.memory_estimate.published import image_text_on_meta
+from vqa.memory_estimate.meta_device import on_meta
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ _FAMILIES = {
 
 def write_to_hub_cache(hub: Path, repository: str, config: Any, shard_bytes: int = SHARD_BYTES) -> Path:
     """The snapshot folder of `repository` in the cache `hub`; see `hub_cache.write_copy`."""
-    return write_copy(hub, repository, _small_files(config), image_text_on_meta(config), shard_bytes)
+    return write_copy(hub, repository, _small_files(config), on_meta(config), shard_bytes)
 
 
 def _small_files(config: Any) -> dict[str, str]:

@@ -39,16 +39,8 @@ from watched_stage import own_memory
 from vqa.core.devices import frozen_dtype
 from vqa.core.errors import InputError, run_command
 from vqa.core.files import write_json
-from vqa.memory_estimate.blip2 import Blip2Memory, MemoryEstimate
-from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published import (
-    CONFIGS,
-    PUBLISHED,
-    image_text_config,
-    image_text_on_meta,
-    on_meta,
-    published_config,
-)
+from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT, at_most, on_meta, published_config
+from vqa.memory_estimate.model import MemoryEstimate, ModelMemory
 from vqa.overlays import merged, read_layer
 from vqa.settings import Settings, load_settings
 
@@ -100,7 +92,7 @@ class Rehearsal:
     def lines(self, took: list[Took]) -> Iterator[str]:
         """The table's lines, a stage each."""
         predicted = self._predicted()
-        whole = bytes_on_disk((image_text_on_meta if self._is_image_text_model else on_meta)(self._config))
+        whole = bytes_on_disk(on_meta(self._config))
         for row in took:
             by_stage = row.peak - row.before if row.device_peak is None else row.device_peak
             # The last stage runs on the CPU, whatever there is.
@@ -113,7 +105,7 @@ class Rehearsal:
 
     @property
     def _is_image_text_model(self) -> bool:
-        return self._name in CONFIGS
+        return self._name in IMAGE_TEXT
 
     def _params(self) -> dict[str, Any]:
         files = ("params.yaml", "configs/presets/abo.yaml", f"configs/presets/{self._name}.yaml")
@@ -182,8 +174,7 @@ class Rehearsal:
         settings = self._as_it_was(load_settings(self._project / "params.yaml"))
         device = torch.device(self._device)
         dtype = frozen_dtype(settings.model.dtype, device)
-        sizes = ImageTextMemory if self._is_image_text_model else Blip2Memory
-        return sizes(self._config, settings, dtype, is_gpu=device.type == "cuda").by_stage()
+        return ModelMemory(self._config, settings, dtype, is_gpu=device.type == "cuda").by_stage()
 
     def _as_it_was(self, settings: Settings) -> Settings:
         """With batches no larger than what there was to fill them."""
@@ -233,8 +224,8 @@ def run(given: argparse.Namespace) -> None:
     print(f"{machine(given.device)}; {layers}, {given.images} images\n")
     print(f"{_COLUMNS}\n{'|---' * 9}|", flush=True)
     for name in given.models:
-        whole_name = name if name in CONFIGS else f"blip2-{name}"
-        config = (image_text_config if name in CONFIGS else published_config)(whole_name, given.layers)
+        whole_name = name if name in IMAGE_TEXT else f"blip2-{name}"
+        config = at_most(published_config(whole_name), given.layers)
         folder = given.folder.resolve() / f"{name}-{given.layers or 'all'}-{given.images}-{given.device}"
         rehearsal = Rehearsal(folder, whole_name, config, given.device, given.images, given.questions)
         for line in rehearsal.lines(rehearsal.run()):
@@ -243,8 +234,8 @@ def run(given: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = [name.removeprefix("blip2-") for name in PUBLISHED]
-    parser.add_argument("--models", nargs="+", choices=[*names, *CONFIGS], default=names)
+    names = [name.removeprefix("blip2-") for name in BLIP2]
+    parser.add_argument("--models", nargs="+", choices=[*names, *IMAGE_TEXT], default=names)
     parser.add_argument("--layers", type=int, help="of each part, at most; none: all")
     parser.add_argument("--images", type=int, default=24, help="drawn ones")
     parser.add_argument("--questions", type=int, default=2, help="an image")

@@ -33,8 +33,8 @@ from vqa.features import shards
 from vqa.features.encoding import Pixels
 from vqa.features.shards import Recipe
 from vqa.features.store import FeatureStore
-from vqa.memory_estimate.blip2 import TEXT_TOKENS
-from vqa.memory_estimate.published import PUBLISHED, published_config, without_weights
+from vqa.memory_estimate.meta_device import BLIP2, on_meta, published_config
+from vqa.memory_estimate.model import TEXT_TOKENS
 from vqa.settings import load_settings
 from vqa.synthetic.catalogue import draw_items, write_catalogue
 from vqa.vlm import lora
@@ -167,8 +167,8 @@ def print_real_bounds() -> None:
     print("\n| model | encoder, GFLOP an image | language step, GFLOP a pair | 5 together ", end="")
     print("| 5 questions, 3 epochs: cached | 4 together | 5 together |")
     print("|---|---|---|---|---|---|---|")
-    for name in PUBLISHED:
-        model = without_weights(name)
+    for name in BLIP2:
+        model = on_meta(published_config(name))
         patches = (224 // 14) ** 2 + 1
         encode = 2 * _weights(model.vision_model) * patches + 2 * _weights(model.qformer) * 32
         a_token = 4 * _weights(model.language_model)
@@ -292,7 +292,7 @@ def _named(device: torch.device) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--config", choices=[*PUBLISHED, "tiny"])
+    parser.add_argument("--config", choices=[*BLIP2, "tiny"])
     parser.add_argument("--random-weights", action="store_true", help="the only way that --config can run")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
     parser.add_argument(

@@ -6,9 +6,9 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from paths import ROOT
 from filelock import lock_descriptor
 
+from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.core.files import locked, make_own, whole, whole_file
 from vqa.validation.image_checks import check_images

@@ -4,11 +4,11 @@ from typing import Any
 
 from transformers import Blip2Config
 
-from vqa.memory_estimate.published import image_text_config, published_config
+from vqa.memory_estimate.meta_device import at_most, published_config
 
 
 def narrowed(name: str) -> Blip2Config:
-    config = published_config(name, 2)
+    config = at_most(published_config(name), 2)
     for part, widths in {
         "vision_config": {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
         | {"image_size": 28},
@@ -25,7 +25,7 @@ def narrowed(name: str) -> Blip2Config:
 
 def narrow_image_text_model(name: str) -> Any:
     """The same of a model with the seam, whose images stay as large as they are."""
-    config = image_text_config(name, 2)
+    config = at_most(published_config(name), 2)
     text, sight = config.get_text_config(), config.vision_config
     widths = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "head_dim": 16}
     widths["num_key_value_heads"] = 2

@@ -13,9 +13,8 @@ import torch
 from tabulate import tabulate
 
 from vqa.core.cli import command_line
-from vqa.memory_estimate.blip2 import Blip2Memory
-from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published import CONFIGS, PUBLISHED, published_config
+from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT, published_config
+from vqa.memory_estimate.model import ModelMemory
 from vqa.settings import PARAMS, Settings, load_settings
 
 ABO_IMAGES = 398_212
@@ -29,45 +28,44 @@ def run() -> None:
 
 
 def table(now: Settings) -> list[str]:
-    """Lines of Markdown, a model each below the header; the model that `now` names under those settings."""
-    stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer", "measure_speed"]
+    """Lines of Markdown, a BLIP-2 each below the header; the model that `now` names under those settings."""
     rows = []
-    for name in PUBLISHED:
+    for name in BLIP2:
         sizes = estimate_memory(name, settings_of(name, now))
-        total = sizes.vision + sizes.qformer + sizes.language
-        share = sizes.trainable / sizes.language
-        rows.append(
-            [
-                name,
-                f"{total / 1e9:.2f} B",
-                f"{sizes.trainable / 1e6:.1f} M ({share:.2%})",
-                *(f"{number:.1f} GB" for number in gigabytes(sizes)),
-                f"{sizes.row_kb * ABO_IMAGES / 1e6:.1f} GB",
-            ]
-        )
-    titles = ["model", "parameters", "LoRA trains", *stages, "all of ABO"]
-    return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
+        share = sizes.trainable / sizes.answer_parameters
+        features = {"all of ABO": f"{sizes.row_kb * ABO_IMAGES / 1e6:.1f} GB"}
+        rows.append(_row(name, sizes, f" ({share:.2%})", gigabytes(sizes)) | features)
+    return _lines(rows)
 
 
 def image_text_table(now: Settings) -> list[str]:
     """The same for image-text models, and what an image takes on disk."""
-    stages = ["cache_features", "train 1 pair", "4 pairs", "validate", "answer"]
     rows = []
-    for name in CONFIGS:
-        sizes = estimate_image_text_memory(name, settings_of(name, now))
-        rows.append(
-            [
-                name,
-                f"{sizes.parameters / 1e9:.2f} B",
-                f"{sizes.trainable / 1e6:.1f} M",
-                *(f"{number:.1f} GB" for number in image_text_gigabytes(sizes)),
-                f"{sizes.rows} × {sizes.width}",
-                f"{sizes.row_kb:.0f} KB",
-                f"{sizes.row_kb * ABO_IMAGES / 1e6:.0f} GB",
-            ]
-        )
-    titles = ["model", "parameters", "LoRA trains", *stages, "rows × size", "an image", "all of ABO"]
-    return tabulate(rows, titles, tablefmt="github", disable_numparse=True).splitlines()
+    for name in IMAGE_TEXT:
+        sizes = estimate_memory(name, settings_of(name, now))
+        numbers = gigabytes(sizes)
+        del numbers["measure_speed"]
+        features = {
+            "rows × size": f"{sizes.rows} × {sizes.width}",
+            "an image": f"{sizes.row_kb:.0f} KB",
+            "all of ABO": f"{sizes.row_kb * ABO_IMAGES / 1e6:.0f} GB",
+        }
+        rows.append(_row(name, sizes, "", numbers) | features)
+    return _lines(rows)
+
+
+def _row(name: str, sizes: ModelMemory, share: str, numbers: dict[str, float]) -> dict[str, str]:
+    """Cells by title; `share`: of the answer model that LoRA trains; `numbers` in gigabytes."""
+    parameters = {
+        "model": name,
+        "parameters": f"{sizes.parameters / 1e9:.2f} B",
+        "LoRA trains": f"{sizes.trainable / 1e6:.1f} M{share}",
+    }
+    return parameters | {stage: f"{number:.1f} GB" for stage, number in numbers.items()}
+
+
+def _lines(rows: list[dict[str, str]]) -> list[str]:
+    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True).splitlines()
 
 
 def settings_of(name: str, now: Settings) -> Settings:
@@ -76,30 +74,24 @@ def settings_of(name: str, now: Settings) -> Settings:
     return now if now.model.name == ready.model.name else ready
 
 
-def gigabytes(sizes: Blip2Memory) -> list[float]:
-    """On the GPU: cache_features, train with 1 and 4 pairs and validating, answer_adapted, measure_speed."""
+def gigabytes(sizes: ModelMemory) -> dict[str, float]:
+    """On the GPU, by the titles of the tables; `answer` is the stage answer_adapted."""
     by_stage = sizes.by_stage()
-    training = [sizes.training(1), sizes.training(4), sizes.validating()]
-    stages = [by_stage["cache_features"], *training, by_stage["answer_adapted"], by_stage["measure_speed"]]
-    return [stage.total / 1e9 for stage in stages]
+    estimates = {
+        "cache_features": by_stage["cache_features"],
+        "train 1 pair": sizes.training(1),
+        "4 pairs": sizes.training(4),
+        "validate": sizes.validating(),
+        "answer": by_stage["answer_adapted"],
+        "measure_speed": by_stage["measure_speed"],
+    }
+    return {title: estimate.total / 1e9 for title, estimate in estimates.items()}
 
 
-def estimate_memory(name: str, settings: Settings) -> Blip2Memory:
+def estimate_memory(name: str, settings: Settings) -> ModelMemory:
     """Of a published model on a GPU; `model.dtype: auto` counts as bf16."""
     dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
-    return Blip2Memory(published_config(name), settings, getattr(torch, dtype))
-
-
-def image_text_gigabytes(sizes: ImageTextMemory) -> list[float]:
-    """On the GPU: cache_features, train with 1 and 4 pairs and validating, answering."""
-    training = [sizes.training(1), sizes.training(4), sizes.validating()]
-    return [stage.total / 1e9 for stage in (sizes.encoding(), *training, sizes.generation())]
-
-
-def estimate_image_text_memory(name: str, settings: Settings) -> ImageTextMemory:
-    """As `estimate_memory`, of an image-text model."""
-    dtype = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
-    return ImageTextMemory(CONFIGS[name](), settings, getattr(torch, dtype))
+    return ModelMemory(published_config(name), settings, getattr(torch, dtype))
 
 
 app = command_line(__doc__, run)

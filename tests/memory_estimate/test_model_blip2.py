@@ -13,8 +13,8 @@ from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 
 from narrow import narrowed
 from paths import ROOT
-from vqa.memory_estimate.blip2 import TEXT_TOKENS, Blip2Memory
-from vqa.memory_estimate.published import PUBLISHED, published_config, without_weights
+from vqa.memory_estimate.meta_device import BLIP2, on_meta, published_config
+from vqa.memory_estimate.model import TEXT_TOKENS, ModelMemory
 from vqa.scoring.bertscore import encoder_named
 from vqa.settings import Settings, load_settings
 from vqa.vlm import lora
@@ -31,15 +31,15 @@ from vqa.vlm.lora_targets import ROLES, module_names
     ],
 )
 def test_parameters_are_as_many_as_published(name: str, billions: float) -> None:
-    model = without_weights(name)
+    model = on_meta(published_config(name))
     assert sum(p.numel() for p in model.parameters()) / 1e9 == pytest.approx(billions, abs=0.01)
     assert all(p.is_meta for p in model.parameters())
     assert published_config(name).num_query_tokens == 32
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", BLIP2)
 def test_every_role_resolves_inside_the_language_model_alone(name: str) -> None:
-    model = without_weights(name)
+    model = on_meta(published_config(name))
     family = model.language_model.config.model_type
     roles = [
         role for role, parts in ROLES[family].items() for role in (role, *(f"{role}.{p}" for p in parts))
@@ -70,11 +70,11 @@ def narrow(request: pytest.FixtureRequest) -> Blip2Config:
 
 def counted(
     config: Blip2Config, dtype: torch.dtype = torch.float32, scorer: Any = "minilm", **decoding: Any
-) -> Blip2Memory:
+) -> ModelMemory:
     settings = load_settings(ROOT / "params.yaml")
     evaluate = replace(settings.evaluate, scorer=scorer)
     settings = replace(settings, decoding=replace(settings.decoding, **decoding), evaluate=evaluate)
-    return Blip2Memory(config, settings, dtype, is_gpu=False)
+    return ModelMemory(config, settings, dtype, is_gpu=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -122,7 +122,7 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(narrow: Blip2
 def test_a_batch_of_left_over_pairs_has_a_look_each(narrow: Blip2Config) -> None:
     settings = load_settings(ROOT / "params.yaml")
     alone, together = (
-        Blip2Memory(
+        ModelMemory(
             narrow, replace(settings, train=replace(settings.train, questions_per_prefix=n)), torch.float32
         )
         for n in (1, 4)
@@ -186,5 +186,5 @@ def test_four_bits_shrink_the_layers_of_the_language_model_alone(narrow: Blip2Co
 
 
 def _totals(config: Blip2Config, settings: Settings) -> dict[str, float]:
-    by_stage = Blip2Memory(config, settings, torch.bfloat16).by_stage()
+    by_stage = ModelMemory(config, settings, torch.bfloat16).by_stage()
     return {stage: of_stage.total for stage, of_stage in by_stage.items()}

@@ -11,9 +11,8 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from paths import ROOT
 from toy_image_text import FAMILIES, image_text_folder, toy_image_text
-from vqa.memory_estimate.blip2 import TEXT_TOKENS
-from vqa.memory_estimate.image_text_model import ImageTextMemory
-from vqa.memory_estimate.published import CONFIGS
+from vqa.memory_estimate.meta_device import IMAGE_TEXT, published_config
+from vqa.memory_estimate.model import TEXT_TOKENS, ModelMemory
 from vqa.settings import load_settings
 from vqa.vlm import lora
 from vqa.vlm.loading import Pretrained
@@ -29,20 +28,19 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", IMAGE_TEXT)
 def test_parameters_and_rows_are_as_published(name: str) -> None:
-    sizes = ImageTextMemory(CONFIGS[name](), load_settings(ROOT / "params.yaml"), torch.bfloat16)
+    sizes = ModelMemory(published_config(name), load_settings(ROOT / "params.yaml"), torch.bfloat16)
     millions, rows, width = PUBLISHED[name]
     assert sizes.parameters / 1e6 == pytest.approx(millions, abs=0.05)
     assert (sizes.rows, sizes.width) == (rows, width)
     assert sizes.row_kb == 2 * rows * width / 1000
 
 
-def counted(config: Any, **decoding: Any) -> ImageTextMemory:
+def counted(config: Any, **decoding: Any) -> ModelMemory:
     settings = load_settings(ROOT / "params.yaml")
-    return ImageTextMemory(
-        config, replace(settings, decoding=replace(settings.decoding, **decoding)), torch.float32
-    )
+    settings = replace(settings, decoding=replace(settings.decoding, **decoding))
+    return ModelMemory(config, settings, torch.float32, is_gpu=False)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -51,7 +49,7 @@ def test_each_half_takes_what_is_loaded_of_it(family: str, tmp_path: Path) -> No
     sizes = counted(toy_image_text(family)[0].config)
     frozen: Any = pretrained.load_encoder(CPU, "qformer")
     live = pretrained.load_answer_model("{question}", CPU, "qformer")
-    assert sizes.encoding().weights == sum(p.nbytes for p in frozen._model.parameters())
+    assert sizes.by_stage()["cache_features"].weights == sum(p.nbytes for p in frozen._model.parameters())
     assert sizes.generation(1).weights == sum(p.nbytes for p in live.parameters())
     lora.add_adapter(live, load_settings(ROOT / "params.yaml").lora, "counted")
     assert sizes.trainable == lora.trainable_share(live)[0]
@@ -69,7 +67,7 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(family: str) 
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights and tensor.shape[-2:] != (tokens, tokens):
+        if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = tensor
         return tensor
 
