@@ -126,6 +126,15 @@ def test_a_ledger_that_was_cut_by_hand_while_a_run_has_it_open_is_not_written_to
     assert path.read_text() == ""
 
 
+def test_a_ledger_that_is_cut_after_a_run_claimed_it_keeps_what_comes_next_and_stops(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.append(ENTRY)
+    path.write_text("")
+    with pytest.raises(InputError, match="was changed by something else meanwhile; run the same command"):
+        ledger.append(replace(ENTRY, key="k2"))
+    assert [Ledger(path).get(key) for key in ("k1", "k2")] == [None, replace(ENTRY, key="k2")]
+
+
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_paid_for(tmp_path: Path) -> None:
     (tmp_path / "a-file").touch()
     ledger = Ledger(tmp_path / "a-file/ledger/ledger.jsonl")

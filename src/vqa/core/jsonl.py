@@ -129,6 +129,8 @@ class JsonLines:
                 self._end
             )  # a full disk leaves half a line, after which no other may follow
             raise
+        if os.fstat(self._writer.fileno()).st_size != self._end:  # what was written is kept; no more follows
+            raise self._changed()
 
     def _put(self, file: BinaryIO, line: bytes) -> int:
         """Write a line; returns where it begins."""
