@@ -2,7 +2,6 @@
 
 import base64
 import gc
-import hashlib
 import json
 import os
 import re
@@ -32,9 +31,7 @@ from vqa.annotators.gemini import api_key, build_client, parse_answer
 from vqa.annotators.gemini_run import GeminiJobs
 from vqa.annotators.ledger import Jobs, Ledger
 from vqa.annotators.scheduler import Request, TryAgain
-from vqa.catalogue.abo import image_path, read_catalogue
 from vqa.core.errors import InputError, run_command
-from vqa.core.files import content_hash
 from vqa.pairs.pair import read_pairs
 from vqa.settings import Generate, load_settings
 
@@ -494,18 +491,6 @@ def test_flex_is_asked_for_and_costs_half(asked: Callable[..., None]) -> None:
         asked(server, images=2, service_tier="flex")
     assert all(body["serviceTier"] == "flex" for _, _, body in server.received)
     assert metrics()["bill"]["usd"] == pytest.approx(2 * (500 * 0.25 + 100 * 1.50) / 1e6 / 2)
-
-
-def test_answers_from_before_a_setting_existed_are_found(catalogue: Path) -> None:
-    settings = load_settings(ROOT / "params.yaml").generate
-    products = read_catalogue(catalogue, ["en"], 20).products[:1]
-    old = paid_requests.build_requests(
-        products, catalogue, replace(settings, thinking=None, media_resolution=None)
-    )
-    path = image_path(catalogue, products[0].image_name)
-    identity = [content_hash(path), old[0].prompt, settings.model, 0.0, 2048]
-    assert old[0].key == hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    assert paid_requests.build_requests(products, catalogue, settings)[0].key != old[0].key
 
 
 def test_the_first_request_goes_alone(asked: Callable[..., None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -236,3 +237,22 @@ def features_of(encoder: Any, images: list[Image.Image]) -> list[ImageFeatures]:
     with torch.inference_mode():
         found: list[ImageFeatures] = encoder.features(encoder.pixels(images))
     return [ImageFeatures(look.rows.clone(), look.grid) for look in found]
+
+
+def of_unequal_size(drawings: list[Image.Image]) -> list[Image.Image]:
+    """Eight images, of four sizes."""
+    sizes = [(64, 64), (90, 40), (40, 130), (64, 64), (33, 57), (90, 40), (64, 64), (40, 130)]
+    return [drawing.resize(size) for drawing, size in zip(drawings, sizes, strict=True)]
+
+
+def inputs_of(processor: Any, question: str, image: Image.Image) -> dict[str, Tensor]:
+    """What transformers' own processor makes of them."""
+    asked = PROMPT.format(question=question)
+    text = f"<image>{asked}"
+    if processor.chat_template:
+        content = [{"type": "image"}, {"type": "text", "text": asked}]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+    made: dict[str, Tensor] = dict(processor(images=[image], text=[text], return_tensors="pt"))
+    return {name: made[name] for name in made if name not in ("labels", "rows", "cols")}

@@ -21,22 +21,6 @@ from vqa.vlm import lora
 from vqa.vlm.lora_targets import ROLES, module_names
 
 
-@pytest.mark.parametrize(
-    ("name", "billions"),
-    [
-        ("blip2-opt-2.7b", 3.74),
-        ("blip2-opt-6.7b", 7.75),
-        ("blip2-flan-t5-xl", 3.94),  # T5's head is a matrix of its own
-        ("blip2-flan-t5-xxl", 12.23),
-    ],
-)
-def test_parameters_are_as_many_as_published(name: str, billions: float) -> None:
-    model = on_meta(published_config(name))
-    assert sum(p.numel() for p in model.parameters()) / 1e9 == pytest.approx(billions, abs=0.01)
-    assert all(p.is_meta for p in model.parameters())
-    assert published_config(name).num_query_tokens == 32
-
-
 @pytest.mark.parametrize("name", BLIP2)
 def test_every_role_resolves_inside_the_language_model_alone(name: str) -> None:
     model = on_meta(published_config(name))

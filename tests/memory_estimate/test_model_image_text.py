@@ -71,8 +71,10 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(family: str) 
             kept[storage.data_ptr()] = tensor
         return tensor
 
+    mask = torch.zeros(1, 1, tokens, tokens)  # in the form that layers get it: kept once, as it is counted
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        adapted(inputs_embeds=torch.randn(1, tokens, text.hidden_size), use_cache=False)
+        embeds = torch.randn(1, tokens, text.hidden_size)
+        adapted(inputs_embeds=embeds, attention_mask=mask, use_cache=False)
     assert sizes.kept == pytest.approx(sum(t.untyped_storage().nbytes() for t in kept.values()), rel=0.25)
 
 

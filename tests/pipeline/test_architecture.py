@@ -59,15 +59,28 @@ def test_src_is_the_pipeline_and_readme_names_every_package() -> None:
     assert [name for name in packages() if not re.search(rf"\b{name}/", layout)] == []
 
 
+def module_named_by(package: str, name: str) -> str:
+    """The module of a package that test_`name`.py is of: the longest that its name begins with, or ""."""
+    fitting = [m for m in packages().get(package, set()) if f"{name}_".startswith(f"{m}_")]
+    return max(fitting, key=len, default="")
+
+
 def test_tests_mirror_the_library() -> None:
+    """test_review_files.py is of the module review_files, and gives review no test."""
     files = (ROOT / "tests").glob("*/test_*.py")
-    mirrored = {Path(file.parent.name, file.stem.removeprefix("test_")) for file in files}
-    strays = {
-        str(path)
+    mirrored = [Path(file.parent.name, file.stem.removeprefix("test_")) for file in files]
+    module_of = {
+        path: module_named_by(path.parent.name, path.name)
         for path in mirrored
         if path.parent.name not in ("pipeline", "recipes", "docs", "benchmarks")
-        and not any(
-            f"{path.name}_".startswith(f"{module}_") for module in packages().get(path.parent.name, set())
-        )
     }
+    strays = {str(path) for path, module in module_of.items() if not module}
     assert strays == {"vlm/exactness", "cli/main"}  # of both halves together; of src/__main__.py
+    tested = {str(path.parent / module) for path, module in module_of.items()}
+    modules = {f"{package}/{module}" for package, names in packages().items() for module in names}
+    assert sorted(modules - tested) == []
+
+
+def test_the_modules_beside_the_packages_have_tests_of_their_name_too() -> None:
+    tested = {file.stem.removeprefix("test_") for file in (ROOT / "tests").glob("test_*.py")}
+    assert {file.stem for file in LIBRARY.glob("*.py")} - {"__init__"} == tested

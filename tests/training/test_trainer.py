@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
 import cache_features
 import generate
@@ -23,10 +21,7 @@ from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, st
 from paths import ROOT
 from vqa.core.errors import InputError
 from vqa.core.partial_results import lock_run, run_folder
-from vqa.pairs.pair import read_pairs
 from vqa.settings import Train, load_settings
-from vqa.training.batches import Shuffled, any_order, group_by_image, pairs_of_images
-from vqa.training.progress import MinutesBetweenCheckpoints
 from vqa.training.trainer import last_checkpoint, remove_torn_checkpoints, trainer_arguments
 from vqa.vlm import lora
 from vqa.vlm.interfaces import AnswerModel
@@ -250,15 +245,10 @@ def test_the_last_step_is_validated_whatever_the_interval(project: Project) -> N
     assert trained_metrics()["best_epoch"] == 1
 
 
-def test_fewer_train_images_are_among_more(project: Project) -> None:
+def test_so_many_images_are_trained_on_with_all_their_pairs(project: Project) -> None:
     cached(project, train={"images": 5, "epochs": 1})
     train.run()
-    metrics = trained_metrics()
-    assert metrics["pairs"] == 25
-    pairs = read_pairs(Path("data/vqa/train.csv"))
-    few, more = (pairs_of_images(pairs, count, seed=0) for count in (5, 8))
-    assert {pair.image_name for pair in few} < {pair.image_name for pair in more}
-    assert pairs_of_images(pairs, None, seed=0) == pairs
+    assert trained_metrics()["pairs"] == 25
 
 
 @pytest.mark.parametrize("zero_image", [True, False])
@@ -322,51 +312,6 @@ def test_no_checkpoint_and_no_adapter_is_written_of_weights_that_are_not_finite(
     with pytest.raises(InputError, match=r"a weight of the adapter is no finite number after step 1; lower"):
         train.run()
     assert saved_adapters() == []
-
-
-def test_an_order_is_the_epoch_s_and_the_seed_s() -> None:
-    def order(epoch: int, seed: int = 0) -> list[int]:
-        return list(Shuffled(400, partial(any_order, 400), seed, lambda: epoch))
-
-    assert sorted(order(0)) == list(range(400))
-    assert order(0) == order(0)
-    assert order(0) != order(1)
-    assert order(0) != order(0, seed=1)
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "together", "images"), [(4, 4, {1}), (4, 2, {2}), (8, 4, {2}), (8, 1, {6, 7, 8})]
-)
-def test_batches_hold_so_many_pairs_of_an_image(batch_size: int, together: int, images: set[int]) -> None:
-    names = [f"{i % 50}.jpg" for i in range(200)]  # four pairs each
-    order = group_by_image(names, together, batch_size, torch.Generator().manual_seed(0))
-    assert sorted(order) == list(range(200))
-    batches = [[names[i] for i in order[k : k + batch_size]] for k in range(0, 200, batch_size)]
-    assert {len(set(batch)) for batch in batches} <= images
-    again = group_by_image(names, together, batch_size, torch.Generator().manual_seed(1))
-    assert sorted(again) == sorted(order) != order
-    assert again != order
-
-
-def test_what_is_left_of_an_image_s_pairs_fills_batches_of_its_own() -> None:
-    names = [f"{i % 40}.jpg" for i in range(200)]  # five pairs each
-    order = group_by_image(names, 4, 4, torch.Generator().manual_seed(0))
-    batches = [{names[i] for i in order[k : k + 4]} for k in range(0, 200, 4)]
-    assert [len(batch) for batch in batches].count(1) >= 39
-    assert sorted(order) == list(range(200))
-
-
-def test_checkpoints_are_minutes_apart_and_the_last_step_has_one() -> None:
-    clock = iter([0.0, 100.0, 300.0, 300.0, 599.0])  # begin, step 1, step 2 twice, step 3
-    pauses = MinutesBetweenCheckpoints(5, lambda: next(clock, 600.0))
-    state = TrainerState(max_steps=4)
-    arguments, saved = TrainingArguments(), []
-    pauses.on_train_begin(arguments, state, TrainerControl())
-    for state.global_step in (1, 2, 3, 4):
-        control = TrainerControl(should_save=True)
-        pauses.on_step_end(arguments, state, control)
-        saved.append(control.should_save)
-    assert saved == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,15 @@ def test_a_decision_on_another_image_of_that_name_does_not_count(tmp_path: Path)
     assert "1 decisions do not count: their images have changed since (a.jpg)" in reviews.sentences()[0]
     gone = read_reviews(tmp_path, {"a.jpg": ""}.__getitem__)
     assert [decision.kind for decision in gone.decisions.values()] == ["reject"]
+
+
+def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: Path) -> None:
+    head = "image_name,question,answer,decision,corrected_answer,decided_at"
+    early, late = "2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"
+    (tmp_path / "review.csv").write_text(f"{head}\na.jpg,What color?,red,accept,,{early}\n")
+    (tmp_path / "review (1).csv").write_text(f"{head}\na.jpg,What color?,red,reject,,{late}\n")
+    (found,) = read_decisions(tmp_path).values()
+    assert found.kind == "reject"
+    (tmp_path / "more.csv").write_text(f"{head}\na.jpg,What color?,red,correct,dark red,{late}\n")
+    with pytest.raises(InputError, match=r"more\.csv, row 1: corrected_answer is 'dark red'; give one word"):
+        read_decisions(tmp_path)

@@ -1,48 +1,16 @@
 import re
-from collections.abc import Mapping
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from filtered_pairs import ask, filtered, reasons
 from paths import ROOT
 from vqa.catalogue.images import ImageRecord
-from vqa.core.errors import InputError
 from vqa.pairs.pair import UNREADABLE, Pair
 from vqa.pairs.question_types import TOPICS
-from vqa.settings import Validate, load_settings
-from vqa.validation.filtering import Rejected, build_candidates, filter_pairs, image_names, trusted
-from vqa.validation.review import Decision, Key, acceptance, key_of
-from vqa.validation.review_files import read_decisions
-from vqa.validation.rules import RULES, RULES_ON_IMAGES, RULES_ON_TEXT, Context
-
-LIMITS = load_settings(ROOT / "params.yaml").validate
-
-
-def filtered(
-    *pairs: Pair,
-    decisions: Mapping[Key, Decision] | None = None,
-    problems: Mapping[str, ImageRecord] | None = None,
-    **limits: Any,
-) -> tuple[list[Pair], list[Rejected]]:
-    candidates, refused = build_candidates(pairs, decisions or {})
-    context = Context(replace(LIMITS, **limits))
-    readable, by_text = filter_pairs(candidates, RULES_ON_TEXT, context)
-    good = ImageRecord("0", 100, 100, "0" * 64)
-    images = {name: (problems or {}).get(name, good) for name in image_names(readable)}
-    standing, by_image = filter_pairs(readable, RULES_ON_IMAGES, replace(context, images=images))
-    kept, rejected = trusted(standing), [*refused, *by_text, *by_image]
-    assert len(kept) + len(rejected) == len(pairs)
-    return kept, rejected
-
-
-def reasons(*pairs: Pair, **options: Any) -> list[str]:
-    return [reject.reason for reject in filtered(*pairs, **options)[1]]
-
-
-def ask(question: str, answer: str, image_name: str = "a.jpg") -> Pair:
-    return Pair(image_name, question, answer)
+from vqa.settings import Validate
+from vqa.validation.rules import RULES
 
 
 def test_the_page_lists_every_rule_in_the_order_of_asking_with_parameters_that_there_are() -> None:
@@ -54,22 +22,6 @@ def test_the_page_lists_every_rule_in_the_order_of_asking_with_parameters_that_t
     assert parameters <= {field.name for field in fields(Validate)}
     (topics,) = [row[1] for row in table if row[0] == "`not_visible`"]
     assert [topic for topic in TOPICS if topic.replace("_", " ") not in topics] == []
-
-
-def test_a_good_pair_is_kept_with_its_answer_in_normal_form_and_its_type() -> None:
-    kept, _ = filtered(Pair("a.jpg", "What color?", "Dark-Blue.", extra=(("asin", "B1"),)))
-    assert kept == [Pair("a.jpg", "What color?", "dark-blue", "color", extra=(("asin", "B1"),))]
-
-
-def test_none_is_compared_as_a_number_but_taught_as_the_word() -> None:
-    kept, rejected = filtered(
-        ask("What pattern is on the shirt?", "None."),
-        ask("How many drawers are there?", "Zero"),
-        ask("Which pattern has the shirt?", "0", image_name="b.jpg"),
-        ask("Which pattern has the shirt?", "none", image_name="b.jpg"),
-    )
-    assert [pair.answer for pair in kept] == ["none", "0", "0"]
-    assert [reject.reason for reject in rejected] == ["duplicate"]
 
 
 @pytest.mark.parametrize(
@@ -225,47 +177,3 @@ def test_one_answer_and_yes_and_no_have_at_most_their_share() -> None:
     found = reasons(*pairs, max_answer_share=0.15, max_yes_no_share=0.2)
     assert found.count("too_many_of_answer") == 30  # 60 - 0.15 × 200
     assert found.count("too_many_yes_no") == 16  # 50 - 0.2 × 170
-
-
-def decisions(pair: Pair, kind: str, answer: str = "") -> dict[Key, Decision]:
-    key = key_of(pair.image_name, pair.question, pair.answer)
-    return {key: Decision(kind, answer or pair.answer, was_kept=True)}
-
-
-def test_a_person_s_word_beats_the_rules() -> None:
-    brand, color = ask("What is the brand?", "Solimo"), ask("What color?", "Red")
-    assert reasons(brand, decisions=decisions(brand, "accept")) == []
-    assert reasons(color, decisions=decisions(color, "reject")) == ["rejected_by_review"]
-    kept, _ = filtered(color, decisions=decisions(color, "correct", "Dark-Red"))
-    assert kept[0].answer == "dark-red"
-
-
-def test_a_corrected_answer_may_be_reviewed_again() -> None:
-    color = ask("What color?", "red")
-    corrected = decisions(color, "correct", "blue")
-    blue = ask("What color?", "blue")
-    assert reasons(color, decisions=corrected | decisions(blue, "reject")) == ["rejected_by_review"]
-    kept, _ = filtered(color, decisions=corrected | decisions(blue, "correct", "red"))
-    assert [pair.answer for pair in kept] == ["red"]  # back and forth ends
-    assert acceptance(corrected | decisions(blue, "reject"), [color])["decisions_on_absent_pairs"] == 0
-
-
-def test_of_two_decisions_the_later_holds_whatever_its_file_is_called(tmp_path: Path) -> None:
-    head = "image_name,question,answer,decision,corrected_answer,decided_at"
-    early, late = "2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"
-    (tmp_path / "review.csv").write_text(f"{head}\na.jpg,What color?,red,accept,,{early}\n")
-    (tmp_path / "review (1).csv").write_text(f"{head}\na.jpg,What color?,red,reject,,{late}\n")
-    (found,) = read_decisions(tmp_path).values()
-    assert found.kind == "reject"
-    (tmp_path / "more.csv").write_text(f"{head}\na.jpg,What color?,red,correct,dark red,{late}\n")
-    with pytest.raises(InputError, match=r"more\.csv, row 1: corrected_answer is 'dark red'; give one word"):
-        read_decisions(tmp_path)
-
-
-def test_a_person_s_word_settles_a_conflict_but_cannot_mend_an_image() -> None:
-    red, blue = ask("What color?", "red"), ask("What color?", "blue")
-    kept, rejected = filtered(red, blue, decisions=decisions(blue, "accept"))
-    assert [pair.answer for pair in kept] == ["blue"]
-    assert [reject.reason for reject in rejected] == ["conflicting_answers"]
-    missing = {"a.jpg": ImageRecord(problem="image_missing", detail="no file")}
-    assert reasons(red, decisions=decisions(red, "accept"), problems=missing) == ["image_missing"]

@@ -24,7 +24,15 @@ from adapters import (
     step_of,
 )
 from toy import PROMPT
-from toy_image_text import FAMILIES, features_of, image_text_folder, model_parts, toy_image_text
+from toy_image_text import (
+    FAMILIES,
+    features_of,
+    image_text_folder,
+    inputs_of,
+    model_parts,
+    of_unequal_size,
+    toy_image_text,
+)
 from vqa.core.errors import InputError
 from vqa.vlm import attached_adapter, image_text_model, lora
 from vqa.vlm.interfaces import AnswerModel
@@ -48,31 +56,7 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 
 @pytest.fixture
 def images(drawings: list[Image.Image]) -> list[Image.Image]:
-    """Eight, of four sizes."""
-    sizes = [(64, 64), (90, 40), (40, 130), (64, 64), (33, 57), (90, 40), (64, 64), (40, 130)]
-    return [drawing.resize(size) for drawing, size in zip(drawings, sizes, strict=True)]
-
-
-def inputs_of(processor: Any, question: str, image: Image.Image) -> dict[str, Tensor]:
-    """What transformers' own processor makes of them."""
-    asked = PROMPT.format(question=question)
-    text = f"<image>{asked}"
-    if processor.chat_template:
-        content = [{"type": "image"}, {"type": "text", "text": asked}]
-        text = processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-    made: dict[str, Tensor] = dict(processor(images=[image], text=[text], return_tensors="pt"))
-    return {name: made[name] for name in made if name not in ("labels", "rows", "cols")}
-
-
-def test_prompts_are_those_of_the_model_s_own_processor(family: str, images: list[Image.Image]) -> None:
-    model, processor = toy_image_text(family)
-    encoder, answers = model_parts(model, processor)
-    for question in QUESTIONS:
-        for image, image_features in zip(images, features_of(encoder, images), strict=True):
-            theirs = inputs_of(processor, question, image)["input_ids"][0].tolist()
-            assert answers.tokens.prompt_ids(question, image_features) == theirs
+    return of_unequal_size(drawings)
 
 
 def test_loss_and_every_gradient_equal_the_full_model_on_the_images(
@@ -255,21 +239,6 @@ def test_from_a_folder_each_half_is_loaded_without_the_other(
     assert "embed_tokens" not in frozen
     assert "lm_head" not in frozen
     assert "ision" not in live  # no module of the kind VisionModel, VisionTransformer
-
-
-def test_a_level_that_only_blip2_has_is_refused(family: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"features\.level is 'vit', which only BLIP-2 has"):
-        Pretrained(str(image_text_folder(family, tmp_path))).load_encoder(CPU, "vit")
-
-
-def test_a_question_with_the_model_s_own_tokens_in_it_is_text(family: str, images: list[Image.Image]) -> None:
-    encoder, answers = model_parts(*toy_image_text(family))
-    image_features = features_of(encoder, images[:1])[0]
-    plain = answers.tokens.prompt_ids("What is it?", image_features)
-    ids = answers.tokens.prompt_ids("What is <image> </s>?", image_features)
-    special = answers.tokens.image_token_id
-    assert ids.count(special) == plain.count(special) == len(image_features.rows)
-    assert "<image> </s>" in answers.tokens.tokenizer.decode(ids)
 
 
 def test_too_long_a_question_is_named(family: str, images: list[Image.Image]) -> None:
