@@ -1,10 +1,14 @@
+import json
 import os
 import random
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from compileall import compile_dir
+from copy import deepcopy
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -33,6 +37,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 torch.set_num_threads(1)  # toys gain nothing from more, and two processes of tests share the cores
 
 ROOT = Path(__file__).parents[1]
+PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 SHARED = ROOT.parent / "shared"
 
 
@@ -81,7 +86,7 @@ def project(
     """
 
     def make(**changes: dict[str, Any]) -> Path:
-        params = read_yaml((ROOT / "params.yaml").read_text())
+        params = deepcopy(PARAMS)
         params["data"]["root"] = str(catalogue)
         params["model"]["name"] = str(toy_folder)
         params["train"] |= {"epochs": 1, "checkpoint_minutes": 0}
@@ -97,6 +102,47 @@ def project(
         git(tmp_path, "commit", "-q", "--allow-empty", "-m", "start")
         monkeypatch.chdir(tmp_path)
         return tmp_path
+
+    return make
+
+
+Kept = dict[tuple[str, ...], Path]
+
+
+@pytest.fixture(scope="session")
+def kept_runs() -> Kept:
+    """Folders of finished runs, by their settings and the stages that ran."""
+    return {}
+
+
+@pytest.fixture
+def project_after(
+    tmp_path: Path, project: Callable[..., Path], kept_runs: Kept, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Make a project as `project` does, in which stages have run in this process.
+
+    `project_after(TO_TRAINED, lora={"r": 4})` runs each stage once for these settings, however many tests
+    begin there: later ones get a copy, and run only what the kept run lacks.
+    """
+
+    def make(stages: Sequence[ModuleType], **changes: dict[str, Any]) -> Path:
+        others = [path.name for path in tmp_path.iterdir()]  # the test's own files, which no other gets
+        folder = project(**changes)
+        key = json.dumps(changes, sort_keys=True), *(stage.__name__ for stage in stages)
+        ran = next((count for count in range(len(stages), 0, -1) if key[: count + 1] in kept_runs), 0)
+        if ran:
+            shutil.copytree(kept_runs[key[: ran + 1]], folder, dirs_exist_ok=True)
+        if ran < len(stages):
+            for stage in stages[ran:]:
+                stage.run()
+            kept_runs[key] = tmp_path_factory.mktemp("kept")
+            shutil.copytree(
+                folder,
+                kept_runs[key],
+                ignore=lambda top, _: others if Path(top) == folder else [],
+                dirs_exist_ok=True,
+            )
+        return folder
 
     return make
 
