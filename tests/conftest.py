@@ -3,7 +3,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from compileall import compile_dir
 from copy import deepcopy
 from fcntl import LOCK_EX, flock
@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from browser import end_chromium
 from clone import Clone, git
 from toy import toy_model, toy_processor
 from vqa.core.files import write_json
@@ -39,6 +40,13 @@ torch.set_num_threads(1)  # toys gain nothing from more, and two processes of te
 ROOT = Path(__file__).parents[1]
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def browser_ends() -> Iterator[None]:
+    """The browser that tests of a file share, if they look at pages."""
+    yield
+    end_chromium()
 
 
 @pytest.fixture(scope="session")
