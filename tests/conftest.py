@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from browser import end_chromium
@@ -40,6 +41,18 @@ torch.set_num_threads(1)  # toys gain nothing from more, and two processes of te
 ROOT = Path(__file__).parents[1]
 PARAMS = read_yaml((ROOT / "params.yaml").read_text())
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One certificate authority to trust: google-genai reads all that there are three times a client.
+
+    That takes longer than the tests, whose servers speak no TLS.
+    """
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(Path(DEFAULT_CA_BUNDLE_PATH).read_text().split(end)[0] + end)
+    os.environ["SSL_CERT_FILE"] = str(file)  # for commands that tests start, too
 
 
 @pytest.fixture(scope="module", autouse=True)
