@@ -71,6 +71,14 @@ class Clone:
         """The stages that `dvc repro` ran."""
         return re.findall(r"Running stage '(\w+)'", self.dvc("repro"))
 
+    def with_dependents(self, stages: set[str]) -> set[str]:
+        """These stages and every one that uses what they write, as `dvc dag` has them."""
+        found = set(stages)
+        edges = re.findall(r'"(\w+)" -> "(\w+)"', self.dvc("dag", "--dot"))
+        while more := {user for stage, user in edges if stage in found} - found:
+            found |= more
+        return found
+
     def changed(self) -> set[str]:
         """The stages that `dvc status` calls changed."""
         return set(json.loads(self.dvc("status", "--json")))
