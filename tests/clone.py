@@ -6,7 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from contract import ROOT
 
@@ -78,6 +82,19 @@ class Clone:
         while more := {user for stage, user in edges if stage in found} - found:
             found |= more
         return found
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every process that works in the copy."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    yield process
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process that works in the copy, as when the machine goes down."""
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
 
     def changed(self) -> set[str]:
         """The stages that `dvc status` calls changed."""

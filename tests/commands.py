@@ -55,7 +55,7 @@ def _fork_server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     server = Path(__file__).with_name("fork_server.py")
     command = [sys.executable, str(server)]
-    process = subprocess.Popen(command, stdin=theirs.fileno(), env={**os.environ, **_ENVIRONMENT})
+    process = subprocess.Popen(command, stdin=theirs.fileno(), env={**os.environ, **_ENVIRONMENT}, cwd=ROOT)
     theirs.close()
     return ours, process
 
