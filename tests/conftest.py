@@ -1,17 +1,23 @@
+import json
 import os
 import random
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from compileall import compile_dir
+from copy import deepcopy
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from filelock import FileLock
 from PIL import Image
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
+from browser import end_chromium
 from clone import Clone, git
 from paths import ROOT, SHARED
 from toy import toy_model, toy_processor
@@ -32,6 +38,27 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # toys gain nothing from more, and two processes of tests share the cores
+
+PARAMS = read_yaml((ROOT / "params.yaml").read_text())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One certificate authority to trust: google-genai reads all that there are three times a client.
+
+    That takes longer than the tests, whose servers speak no TLS.
+    """
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(Path(DEFAULT_CA_BUNDLE_PATH).read_text().split(end)[0] + end)
+    os.environ["SSL_CERT_FILE"] = str(file)  # for commands that tests start, too
+
+
+@pytest.fixture(scope="module", autouse=True)
+def browser_ends() -> Iterator[None]:
+    """The browser that tests of a file share, if they look at pages."""
+    yield
+    end_chromium()
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +106,7 @@ def project(
     """
 
     def make(**changes: dict[str, Any]) -> Path:
-        params = read_yaml((ROOT / "params.yaml").read_text())
+        params = deepcopy(PARAMS)
         params["data"]["root"] = str(catalogue)
         params["model"]["name"] = str(toy_folder)
         params["train"] |= {"epochs": 1, "checkpoint_minutes": 0}
@@ -95,6 +122,47 @@ def project(
         git(tmp_path, "commit", "-q", "--allow-empty", "-m", "start")
         monkeypatch.chdir(tmp_path)
         return tmp_path
+
+    return make
+
+
+Kept = dict[tuple[str, ...], Path]
+
+
+@pytest.fixture(scope="session")
+def kept_runs() -> Kept:
+    """Folders of finished runs, by their settings and the stages that ran."""
+    return {}
+
+
+@pytest.fixture
+def project_after(
+    tmp_path: Path, project: Callable[..., Path], kept_runs: Kept, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Make a project as `project` does, in which stages have run in this process.
+
+    `project_after(TO_TRAINED, lora={"r": 4})` runs each stage once for these settings, however many tests
+    begin there: later ones get a copy, and run only what the kept run lacks.
+    """
+
+    def make(stages: Sequence[ModuleType], **changes: dict[str, Any]) -> Path:
+        others = [path.name for path in tmp_path.iterdir()]  # the test's own files, which no other gets
+        folder = project(**changes)
+        key = json.dumps(changes, sort_keys=True), *(stage.__name__ for stage in stages)
+        ran = next((count for count in range(len(stages), 0, -1) if key[: count + 1] in kept_runs), 0)
+        if ran:
+            shutil.copytree(kept_runs[key[: ran + 1]], folder, dirs_exist_ok=True)
+        if ran < len(stages):
+            for stage in stages[ran:]:
+                stage.run()
+            kept_runs[key] = tmp_path_factory.mktemp("kept")
+            shutil.copytree(
+                folder,
+                kept_runs[key],
+                ignore=lambda top, _: others if Path(top) == folder else [],
+                dirs_exist_ok=True,
+            )
+        return folder
 
     return make
 

@@ -9,9 +9,6 @@ from stages import TO_JUDGED
 
 
 @pytest.fixture
-def adapted(project: Callable[..., Path]) -> Path:
+def adapted(project_after: Callable[..., Path]) -> Path:
     """A project whose pipeline has run on the drawn catalogue with the toy model."""
-    folder = project(data={"licence": "abo"})
-    for stage in TO_JUDGED:
-        stage.run()
-    return folder
+    return project_after(TO_JUDGED, data={"licence": "abo"})

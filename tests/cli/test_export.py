@@ -76,15 +76,16 @@ def test_the_code_of_both_cards_says_what_the_pipeline_says(
     settings = load_settings()
     row = read_rows(Path("data/predictions/lora.csv"), ("generated_answer",))[0]
     shutil.copy(image_path(settings.data.root, row["image_name"]), top / "export/lamp.jpg")
-    for kind in ("merged", "adapter"):
-        card = (top / f"export/{kind}/README.md").read_text()
+    cards = [(top / f"export/{kind}/README.md").read_text() for kind in ("merged", "adapter")]
+    codes = [re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0] for card in cards]
+    for card, code in zip(cards, codes, strict=True):
         assert "4 of 4 test questions answered as by the pipeline, by transformers " in card
-        (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-        code = code.replace("What color is the lamp?", row["question"])
-        command = [sys.executable, "-I", "-c", code]
-        said = subprocess.run(command, cwd=top / "export", capture_output=True, text=True, check=True).stdout
-        assert first_word(said) == row["generated_answer"]
         assert len(code.splitlines()) <= 17
+    # In an interpreter that knows nothing of this project; what takes long are its imports.
+    asked = [code.replace("What color is the lamp?", row["question"]) for code in codes]
+    command = [sys.executable, "-I", "-c", f"for code in {asked!r}: exec(code, {{}})"]
+    said = subprocess.run(command, cwd=top / "export", capture_output=True, text=True, check=True).stdout
+    assert [first_word(line) for line in said.splitlines()] == [row["generated_answer"]] * 2
 
 
 def test_a_check_says_where_an_export_answers_otherwise_and_exits_non_zero(

@@ -14,12 +14,10 @@ import answer_adapted
 import answer_base
 import cache_features
 import evaluate
-import generate
 import measure_speed
 import train
-import validate
-import verify
 from failing import fails
+from stages import TO_TRAINED
 from vqa.core.devices import with_oom_hint
 from vqa.core.errors import InputError, is_out_of_memory
 from vqa.scoring.bertscore import BertScorer
@@ -51,7 +49,7 @@ def with_room_for(most: int, begin: Callable[..., Any], size_of: Callable[..., i
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_the_sentence_names_the_setting_and_what_fits(
-    project: Project,
+    project_after: Project,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     stage: ModuleType,
@@ -59,21 +57,17 @@ def test_the_sentence_names_the_setting_and_what_fits(
     function: str,
     said: str,
 ) -> None:
-    project(features={"batch_size": 64}, train={"images": 4})
-    earlier = [generate, validate, verify, cache_features, train]
-    for one in earlier[: earlier.index(stage)] if stage in earlier else earlier:
-        one.run()
+    earlier = TO_TRAINED[: TO_TRAINED.index(stage)] if stage in TO_TRAINED else TO_TRAINED
+    project_after(earlier, features={"batch_size": 64}, train={"images": 4})
     limited = with_room_for(7, getattr(owner, function), lambda _, things, *__: len(things))
     monkeypatch.setattr(owner, function, limited)
     assert f"error: out of memory with {said} in params.yaml: that fits" in fails(stage.run, capsys)
 
 
 def test_weights_and_scorers_that_do_not_fit_are_named(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project_after: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project(train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
-        stage.run()
+    project_after((*TO_TRAINED, answer_base, answer_adapted), train={"images": 4})
     nothing = partial(with_room_for, 0, size_of=lambda *_: 1)
     monkeypatch.setattr(BertScorer, "scores", nothing(BertScorer.scores))
     sentence = fails(evaluate.run, capsys)

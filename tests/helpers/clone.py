@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -73,6 +75,27 @@ class Clone:
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran."""
         return re.findall(r"Running stage '(\w+)'", self.dvc("repro"))
+
+    def with_dependents(self, stages: set[str]) -> set[str]:
+        """These stages and every one that uses what they write, as `dvc dag` has them."""
+        found = set(stages)
+        edges = re.findall(r'"(\w+)" -> "(\w+)"', self.dvc("dag", "--dot"))
+        while more := {user for stage, user in edges if stage in found} - found:
+            found |= more
+        return found
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every process that works in the copy."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    yield process
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process that works in the copy, as when the machine goes down."""
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
 
     def changed(self) -> set[str]:
         """The stages that `dvc status` calls changed."""

@@ -10,14 +10,10 @@ from PIL import Image
 
 import answer_adapted
 import answer_base
-import cache_features
 import evaluate
-import generate
 import measure_speed
-import train
-import validate
-import verify
 from commands import contents
+from stages import TO_TRAINED
 from vqa.core.errors import InputError
 from vqa.inference.answerer import Answerer
 from vqa.pairs.predictions import write_predictions
@@ -50,12 +46,13 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Blip2AnswerModel]:
     ids=str,
 )
 def test_base_and_adapted_share_one_language_model_and_answer_as_each_alone(
-    project: Project, loaded: list[Blip2AnswerModel], drawings: list[Image.Image], adapter: dict[str, Any]
+    project_after: Project,
+    loaded: list[Blip2AnswerModel],
+    drawings: list[Image.Image],
+    adapter: dict[str, Any],
 ) -> None:
     level = "vit" if "qformer_targets" in adapter else "qformer"
-    project(lora={"r": 4, **adapter}, train={"images": 8}, features={"level": level})
-    for stage in (generate, validate, verify, cache_features, train):
-        stage.run()
+    project_after(TO_TRAINED, lora={"r": 4, **adapter}, train={"images": 8}, features={"level": level})
     settings = load_settings()
     loaded.clear()
     both = Answerer(settings, CPU, ADAPTER, is_switched=True)
@@ -75,11 +72,9 @@ def test_base_and_adapted_share_one_language_model_and_answer_as_each_alone(
 
 
 def test_speed_is_measured_with_one_language_model_and_judging_loads_none(
-    project: Project, loaded: list[Blip2AnswerModel]
+    project_after: Project, loaded: list[Blip2AnswerModel]
 ) -> None:
-    project(train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
-        stage.run()
+    project_after((*TO_TRAINED, answer_base, answer_adapted), train={"images": 4})
     loaded.clear()
     measure_speed.run()
     assert len(loaded) == 1
@@ -88,11 +83,9 @@ def test_speed_is_measured_with_one_language_model_and_judging_loads_none(
 
 
 def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project_after: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project(train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train):
-        stage.run()
+    project_after(TO_TRAINED, train={"images": 4})
     for answer in (answer_base, answer_adapted):
 
         def written(*arguments: Any, answer: Any = answer) -> None:
@@ -106,19 +99,17 @@ def test_answers_that_another_run_is_writing_are_not_written_by_a_second_one(
     assert not Path(".state/answers").exists()
 
 
-def test_equal_predictions_are_judged_with_equal_bytes(project: Project) -> None:
-    project(train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted, evaluate):
-        stage.run()
+def test_equal_predictions_are_judged_with_equal_bytes(project_after: Project) -> None:
+    project_after((*TO_TRAINED, answer_base, answer_adapted, evaluate), train={"images": 4})
     first = contents(Path("metrics")) | contents(Path("metrics/plots/evaluate"))
     evaluate.run()
     assert contents(Path("metrics")) | contents(Path("metrics/plots/evaluate")) == first
 
 
-def test_a_judgement_that_fails_costs_no_answer(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project(train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train, answer_base, answer_adapted):
-        stage.run()
+def test_a_judgement_that_fails_costs_no_answer(
+    project_after: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_after((*TO_TRAINED, answer_base, answer_adapted), train={"images": 4})
     answers = contents(Path("data/predictions"))
     monkeypatch.setattr(evaluate, "report_page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

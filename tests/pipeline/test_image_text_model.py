@@ -32,16 +32,17 @@ ADAPTER = Path("models/adapter/best")
 PREDICTIONS = Path("data/predictions")
 
 
-@pytest.fixture(params=FAMILIES)
-def evaluated(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Path:
-    """A project whose pipeline has run with a toy of the family."""
-    folder = image_text_folder(request.param, tmp_path / "toy")
-    made = project(
-        model={"name": str(folder)}, lora={"r": 4}, train={"micro_batch_size": 2, "learning_rate": 3e-4}
-    )
-    for stage in TO_JUDGED:
-        stage.run()
-    return made
+@pytest.fixture(scope="module", params=FAMILIES)
+def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a toy of the family."""
+    return image_text_folder(request.param, tmp_path_factory.mktemp("family") / "toy")
+
+
+@pytest.fixture
+def evaluated(toy: Path, project_after: Project) -> Path:
+    """A project whose pipeline has run with the toy."""
+    changes = {"micro_batch_size": 2, "learning_rate": 3e-4}
+    return project_after(TO_JUDGED, model={"name": str(toy)}, lora={"r": 4}, train=changes)
 
 
 def test_stages_and_tools_run_and_agree(evaluated: Path, capsys: pytest.CaptureFixture[str]) -> None:

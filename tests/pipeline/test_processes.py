@@ -18,11 +18,10 @@ import answer_base
 import answer_others
 import cache_features
 import generate
-import train
 import validate
-import verify
-from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, run, started
+from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, run, shared_out, started
 from failing import fails
+from stages import TO_TRAINED
 from toy import toy_processor
 from toy_others import vilt
 from vqa.features.encoding import Pixels, together
@@ -34,18 +33,12 @@ PREDICTIONS, WORK = Path("data/predictions"), Path(".state/answers")
 
 
 @pytest.fixture
-def trained(project: Project, tmp_path: Path) -> Path:
+def trained(project_after: Project, project: Project, tmp_path: Path) -> Path:
     """A project with an adapter and another model, batches of two pairs, ready to answer."""
     vilt(tmp_path / "vilt", toy_processor())
-    folder = project(
-        decoding={"batch_size": 2},
-        zero_shot={"models": [str(tmp_path / "vilt")]},
-        train={"images": 4},
-        lora={"r": 4},
-    )
-    for stage in (generate, validate, verify, cache_features, train):
-        stage.run()
-    return folder
+    changes = {"decoding": {"batch_size": 2}, "train": {"images": 4}, "lora": {"r": 4}}
+    project_after(TO_TRAINED, **changes)
+    return project(**changes, zero_shot={"models": [str(tmp_path / "vilt")]})
 
 
 def predicted() -> dict[str, bytes]:
@@ -63,7 +56,7 @@ def test_two_processes_and_killed_ones_answer_as_one_does(trained: Path) -> None
     for stage, bar in zip(stages, ("baseline", "zero_image", "vilt"), strict=True):
         killed_at(stage, rf"{bar}: +\d+%.* [1-9]\d?/35")
         assert any(WORK.glob("*/*.jsonl"))
-        run(stage, TWO_PROCESSES)
+        shared_out(stage)
     assert predicted() == alone
     assert not WORK.exists()
 
@@ -121,7 +114,7 @@ def test_fewer_images_than_a_shard_holds_are_shared_out_too(project: Project) ->
     alone = contents(Path("data/features"))
     for path in Path("data/features").iterdir():
         path.unlink()
-    printed = run("cache_features", TWO_PROCESSES)
+    printed = shared_out("cache_features")
     assert "30 images were computed" in printed
     assert re.search(r"features: 100%.* 15/15", printed)  # of the first process's
     assert contents(Path("data/features")) == alone

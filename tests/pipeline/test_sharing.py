@@ -4,7 +4,6 @@ import hashlib
 import random
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from clone import Clone, git
+from commands import tool
 from paths import ROOT
 from vqa.studies.results import read_record
 from vqa.synthetic.catalogue import draw_items
@@ -140,10 +140,7 @@ def own_data(folder: Path) -> tuple[Path, Path, Path]:
 
 def answer_of(clone: Clone) -> str:
     """What the adapter that lies there says, with its probability."""
-    asked = ("--image", "data/mine/images/small", "--question", "What is it?")
-    done = clone.run(sys.executable, "src", "ask", *asked)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return tool(clone.folder, "ask", "--image", "data/mine/images/small", "--question", "What is it?")
 
 
 def published(clone: Clone, folder: Path) -> str:

@@ -12,13 +12,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-import cache_features
 import generate
 import train
 import validate
-import verify
-from commands import TWO_PROCESSES, contents, finished, killed_at, node, run, started
+from commands import PYTHON, TWO_PROCESSES, contents, finished, killed_at, node, run, shared_out, started
 from paths import ROOT
+from stages import TO_TRAINED
 from vqa.core.errors import InputError
 from vqa.core.partial_results import lock_run, run_folder
 from vqa.settings import Train, load_settings
@@ -31,12 +30,15 @@ WORK = Path(".state/training")
 BEST = Path("models/adapter/best/adapter_model.safetensors")
 
 
-def cached(project: Project, **changes: Any) -> Path:
-    """A project with cached features, ready to train; checkpoints every 7 steps of about 100."""
-    folder = project(**{"train": {"epochs": 4, "checkpoint_steps": 7}, "lora": {"r": 4}} | changes)
-    for stage in (generate, validate, verify, cache_features):
-        stage.run()
-    return folder
+@pytest.fixture
+def cached(project_after: Project, project: Project) -> Project:
+    """Make a project with cached features, ready to train; checkpoints every 7 steps of about 100."""
+
+    def make(**changes: Any) -> Path:
+        project_after(TO_TRAINED[:-1])
+        return project(**{"train": {"epochs": 4, "checkpoint_steps": 7}, "lora": {"r": 4}} | changes)
+
+    return make
 
 
 def plotted() -> dict[str, list[list[str]]]:
@@ -58,9 +60,9 @@ def weights(path: Path = BEST) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one_that_was_not(
-    project: Project,
+    cached: Project,
 ) -> None:
-    cached(project, train={"epochs": 3, "checkpoint_steps": 7, "questions_per_prefix": 3})
+    cached(train={"epochs": 3, "checkpoint_steps": 7, "questions_per_prefix": 3})
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
     metrics, plots = trained_metrics(), plotted()
@@ -69,7 +71,7 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
     killed_at("train", r"training: .* [4-9]\d/\d+ ")  # in the first epoch
     killed_at("train", r"training: .* 2\d\d/\d+ ")  # in the third
     killed_at("train", r"training: 100%(?s:.*)validation: +[1-9]")  # in the last validation
-    printed = run("train")
+    printed = run("train", PYTHON)  # with other hashes of strings than the forks of one process
     assert re.search(r"continuing from \S*\.state/training/\w+/checkpoint-\d+", printed)
     assert (contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))) == undisturbed
     assert trained_metrics() == metrics
@@ -79,11 +81,12 @@ def test_a_run_killed_three_times_ends_with_the_weights_metrics_and_plots_of_one
 
 
 def test_a_run_killed_while_it_validates_goes_on_with_fewer_pairs_at_once_to_the_same_weights(
+    cached: Project,
     project: Project,
 ) -> None:
     """As the sentence about memory advises; checkpoints may come at other steps, too."""
     changes: dict[str, Any] = {"epochs": 2, "checkpoint_steps": 7, "eval_steps": 20}
-    cached(project, train=changes)
+    cached(train=changes)
     run("train")
     undisturbed = contents(Path("models/adapter/best")), contents(Path("models/adapter/final"))
     metrics = trained_metrics() | {"final_loss": None}
@@ -135,9 +138,10 @@ def test_a_checkpoint_of_other_settings_or_cut_short_is_not_continued(tmp_path: 
 
 
 def test_settings_changed_and_changed_back_continue_where_they_were(
+    cached: Project,
     project: Project,
 ) -> None:
-    cached(project)
+    cached()
     killed_at("train", r"training: .* [4-9]\d/\d+ ")
     begun = set(WORK.iterdir())
     project(train={"epochs": 1, "checkpoint_steps": 7}, lora={"r": 8})
@@ -149,9 +153,9 @@ def test_settings_changed_and_changed_back_continue_where_they_were(
 
 
 def test_a_second_run_of_the_same_ends_at_once_and_leaves_the_first_one_s_checkpoints(
-    project: Project,
+    cached: Project,
 ) -> None:
-    cached(project)
+    cached()
     killed_at("train", r"training: .* [4-9]\d/\d+ ")
     (folder,) = WORK.iterdir()
     (folder / "checkpoint-99").mkdir()  # the first run is writing it
@@ -172,7 +176,7 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("questions_per_prefix", [1, 3])
-def test_two_processes_and_two_hosts_train_as_one_does(project: Project, questions_per_prefix: int) -> None:
+def test_two_processes_and_two_hosts_train_as_one_does(cached: Project, questions_per_prefix: int) -> None:
     model_parts = {
         "train": {
             "epochs": 1,
@@ -182,14 +186,16 @@ def test_two_processes_and_two_hosts_train_as_one_does(project: Project, questio
         },
         "lora": {"r": 4, "dropout": 0.0},
     }
-    cached(project, **model_parts)
+    cached(**model_parts)
     run("train")
     alone, losses = weights(), plotted()["loss.tsv"]
-    finished(started("train", TWO_PROCESSES))
+    shared_out("train")
     together, shared_losses = weights(), plotted()["loss.tsv"]
-    nodes = [started("train", node(rank)) for rank in (0, 1)]
-    for process in nodes:
-        finished(process)
+    if questions_per_prefix == 1:  # once by torchrun itself, which takes a minute
+        for process in [started("train", node(rank)) for rank in (0, 1)]:
+            finished(process)
+    else:
+        shared_out("train", hosts=2)
     for other, of_other in ((together, shared_losses), (weights(), plotted()["loss.tsv"])):
         assert len(of_other) == len(losses) > 2
         for (step, loss), (same_step, same_loss) in zip(losses[1:], of_other[1:], strict=True):
@@ -217,19 +223,21 @@ def test_two_processes_cache_the_same_bytes_and_a_killed_run_continues(project: 
     assert json.loads(Path("metrics/features.json").read_text())["reused"] >= 8
 
 
-def test_batch_sizes_that_do_not_divide_are_named(project: Project) -> None:
-    cached(project, train={"batch_size": 4, "micro_batch_size": 3})
+def test_batch_sizes_that_do_not_divide_are_named(cached: Project) -> None:
+    cached(train={"batch_size": 4, "micro_batch_size": 3})
     with pytest.raises(InputError, match=r"batch_size is 4, but 1 process\(es\) take .* multiple of 3"):
         train.run()
 
 
 @pytest.mark.parametrize("questions_per_prefix", [1, 3])
-def test_accumulated_parts_train_as_the_whole_batch_does(project: Project, questions_per_prefix: int) -> None:
+def test_accumulated_parts_train_as_the_whole_batch_does(
+    cached: Project, project: Project, questions_per_prefix: int
+) -> None:
     """One pair at once is a row a pair, whatever share a step."""
     plain = {"lora": {"r": 4, "dropout": 0.0}}
     whole_batch: dict[str, Any] = {"epochs": 1, "batch_size": 4, "micro_batch_size": 4}
     whole_batch |= {"questions_per_prefix": questions_per_prefix}
-    cached(project, train=whole_batch, **plain)
+    cached(train=whole_batch, **plain)
     train.run()
     whole = weights()
     project(train=whole_batch | {"micro_batch_size": 1}, **plain)
@@ -238,22 +246,22 @@ def test_accumulated_parts_train_as_the_whole_batch_does(project: Project, quest
         close(weights()[name], weight)
 
 
-def test_the_last_step_is_validated_whatever_the_interval(project: Project) -> None:
-    cached(project, train={"epochs": 1, "eval_steps": 1000})
+def test_the_last_step_is_validated_whatever_the_interval(cached: Project) -> None:
+    cached(train={"epochs": 1, "eval_steps": 1000})
     train.run()
     assert len(plotted()["bert_score_f1.tsv"]) == 2
     assert trained_metrics()["best_epoch"] == 1
 
 
-def test_so_many_images_are_trained_on_with_all_their_pairs(project: Project) -> None:
-    cached(project, train={"images": 5, "epochs": 1})
+def test_so_many_images_are_trained_on_with_all_their_pairs(cached: Project) -> None:
+    cached(train={"images": 5, "epochs": 1})
     train.run()
     assert trained_metrics()["pairs"] == 25
 
 
 @pytest.mark.parametrize("zero_image", [True, False])
-def test_trained_blind_nothing_of_the_images_is_learnt(project: Project, zero_image: bool) -> None:
-    cached(project, train={"epochs": 1, "zero_image": zero_image})
+def test_trained_blind_nothing_of_the_images_is_learnt(cached: Project, zero_image: bool) -> None:
+    cached(train={"epochs": 1, "zero_image": zero_image})
     train.run()
     first = contents(BEST.parent)
     for shard in Path("data/features").glob("*.safetensors"):
@@ -264,17 +272,17 @@ def test_trained_blind_nothing_of_the_images_is_learnt(project: Project, zero_im
     assert (contents(BEST.parent) == first) is zero_image
 
 
-def test_early_stopping_and_validation_every_n_steps(project: Project) -> None:
+def test_early_stopping_and_validation_every_n_steps(cached: Project) -> None:
     # At this rate nothing is learnt, so that no validation is better than the first.
-    cached(project, train={"epochs": 20, "eval_steps": 3, "patience": 2, "learning_rate": 1e-12})
+    cached(train={"epochs": 20, "eval_steps": 3, "patience": 2, "learning_rate": 1e-12})
     train.run()
     metrics = json.loads(Path("metrics/train.json").read_text())
     assert metrics["steps"] == 9
     assert [int(row[0]) for row in plotted()["bert_score_f1.tsv"][1:]] == [3, 6, 9]
 
 
-def test_a_loss_that_is_not_finite_names_the_step_and_the_pairs(project: Project) -> None:
-    cached(project, train={"learning_rate": 1e30, "warmup_share": 0.0})
+def test_a_loss_that_is_not_finite_names_the_step_and_the_pairs(cached: Project) -> None:
+    cached(train={"learning_rate": 1e30, "warmup_share": 0.0})
     with pytest.raises(InputError, match=r"the loss is \w+ at step \d+ on \w+\.jpg: .*\?.*learning_rate"):
         train.run()
 

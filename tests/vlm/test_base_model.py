@@ -17,10 +17,9 @@ import answer_adapted
 import answer_base
 import cache_features
 import generate
-import train
 import validate
-import verify
 from failing import fails
+from stages import TO_TRAINED
 from vqa.core.errors import InputError
 from vqa.core.files import read_json, write_json
 from vqa.vlm.loading import Pretrained
@@ -116,11 +115,15 @@ def test_old_pickled_weights_load_as_safetensors_do(folder: Path) -> None:
     ],
 )
 def test_whatever_is_damaged_ends_the_first_stage_that_uses_the_model_in_one_sentence(
-    project: Project, folder: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes
+    project_after: Project,
+    project: Project,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: bytes,
 ) -> None:
+    project_after((generate, validate))
     project(model={"name": str(folder)})
-    generate.run()
-    validate.run()
     if file == "pytorch_model.bin":
         (folder / "model.safetensors").unlink()
     (folder / file).write_bytes(content)
@@ -167,11 +170,9 @@ def test_an_adapter_s_record_of_its_base_that_says_nothing_is_refused_by_name(
 
 
 @pytest.fixture
-def adapted(project: Project) -> Path:
+def adapted(project_after: Project) -> Path:
     """A project with an adapter of rank 4; its folder."""
-    project(lora={"r": 4}, train={"images": 4})
-    for stage in (generate, validate, verify, cache_features, train):
-        stage.run()
+    project_after(TO_TRAINED, lora={"r": 4}, train={"images": 4})
     return Path("models/adapter/best")
 
 
