@@ -212,6 +212,18 @@ def test_a_torn_copy_replaces_no_shard_of_the_store(tmp_path: Path) -> None:
     assert list(work_of(folder).glob("*.safetensors")) == []
 
 
+def test_a_whole_copy_of_a_shard_that_the_store_has_is_not_kept_twice(tmp_path: Path) -> None:
+    folder, wanted = tmp_path / "store", images(*range(4))
+    build(folder, wanted)
+    shutil.copytree(folder, work_of(folder), dirs_exist_ok=True)
+    (work_of(folder) / "manifest.json").unlink()
+    todo = build(folder, wanted)
+    assert [len(shard.images) for shard in todo.kept] == [2, 2]
+    assert new(todo) == 0
+    check(folder, wanted)
+    assert list(work_of(folder).glob("*.safetensors")) == []
+
+
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     memory = Path("/dev/shm")
