@@ -1,4 +1,4 @@
-"""The pairs of so many photographs, as if they were somebody's own: what docs/catalogue.md measures with.
+"""The pairs of so many photographs, as if they were somebody's own: docs/results/own_images.md.
 
     python benchmarks/own_images.py 400      # data/photos and data/pairs/photos.csv → data/pairs/mine.csv
 

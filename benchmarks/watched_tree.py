@@ -3,8 +3,8 @@
     python benchmarks/watched_tree.py [--images 398212] [--links hardlink]
 
 Makes a clone of the commit in a temporary folder, with a tree of tiny images as `make abo` would leave
-it, and times `generate`: a second `dvc repro` with nothing to do, and an experiment in a copy, as the queue
-runs it.
+it, and times `generate`: a second `dvc repro` with nothing to do, and an experiment in a copy, as
+`study run` runs it.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
         write_catalogue(Path("data/abo"), given.images)
         _run("dvc", "config", "cache.type", given.links)
         _run("dvc", "add", *(f"data/abo/{part}" for part in PARTS))
-        _run(sys.executable, "src/__main__.py", "stamp", "data/abo")
+        _run(sys.executable, "src/__main__.py", "manifest", "data/abo")
         print(f"{'data.root':<14} {'nothing to do':>14} {'experiment':>11}   seconds", flush=True)
         for root in ("data/abo.yaml", "data/abo"):
             params = YAML(typ="safe").load(Path("params.yaml").read_text())

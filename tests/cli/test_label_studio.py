@@ -27,7 +27,7 @@ def validated(project: Callable[..., Path]) -> Path:
 
 
 def annotated(tasks: list[Any], decision: str, answer: str | None = None) -> list[Any]:
-    """The tasks as Label Studio exports them, decided on: fields as in its own export (tests/publication)."""
+    """The tasks as Label Studio exports them, decided on: fields as in its own export, which lies beside."""
     export = []
     for number, task in enumerate(tasks, start=1):
         text = answer or task["data"]["answer"]

@@ -82,6 +82,11 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(words: str) -> None:
     assert said == ""
 
 
+@pytest.mark.parametrize("stage", ["train", "generate"])
+def test_a_reader_of_a_stage_s_help_that_has_seen_enough_gets_no_traceback(stage: str) -> None:
+    assert unread("--help", script=f"src/{stage}.py") == (141, "")
+
+
 @pytest.mark.parametrize("words", ["", "--help", "switch nothing", "switch --help", "results", "swich"])
 def test_what_needs_no_model_loads_none(words: str, tmp_path: Path) -> None:
     """Why these answer at once: a process of their own has loaded nothing large when it ends."""

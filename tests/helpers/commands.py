@@ -137,10 +137,10 @@ def tool(folder: Path, *words: str) -> str:
     return printed
 
 
-def unread(*words: str) -> tuple[int, str]:
+def unread(*words: str, script: str = "src") -> tuple[int, str]:
     """How `python src WORDS` ends when nobody reads what it prints, as before `| head -0`; and its stderr."""
     with TemporaryFile("w+") as errors:
-        code = Forked([str(ROOT / "src"), *words], ROOT, errors, is_read=False).wait()
+        code = Forked([str(ROOT / script), *words], ROOT, errors, is_read=False).wait()
         errors.seek(0)
         return code, errors.read()
 

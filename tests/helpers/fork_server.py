@@ -1,4 +1,4 @@
-"""Run by tests/commands.py: commands as processes of their own that need not import the libraries again.
+"""Run by tests/helpers/commands.py: commands as processes that need not import the libraries again.
 
 Standard input is a socket. Each message there has a command, JSON with `words`, `folder` and `environment`,
 and three files. A process is forked that is what `python WORDS` would be once it has imported its libraries:
@@ -15,7 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 import torch
 

@@ -293,11 +293,11 @@ def saved_adapters() -> list[Path]:
 
 @pytest.mark.parametrize(("checkpoint_steps", "eval_steps", "saved"), [(1, 3, 1), (1000, 3, 0)])
 def test_no_checkpoint_and_no_adapter_is_written_after_a_loss_that_is_not_finite(
-    project: Project, checkpoint_steps: int, eval_steps: int, saved: int
+    cached: Project, checkpoint_steps: int, eval_steps: int, saved: int
 ) -> None:
     # The first step leaves weights of 1e30, which may be saved; the losses after it are not finite.
     steps = {"checkpoint_steps": checkpoint_steps, "checkpoint_minutes": 0.0, "eval_steps": eval_steps}
-    cached(project, train={"learning_rate": 1e30, "warmup_share": 0.0} | steps)
+    cached(train={"learning_rate": 1e30, "warmup_share": 0.0} | steps)
     with pytest.raises(InputError, match="the loss is"):
         train.run()
     assert len(saved_adapters()) == saved
@@ -305,7 +305,7 @@ def test_no_checkpoint_and_no_adapter_is_written_after_a_loss_that_is_not_finite
 
 
 def test_no_checkpoint_and_no_adapter_is_written_of_weights_that_are_not_finite(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    cached: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_adapter = lora.add_adapter
 
@@ -316,7 +316,7 @@ def test_no_checkpoint_and_no_adapter_is_written_of_weights_that_are_not_finite(
                 weight.register_hook(lambda gradient: gradient * float("inf"))
 
     monkeypatch.setattr(lora, "add_adapter", add_with_overflow)
-    cached(project, train={"checkpoint_steps": 1, "checkpoint_minutes": 0.0, "eval_steps": 1})
+    cached(train={"checkpoint_steps": 1, "checkpoint_minutes": 0.0, "eval_steps": 1})
     with pytest.raises(InputError, match=r"a weight of the adapter is no finite number after step 1; lower"):
         train.run()
     assert saved_adapters() == []

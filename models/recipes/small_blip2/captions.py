@@ -1,6 +1,6 @@
 """What pre-training says of a drawn image: captions and a little question answering.
 
-Concepts that pre-training never names (see `concepts`) are left out of captions and never asked.
+Concepts that pre-training never names (see `vqa.synthetic.drawing`) are left out of captions and never asked.
 """
 
 import random

@@ -3,7 +3,7 @@
     python models/recipes drawings --seed 0 --out models/blip2-tiny
     python models/recipes photographs --root data/abo --splits data/vqa/splits.json
 
-About 30 minutes on one core, and two hours on two.
+Drawings take about half an hour on one core, photographs an hour and a quarter.
 
 In: `drawings`: nothing, images are drawn at the start; `photographs`: a tree in ABO's layout, of which only
 the images in `train` of splits.json are seen, and the model whose image encoder it starts from. Out: a folder

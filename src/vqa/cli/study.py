@@ -5,8 +5,9 @@
     python src study report GRID --out results/studies/photos    # of another catalogue
 
 In: grids of configs/studies/, and the project as committed. `run`: an experiment for each combination, one
-after the other or, with --jobs, in DVC's queue; data and features are not made again, and what ran already
-is not run again. `report`: from the experiments of HEAD, or of --rev.
+after the other, with what it prints in .state/studies, or, with --jobs above 1, in DVC's queue; data and
+features are not made again, and what ran already is not run again. `report`: from the experiments of HEAD, or
+of --rev.
 """
 
 import csv

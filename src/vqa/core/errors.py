@@ -77,7 +77,8 @@ def run_command(command: Callable[[], None]) -> None:
 def run_stage(stage: Callable[[], None]) -> None:
     """As `run_command`, for a stage without options: --help shows its docstring, other words are refused."""
     if {"--help", "-h"} & set(sys.argv[1:]):
-        print((sys.modules["__main__"].__doc__ or "").strip())
+        usage = (sys.modules["__main__"].__doc__ or "").strip()
+        run_command(lambda: print(usage))
     elif sys.argv[1:]:
         _end(f"{sys.argv[1]} is not known here: this stage takes no options; params.yaml has its settings")
     else:

@@ -1,4 +1,6 @@
-"""Models on the meta device, where tensors have shapes and take no memory; the published ones among them.
+"""Models on the meta device, where tensors have shapes and take no memory, and the kernels that count there.
+
+The published models and BERTScore's encoders are built from their configurations.
 
 configs/<name>/config.json has the values of the repository on the hub, without most of those that are
 transformers' defaults. BERTScore's encoders lie there too, by their names in params.yaml.

@@ -56,7 +56,7 @@ def normalize_answer(answer: str) -> str:
 
     Case and punctuation are folded, articles are dropped, number words become digits, and spelling becomes
     American. An article alone stays ("A" is a letter to read). This follows the official VQA rules, which
-    `vqa.scoring.vqa_rules` has as they stand.
+    `vqa.scoring.scores.vqa_form` has as they stand.
     """
     text = _DROPPED.sub("", answer.lower())
     words = [_DIGITS.get(word, word) for word in _SEPARATOR.sub(" ", text).split()]

@@ -108,7 +108,7 @@ def score_texts(pairs: Sequence[Pair], texts: Sequence[str], scorer: BertScorer)
     """Score generated texts against the pairs' right answers; of several the best counts.
 
     What is compared is a text's first word, or all of it where the right answer has several words. An answer
-    that is a list of ten people's is scored as in VQAv2 (`vqa_rules.share_of_people`): by how many of them
+    that is a list of ten people's is scored as in VQAv2 (`share_of_people`): by how many of them
     say the same; BERTScore takes the commonest. BERTScore too compares normal forms, so that an exact match
     scores 1 whatever its case.
     """

@@ -6,9 +6,8 @@ an answer is not as the rest, redrawing says too little (Bowyer et al., ICML 202
 evals with fewer than a few hundred datapoints"): there the interval is exact, for as many questions as the
 groups are worth if all answers of a group agree (Kish 1965, "Survey sampling"). That errs on the wide side.
 
-95 % intervals and p-values where there is too little to redraw, and Holm's correction of many p-values.
-
-Counts need not be whole: questions that share their luck count for less than one each (see `bootstrap`).
+Exact intervals and p-values take counts that need not be whole: questions that share their luck count for
+less than one each. Many p-values are corrected as Holm does.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """A grid of settings: an experiment for each combination, with a name of its own.
 
-Also the settings of the last run, from dvc.lock: only this file depends on the lock's layout.
+Also the settings of the last run, from dvc.lock.
 """
 
 import hashlib

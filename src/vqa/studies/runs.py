@@ -33,7 +33,7 @@ def commit(rev: str) -> str:
 
 
 def check_committed() -> None:
-    """Check that all but reports is committed: an experiment runs the commit that its name has.
+    """Check that all but `results/` is committed: an experiment runs the commit that its name has.
 
     Raises:
         InputError: tracked files were changed.

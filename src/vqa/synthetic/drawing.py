@@ -3,7 +3,7 @@
 Everything that is not an attribute is jittered (place, scale, tilt, tint, light, background), so that no two
 images are equal and no attribute can be read off another.
 
-Before it the drawn catalogue's world: each attribute value has the word the catalogue uses and the one that
+First, the drawn catalogue's concepts: each attribute value has the word the catalogue uses and the one that
 pre-training used, or none. Only adaptation can teach those that differ, so a gain on them is knowledge.
 """
 
@@ -83,7 +83,7 @@ _SUPERSAMPLING = 2  # draw larger and shrink: PIL's own lines are not anti-alias
 
 @dataclass(frozen=True)
 class Item:
-    """The attribute words of one drawn image; each is a key of its table in `concepts`."""
+    """The attribute words of one drawn image; each is a key of its table in `ATTRIBUTES`."""
 
     product: str
     color: str

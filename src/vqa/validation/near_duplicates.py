@@ -125,7 +125,7 @@ Greys = NDArray[np.uint8]  # [images, GREY_SIDE, GREY_SIDE]
 
 
 def grey_values(texts: Sequence[str]) -> Greys:
-    """`Image.grey` of each image as numbers."""
+    """`ImageRecord.grey` of each image as numbers."""
     return np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.uint8).reshape(-1, GREY_SIDE, GREY_SIDE)
 
 

@@ -1,9 +1,9 @@
 """BLIP-2 in two parts: image encoder (frozen, run once an image) and answer model (adapted).
 
-No other file depends on BLIP-2. Q-Former output does not depend on the question, so `Blip2ImageEncoder`
-runs once an image and `Blip2AnswerModel` never needs the ViT or the Q-Former. Together they are the full
-model: same logits, gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an
-encoder-decoder (T5) language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
+Q-Former output does not depend on the question, so `Blip2ImageEncoder` runs once an image and
+`Blip2AnswerModel` never needs the ViT or the Q-Former. Together they are the full model: same logits,
+gradients and tokens (tests/vlm/test_exactness.py), for a decoder-only (OPT) and an encoder-decoder (T5)
+language model. BLIP-2: Li et al. 2023, https://arxiv.org/abs/2301.12597
 """
 
 from collections.abc import Sequence
