@@ -84,7 +84,9 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(words: str) -> None:
 
 @pytest.mark.parametrize("stage", ["train", "generate"])
 def test_a_reader_of_a_stage_s_help_that_has_seen_enough_gets_no_traceback(stage: str) -> None:
-    assert unread("--help", script=f"src/{stage}.py") == (141, "")
+    code, said = unread("--help", script=f"src/{stage}.py")
+    assert code in (1, 141)  # Typer's own end, or ours
+    assert said == ""
 
 
 @pytest.mark.parametrize("words", ["", "--help", "switch nothing", "switch --help", "results", "swich"])
