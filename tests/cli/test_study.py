@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clone import Clone, git, kill_all_in
+from clone import Clone, git
 from paths import ROOT
 from studies import record
 from vqa.cli.study import check_comparable, load_study
@@ -38,7 +38,7 @@ def test_a_grid_runs_as_experiments_that_make_no_data_again_and_becomes_a_report
     while not any("Running stage" in log.read_text() for log in logs.glob("*.log")):
         assert running.poll() is None
         time.sleep(0.1)
-    kill_all_in(clone.folder)
+    clone.kill_all()
     running.wait()
 
     ran = clone.run("python", "src", "study", "run", *GRIDS)

@@ -1,6 +1,5 @@
 """A copy of this repository in a folder of its own, and its dvc."""
 
-import contextlib
 import json
 import os
 import re
@@ -86,16 +85,11 @@ class Clone:
 
     def processes(self) -> Iterator[psutil.Process]:
         """Every process that works in the copy."""
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if Path(process.cwd()).is_relative_to(self.folder):
-                    yield process
+        return processes_in(self.folder)
 
     def kill_all(self) -> None:
         """SIGKILL to every process that works in the copy, as when the machine goes down."""
-        for process in self.processes():
-            with suppress(psutil.Error):
-                process.kill()
+        kill_all_in(self.folder)
 
     def changed(self) -> set[str]:
         """The stages that `dvc status` calls changed."""
@@ -120,9 +114,16 @@ def git(folder: Path, *arguments: str) -> str:
     return result.stdout
 
 
+def processes_in(folder: Path) -> Iterator[psutil.Process]:
+    """Every process that works in the folder, but this one."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and Path(process.cwd()).is_relative_to(folder):
+                yield process
+
+
 def kill_all_in(folder: Path) -> None:
     """SIGKILL to every process that works in the folder, as when the machine goes down."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if Path(process.cwd()).is_relative_to(folder):
-                process.kill()
+    for process in processes_in(folder):
+        with suppress(psutil.Error):
+            process.kill()
