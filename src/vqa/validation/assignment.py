@@ -11,6 +11,7 @@ from vqa.catalogue.images import ImageRecord
 from vqa.pairs.pair import SPLITS, Pair
 from vqa.settings import Validate
 from vqa.validation.declared_splits import (
+    DeclaredSplits,
     check_declared_splits,
     draw_val,
     pairs_trained_on,
@@ -51,9 +52,9 @@ def assign_splits(
     types, together = (listings.types, listings.together) if listings else ({}, [])
     draw = SplitConfig(limits.val_share, limits.test_share, limits.max_hash_distance, limits.seed)
     deal = partial(split_images, usable, types, together, draw, memory, seen or frozenset())
-    declared = read_declared_splits(pairs)
-    metrics, sentences, rejected = dict[str, Any](), list[str](), list[Rejected]()
-    if limits.splits == "column":
+    declared, rejected = read_declared_splits(pairs), list[Rejected]()
+    is_declared = limits.splits == "column"
+    if is_declared:
         check_declared_splits(str(source), pairs, declared)
         split_assignment = deal(declared.of_image)
         if "val" not in declared.of_image.values():
@@ -65,22 +66,31 @@ def assign_splits(
         split_assignment = deal()
     kept, left_out = leave_out(kept, split_assignment.left_out)
     rejected += left_out
+    by_split = _by_split(kept, split_assignment)
+    if is_declared:
+        metrics, sentences = _on_declared(source, declared, len(rejected))
+    else:
+        split_of = {pair.key: split for split, of_split in by_split.items() for pair in of_split}
+        sentences = unused_sentences(str(source), declared, pairs, split_of)
+        metrics = {"own_test_pairs_trained_on": pairs_trained_on(declared, pairs, split_of)}
+    return Assignment(split_assignment, by_split, rejected, metrics, sentences)
+
+
+def _by_split(kept: Sequence[Pair], split_assignment: SplitAssignment) -> dict[str, list[Pair]]:
     by_split: dict[str, list[Pair]] = {name: [] for name in SPLITS}
     for pair in kept:
         of_group = replace(pair, split_group=split_assignment.group_of[pair.image_name])
         by_split[split_assignment.split_of[pair.image_name]].append(of_group)
-    if limits.splits == "draw":
-        split_of = {pair.key: split for split, of_split in by_split.items() for pair in of_split}
-        sentences = unused_sentences(str(source), declared, pairs, split_of)
-        metrics = {"own_test_pairs_trained_on": pairs_trained_on(declared, pairs, split_of)}
-    else:
-        sentences = [
-            f"{source}: column {declared.column} says which split each image is in (validate.splits)"
-        ]
-    if limits.splits == "column" and rejected:
-        sentences += [
-            f"{len(rejected)} pairs are left out: their images belong together with images that column "
-            f"{declared.column} puts into another split (links_two_splits in rejected.csv)"
-        ]
-        metrics = {"left_out_across_splits": len(rejected)}
-    return Assignment(split_assignment, by_split, rejected, metrics, sentences)
+    return by_split
+
+
+def _on_declared(source: Path, declared: DeclaredSplits, left_out: int) -> tuple[dict[str, Any], list[str]]:
+    """Metrics and sentences where the pairs' own column states the splits."""
+    sentences = [f"{source}: column {declared.column} says which split each image is in (validate.splits)"]
+    if not left_out:
+        return {}, sentences
+    sentences += [
+        f"{left_out} pairs are left out: their images belong together with images that column "
+        f"{declared.column} puts into another split (links_two_splits in rejected.csv)"
+    ]
+    return {"left_out_across_splits": left_out}, sentences
