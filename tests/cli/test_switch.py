@@ -143,6 +143,12 @@ def test_a_file_that_is_missing_or_wrong_changes_nothing() -> None:
     known = "abo, blip2-flan-t5-xl, .*photos"
     with pytest.raises(InputError, match=rf"configs/presets/nothing\.yaml is missing; there are {known}"):
         switch.run(["ci", "nothing"])
+    Path("params").mkdir()
+    Path("params/mine.yaml").touch()
+    with pytest.raises(
+        InputError, match=r"is missing \(params/mine\.yaml lies where presets did before: move"
+    ):
+        switch.run(["mine"])
     Path("configs/presets/photos.yaml").write_text("lora: {rank: 8}")
     with pytest.raises(InputError, match=r"configs/presets/photos\.yaml: unknown key lora\.rank"):
         switch.run(["ci", "photos"])

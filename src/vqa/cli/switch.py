@@ -24,7 +24,7 @@ from vqa.core.files import whole_file
 from vqa.overlays import Blocks, parse_layer, read_layer
 from vqa.settings import PARAMS, Settings, build_settings, load_settings
 
-FOLDER = Path("configs/presets")
+FOLDER, _OLD_FOLDER = Path("configs/presets"), Path("params")
 _DRAWN = Path("data/demo")  # by the stage demo
 _REMEDIES = {  # by data.root's name
     "abo": "make abo fetches it (listings and small images, about 3 GB)",
@@ -45,7 +45,9 @@ def preset_paths(names: Sequence[str]) -> list[Path]:
     for path in paths:
         if not path.is_file():
             names_there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
-            raise InputError(f"{path} is missing; there are {names_there}")
+            old = _OLD_FOLDER / path.name
+            moved = f" ({old} lies where presets did before: move it)" if old.is_file() else ""
+            raise InputError(f"{path} is missing{moved}; there are {names_there}")
     return paths
 
 
