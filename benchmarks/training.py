@@ -190,11 +190,8 @@ def _weights(module: Any) -> int:
 def with_random_weights(name: str, device: torch.device, batches: Sequence[int]) -> None:
     """Speeds of a published configuration (or `tiny`), random weights in bf16 (fp32 on a CPU)."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    config = (
-        published_config(name)
-        if name != "tiny"
-        else Pretrained(str(ROOT / "models/blip2-tiny")).load(device).config
-    )
+    tiny = Pretrained(str(ROOT / "models/blip2-tiny"))
+    config = tiny.load(device).config if name == "tiny" else published_config(name)
     with torch.device(device):
         torch.set_default_dtype(dtype)
         base = Blip2ForConditionalGeneration(config).eval()
@@ -208,8 +205,8 @@ def with_random_weights(name: str, device: torch.device, batches: Sequence[int])
     print(
         f"{_named(device)}, torch {torch.__version__}, {dtype}, matrix product {ceiling / 1e12:.1f} TFLOP/s"
     )
-    print("| batch | images/s | trained pairs/s | share of ceiling | answers/s merged | unmerged | peak GB |")
-    print("|---|---|---|---|---|---|---|")
+    head = "| batch | images/s | trained pairs/s | share of ceiling | answers/s merged | unmerged | peak GB |"
+    print(head, "|---|---|---|---|---|---|---|", sep="\n")
     settings = load_settings(ROOT / "params.yaml").lora
     for batch in batches:
         _reset_peak(device)

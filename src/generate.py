@@ -12,6 +12,7 @@ csv annotators cost nothing; Gemini about 0.0005 USD an image.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,8 +29,8 @@ from vqa.core.cli import command_line
 from vqa.core.errors import InputError, run_command
 from vqa.core.files import write_json
 from vqa.core.hand_edits import hand_edits_kept
-from vqa.pairs.pair import write_pairs
-from vqa.settings import load_settings
+from vqa.pairs.pair import Pair, write_pairs
+from vqa.settings import Generate, load_settings
 
 GENERATED = Path("data/vqa/generated.csv")
 LEDGER = Path("data/ledger/ledger.jsonl")  # the copy that DVC versions
@@ -58,13 +59,7 @@ def run(
     metrics: dict[str, Any] = {"annotator": asking.annotator}
     ledger, requests = None, list[Request]()
     if asking.annotator == "csv":
-        before = NamesBefore(root)
-        pairs, lines = csv_pairs.read_csv_pairs(
-            asking.csv, lambda: abo.image_names(root), asking.csv_known_word, before.name_for
-        )
-        metrics["lines"] = asdict(lines)
-        if before.found:
-            print(f"{len(before.found)} images are found by the names that they had before the import")
+        pairs, metrics["lines"] = _pairs_of_csv(root, asking)
     else:
         products, metrics["listings_left_out"] = abo.read_sample(
             root, asking.languages, abo.MOST_LISTINGS, asking.images, SEED
@@ -81,12 +76,27 @@ def run(
                 return
     if not pairs:
         raise InputError(f"{root} gave no pair ({metrics})")
-    metrics |= {"images": len({pair.image_name for pair in pairs}), "pairs": len(pairs)}
-    metrics["by_type"] = dict(Counter(pair.question_type or "not given" for pair in pairs).most_common())
     gemini_run.write_copy(LEDGER, ledger, requests)
     write_pairs(GENERATED, pairs)
-    write_json(METRICS, metrics)
+    write_json(METRICS, metrics | _census(pairs))
     print(f"wrote {len(pairs)} pairs to {GENERATED}")
+
+
+def _pairs_of_csv(root: Path, asking: Generate) -> tuple[list[Pair], dict[str, int]]:
+    """The pairs of generate.csv, and what became of its lines."""
+    before = NamesBefore(root)
+    pairs, lines = csv_pairs.read_csv_pairs(
+        asking.csv, lambda: abo.image_names(root), asking.csv_known_word, before.name_for
+    )
+    if before.found:
+        print(f"{len(before.found)} images are found by the names that they had before the import")
+    return pairs, asdict(lines)
+
+
+def _census(pairs: Sequence[Pair]) -> dict[str, Any]:
+    by_type = Counter(pair.question_type or "not given" for pair in pairs).most_common()
+    images = len({pair.image_name for pair in pairs})
+    return {"images": images, "pairs": len(pairs), "by_type": dict(by_type)}
 
 
 app = command_line(__doc__, run)

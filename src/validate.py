@@ -9,19 +9,21 @@ on: images.jsonl (each file is decoded once) and splits.json (in git: no image e
 split). Costs about 1 ms a new image and 60 µs a pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vqa.catalogue import abo
+from vqa.catalogue.images import ImageRecord
 from vqa.catalogue.manifest import read_tree
+from vqa.core.csv_tables import Lines
 from vqa.core.errors import InputError, run_stage
 from vqa.core.files import write_json
 from vqa.core.hand_edits import hand_edits_kept
 from vqa.pairs.pair import SPLITS, Pair, pairs_and_lines, too_few, write_pairs, write_vocabulary
-from vqa.settings import load_settings
+from vqa.settings import Settings, load_settings
 from vqa.validation import filtering, statistics
 from vqa.validation.assignment import assign_splits
 from vqa.validation.image_checks import (
@@ -31,9 +33,9 @@ from vqa.validation.image_checks import (
     contents_before,
     image_id,
 )
-from vqa.validation.review import acceptance
+from vqa.validation.review import Decision, Key, acceptance
 from vqa.validation.review_files import read_reviews
-from vqa.validation.rules import RULES_ON_IMAGES, RULES_ON_TEXT, Context
+from vqa.validation.rules import RULES_ON_IMAGES, RULES_ON_TEXT, Candidate, Context
 from vqa.validation.splits import images_seen
 from vqa.vlm.tokens import token_limit
 
@@ -57,18 +59,11 @@ def run() -> None:
         raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
-    room = settings.decoding.max_new_tokens
-    too_long = token_limit(settings.model.name, settings.model.revision, settings.model.prompt, room)
 
-    candidates, rejected = filtering.build_candidates(pairs, reviews.decisions)
-    context = Context(limits, too_long)
-    readable, refused = filtering.filter_pairs(candidates, RULES_ON_TEXT, context)
     adopt_old_record(IMAGES)
     before = contents_before(IMAGES)
-    images = check_images(root, filtering.images_to_inspect(readable, rejected), IMAGES)
-    context = replace(context, images=images)
-    standing, unusable = filtering.filter_pairs(readable, RULES_ON_IMAGES, context)
-    kept_pairs, rejected = filtering.trusted(standing), [*rejected, *refused, *unusable]
+    standing, rejected, images = _filter(pairs, reviews.decisions, settings, root)
+    kept_pairs = filtering.trusted(standing)
 
     usable = {name: images[name] for name in filtering.image_names(standing)}
     listings = abo.read_listings(root, usable, abo.MOST_LISTINGS)
@@ -80,16 +75,12 @@ def run() -> None:
     _check_none_empty(by_split, rejected)
     write_json(MEMORY, split_assignment.record)
 
-    for name, of_split in by_split.items():
-        write_pairs(SPLIT_FILES[name], of_split)
-    write_vocabulary(VOCABULARY, by_split["train"])
-    metrics = _metrics(pairs, by_split, rejected)
-    metrics["lines"] = statistics.lines_accounted(GENERATION, lines)
+    _write_splits(by_split)
     protection = statistics.leak_protection(split_assignment, usable, listings, images_of_model)
-    metrics["leak_protection"] = protection | assigned.metrics
+    metrics = _metrics(pairs, by_split, rejected, lines) | {"leak_protection": protection | assigned.metrics}
     metrics["review"] = acceptance(reviews.decisions, pairs) | reviews.counts()
     write_json(METRICS, metrics)
-    for sentence in [
+    sentences = [
         *statistics.spreadsheet_sentences(pairs),
         *statistics.changed_image_sentences(changed_images(before, images), pairs, reviews.decisions),
         *reviews.sentences(),
@@ -99,17 +90,41 @@ def run() -> None:
         *statistics.count_cuts(split_assignment),
         *too_few(len(by_split["test"]), len(by_split["val"])),
         f"kept {metrics['kept']} of {len(pairs)} pairs ({REJECTED} says why not the others)",
-    ]:
-        print(sentence)
+    ]
+    print(*sentences, sep="\n")
+
+
+def _filter(
+    pairs: Sequence[Pair], decisions: Mapping[Key, Decision], settings: Settings, root: Path
+) -> tuple[list[Candidate], list[filtering.Rejected], dict[str, ImageRecord]]:
+    """What passes all rules, what does not, and the images by name, but for pairs that fail by text."""
+    room = settings.decoding.max_new_tokens
+    too_long = token_limit(settings.model.name, settings.model.revision, settings.model.prompt, room)
+    context = Context(settings.validate, too_long)
+    candidates, rejected = filtering.build_candidates(pairs, decisions)
+    readable, refused = filtering.filter_pairs(candidates, RULES_ON_TEXT, context)
+    images = check_images(root, filtering.images_to_inspect(readable, rejected), IMAGES)
+    standing, unusable = filtering.filter_pairs(readable, RULES_ON_IMAGES, replace(context, images=images))
+    return standing, [*rejected, *refused, *unusable], images
+
+
+def _write_splits(by_split: Mapping[str, Sequence[Pair]]) -> None:
+    for name, of_split in by_split.items():
+        write_pairs(SPLIT_FILES[name], of_split)
+    write_vocabulary(VOCABULARY, by_split["train"])
 
 
 def _metrics(
-    pairs: Sequence[Pair], by_split: dict[str, list[Pair]], rejected: Sequence[filtering.Rejected]
+    pairs: Sequence[Pair],
+    by_split: dict[str, list[Pair]],
+    rejected: Sequence[filtering.Rejected],
+    lines: Lines,
 ) -> dict[str, Any]:
     kept_count = sum(map(len, by_split.values()))
     counts = {"pairs": len(pairs), "kept": kept_count, "rejected": filtering.counts_by_reason(rejected)}
     counts["spreadsheet_values"] = statistics.spreadsheet_counts(pairs)
-    return counts | statistics.census(by_split) | statistics.trust(pairs)
+    counts |= statistics.census(by_split) | statistics.trust(pairs)
+    return counts | {"lines": statistics.lines_accounted(GENERATION, lines)}
 
 
 def _check_none_empty(by_split: dict[str, list[Pair]], rejected: Sequence[filtering.Rejected]) -> None:

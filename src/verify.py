@@ -90,17 +90,12 @@ def run(
     write_left_out(NOT_TRAINED_ON, left_out)
 
     count, seed = limits.review_pairs, settings.validate.seed
-    path_of = partial(abo.image_path, root)
-    refused, conflicts = read_rejected(REJECTED), reviews.conflicts
-    write_review_page(
-        REVIEW, kept_pairs, of_kept, checks_run.sentences, refused, conflicts, path_of, count, seed
-    )
-    metrics = statistics.census(checks_run, support_levels, len(kept_pairs)) | {
-        "not_trained_on": len(left_out)
-    }
-    metrics["review"] = statistics.reviewed(
-        checks_run, support_levels, len(kept_pairs), [wrong for _, wrong in reviewed]
-    )
+    shown = read_rejected(REJECTED), reviews.conflicts, partial(abo.image_path, root)
+    write_review_page(REVIEW, kept_pairs, of_kept, checks_run.sentences, *shown, count, seed)
+    metrics = statistics.census(checks_run, support_levels, len(kept_pairs))
+    metrics["not_trained_on"] = len(left_out)
+    verdicts = [wrong for _, wrong in reviewed]
+    metrics["review"] = statistics.reviewed(checks_run, support_levels, len(kept_pairs), verdicts)
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
     shares = f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, {metrics[CONFLICTING]:.1%}"
     print(f"{shares} conflicting ({FOUND} has the votes): see {REVIEW}")

@@ -1,5 +1,6 @@
 """docs/architecture.md is a map: it must show what is there."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -84,3 +85,28 @@ def test_tests_mirror_the_library() -> None:
 def test_the_modules_beside_the_packages_have_tests_of_their_name_too() -> None:
     tested = {file.stem.removeprefix("test_") for file in (ROOT / "tests").glob("test_*.py")}
     assert {file.stem for file in LIBRARY.glob("*.py")} - {"__init__"} == tested
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Its lines without the docstring."""
+    lines = function.end_lineno or 0
+    said = function.body[0] if ast.get_docstring(function) else None
+    return (
+        lines - function.lineno + 1 - (said.end_lineno - said.lineno + 1 if said and said.end_lineno else 0)
+    )
+
+
+def test_no_file_and_no_function_is_longer_than_one_reads_at_once() -> None:
+    ours = [
+        f for part in ("src", "models/recipes", "benchmarks", "docs") for f in (ROOT / part).rglob("*.py")
+    ]
+    stages = {ROOT / "src" / f"{name}.py" for name in STAGES}
+    most = {file: 150 if file in stages else 300 for file in ours if "benchmarks" not in file.parts}
+    assert [str(file) for file, limit in most.items() if len(file.read_text().splitlines()) > limit] == []
+    functions = (
+        (f"{file.relative_to(ROOT)}: {node.name}", length(node))
+        for file in ours
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert [name for name, lines in functions if lines > 40] == []

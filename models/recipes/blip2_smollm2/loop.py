@@ -44,57 +44,80 @@ def trained_names(module: nn.Module) -> list[str]:
 
 def minimise(module: nn.Module, stage: Stage, work: Path, seed: int) -> list[dict[str, Any]]:
     """Minimise with AdamW, from the last checkpoint in `work` on; the curve, an entry a measurement."""
-    optimizer = torch.optim.AdamW(
-        [{"params": list(parameters), "lr": peak, "peak": peak} for parameters, peak in stage.groups],
-        weight_decay=0.05,
-        betas=(0.9, 0.98),
-    )
-    checkpoint, first = work / f"{stage.name}.pt", 0
-    curve: list[dict[str, Any]] = []
-    sums: dict[str, float] = {}  # of the losses since the last measurement, and of how many steps
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        module.load_state_dict(state["module"], strict=False)
-        optimizer.load_state_dict(state["optimizer"])
-        first, curve, sums = state["step"], state["curve"], state["sums"]
-        _say(stage, first, f"continues from {checkpoint}")
-    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    run = _Run(module, stage, work)
     begun = saved = logged = time.monotonic()
-    for step in range(first, stage.steps):
+    for step in range(run.first, stage.steps):
         torch.manual_seed(_seed_of(seed, step))
-        module.train()
-        losses = stage.losses(step)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, stage.steps, group["peak"])
-        optimizer.zero_grad()
-        total = torch.stack(list(losses.values())).sum()
-        if not total.isfinite():
-            raise FloatingPointError(f"{stage.name}: the loss of step {step} is {total.item()}")
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(trained, _MAX_GRAD_NORM)
-        optimizer.step()
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item()
-            sums[f"n {name}"] = sums.get(f"n {name}", 0.0) + 1
+        run.take_step(step)
         now, is_last = time.monotonic(), step + 1 == stage.steps
         if now - logged > LOG_SECONDS or is_last:
-            logged, rate = now, (now - begun) / (step + 1 - first)
+            logged, rate = now, (now - begun) / (step + 1 - run.first)
             left = (stage.steps - step - 1) * rate / 3600
-            means = " ".join(f"{name} {value:.3f}" for name, value in _means(sums).items())
+            means = " ".join(f"{name} {value:.3f}" for name, value in _means(run.sums).items())
             _say(stage, step + 1, f"{means}; {rate:.2f} s a step, {left:.1f} h left")
         if (step + 1) % stage.measure_every == 0 or is_last:
-            module.eval()
-            with torch.no_grad():
-                measured = {name: round(value, 4) for name, value in stage.measure().items()}
-            entry = {"stage": stage.name, "step": step + 1}
-            entry |= {name: round(value, 4) for name, value in _means(sums).items()} | measured
-            curve.append(entry)
-            sums = {}
-            _say(stage, step + 1, json.dumps(entry))
+            run.measure(step + 1)
         if now - saved > CHECKPOINT_SECONDS or is_last:
-            _save(checkpoint, module, optimizer, {"step": step + 1, "curve": curve, "sums": sums})
+            run.save(step + 1)
             saved = time.monotonic()
-    return curve
+    return run.curve
+
+
+class _Run:
+    """A stage under way: module, optimizer, curve, and the losses since the last measurement."""
+
+    def __init__(self, module: nn.Module, stage: Stage, work: Path) -> None:
+        self._module, self._stage, self._checkpoint = module, stage, work / f"{stage.name}.pt"
+        self._optimizer = torch.optim.AdamW(
+            [{"params": list(parameters), "lr": peak, "peak": peak} for parameters, peak in stage.groups],
+            weight_decay=0.05,
+            betas=(0.9, 0.98),
+        )
+        self.first = 0  # step that this process begins with
+        self.curve: list[dict[str, Any]] = []
+        self.sums: dict[str, float] = {}  # of the losses since the last measurement, and of how many steps
+        if self._checkpoint.exists():
+            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+            module.load_state_dict(state["module"], strict=False)
+            self._optimizer.load_state_dict(state["optimizer"])
+            self.first, self.curve, self.sums = state["step"], state["curve"], state["sums"]
+            _say(stage, self.first, f"continues from {self._checkpoint}")
+
+    def take_step(self, step: int) -> None:
+        self._module.train()
+        losses = self._stage.losses(step)
+        groups = self._optimizer.param_groups
+        for group in groups:
+            group["lr"] = learning_rate(step, self._stage.steps, group["peak"])
+        self._optimizer.zero_grad()
+        total = torch.stack(list(losses.values())).sum()
+        if not total.isfinite():
+            raise FloatingPointError(f"{self._stage.name}: the loss of step {step} is {total.item()}")
+        total.backward()
+        trained = [parameter for group in groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, _MAX_GRAD_NORM)
+        self._optimizer.step()
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.item()
+            self.sums[f"n {name}"] = self.sums.get(f"n {name}", 0.0) + 1
+
+    def measure(self, step: int) -> None:
+        """Enter the mean losses since the last time, and what is measured on held-out photographs."""
+        self._module.eval()
+        with torch.no_grad():
+            measured = {name: round(value, 4) for name, value in self._stage.measure().items()}
+        entry = {"stage": self._stage.name, "step": step}
+        entry |= {name: round(value, 4) for name, value in _means(self.sums).items()} | measured
+        self.curve.append(entry)
+        self.sums = {}
+        _say(self._stage, step, json.dumps(entry))
+
+    def save(self, step: int) -> None:
+        names = set(trained_names(self._module))
+        state = {name: tensor for name, tensor in self._module.state_dict().items() if name in names}
+        saved = {"module": state, "optimizer": self._optimizer.state_dict()}
+        with whole(self._checkpoint) as temporary:
+            torch.save(saved | {"step": step, "curve": self.curve, "sums": self.sums}, temporary)
 
 
 def batch_numbers(count: int, size: int, step: int, seed: int) -> Tensor:
@@ -114,15 +137,6 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 
 def _means(sums: Mapping[str, float]) -> dict[str, float]:
     return {name: value / sums[f"n {name}"] for name, value in sums.items() if not name.startswith("n ")}
-
-
-def _save(
-    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, progress: Mapping[str, Any]
-) -> None:
-    names = set(trained_names(module))
-    state = {name: tensor for name, tensor in module.state_dict().items() if name in names}
-    with whole(path) as temporary:
-        torch.save({"module": state, "optimizer": optimizer.state_dict(), **progress}, temporary)
 
 
 def _seed_of(seed: int, number: int) -> int:

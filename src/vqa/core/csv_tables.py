@@ -193,12 +193,9 @@ def _read(path: Path, known: Collection[str], needed: Needed | None) -> Table:
         source = _physical_lines(path, file, lines)
         delimiter, head = (",", []) if needed is None else _delimiter(source)
         lines["header"] = lines["total"] - len(head)
-
-        def is_row(cells: Sequence[str]) -> bool:
-            return columns is not None and columns.is_row(cells)
-
         first, is_ours = 1 + lines["header"], needed is None
-        for record in records(chain(head, source), delimiter, first, None if is_ours else is_row):
+        is_row = None if is_ours else lambda cells: columns is not None and columns.is_row(cells)
+        for record in records(chain(head, source), delimiter, first, is_row):
             cells = [cell.strip() for cell in record.cells]
             problem = record.problem or (columns.problem(cells) if columns else "")
             if not is_ours and "\0" in "".join(cells):

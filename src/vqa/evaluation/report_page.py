@@ -54,6 +54,7 @@ def report_page(
     `is_abo`: the images are those that the technical report is about, so that it can stand beside.
     """
     gallery = _gallery(pairs, texts, scores, path_of)
+    shown = sum(len(image["entries"]) for image in gallery)
     overall, *types = _types(intervals)
     return page(
         "report.html",
@@ -77,11 +78,7 @@ def report_page(
             "confusion": _confusion(pairs, texts[LORA.key]),
             "reported": _report_columns(metrics) if is_abo else [],
             "gallery": gallery,
-            "sample": {
-                "shown": sum(len(image["entries"]) for image in gallery),
-                "of": len(pairs),
-                "each": _SHOWN,
-            },
+            "sample": {"shown": shown, "of": len(pairs), "each": _SHOWN},
         },
     )
 

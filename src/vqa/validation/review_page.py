@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +69,6 @@ def write_review_page(
     refused = stratified(rejected, attrgetter("reason"), lambda reject: _identity(reject.pair), count, seed)
     shown = {pair.image_name for pair in sample} | {reject.pair.image_name for reject in refused}
     shown |= {conflict.key[0] for conflict in conflicts}
-    urls = {name: image_data_url(path_of(name)) for name in sorted(shown) if not problem_of_name(name)}
     listed = "".join(_identity(pair) for pair in [*sample, *(reject.pair for reject in refused)])
     data = {
         "identity": hashlib.sha256(listed.encode()).hexdigest()[:12],
@@ -83,13 +82,20 @@ def write_review_page(
             for reject in refused
         ],
         "conflicts": list(map(_in_conflict, conflicts)),
-        "images": {name: url for name, url in urls.items() if url},
-        "image_ids": {
-            name: image_id_of_content(content_hash(path_of(name))) for name, url in urls.items() if url
-        },
+        **_images(shown, path_of),
     }
     with whole_file(path) as file:
         file.write(page("review.html", {"data": data}))
+
+
+def _images(names: Iterable[str], path_of: Callable[[str], Path]) -> dict[str, dict[str, str]]:
+    """The images that can be read, and the id of each one's content."""
+    urls = {name: image_data_url(path_of(name)) for name in sorted(names) if not problem_of_name(name)}
+    images = {name: url for name, url in urls.items() if url}
+    return {
+        "images": images,
+        "image_ids": {name: image_id_of_content(content_hash(path_of(name))) for name in images},
+    }
 
 
 def _in_conflict(conflict: Conflict) -> dict[str, Any]:

@@ -97,11 +97,7 @@ def split_images(
     members = _members(names, groups.of_content[content_of_image])
     split_of_content = _assign_contents(members, types, draw, split_before, groups.of_content, links)
     joined = uncrossed(links, split_of_content, split_before)
-    content_of = dict(zip(names, content_of_image.tolist(), strict=True))
-    split_of = {
-        name: split_of_content[content] for name, content in content_of.items() if content not in joined
-    }
-    left_out = {name: _crossing(joined[content]) for name, content in content_of.items() if content in joined}
+    split_of, left_out = _by_name(names, content_of_image, split_of_content, joined)
     _check_no_leak(names, content_of_image, links, split_of, memory, declared is not None)
     _check_unseen({name: split for name, split in split_of.items() if ids[name] in seen}, memory)
     # Images without pairs now keep their split, since their pairs may come back.
@@ -110,6 +106,22 @@ def split_images(
     share = groups.largest / max(len(names), 1)
     counts = len(members), share, groups.cut, linked.pairs, *linked.counts, int(is_apart.sum())
     return SplitAssignment(split_of, group_of, left_out, record, *counts)
+
+
+def _by_name(
+    names: Sequence[str],
+    content_of_image: Integers,
+    split_of_content: Sequence[str],
+    joined: Mapping[int, Iterable[str]],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The split of each image; and those whose content would join two splits, each with the reason."""
+    split_of, left_out = dict[str, str](), dict[str, str]()
+    for name, content in zip(names, content_of_image.tolist(), strict=True):
+        if content in joined:
+            left_out[name] = _crossing(joined[content])
+        else:
+            split_of[name] = split_of_content[content]
+    return split_of, left_out
 
 
 def _old(ids: Mapping[str, str], before: Mapping[str, str], seen: Container[str]) -> dict[str, str]:

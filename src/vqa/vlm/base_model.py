@@ -25,6 +25,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash, get_checkpo
 from vqa.core.errors import InputError
 from vqa.core.files import read_object, sha256_file, write_json
 from vqa.core.known_hashes import KnownHashes
+from vqa.settings import NEW_ADAPTER
 
 # In transformers' own order of preference.
 _NAMES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -167,6 +168,24 @@ def saved_commit(folder: Path) -> str | None:
 def model_version(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of an adapter, by name."""
     return {path.name: sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def adapter_to_continue(start_from: str, out: Path, identity: Mapping[str, str | None]) -> Path | None:
+    """The folder that train.start_from names; None where it stands for a new adapter.
+
+    Raises:
+        InputError: it is no adapter, another model's, or in `out`, which the training writes.
+    """
+    if start_from == NEW_ADAPTER:
+        return None
+    start = Path(start_from)
+    if out.resolve() in (start.resolve(), *start.resolve().parents):
+        raise InputError(
+            f"params.yaml: train.start_from is {start}, which DVC empties before this stage runs; copy it "
+            f"first: cp -r {out}/best {out.parent}/adapter-mine"
+        )
+    check_fits(start, identity)
+    return start
 
 
 def check_fits(folder: Path, identity: Mapping[str, str | None]) -> None:
