@@ -3,8 +3,8 @@
     python docs/build.py                            # between <!-- name --> and <!-- /name -->
     python docs/build.py --image docs/answers.png   # the first held-out image with the answers about it
 
-In: metrics/evaluate.json and details.json, results/photos, results/label_checks, and seeds.json of
-results/studies; --image: the test pairs, both models' answers and the image.
+In: metrics/evaluate.json and details.json, results/photos, results/label_checks, results/calibration, and
+seeds.json of results/studies; --image: the test pairs, both models' answers and the image.
 """
 
 import re
@@ -20,6 +20,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from tables import (
+    calibration_table,
+    coverage_table,
     detection_table,
     headline_table,
     lead_sentences,
@@ -64,6 +66,10 @@ from vqa.studies.results import Record, read_record
 
 METRICS, DETAILS = Path("metrics/evaluate.json"), Path("metrics/details.json")
 PHOTOS, VERIFICATION = Path("results/photos"), Path("results/label_checks")
+CALIBRATION = {
+    title: Path(f"results/calibration/{name}.json")
+    for title, name in {"drawings": "drawings", "photographs": "photos"}.items()
+}
 # Of python src study report
 SEEDS = (
     Path("results/studies/seeds.json"),
@@ -80,6 +86,7 @@ PAGES = tuple(
     Path(page)
     for page in (
         "README.md",
+        "docs/results/calibration.md",
         "docs/results/evaluation.md",
         "docs/results/label_checks.md",
         "docs/results/own_images.md",
@@ -120,23 +127,27 @@ def sections() -> dict[str, str]:
         "drawn catalogue": (drawings, details[0], of_drawings),
         "real photographs": (photographs, details[1], of_photographs),
     }
-    return _label_checks() | {
-        "headline": headline_table(both),
-        "lead": lead_sentences(gains, gains_there, details[1]),
-        "own-images": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
-        "seeds": seeds_section(seeds[0]),
-        "photos-seeds": seeds_section(seeds[1]),
-        "results": results_table(drawings),
-        "format": format_sentence(drawings),
-        "rules": rules_sentence(drawings),
-        "pretraining": settings_table({PRETRAINED[name]: _photos(name) for name in PRETRAINED}),
-        "trained-blind": zero_image_sentence(_photos("against-trained-blind")),
-        "replaces": replacement_sentence(_photos("on-drawings"), drawings),
-        "photos": results_table(photographs),
-        "subsets": subsets_table(details[0]),
-        "photos-subsets": subsets_table(details[1]),
-        "photos-by-type": types_table(photographs, details[1]),
-    }
+    return (
+        _label_checks()
+        | _calibration()
+        | {
+            "headline": headline_table(both),
+            "lead": lead_sentences(gains, gains_there, details[1]),
+            "own-images": sizes_table(_own() | {"6,000": ("45 min", photographs, details[1])}),
+            "seeds": seeds_section(seeds[0]),
+            "photos-seeds": seeds_section(seeds[1]),
+            "results": results_table(drawings),
+            "format": format_sentence(drawings),
+            "rules": rules_sentence(drawings),
+            "pretraining": settings_table({PRETRAINED[name]: _photos(name) for name in PRETRAINED}),
+            "trained-blind": zero_image_sentence(_photos("against-trained-blind")),
+            "replaces": replacement_sentence(_photos("on-drawings"), drawings),
+            "photos": results_table(photographs),
+            "subsets": subsets_table(details[0]),
+            "photos-subsets": subsets_table(details[1]),
+            "photos-by-type": types_table(photographs, details[1]),
+        }
+    )
 
 
 def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
@@ -150,6 +161,11 @@ def _over_seeds(record: Record) -> tuple[dict[str, str], dict[str, str]]:
         TO_QUESTION_ONLY: summary.to_question_only,
     }
     return shares, {lead.key: text for lead, text in leads.items()}
+
+
+def _calibration() -> dict[str, str]:
+    reports = {title: read_json(path) for title, path in CALIBRATION.items()}
+    return {"calibration": calibration_table(reports), "coverage": coverage_table(reports)}
 
 
 def _label_checks() -> dict[str, str]:

@@ -153,6 +153,51 @@ def opinions_table(opinions: Metrics) -> str:
     return table(["the model errs", "", "wrong found", "right accused", "wrong supported"], rows)
 
 
+def calibration_table(by_catalogue: Mapping[str, Metrics]) -> str:
+    """Of results/calibration: how far probabilities are off before and after; title → report."""
+    rows = []
+    for title, report in by_catalogue.items():
+        error = report["expected_calibration_error"]
+        rows.append(
+            [
+                title,
+                f"{report['validation_questions']:,}",
+                f"{report['temperature']:.2f}",
+                f"{report['test_questions']:,}",
+                *(_unsigned(error[when]) for when in ("before", "after")),
+                f"{report['at_least']:.2f}",
+            ]
+        )
+    titles = [
+        "",
+        "fitted on",
+        "temperature",
+        "measured on",
+        "error before",
+        "error after",
+        "8 of 10 right from",
+    ]
+    return table(titles, rows)
+
+
+def coverage_table(by_catalogue: Mapping[str, Metrics]) -> str:
+    """Of results/calibration: of the questions that are answered with at least p, how many are right."""
+    rows = [
+        [f"{of[0]['at_least']:.2f}", *(cell for one in of for cell in (f"{one['share']:.1%}", _right(one)))]
+        for of in zip(*(report["coverage"] for report in by_catalogue.values()), strict=True)
+    ]
+    titles = [f"{title}: {what}" for title in by_catalogue for what in ("answered", "of these right")]
+    return table(["at least", *titles], rows)
+
+
+def _right(of: Metrics) -> str:
+    return "none" if of["right"] is None else f"{of['right']:.1%}"
+
+
+def _unsigned(error: Metrics) -> str:
+    return f"{error['value']:.3f} [{error['low']:.3f}, {error['high']:.3f}]"
+
+
 def trained_table(trained: Metrics) -> str:
     """Of results/label_checks/trained.json: exact match on clean test pairs, by rate of wrong labels."""
     rows = [

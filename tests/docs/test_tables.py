@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from tables import headline_table, lead_sentences
+from tables import calibration_table, coverage_table, headline_table, lead_sentences
 
 from evaluated import DETAILS, METRICS
 
@@ -54,3 +54,27 @@ def test_the_leads_are_those_over_seeds_and_of_parts_those_that_the_metrics_hold
     assert "leads the question-only prior by +5.9 [+4.5, +7.4]." in said
     assert "that lead is +23.0 [+20.0, +26.0] on colours and +27.0 [+20.0, +30.0] where the cat" in said
     assert said.endswith("leads itself without the image by +15.0 [+10.0, +20.0].")
+
+
+def test_calibration_and_coverage_stand_side_by_side_for_each_catalogue() -> None:
+    before, after = {"value": 0.07, "low": 0.05, "high": 0.1}, {"value": 0.04, "low": 0.02, "high": 0.06}
+    coverage = [
+        {"at_least": 0.5, "share": 0.9, "right": 0.84},
+        {"at_least": 0.9, "share": 0, "right": None},
+    ]
+    of = {"validation_questions": 1400, "temperature": 0.8, "test_questions": 995, "at_least": 0.3}
+    measured = {"expected_calibration_error": {"before": before, "after": after}, "coverage": coverage}
+    reports = {"drawings": of | measured}
+    assert cells(calibration_table(reports))[2:] == [
+        ["drawings", "1,400", "0.80", "995", "0.070 [0.050, 0.100]", "0.040 [0.020, 0.060]", "0.30"]
+    ]
+    assert cells(coverage_table(reports)) == [
+        ["at least", "drawings: answered", "drawings: of these right"],
+        ["-" * 10, "-" * 20, "-" * 26],
+        ["0.50", "90.0%", "84.0%"],
+        ["0.90", "0.0%", "none"],
+    ]
+
+
+def cells(markdown: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()]
