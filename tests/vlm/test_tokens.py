@@ -40,6 +40,41 @@ def test_control_tokens_in_a_question_or_an_answer_are_text(
     assert not {*processor.tokenizer.all_special_ids} & {*answers.tokens.answer_ids("<image></s>")}
 
 
+CHAT = "<s>user {question} Answer in one word.</s>\n"
+
+
+def test_control_tokens_of_the_prompt_are_tokens_as_the_processor_has_them(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    answers = Blip2AnswerModel(model, processor, CHAT, CPU)
+    ids = answers.tokens.prompt_ids("Is it red?")[answers.num_query_tokens :]
+    assert ids == processor.tokenizer(CHAT.format(question="Is it red?"))["input_ids"]
+    assert ids.count(processor.tokenizer.eos_token_id) > 0
+    # Those of a question are text still, and nothing else changes.
+    asked = answers.tokens.prompt_ids(CONTROL)[answers.num_query_tokens :]
+    controls = [token for token in asked if token in processor.tokenizer.all_special_ids]
+    assert controls == [token for token in ids if token in processor.tokenizer.all_special_ids]
+    assert processor.tokenizer.decode(asked).replace(" ", "").count("Is<image>or</s>or<pad>or<s>red?") == 1
+
+
+def test_an_answer_behind_a_line_end_begins_without_a_space(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    for prompt, text in ((CHAT, "red"), (PROMPT, " red")):
+        tokens = Blip2AnswerModel(model, processor, prompt, CPU).tokens
+        expected = "red" if tokens.is_encoder_decoder else text
+        assert (
+            tokens.answer_ids("red") == processor.tokenizer(expected, add_special_tokens=False)["input_ids"]
+        )
+
+
+def test_a_prompt_with_an_image_token_is_refused(
+    model: Blip2ForConditionalGeneration, processor: Blip2Processor
+) -> None:
+    with pytest.raises(InputError, match=r"model\.prompt contains <image>, .*; remove it"):
+        Blip2AnswerModel(model, processor, "<image> {question}", CPU)
+
+
 def test_a_question_with_an_image_token_trains_and_answers(answers: Blip2AnswerModel) -> None:
     features = torch.randn(1, 4, 32)
     loss = answers(**answers.training_batch([CONTROL], ["red"]), features=features)["loss"]

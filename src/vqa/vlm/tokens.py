@@ -9,6 +9,7 @@ from typing import Any
 from vqa.core.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
+_MARK = "[[the question]]"  # where a question will stand
 # Every model has room for a question and an answer of so many bytes, and so at most as many tokens.
 _SHORT = 64
 
@@ -17,7 +18,16 @@ class Tokens:
     """A tokenizer and what the model adds around a question."""
 
     def __init__(self, tokenizer: Any, config: Any, prompt: str) -> None:
-        """`config`: of the whole BLIP-2; `prompt`: a template with {question}."""
+        """`config`: of the whole BLIP-2; `prompt`: a template with {question}.
+
+        Raises:
+            InputError: the prompt has an image token, for which it has no place.
+        """
+        if IMAGE_TOKEN in prompt:
+            raise InputError(
+                f"params.yaml: model.prompt contains {IMAGE_TOKEN}, but BLIP-2 has the image before all "
+                "text; remove it"
+            )
         self.tokenizer = tokenizer
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
         self.num_query_tokens: int = config.num_query_tokens
@@ -31,24 +41,38 @@ class Tokens:
             None if self.is_encoder_decoder else config.text_config.max_position_embeddings
         )
         self._prompt = prompt
+        control = [token.content for token in tokenizer.added_tokens_decoder.values()]
+        self._control = control if any(token in prompt for token in control) else []
 
     def prompt_ids(self, question: str) -> list[int]:
         """The prompt around a question, behind the image tokens. BLIP-2 puts those before everything, the
-        begin token included. "<image>" or "</s>" inside a question is text.
+        begin token included. "<image>" or "</s>" inside a question is text; "<|im_start|>" in the prompt is
+        the token, as the model's processor would have it.
         """
-        text_ids: list[int] = self.tokenizer(
-            self._prompt.format(question=question), split_special_tokens=True
-        )["input_ids"]
-        return [self.image_token_id] * self.num_query_tokens + text_ids
+        return [self.image_token_id] * self.num_query_tokens + self._text_ids(question)
+
+    def _text_ids(self, question: str) -> list[int]:
+        whole = self._prompt.format(question=question)
+        if not self._control or not any(token in question for token in self._control):
+            ids: list[int] = self.tokenizer(whole, split_special_tokens=not self._control)["input_ids"]
+            return ids
+        around: list[int] = self.tokenizer("")["input_ids"]  # a begin token, or T5's end
+        before, after = self._prompt.format(question=_MARK).split(_MARK, 1)
+        parts = (before, False), (question, True), (after.replace(_MARK, question), False)
+        ids = [token for text, is_text in parts for token in self._ids(text, is_text)]
+        return [*ids, *around] if self.is_encoder_decoder else [*around, *ids]
+
+    def _ids(self, text: str, is_text: bool) -> list[int]:
+        """`is_text`: what looks like a control token is none."""
+        given = {"add_special_tokens": False, "split_special_tokens": is_text}
+        ids: list[int] = self.tokenizer(text, **given)["input_ids"]
+        return ids
 
     def answer_ids(self, answer: str) -> list[int]:
-        """An answer without its end token. A decoder continues the prompt, hence the space; T5 starts
-        afresh."""
-        text = answer if self.is_encoder_decoder else f" {answer}"
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
-        return ids
+        """An answer without its end token. A decoder continues the prompt, hence the space unless that ends
+        in one; T5 starts afresh."""
+        text = answer if self.is_encoder_decoder or self._prompt[-1].isspace() else f" {answer}"
+        return self._ids(text, is_text=True)
 
     def too_long(self, question: str, max_new_tokens: int, answer: str = "") -> str:
         """Why there is no room for a question and its answer, `max_new_tokens` at least; "" when there is."""
