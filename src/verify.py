@@ -94,8 +94,8 @@ def run(
     write_review_page(REVIEW, kept_pairs, of_kept, checks_run.sentences, *shown, count, seed)
     metrics = statistics.census(checks_run, support_levels, len(kept_pairs))
     metrics["not_trained_on"] = len(left_out)
-    verdicts = [wrong for _, wrong in reviewed]
-    metrics["review"] = statistics.reviewed(checks_run, support_levels, len(kept_pairs), verdicts)
+    outcomes = [wrong for _, wrong in reviewed]
+    metrics["review"] = statistics.reviewed(checks_run, support_levels, len(kept_pairs), outcomes)
     write_json(METRICS, metrics | ({"bill": bill} if bill else {}))
     shares = f"{metrics[SUPPORTED]:.1%} of {len(kept_pairs)} pairs are supported, {metrics[CONFLICTING]:.1%}"
     print(f"{shares} conflicting ({FOUND} has the votes): see {REVIEW}")

@@ -68,9 +68,9 @@ def test_calibration_and_coverage_stand_side_by_side_for_each_catalogue() -> Non
     assert cells(calibration_table(reports))[2:] == [
         ["drawings", "1,400", "0.80", "995", "0.070 [0.050, 0.100]", "0.040 [0.020, 0.060]", "0.30"]
     ]
-    assert cells(coverage_table(reports)) == [
-        ["at least", "drawings: answered", "drawings: of these right"],
-        ["-" * 10, "-" * 20, "-" * 26],
+    titles, _, *rows = cells(coverage_table(reports))
+    assert titles == ["at least", "drawings: answered", "drawings: of these right"]
+    assert rows == [
         ["0.50", "90.0%", "84.0%"],
         ["0.90", "0.0%", "none"],
     ]

@@ -11,8 +11,8 @@ from paths import ROOT
 
 PAGE = "before\n\n<!-- steps -->\n<!-- /steps -->\n\nbehind\n"
 TITLES = ["model", "a step"]
-WRITTEN = ("frozen_head", "full_size_step", "rounded_features", "shared_prefix")  # by a benchmark's --write
-COMMITTED = [result_pages.RESULTS / f"{name}.md" for name in WRITTEN]
+WRITTEN = "frozen_head full_size_step pretrained_model rounded_features shared_prefix"  # by --write
+COMMITTED = [result_pages.RESULTS / f"{name}.md" for name in WRITTEN.split()]
 
 
 @pytest.fixture
