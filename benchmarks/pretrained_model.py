@@ -8,7 +8,7 @@ In: params.yaml, data/vqa/test.csv, data/features, models/adapter/best, and the 
 answers the same questions: `pipeline` as answer_adapted does (cached features, adapter merged); `habit`
 transformers and PEFT as their documentation shows them, from pixels, one question after the other; `merged`
 the same after merge_and_unload; `bf16` the pipeline with the frozen weights in bfloat16; `constrained` and
-`beams` two settings of decoding; `base: …` the model without the adapter, asked by that prompt. `equal`
+`beams` two settings of decoding; `base, …` the model without the adapter, asked by one of `PROMPTS`. `equal`
 counts the answers that are letter for letter those of `pipeline`; seconds are of this process, features not
 counted where they are cached.
 """
@@ -43,11 +43,11 @@ from vqa.vlm.loading import Pretrained
 
 CPU = torch.device("cpu")
 ADAPTER = Path("models/adapter/best")
-PROMPTS = (
-    "Question: {question} Answer in one word:",
-    "Question: {question} Answer:",
-    "<|im_start|>user\n{question} Answer in one word.<|im_end|>\n<|im_start|>assistant\n",
-)
+PROMPTS = {
+    "base, one word": "Question: {question} Answer in one word:",
+    "base, answer": "Question: {question} Answer:",
+    "base, chat": "<|im_start|>user\n{question} Answer in one word.<|im_end|>\n<|im_start|>assistant\n",
+}
 TITLES = ("way", "questions", "equal to the pipeline's", "exact match", "s an answer")
 
 
@@ -69,8 +69,8 @@ class Bench:
             "constrained": lambda: self.pipeline(answers=self.vocabulary),
             "beams": lambda: self.pipeline(beams=3),
         }
-        for prompt in PROMPTS:
-            self.ways[f"base: {prompt!r}"] = partial(self.pipeline, prompt=prompt, adapter=None)
+        for name, prompt in PROMPTS.items():
+            self.ways[name] = partial(self.pipeline, prompt=prompt, adapter=None)
 
     def pipeline(
         self,
@@ -119,7 +119,7 @@ def main() -> None:
     bench, page = Bench(arguments.pairs), RESULTS / "pretrained_model.md" if arguments.write else None
     expected: list[str] | None = None
     for name, answer in bench.ways.items():
-        if name != "pipeline" and arguments.ways and name.split(":")[0] not in arguments.ways:
+        if name != "pipeline" and arguments.ways and name.split(",")[0] not in arguments.ways:
             continue
         start = time.process_time()
         texts = answer()

@@ -42,8 +42,10 @@ def report(titles: Sequence[str], row: Sequence[str], device: str, page: Path | 
     that no two machines meet in one table.
 
     Raises:
-        ValueError: the page has no such section.
+        ValueError: the page has no such section, or a cell has a bar, which ends a cell in Markdown.
     """
+    if any("|" in cell for cell in row):
+        raise ValueError(f"a cell of {row} has a bar")
     print(f"{section}\n", flush=True)
     print(tabulate([row], titles, tablefmt="github", disable_numparse=True), flush=True)
     if page is None:

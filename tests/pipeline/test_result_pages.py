@@ -39,6 +39,12 @@ def test_two_machines_never_meet_in_one_table(page: Path, monkeypatch: pytest.Mo
     assert [row[0] for row in result_pages._rows(page.read_text())] == ["blip2"]
 
 
+def test_a_bar_in_a_cell_is_refused_before_it_breaks_the_table(page: Path) -> None:
+    with pytest.raises(ValueError, match="has a bar"):
+        result_pages.report(TITLES, ["<|user|>", "2 s"], "cpu", page, "steps")
+    assert page.read_text() == PAGE
+
+
 def test_a_page_without_the_section_is_left_as_it_is(page: Path) -> None:
     with pytest.raises(ValueError, match="has no lines <!-- answers --> and <!-- /answers -->"):
         result_pages.report(TITLES, ["llava", "2 s"], "cpu", page, "answers")
