@@ -5,7 +5,7 @@ from typing import Any
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from vqa.vlm.image_features import ImageFeatures
-from vqa.vlm.tokens import TextTokens
+from vqa.vlm.tokens import TextTokens, refuse_image_token
 
 _MARK = "[[the question]]"  # where a question will stand
 TILED = ("idefics3", "smolvlm")  # whose images are tiles with tokens between them
@@ -17,11 +17,15 @@ class PromptTokens(TextTokens):
     def __init__(self, tokenizer: Any, config: Any, prompt: str, template: str | None) -> None:
         """`config`: of the whole model; `prompt`: with {question}, what the user says where there is a chat
         `template`.
+
+        Raises:
+            InputError: the prompt has an image token.
         """
         super().__init__(tokenizer, config.get_text_config().max_position_embeddings, prompt)
         self.image_token_id: int = config.image_token_id
         self._family, self._template = config.model_type, template
         self._image_token = tokenizer.convert_ids_to_tokens(config.image_token_id)
+        refuse_image_token(prompt, self._image_token)
         self._special = [token.content for token in tokenizer.added_tokens_decoder.values()]
         self._spelt: dict[str, list[int]] = {}
         self._tiles: dict[tuple[int, int, int], list[int]] = {}  # a thousand tokens: spelt once a grid

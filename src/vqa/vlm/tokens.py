@@ -14,6 +14,18 @@ _MARK = "[[the question]]"  # where a question will stand
 _SHORT = 64
 
 
+def refuse_image_token(prompt: str, token: str) -> None:
+    """Check that the prompt leaves the image its one place.
+
+    Raises:
+        InputError: it has the image token.
+    """
+    if token in prompt:
+        raise InputError(
+            f"params.yaml: model.prompt contains {token}, but the image has its place already; remove it"
+        )
+
+
 class Tokens:
     """A tokenizer and what the model adds around a question."""
 
@@ -23,11 +35,7 @@ class Tokens:
         Raises:
             InputError: the prompt has an image token, for which it has no place.
         """
-        if IMAGE_TOKEN in prompt:
-            raise InputError(
-                f"params.yaml: model.prompt contains {IMAGE_TOKEN}, but BLIP-2 has the image before all "
-                "text; remove it"
-            )
+        refuse_image_token(prompt, IMAGE_TOKEN)
         self.tokenizer = tokenizer
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
         self.num_query_tokens: int = config.num_query_tokens
