@@ -24,6 +24,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from result_pages import RESULTS, report
 from torch import Tensor
+from tqdm.auto import tqdm
 from transformers import (
     AutoProcessor,
     Blip2ForConditionalGeneration,
@@ -87,7 +88,7 @@ class PlainLoop:
         schedule = get_linear_schedule_with_warmup(optimizer, round(train.warmup_share * steps), steps)
         for _ in range(train.epochs):
             order = torch.randperm(len(pairs)).tolist()
-            for start in range(0, len(pairs), train.batch_size):
+            for start in tqdm(range(0, len(pairs), train.batch_size), "training"):
                 batch = [pairs[i] for i in order[start : start + train.batch_size]]
                 model(**self.inputs(batch, with_answer=True)).loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -101,7 +102,7 @@ class PlainLoop:
         """How many of `pairs` the model answers right, greedily."""
         model.eval()
         count = 0
-        for pair in pairs:
+        for pair in tqdm(pairs, "answering"):
             inputs = self.inputs([pair], with_answer=False)
             ids = model.generate(**inputs, max_new_tokens=self.settings.decoding.max_new_tokens)
             new = ids[:, inputs["input_ids"].shape[1] :]

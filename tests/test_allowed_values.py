@@ -34,7 +34,7 @@ from vqa.allowed_values import (
         (Portion, 1.0, True), (Portion, 0.0, False), (Portion, 1.1, False),
         (Dropout, 0.0, True), (Dropout, 1.0, False),
         (Prompt, "Q: {question}", True), (Prompt, "Q: {{question}}", False),
-        (Prompt, "{question} {x}", False),
+        (Prompt, "{question} {x}", False), (Prompt, "<|im_start|>user {question}", True),
         (Endpoint, "http://localhost:8080", True), (Endpoint, "ftp://host", False),
         (Endpoint, "http://host:0", False), (Endpoint, "https://hóst", False),
         (Topic, "brand", True), (Topic, "colour", False),
@@ -56,6 +56,8 @@ def test_each_kind_has_its_bounds(kind: Any, value: object, is_allowed: bool) ->
     [
         (Prompt, "Answer:", r"it must contain \{question\}"),
         (Prompt, "{0}", r"only \{question\} may stand in braces"),
+        (Prompt, "<image> {question}", "it contains <image>, but the image has its place already"),
+        (Prompt, "<|image_pad|>{question}", r"it contains <\|image_pad\|>, but the image has its place"),
         (Endpoint, "host", "it must be a URL such as https://host"),
         (Topic, "colour", "it must be one of brand, price"),
         (Thinking, "max", "it must be minimal, low, medium, high, a number of tokens or null"),

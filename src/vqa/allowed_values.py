@@ -11,6 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from vqa.pairs.question_types import TOPICS
 
+_IMAGE_TOKENS = ("<image>", "<|image_pad|>")  # of the families that there are
+
 
 def _with_question(prompt: str) -> str:
     try:
@@ -18,6 +20,8 @@ def _with_question(prompt: str) -> str:
             raise ValueError("it must contain {question}")
     except (LookupError, AttributeError) as error:
         raise ValueError("only {question} may stand in braces") from error
+    if token := next((token for token in _IMAGE_TOKENS if token in prompt), None):
+        raise ValueError(f"it contains {token}, but the image has its place already; remove that")
     return prompt
 
 

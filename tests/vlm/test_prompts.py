@@ -9,7 +9,6 @@ from PIL import Image
 from adapters import QUESTIONS
 from toy import PROMPT
 from toy_image_text import FAMILIES, features_of, inputs_of, model_parts, of_unequal_size, toy_image_text
-from vqa.core.errors import InputError
 from vqa.vlm.image_features import ImageFeatures
 from vqa.vlm.prompts import TILED, PromptTokens
 
@@ -39,13 +38,6 @@ def test_prompts_are_those_of_the_model_s_own_processor(family: str, images: lis
         for image, image_features in zip(images, features_of(encoder, images), strict=True):
             theirs = inputs_of(processor, question, image)["input_ids"][0].tolist()
             assert answers.tokens.prompt_ids(question, image_features) == theirs
-
-
-def test_a_prompt_with_an_image_token_is_refused(family: str) -> None:
-    model, processor = toy_image_text(family)
-    token = processor.tokenizer.convert_ids_to_tokens(model.config.image_token_id)
-    with pytest.raises(InputError, match="the image has its place already; remove it"):
-        PromptTokens(processor.tokenizer, model.config, f"{token} {PROMPT}", None)
 
 
 def test_a_question_with_the_model_s_own_tokens_in_it_is_text(family: str, images: list[Image.Image]) -> None:

@@ -68,13 +68,6 @@ def test_an_answer_behind_a_line_end_begins_without_a_space(
         )
 
 
-def test_a_prompt_with_an_image_token_is_refused(
-    model: Blip2ForConditionalGeneration, processor: Blip2Processor
-) -> None:
-    with pytest.raises(InputError, match=r"model\.prompt contains <image>, .*; remove it"):
-        Blip2AnswerModel(model, processor, "<image> {question}", CPU)
-
-
 def test_a_question_with_an_image_token_trains_and_answers(answers: Blip2AnswerModel) -> None:
     features = torch.randn(1, 4, 32)
     loss = answers(**answers.training_batch([CONTROL], ["red"]), features=features)["loss"]

@@ -5,9 +5,8 @@ from typing import Any
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from vqa.vlm.image_features import ImageFeatures
-from vqa.vlm.tokens import TextTokens, refuse_image_token
+from vqa.vlm.tokens import QUESTION_MARK, TextTokens
 
-_MARK = "[[the question]]"  # where a question will stand
 TILED = ("idefics3", "smolvlm")  # whose images are tiles with tokens between them
 
 
@@ -17,15 +16,11 @@ class PromptTokens(TextTokens):
     def __init__(self, tokenizer: Any, config: Any, prompt: str, template: str | None) -> None:
         """`config`: of the whole model; `prompt`: with {question}, what the user says where there is a chat
         `template`.
-
-        Raises:
-            InputError: the prompt has an image token.
         """
         super().__init__(tokenizer, config.get_text_config().max_position_embeddings, prompt)
         self.image_token_id: int = config.image_token_id
         self._family, self._template = config.model_type, template
         self._image_token = tokenizer.convert_ids_to_tokens(config.image_token_id)
-        refuse_image_token(prompt, self._image_token)
         self._special = [token.content for token in tokenizer.added_tokens_decoder.values()]
         self._spelt: dict[str, list[int]] = {}
         self._tiles: dict[tuple[int, int, int], list[int]] = {}  # a thousand tokens: spelt once a grid
@@ -39,7 +34,7 @@ class PromptTokens(TextTokens):
     def text_ids(self, question: str) -> list[int]:
         """The prompt with one image token."""
         if any(token in question for token in self._special):
-            before, after = self._text(_MARK).split(_MARK)
+            before, after = self._text(QUESTION_MARK).split(QUESTION_MARK)
             question_ids = self.tokenizer(question, add_special_tokens=False, split_special_tokens=True)[
                 "input_ids"
             ]
@@ -49,7 +44,7 @@ class PromptTokens(TextTokens):
     def answer_ids(self, answer: str) -> list[int]:
         """As a continuation of the prompt, behind a space unless that ends in one; without its end token."""
         if answer not in self._spelt:
-            before = self._text(_MARK)
+            before = self._text(QUESTION_MARK)
             continuation = answer if before[-1].isspace() else f" {answer}"
             ids, whole = self._ids(before), self._ids(before + continuation)
             is_added = whole[: len(ids)] == ids

@@ -9,33 +9,16 @@ from typing import Any
 from vqa.core.errors import InputError, first_line
 
 IMAGE_TOKEN = "<image>"
-_MARK = "[[the question]]"  # where a question will stand
+QUESTION_MARK = "[[the question]]"  # where a question will stand
 # Every model has room for a question and an answer of so many bytes, and so at most as many tokens.
 _SHORT = 64
-
-
-def refuse_image_token(prompt: str, token: str) -> None:
-    """Check that the prompt leaves the image its one place.
-
-    Raises:
-        InputError: it has the image token.
-    """
-    if token in prompt:
-        raise InputError(
-            f"params.yaml: model.prompt contains {token}, but the image has its place already; remove it"
-        )
 
 
 class Tokens:
     """A tokenizer and what the model adds around a question."""
 
     def __init__(self, tokenizer: Any, config: Any, prompt: str) -> None:
-        """`config`: of the whole BLIP-2; `prompt`: a template with {question}.
-
-        Raises:
-            InputError: the prompt has an image token, for which it has no place.
-        """
-        refuse_image_token(prompt, IMAGE_TOKEN)
+        """`config`: of the whole BLIP-2; `prompt`: a template with {question}."""
         self.tokenizer = tokenizer
         self.is_encoder_decoder: bool = not config.use_decoder_only_language_model
         self.num_query_tokens: int = config.num_query_tokens
@@ -65,8 +48,8 @@ class Tokens:
             ids: list[int] = self.tokenizer(whole, split_special_tokens=not self._control)["input_ids"]
             return ids
         around: list[int] = self.tokenizer("")["input_ids"]  # a begin token, or T5's end
-        before, after = self._prompt.format(question=_MARK).split(_MARK, 1)
-        parts = (before, False), (question, True), (after.replace(_MARK, question), False)
+        before, after = self._prompt.format(question=QUESTION_MARK).split(QUESTION_MARK, 1)
+        parts = (before, False), (question, True), (after.replace(QUESTION_MARK, question), False)
         ids = [token for text, is_text in parts for token in self._ids(text, is_text)]
         return [*ids, *around] if self.is_encoder_decoder else [*around, *ids]
 
