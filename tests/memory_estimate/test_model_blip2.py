@@ -14,10 +14,11 @@ from transformers import AutoModel, Blip2Config, Blip2ForConditionalGeneration
 from narrow import narrowed
 from paths import ROOT
 from vqa.memory_estimate.meta_device import BLIP2, on_meta, published_config
-from vqa.memory_estimate.model import TEXT_TOKENS, ModelMemory
+from vqa.memory_estimate.model import TARGET_TOKENS, TEXT_TOKENS, ModelMemory
 from vqa.scoring.bertscore import encoder_named
 from vqa.settings import Settings, load_settings
 from vqa.vlm import lora
+from vqa.vlm.loading import Pretrained
 from vqa.vlm.lora_targets import ROLES, module_names
 
 
@@ -101,6 +102,45 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(narrow: Blip2
     logits = 16 * pairs * 3 * narrow.text_config.vocab_size
     found = sizes_of_it.training(pairs).activations - logits
     assert found == pytest.approx(sum(kept.values()), rel=0.1)
+
+
+def test_a_trained_qformer_and_projection_are_counted_with_the_language_model(
+    narrow: Blip2Config, tmp_path: Path
+) -> None:
+    settings = load_settings(ROOT / "params.yaml")
+    both = replace(settings.lora, qformer_targets=["attention", "mlp"], train_projection=True)
+    settings = replace(settings, lora=both, features=replace(settings.features, level="vit"))
+    sizes = ModelMemory(narrow, settings, torch.float32, is_gpu=False)
+    folder = str(write_to_hub_cache(tmp_path, "narrow", narrow))
+    model: Any = Pretrained(folder).load_answer_model(settings.model.prompt, torch.device("cpu"), "vit")
+    assert sizes.answer_parameters == lora.trainable_share(model)[1]
+    assert sizes.generation(1).weights == sum(p.nbytes for p in model.parameters())
+    lora.add_adapter(model, both, "counted")
+    assert sizes.trainable == lora.trainable_share(model)[0]
+
+    pixels = torch.zeros(1, 3, *[narrow.vision_config.image_size] * 2)
+    states = Pretrained(folder).load_encoder(torch.device("cpu"), "vit").features(pixels)
+    assert sizes.row_kb == states[0].nbytes / 1000
+
+    prompt_tokens = sizes.rows + TEXT_TOKENS - (0 if model.is_encoder_decoder else TARGET_TOKENS)
+    question, answer = "one", "one"
+    while len(model.tokens.prompt_ids(question)) < prompt_tokens:
+        question += " one"
+    while len(model.tokens.answer_ids(answer)) + 1 < TARGET_TOKENS:
+        answer += " one"
+    batch = model.training_batch([question], [answer], states)
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.train()(**batch, features=states)
+    for weight in model.parameters():
+        kept.pop(weight.untyped_storage().data_ptr(), None)
+    found = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    assert sizes.training(1).activations == pytest.approx(found, rel=0.15)
 
 
 def test_a_batch_of_left_over_pairs_has_a_look_each(narrow: Blip2Config) -> None:

@@ -105,10 +105,16 @@ class DeviceKernels(TorchFunctionMode):
         return func(*args, **options)
 
     def _attention(
-        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float, **options: Any
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None,
+        dropout_p: float,
+        **options: Any,
     ) -> Any:
         """By the kernel that takes a mask: on a CPU only without dropout."""
-        mask = attn_mask.expand(*query.shape[:3], key.shape[2])
+        mask = None if attn_mask is None else attn_mask.expand(*query.shape[:3], key.shape[2])
         if self._is_gpu:
             efficient = torch.ops.aten._scaled_dot_product_efficient_attention
             return efficient(query, key, value, mask, True, dropout_p, **options)[0]

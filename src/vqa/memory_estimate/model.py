@@ -7,7 +7,7 @@ calculated. Formulas remain for what comes and goes within a layer.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ class MemoryEstimate:
 class ModelMemory:
     """What a model and its adapter take under `settings`.
 
-    `parameters` of the whole, `answer_parameters` of its answer model, `trainable` of the adapter.
+    `parameters` of the whole, `answer_parameters` of its answer model, `trainable` of all that is trained.
     """
 
     def __init__(self, config: Any, settings: Settings, dtype: torch.dtype, is_gpu: bool = True) -> None:
@@ -61,17 +61,21 @@ class ModelMemory:
         self._config, self._settings, self._is_gpu = config, settings, is_gpu
         self._text, self._dtype, self._size = config.get_text_config(), dtype, dtype.itemsize
         family = find_family(config, settings.model.name)
-        model = on_meta(config).to(dtype)
+        model = on_meta(config).to(dtype).requires_grad_(False)
         level, held = settings.features.level, _parameter_bytes(model, settings.model, family)
         self._whole, self._seeing = sum(held.values()), _without(held, family.unseen(level))
         self._live = _without(held, family.unspoken(level))
         counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
         self.parameters = sum(counts.values())
-        self.answer_parameters = int(_without(counts, family.unspoken("qformer")))
+        self.answer_parameters = int(_without(counts, family.unspoken(level)))
         self._has_class_token = any(name.endswith("class_embedding") for name in counts)
         self._inner, self._numbers_a_token = _fullest_layer(model.get_decoder())
+        self._qformer = self._adapted_qformer(model)
         adapted = self._with_adapter(model)
         self.trainable, _ = lora.trainable_share(adapted)
+        self.trainable += lora.trainable_share(self._qformer)[0] if self._qformer else 0
+        if settings.lora.train_projection and family.projection:
+            self.trainable += lora.trainable_share(model.get_submodule(family.projection))[1]
         self._largest = max(m.weight.numel() for m in adapted.modules() if hasattr(m, "lora_A"))
         self._prompt_tokens = self.rows + TEXT_TOKENS
 
@@ -105,8 +109,18 @@ class ModelMemory:
 
     @property
     def row_kb(self) -> float:
-        """An image's features in bf16."""
-        return 2 * self.rows * self.width / 1e3
+        """An image's features on disk, as features.level and features.dtype say."""
+        rows, width = self._patch_states if self._keeps_patches else (self.rows, self.width)
+        return getattr(torch, self._settings.features.dtype).itemsize * rows * width / 1e3
+
+    @property
+    def _keeps_patches(self) -> bool:
+        """Whether the ViT's output is cached, and BLIP-2's Q-Former is part of the answer model."""
+        return self._config.model_type == "blip-2" and self._settings.features.level == "vit"
+
+    @property
+    def _patch_states(self) -> tuple[int, int]:  # the ViT's output: rows, and numbers a row
+        return self._patches + self._has_class_token, int(self._config.vision_config.hidden_size)
 
     def by_stage(self) -> dict[str, MemoryEstimate]:
         """By stage; `evaluate` holds its encoder in main memory."""
@@ -160,7 +174,7 @@ class ModelMemory:
         vision = self._config.vision_config
         pixels = (4 + self._size) * 3 * self._patches * vision.patch_size**2
         a_patch = self._size * (4 * vision.hidden_size + 2 * vision.intermediate_size)
-        return float(images * (pixels + (self._patches + self._has_class_token) * a_patch))
+        return float(images * (pixels + self._patch_states[0] * a_patch))
 
     def _merging(self) -> float:
         """The largest adapted layer while the adapter is added: in fp32, with twice what is added."""
@@ -172,6 +186,13 @@ class ModelMemory:
         with torch.device("meta"):
             return lora.adapted(model.get_decoder(), self._settings.lora, "counted")
 
+    def _adapted_qformer(self, model: Any) -> nn.Module | None:
+        """BLIP-2's Q-Former with its adapter, where it is trained."""
+        if not (self._keeps_patches and self._settings.lora.qformer_targets):
+            return None
+        with torch.device("meta"):
+            return lora.adapted_qformer(model.qformer, self._settings.lora, "counted")
+
     def _of_all_layers(self, count: Callable[[Any], int]) -> int:
         """`count` of the language model with its adapter: what one layer takes, and each further one."""
         models = (on_meta(at_most(self._config, layers)).to(self._dtype) for layers in (1, 2))
@@ -180,10 +201,24 @@ class ModelMemory:
 
     @cached_property
     def kept(self) -> int:
-        """Bytes of a pair that autograd keeps for the backward pass."""
-        return self._of_all_layers(self._kept_by)
+        """Bytes of a pair, with an image of its own, that autograd keeps for the backward pass."""
+        return self._of_all_layers(self._kept_by) + self._kept_by_qformer()
 
     def _kept_by(self, adapted: Any) -> int:
+        inputs = self._inputs(self._prompt_tokens, TARGET_TOKENS)
+        return self._kept_of(adapted, partial(adapted.train(), **inputs, use_cache=False))
+
+    def _kept_by_qformer(self) -> int:
+        if self._qformer is None:
+            return 0
+        with torch.device("meta"):
+            states = torch.empty(1, *self._patch_states, dtype=self._dtype)
+            queries = torch.empty(1, self.rows, self.width, dtype=self._dtype)
+        forward = partial(self._qformer.train(), query_embeds=queries, encoder_hidden_states=states)
+        return self._kept_of(self._qformer, forward)
+
+    def _kept_of(self, module: nn.Module, forward: Callable[[], Any]) -> int:
+        """Bytes that autograd keeps of a forward pass, without the module's weights."""
         kernels = DeviceKernels(self._is_gpu, self._dtype)
         kept: dict[int, Tensor] = {}
 
@@ -192,10 +227,9 @@ class ModelMemory:
             return tensor
 
         with saved_tensors_hooks(keep, lambda tensor: tensor), kernels:
-            adapted.train()(**self._inputs(self._prompt_tokens, TARGET_TOKENS), use_cache=False)
-        weights = [*adapted.parameters(), *kernels.copies]
-        activations = kept.keys() - {weight.untyped_storage()._cdata for weight in weights}
-        return sum(kept[storage].untyped_storage().nbytes() for storage in activations)
+            forward()
+        weights = {w.untyped_storage()._cdata for w in (*module.parameters(), *kernels.copies)}
+        return sum(kept[storage].untyped_storage().nbytes() for storage in kept.keys() - weights)
 
     @cached_property
     def _cached(self) -> int:

@@ -40,6 +40,10 @@ class Family(Protocol):
         """What decides a row's numbers beside the weights."""
 
     @property
+    def projection(self) -> str | None:
+        """The part between features and language model; None where features are cached behind it."""
+
+    @property
     def unquantized(self) -> list[str]:
         """Modules that stay as they are when the language model is quantised: small or frozen ones."""
 
@@ -121,11 +125,15 @@ class Blip2:
         }
 
     @property
+    def projection(self) -> str:
+        return "language_projection"
+
+    @property
     def unquantized(self) -> list[str]:
-        return ["vision_model", "qformer", "language_projection", "lm_head"]
+        return ["vision_model", "qformer", self.projection, "lm_head"]
 
     def unseen(self, level: Level) -> tuple[str, ...]:
-        language = ("language_model", "language_projection")
+        language = ("language_model", self.projection)
         return (*language, "qformer", "query_tokens") if level == "vit" else language
 
     def unspoken(self, level: Level) -> tuple[str, ...]:
@@ -185,6 +193,11 @@ class ImageTextFamily:
         return {"model": {key: value for key, value in self.config.to_dict().items() if key not in text}}
 
     @property
+    def projection(self) -> str | None:
+        is_live = image_text_model.is_cut_before_projector(self.config)
+        return f"model.{self._parts.projector}" if is_live else None
+
+    @property
     def unquantized(self) -> list[str]:
         parts = self._parts
         return [f"model.{part}" for part in (*parts.sight, parts.projector) if part] + ["lm_head"]
@@ -198,7 +211,7 @@ class ImageTextFamily:
 
     def unspoken(self, level: Level) -> tuple[str, ...]:
         parts = self._parts
-        is_dropped = parts.projector and not image_text_model.is_cut_before_projector(self.config)
+        is_dropped = parts.projector and not self.projection
         return tuple(f"model.{p}" for p in (*parts.sight, *([parts.projector] if is_dropped else [])))
 
     def processor(self, name: str, revision: str | None, image_processor: Any) -> ImageTextProcessor:

@@ -57,8 +57,7 @@ def add_adapter(model: AnswerModel, settings: Lora, base_name: str, start: Path 
     if settings.train_projection:
         model.projection.float().requires_grad_(True)
     if settings.qformer_targets and model.queries is not None:
-        names = module_names(model.queries.qformer, settings.qformer_targets, "lora.qformer_targets")
-        model.queries.qformer = _with_adapter(model.queries.qformer, names, None, settings, base_name)
+        model.queries.qformer = adapted_qformer(model.queries.qformer, settings, base_name)
     _lift_what_trains(model)
     if start is not None:
         start_from(model, start, settings)
@@ -83,6 +82,12 @@ def adapted(language_model: Any, settings: Lora, base_name: str) -> PeftModel:
     """The language model with a fresh adapter."""
     names = module_names(language_model, settings.targets)
     return _with_adapter(language_model, names, task_type(language_model), settings, base_name)
+
+
+def adapted_qformer(qformer: Any, settings: Lora, base_name: str) -> PeftModel:
+    """The Q-Former with a fresh adapter."""
+    names = module_names(qformer, settings.qformer_targets, "lora.qformer_targets")
+    return _with_adapter(qformer, names, None, settings, base_name)
 
 
 def task_type(language_model: Any) -> TaskType | None:
