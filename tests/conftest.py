@@ -179,6 +179,8 @@ SMALL_RUN = {
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in which the whole pipeline has run on a small catalogue; copy it, never change it.
 
+    It ran as a person runs it; what runs in copies is forked.
+
     Processes of one `pytest -n` share it: the first makes it, the others wait.
     """
     top = tmp_path_factory.getbasetemp()
@@ -192,7 +194,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
             made.commit("small run")
             compile_dir(made.folder / "src", quiet=1)  # so that nothing is written there while it is copied
             made.folder.rename(folder)
-    return Clone.at(folder)
+    return Clone.at(folder, forks=True)
 
 
 @pytest.fixture(scope="session")

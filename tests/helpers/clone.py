@@ -1,14 +1,19 @@
 """A copy of this repository in a folder of its own, and its dvc."""
 
+import atexit
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
+from time import sleep
 
 import psutil
 
@@ -16,34 +21,38 @@ from paths import ROOT
 
 
 class Clone:
-    """A copy of the repository and its dvc."""
+    """A copy of the repository and its dvc.
+
+    `forks`: its scripts, which dvc starts, are forks of a process that has imported the libraries.
+    """
 
     def __init__(self, folder: Path) -> None:
         copy_project(folder)
-        self.folder = folder
+        self.folder, self.forks = folder, False
 
     @classmethod
     def copy(cls, other: "Clone", folder: Path) -> "Clone":
         """Another copy with all that ran in it: data, cache, commits."""
         shutil.copytree(other.folder, folder, dirs_exist_ok=True)
-        return cls.at(folder)
+        return cls.at(folder, other.forks)
 
     @classmethod
     def of(cls, other: "Clone", folder: Path) -> "Clone":
         """A git clone of another copy: what a colleague has."""
         git(folder.parent, "clone", "-q", str(other.folder), str(folder))
-        return cls.at(folder)
+        return cls.at(folder, other.forks)
 
     @classmethod
-    def at(cls, folder: Path) -> "Clone":
+    def at(cls, folder: Path, forks: bool = False) -> "Clone":
         """A copy that is there."""
         clone = cls.__new__(cls)
-        clone.folder = folder
+        clone.folder, clone.forks = folder, forks
         return clone
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy, with this environment's programs on its path."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        folders = [_forked_python()] if self.forks else []
+        path = os.pathsep.join(map(str, [*folders, Path(sys.executable).parent, os.environ["PATH"]]))
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -94,6 +103,29 @@ class Clone:
     def changed(self) -> set[str]:
         """The stages that `dvc status` calls changed."""
         return set(json.loads(self.dvc("status", "--json")))
+
+
+@cache
+def _forked_python() -> Path:
+    """A folder for the front of a path, in which `python` is what forked_python.py says."""
+    folder, helpers = Path(mkdtemp(prefix="forked-")), Path(__file__).parent
+    socket = folder / "socket"
+    server = subprocess.Popen(
+        [sys.executable, str(helpers / "fork_server.py"), str(socket)], stdin=subprocess.PIPE, cwd=ROOT
+    )
+    atexit.register(_end, server, folder)
+    words = [sys.executable, "-IS", str(helpers / "forked_python.py"), str(socket), sys.executable]
+    (folder / "python").write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    (folder / "python").chmod(0o755)
+    while not socket.exists():
+        assert server.poll() is None
+        sleep(0.05)
+    return folder
+
+
+def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
+    server.communicate()  # it ends with its standard input
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_project(to: Path) -> None:

@@ -187,7 +187,7 @@ def test_hosts_share_out_a_grid_and_the_first_one_collects_it(first: Clone, tmp_
     *_, working, collecting = page_blocks("teams", **names | {"K/N": "1/2"})
 
     git(tmp_path, *working[0].split(" && ")[0].split()[1:])
-    worker = Clone.at(tmp_path / "abo-vqa")
+    worker = Clone.at(tmp_path / "abo-vqa", mine.forks)
     for command in working[2:]:  # this environment is active
         follow(worker, command)
     log = (worker.folder / ".state/studies/mine-r2.log").read_text()
