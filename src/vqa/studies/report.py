@@ -12,7 +12,6 @@ from vqa.stats.bootstrap import FEWEST_GROUPS, FEWEST_QUESTIONS, Floats
 from vqa.stats.seeds import (
     Bits,
     agreement,
-    honest_differences,
     known_interval,
     pooled_deviation,
     spread_alike,
@@ -83,7 +82,7 @@ def subject(studies: Sequence[Study]) -> str:
 
 def told_apart(study: Study) -> str:
     """Whether the study's settings can be told apart, as part of a sentence."""
-    count, bounds = len(study.results), _bounds(study)
+    count, bounds = len(study.results), study.bounds
     if count == 1:
         deviation = study.results[0].deviation
         moves = "not known" if deviation is None else f"{100 * deviation:.1f} points (standard deviation)"
@@ -108,10 +107,6 @@ def _rows(study: Study) -> list[list[str]]:
     return list(map(result_cells, study.results))
 
 
-def _bounds(study: Study) -> Floats | None:
-    return honest_differences([result.by_seed for result in study.results])
-
-
 def _cell(text: str) -> str:
     """Text that neither ends a Markdown table's cell nor its row."""
     return " ".join(text.replace("|", "\\|").split())
@@ -133,7 +128,7 @@ def summarize_study(study: Study) -> list[str]:
 
 def _noise_sentences(study: Study) -> list[str]:
     by_setting = [result.by_seed for result in study.results]
-    deviation, bounds = pooled_deviation(by_setting), _bounds(study)
+    deviation, bounds = pooled_deviation(by_setting), study.bounds
     if deviation is None or bounds is None:
         return []
     single = [result.deviation for result in study.results if result.deviation is not None]

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,11 @@ class Study:
     results: Sequence[Result]
     curve: str  # "" for a study of seeds alone
 
+    @cached_property
+    def bounds(self) -> Floats | None:
+        """What `honest_differences` says of the results."""
+        return honest_differences([result.by_seed for result in self.results])
+
 
 def read_results(record: Record) -> list[Result]:
     """A result for each setting, in the order of the runs."""
@@ -270,7 +276,7 @@ def best_under(results: Sequence[Result]) -> list[tuple[int, Result]]:
 def within_noise(results: Sequence[Result], bounds: Floats) -> list[tuple[Result, Result]]:
     """Neighbours along the grid's first setting, all others equal, that lie closer than seeds move them.
 
-    `bounds`: what `honest_differences` says of the results.
+    `bounds`: see `Study.bounds`.
     """
     first = next(iter(results[0].changes))
     lines: dict[str, list[int]] = {}
