@@ -18,7 +18,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
 from browser import end_chromium
-from clone import Clone, git
+from clone import Clone, forked_python, git
 from paths import ROOT, SHARED
 from toy import toy_model, toy_processor
 from vqa.core.files import write_json
@@ -195,6 +195,12 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Clone:
             compile_dir(made.folder / "src", quiet=1)  # so that nothing is written there while it is copied
             made.folder.rename(folder)
     return Clone.at(folder, forks=True)
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python processes that the code under test starts are forks of what has the libraries."""
+    monkeypatch.setattr("sys.executable", str(forked_python()))
 
 
 @pytest.fixture(scope="session")

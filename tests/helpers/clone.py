@@ -51,7 +51,7 @@ class Clone:
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy, with this environment's programs on its path."""
-        folders = [_forked_python()] if self.forks else []
+        folders = [forked_python().parent] if self.forks else []
         path = os.pathsep.join(map(str, [*folders, Path(sys.executable).parent, os.environ["PATH"]]))
         return subprocess.run(
             command,
@@ -105,9 +105,15 @@ class Clone:
         return set(json.loads(self.dvc("status", "--json")))
 
 
+def printed_by(script: Path) -> str:
+    """What a script prints that knows nothing of this project, in its own folder, where it ends well."""
+    command = [str(forked_python()), script.name]
+    return subprocess.run(command, cwd=script.parent, capture_output=True, text=True, check=True).stdout
+
+
 @cache
-def _forked_python() -> Path:
-    """A folder for the front of a path, in which `python` is what forked_python.py says."""
+def forked_python() -> Path:
+    """A `python` that is what forked_python.py says, in a folder for the front of a path."""
     folder, helpers = Path(mkdtemp(prefix="forked-")), Path(__file__).parent
     socket = folder / "socket"
     server = subprocess.Popen(
@@ -120,7 +126,7 @@ def _forked_python() -> Path:
     while not socket.exists():
         assert server.poll() is None
         sleep(0.05)
-    return folder
+    return folder / "python"
 
 
 def _end(server: subprocess.Popen[bytes], folder: Path) -> None:

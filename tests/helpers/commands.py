@@ -111,7 +111,7 @@ def started(stage: str | list[str], launcher: tuple[str, ...] = ()) -> Process:
     Without a launcher it is a fork of a process that has imported the libraries, which takes most of a short
     run's time; with PYTHON it is what a person starts.
     """
-    command = [str(ROOT / f"src/{stage}.py")] if isinstance(stage, str) else [str(ROOT / "src"), *stage]
+    command = _words(stage)
     if not launcher:
         return Forked(command, Path.cwd())
     return subprocess.Popen(
@@ -122,6 +122,11 @@ def started(stage: str | list[str], launcher: tuple[str, ...] = ()) -> Process:
         text=True,
         start_new_session=True,
     )
+
+
+def _words(stage: str | list[str]) -> list[str]:
+    """Behind `python`: of a stage, or of a tool with its words."""
+    return [str(ROOT / f"src/{stage}.py")] if isinstance(stage, str) else [str(ROOT / "src"), *stage]
 
 
 def tool(folder: Path, *words: str) -> str:
@@ -156,20 +161,19 @@ def run(stage: str | list[str], launcher: tuple[str, ...] = ()) -> str:
     return finished(started(stage, launcher))
 
 
-def shared_out(stage: str, hosts: int = 1) -> str:
-    """What two processes print that share a stage's work: forks, in the environment that torchrun makes.
+def shared_out(stage: str | list[str], hosts: int = 1) -> str:
+    """What two processes print that share the work of a stage or tool.
 
-    They are of one host, or the only ones of two.
+    They are forks, in the environment that torchrun makes: of one host, or the only ones of two.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": str(2 // hosts), "TORCHELASTIC_RUN_ID": "none"}
     world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    script = str(ROOT / f"src/{stage}.py")
     processes = []
     for rank in range(2):
         ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank // hosts)}
-        processes.append(Forked([script], Path.cwd(), environment=world | ranks))
+        processes.append(Forked(_words(stage), Path.cwd(), environment=world | ranks))
     try:
         return "".join(map(finished, processes))
     finally:

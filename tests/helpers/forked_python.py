@@ -14,11 +14,12 @@ import sys
 
 
 def main(server: str, python: str, *words: str) -> int:
-    if not words or words[0].startswith("-"):
+    script = words[1:] if words[:1] == ("-I",) else words  # a fork is isolated: it has imported what it needs
+    if not script or script[0].startswith("-"):
         os.execv(python, [python, *words])
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(server)
-    message = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
+    message = {"words": script, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
     socket.send_fds(connection, [json.dumps(message).encode()], [0, 1, 2])
     process = int(connection.recv(64))
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -88,6 +88,7 @@ def _answers(name: str) -> list[str]:
     return [row["generated_answer"] for row in read_rows(PREDICTIONS / f"{name}.csv", ("generated_answer",))]
 
 
+@pytest.mark.usefixtures("forks")
 def test_the_export_is_a_plain_folder_of_the_family_and_answers_alike(evaluated: Path) -> None:
     export.run(evaluated / "export")
     settings = load_settings()
