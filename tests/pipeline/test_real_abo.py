@@ -40,6 +40,7 @@ def test_real_gemini_pairs_run_to_the_end(project: Callable[..., Path], shared: 
         data={"root": str(shared / "abo")},
         generate={"annotator": "csv", "csv": str(pairs)},
         model={"name": str(ROOT / "models/blip2-tiny")},
+        train={"images": 150},
     )
     metrics = run_pipeline()
     data = json.loads(Path("metrics/data.json").read_text())
