@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from transformers import AutoConfig
 
 import generate
 import validate
@@ -14,6 +16,7 @@ from paths import ROOT
 from stages import TO_JUDGED
 from vqa.core.files import read_json
 from vqa.inference.answerer import read_training_summary
+from vqa.memory_estimate.meta_device import on_meta
 from vqa.overlays import read_yaml
 from vqa.settings import load_settings
 from vqa.validation.declared_splits import read_splits
@@ -54,6 +57,20 @@ def seen_and_split() -> tuple[set[str], Counter[str]]:
 
 def test_the_settings_are_valid() -> None:
     assert load_settings(ROOT / "params.yaml", PRESET).model.name == "models/blip2-small"
+
+
+def test_the_committed_qformer_is_what_the_shape_lacks_and_has_seen_what_the_small_model_has() -> None:
+    folder = ROOT / "models/blip2-smollm2"
+    model = on_meta(AutoConfig.from_pretrained(folder))
+    made = ("qformer.", "query_tokens", "language_projection.")
+    wanted = {name: list(t.shape) for name, t in model.state_dict().items() if name.startswith(made)}
+    with safe_open(folder / "qformer.safetensors", framework="pt") as file:
+        tensors = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 – no mapping
+        assert {name: tensor.get_shape() for name, tensor in tensors.items()} == wanted
+        assert {tensor.get_dtype() for tensor in tensors.values()} == {"BF16"}
+    assert (folder / "qformer.safetensors").stat().st_size < 30_000_000
+    assert images_seen(folder) == images_seen(ROOT / "models/blip2-small")
+    assert load_settings(ROOT / "params.yaml", PRESET.with_stem("photos-smollm2")).features.level == "vit"
 
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
