@@ -8,7 +8,7 @@ import yaml
 
 from paths import ROOT
 from vqa.core.errors import InputError
-from vqa.overlays import read_yaml
+from vqa.overlays import merged, read_layer, read_yaml
 from vqa.pairs.question_types import TOPICS
 from vqa.settings import build_settings, load_settings
 
@@ -140,8 +140,9 @@ PRESETS = sorted((ROOT / "configs/presets").glob("*.yaml"))
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
 def test_ready_made_settings_are_valid_and_hold_only_what_they_change(file: Path) -> None:
-    load_settings(ROOT / "params.yaml", file)
-    default, changes = (read_yaml(path.read_text()) for path in (ROOT / "params.yaml", file))
+    below = [ROOT / "params.yaml", *([file.with_stem("photos")] if file.stem == "blip2-smollm2" else [])]
+    load_settings(*below, file)
+    default, changes = merged([read_layer(path) for path in below]), read_yaml(file.read_text())
     same = [f"{b}.{k}" for b, keys in changes.items() for k, value in keys.items() if value == default[b][k]]
     assert same == []
 
@@ -160,7 +161,7 @@ def test_no_two_files_of_models_say_the_same_of_the_data() -> None:
     for file in PRESETS:
         blocks = set(read_yaml(file.read_text()))
         if file.stem not in {"abo", "ci", "photos"}:
-            assert blocks <= {"model", "features", "train", "decoding"}, file.name
+            assert blocks <= {"model", "features", "lora", "train", "decoding"}, file.name
     abo = load_settings(ROOT / "params.yaml", ROOT / "configs/presets/abo.yaml")
     assert (abo.data.root, abo.generate.annotator) == (Path("data/abo.yaml"), "gemini")
 

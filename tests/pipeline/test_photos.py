@@ -70,7 +70,9 @@ def test_the_committed_qformer_is_what_the_shape_lacks_and_has_seen_what_the_sma
         assert {tensor.get_dtype() for tensor in tensors.values()} == {"BF16"}
     assert (folder / "qformer.safetensors").stat().st_size < 30_000_000
     assert images_seen(folder) == images_seen(ROOT / "models/blip2-small")
-    assert load_settings(ROOT / "params.yaml", PRESET.with_stem("photos-smollm2")).features.level == "vit"
+    assert (
+        load_settings(ROOT / "params.yaml", PRESET, PRESET.with_stem("blip2-smollm2")).features.level == "vit"
+    )
 
 
 def test_fifty_photographs_run_to_the_end(photos: Callable[[int | None], None]) -> None:
