@@ -4,9 +4,11 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 from paths import ROOT
 from vqa.cli import sizes
+from vqa.core.files import read_json
 from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT
 from vqa.settings import load_settings
 
@@ -48,3 +50,17 @@ def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> Non
     fewer = replace(settings, decoding=replace(settings.decoding, batch_size=1))
     assert sizes.settings_of("blip2-opt-2.7b", fewer) == fewer
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"
+
+
+def test_a_model_in_a_folder_is_counted_as_it_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings, cpu = load_settings(), torch.device("cpu")
+    rows = [[cell.strip() for cell in line.split("|")] for line in sizes.own_table(settings, cpu)[1:]]
+    cells = dict(zip(rows[0], rows[2], strict=True))
+    trained = read_json(ROOT / "metrics/train.json")
+    assert cells["model"] == "blip2-tiny"
+    assert cells["LoRA trains"].startswith(f"{trained['trainable_parameters'] / 1e6:.1f} M")
+    assert float(cells["train"].removesuffix(" GB")) > float(cells["answer_base"].removesuffix(" GB"))
+    assert cells["device"] == "cpu"
+    of_hub = replace(settings, model=replace(settings.model, name="Salesforce/blip2-opt-2.7b"))
+    assert sizes.own_table(of_hub, cpu) == []

@@ -2,17 +2,19 @@
 
     python src sizes
 
-In: params.yaml, with the presets for models that it does not name. Out: two Markdown tables on standard
-output, the BLIP-2s and the others: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by
-stage, the cache of all of ABO.
+In: params.yaml, with the presets for models that it does not name. Out: Markdown tables on standard output,
+the BLIP-2s and the others: parameters, what LoRA trains, gigabytes (1e9 bytes) on the GPU by stage, the cache
+of all of ABO. Where model.name is a folder, a third table has that model, on this machine's device.
 """
 
 from pathlib import Path
 
 import torch
 from tabulate import tabulate
+from transformers import AutoConfig
 
 from vqa.core.cli import command_line
+from vqa.core.devices import default_device, frozen_dtype
 from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT, published_config
 from vqa.memory_estimate.model import ModelMemory
 from vqa.settings import PARAMS, Settings, load_settings
@@ -23,7 +25,7 @@ _TOP = Path(__file__).parents[3]
 
 def run() -> None:
     now = load_settings()
-    for line in [*table(now), "", *image_text_table(now)]:
+    for line in [*table(now), "", *image_text_table(now), *own_table(now, default_device())]:
         print(line)
 
 
@@ -52,6 +54,19 @@ def image_text_table(now: Settings) -> list[str]:
         }
         rows.append(_row(name, sizes, "", numbers) | features)
     return _lines(rows)
+
+
+def own_table(now: Settings, device: torch.device) -> list[str]:
+    """The same for a model in a folder of `now`, on `device` and in its dtype; none for a hub id."""
+    if not Path(now.model.name).is_dir():
+        return []
+    config, dtype = AutoConfig.from_pretrained(now.model.name), frozen_dtype(now.model.dtype, device)
+    sizes = ModelMemory(config, now, dtype, is_gpu=device.type == "cuda")
+    share = f" ({sizes.trainable / sizes.answer_parameters:.2%})"
+    rows = {stage: f"{estimate.total / 1e9:.2f} GB" for stage, estimate in sizes.by_stage().items()}
+    described = {"device": device.type, "an image": f"{sizes.row_kb:.0f} KB"}
+    named = _row(Path(now.model.name).name, sizes, share, {})
+    return ["", *_lines([named | rows | described])]
 
 
 def _row(name: str, sizes: ModelMemory, share: str, numbers: dict[str, float]) -> dict[str, str]:
