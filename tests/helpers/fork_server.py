@@ -70,8 +70,7 @@ def next_script_at(path: str) -> str:
     server.listen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        ready, _, _ = select.select([server, sys.stdin], [], [])
-        if server not in ready:
+        if server.fileno() not in select.select([server.fileno(), sys.stdin.fileno()], [], [])[0]:
             sys.exit()
         connection, _ = server.accept()
         if os.fork() == 0:
@@ -93,8 +92,7 @@ def watch(process: int, connection: socket.socket) -> None:
     """Report the number and the exit code of a process, which is killed if nobody is there to be told."""
     connection.send(f"{process}".encode())
     ends = os.pidfd_open(process)
-    ready, _, _ = select.select([ends, connection], [], [])
-    if ends not in ready:
+    if ends not in select.select([ends, connection.fileno()], [], [])[0]:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     with suppress(OSError):
