@@ -33,7 +33,7 @@ FOLDER = ROOT / "results/unseen_photographs"
 BUCKET = "https://amazon-berkeley-objects.s3.amazonaws.com/images/small"
 RIGHT, SENSIBLE, NONSENSE = "right", "sensible", "nonsense"
 Key = tuple[str, str, str]  # image, question, answer
-ADAPTERS = ("adapter-photos",)  # whose answers are committed
+ADAPTERS = ("adapter-photos", "blip2-smollm2")  # whose answers are committed
 VERDICTS = (RIGHT, SENSIBLE, NONSENSE)
 
 
