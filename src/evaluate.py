@@ -56,7 +56,7 @@ PAGE, PLOTS = Path("metrics/report.html"), Path("metrics/plots/evaluate")
 def run() -> None:
     settings = load_settings()
     train_pairs, test_pairs = read_pairs(TRAIN), read_pairs(TEST)
-    _check_held_out(train_pairs, test_pairs)
+    _check_inputs(train_pairs, test_pairs)
     texts = {
         system.key: read_texts(system.answers, test_pairs, system.stage)
         if system.answers
@@ -101,11 +101,11 @@ def _print_notes(metrics: dict[str, Any]) -> None:
     print(minimum_detectable_effect_sentence(metrics))
 
 
-def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:
-    """No image is trained on and tested, nor one of its group.
+def _check_inputs(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> None:
+    """No image is trained on and tested, nor one of its group, and the adapter is there.
 
     Raises:
-        InputError: one is.
+        InputError: one is, or it is not.
     """
     for what, of in (("images", attrgetter("image_name")), ("groups of images", attrgetter("together"))):
         if both := sorted({of(pair) for pair in train_pairs} & {of(pair) for pair in test_pairs}):
@@ -113,6 +113,8 @@ def _check_held_out(train_pairs: Sequence[Pair], test_pairs: Sequence[Pair]) -> 
                 f"{len(both)} {what} are in {TRAIN} and in {TEST} ({named_first(both)}): no answer on them "
                 "tells anything; run dvc repro validate, which keeps what was edited by hand"
             )
+    if not ADAPTER.is_file():
+        raise InputError(f"{ADAPTER.parent} holds no adapter; run dvc repro train, or dvc pull")
 
 
 def main(

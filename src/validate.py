@@ -17,7 +17,7 @@ from typing import Any
 
 from vqa.catalogue import abo
 from vqa.catalogue.images import ImageRecord
-from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.manifest import tree_at_hand
 from vqa.core.csv_tables import Lines
 from vqa.core.errors import InputError, run_stage
 from vqa.core.files import write_json
@@ -54,9 +54,7 @@ METRICS = Path("metrics/data.json")
 @hand_edits_kept([*SPLIT_FILES.values(), REJECTED], "corrections belong into data/review (docs/pairs.md)")
 def run() -> None:
     settings = load_settings()
-    root, limits = read_tree(settings.data.root), settings.validate
-    if not root.is_dir():
-        raise InputError(f"params.yaml: data.root is {str(root)!r}, but there is no such folder")
+    root, limits = tree_at_hand(settings.data.root), settings.validate
     pairs, lines = pairs_and_lines(GENERATED, lambda: abo.image_names(root))
     reviews = read_reviews(DECISIONS, partial(image_id, root))
 

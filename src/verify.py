@@ -19,7 +19,7 @@ import typer
 
 from vqa.annotators.second_opinion import ask_second_opinions, preview
 from vqa.catalogue import abo
-from vqa.catalogue.manifest import read_tree
+from vqa.catalogue.manifest import tree_at_hand
 from vqa.core.cli import command_line
 from vqa.core.errors import run_command
 from vqa.core.files import write_json
@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Give each pair its support level; `few`: only show the opinions on so many images, and the bill."""
     settings = load_settings()
-    root, paid, limits = read_tree(settings.data.root), settings.generate, settings.verify
+    root, paid, limits = tree_at_hand(settings.data.root), settings.generate, settings.verify
     by_split = {name: read_pairs(path) for name, path in PAIRS.items()}
     kept_pairs = [pair for pairs in by_split.values() for pair in pairs]
     if few:

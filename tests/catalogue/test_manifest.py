@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vqa.catalogue.manifest import read_tree, text_of, unchanged_tree
+from vqa.catalogue.manifest import read_tree, text_of, tree_at_hand, unchanged_tree
 from vqa.core.errors import InputError
 
 
@@ -81,6 +81,16 @@ def test_a_file_that_stands_for_nothing_is_named(stamp: Path, text: str) -> None
     stamp.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"data\.root is 'data/shop\.yaml', which stands for no tree; name"):
         read_tree(stamp)
+
+
+def test_a_tree_at_hand_is_there(stamp: Path, tmp_path: Path) -> None:
+    tree = read_tree(stamp)
+    assert tree_at_hand(stamp) == tree_at_hand(tree) == tree
+    tree.rename(tmp_path / "gone")
+    with pytest.raises(InputError, match=rf"data\.root is '{stamp}', which stands for '{tree}', but"):
+        tree_at_hand(stamp)
+    with pytest.raises(InputError, match=rf"data\.root is '{tree}', but there is no such folder"):
+        tree_at_hand(tree)
 
 
 def test_nothing_cannot_be_stood_for(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from transformers import Blip2Processor
 
 from adapters import settings, shake
 from toy import PROMPT, toy_model
+from vqa.core.errors import InputError
 from vqa.inference.speed import Work, measure_speeds, pairs_of_first_images
 from vqa.pairs.pair import Pair
 from vqa.vlm import lora
@@ -59,6 +60,12 @@ def clock(rounds: list[tuple[float, float, float]]) -> Iterator[float]:
         yield now
         now += seconds
         yield now
+
+
+def test_an_image_that_is_gone_is_named(work: Work, tmp_path: Path) -> None:
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(InputError, match=r"b\.png changed after validation \(image_missing\); run dvc repro"):
+        work.features()
 
 
 def test_the_fastest_round_counts_and_ratios_are_taken_round_by_round(

@@ -190,3 +190,15 @@ def test_an_image_that_is_trained_on_and_tested_is_refused(project: Project) -> 
     Path("data/vqa/test.csv").write_text(f"{header}c.jpg,R?,red,,,,b.jpg\n")
     with pytest.raises(InputError, match=r"1 groups of images are in .* \(b\.jpg\)"):
         evaluate.run()
+
+
+def test_what_is_missing_is_named_before_anything_is_scored(project: Project) -> None:
+    project()
+    header = "image_name,question,answer,question_type,difficulty,source,split_group\n"
+    Path("data/vqa").mkdir(parents=True)
+    Path("data/vqa/train.csv").write_text(f"{header}a.jpg,Q?,red,,,,a.jpg\n")
+    Path("data/vqa/test.csv").write_text(f"{header}b.jpg,R?,red,,,,b.jpg\n")
+    with pytest.raises(
+        InputError, match=r"models/adapter/best holds no adapter; run dvc repro train, or dvc"
+    ):
+        evaluate.run()

@@ -11,6 +11,7 @@ import pytest
 import generate
 import validate
 import verify
+from failing import fails
 from vqa.core.csv_tables import read_rows
 from vqa.core.files import read_json
 from vqa.pairs.pair import Pair, read_pairs, read_support, without_left_out, write_pairs
@@ -92,6 +93,19 @@ def test_images_without_listings_leave_every_pair_unknown(
     assert Counter(support.support for support in read_support(SUPPORT_LEVELS, kept)) == {
         "unchecked": len(kept)
     }
+
+
+def test_a_tree_that_is_not_there_is_refused_and_no_pair_becomes_unchecked(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a machine to which DVC brought the outputs, and the file that stands for the tree."""
+    project()
+    generate.run()
+    validate.run()
+    before = SUPPORT_LEVELS.exists()
+    project(data={"root": "elsewhere"})
+    assert "data.root is 'elsewhere', but there is no such folder" in fails(verify.run, capsys)
+    assert SUPPORT_LEVELS.exists() is before is False
 
 
 def test_the_committed_settings_train_on_all() -> None:

@@ -19,6 +19,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
+from vqa.core.errors import InputError
+
 HASH_BITS = 256
 GREY_SIDE = 17  # places a side of the grey values that turned copies are found by
 # Raise it when the same bytes decode to other pixels or to another problem: remembered records are void then.
@@ -102,6 +104,20 @@ def load_image(path: Path) -> Image.Image:
         ImageError: `image_missing`, `image_truncated`, `image_unreadable` or `image_too_large`.
     """
     return decoded(_content(path))
+
+
+def load_validated(path: Path) -> Image.Image:
+    """As `load_image`, of an image that validation has decoded.
+
+    Raises:
+        InputError: it is gone, or has changed since.
+    """
+    try:
+        return load_image(path)
+    except ImageError as error:
+        raise InputError(
+            f"{path} changed after validation ({error.reason}); run dvc repro validate"
+        ) from error
 
 
 def inspect(path: Path) -> ImageRecord:

@@ -74,6 +74,19 @@ def read_tree(root: Path) -> Path:
     return tree if project == here else project / tree
 
 
+def tree_at_hand(root: Path) -> Path:
+    """As `read_tree`, of a folder that is there.
+
+    Raises:
+        InputError: it is not; or as `read_tree`.
+    """
+    tree = read_tree(root)
+    if not tree.is_dir():
+        stands = "" if tree == root else f", which stands for {str(tree)!r}"
+        raise InputError(f"params.yaml: data.root is {str(root)!r}{stands}, but there is no such folder")
+    return tree
+
+
 def licence_in(root: Path) -> str | None:
     """The licence of the images, as the manifest `root` states it; None for a folder, or if it states none.
 

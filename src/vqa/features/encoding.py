@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqa.catalogue.images import ImageError, load_image
+from vqa.catalogue.images import load_validated
 from vqa.core.devices import TOO_LARGE, rank_and_world, with_oom_hint
 from vqa.core.errors import InputError
 from vqa.core.files import content_hash
@@ -32,9 +32,9 @@ class Pixels(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         try:
-            return self._reader.pixels([load_image(self._paths[index])])[0]
-        except ImageError as error:
-            return f"{self._paths[index]} changed after validation ({error.reason}); run dvc repro validate"
+            return self._reader.pixels([load_validated(self._paths[index])])[0]
+        except InputError as error:
+            return str(error)
 
 
 def together(rows: Sequence[Any]) -> Any:

@@ -25,7 +25,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from vqa.catalogue.abo import image_path
-from vqa.catalogue.images import load_image
+from vqa.catalogue.images import load_validated
 from vqa.core.devices import in_memory
 from vqa.core.errors import InputError
 from vqa.core.files import sha256_file
@@ -146,7 +146,7 @@ def answer_with_other_model(
 
     def answer(by_image: list[list[int]]) -> Iterator[dict[int, str]]:
         for of_image in by_image:
-            image = load_image(image_path(root, pairs[of_image[0]].image_name))
+            image = load_validated(image_path(root, pairs[of_image[0]].image_name))
             for i in of_image:
                 say = partial(model.text, image, pairs[i].question, max_new_tokens)
                 yield {i: in_memory(say, f"{name} has no room for one question", smaller)}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vqa.catalogue.images import load_image
+from vqa.catalogue.images import load_validated
 from vqa.core.devices import TOO_LARGE, with_oom_hint
 from vqa.core.progress import progress_bar
 from vqa.pairs.pair import Pair
@@ -51,7 +51,7 @@ class Work:
         by_image: dict[str, Tensor | ImageFeatures] = {}
         for start in range(0, len(self.names), self._batch_size):
             batch = self.names[start : start + self._batch_size]
-            pixels = self._encoder.pixels([load_image(self._paths[name]) for name in batch])
+            pixels = self._encoder.pixels([load_validated(self._paths[name]) for name in batch])
 
             def image_features(count: int, pixels: Any = pixels) -> Features:
                 return self._encoder.features(pixels[:count])
