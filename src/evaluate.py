@@ -37,7 +37,7 @@ from vqa.pairs.predictions import NAMEABLE, read_texts
 from vqa.scoring import bertscore
 from vqa.scoring.bertscore import cpu_scorer
 from vqa.scoring.scores import scores_of_systems
-from vqa.settings import load_settings
+from vqa.settings import Settings, load_settings
 from vqa.vlm.tokens import answers_over_token_limit, load_prompt_tokens
 
 TRAIN, TEST, SUPPORT_LEVELS = (
@@ -92,10 +92,12 @@ def run() -> None:
     write_json(DETAILS, intervals)
     write_json(METRICS, metrics)
     print(f"evaluated {len(test_pairs)} answers of {len(texts)} systems: see {PAGE}, python src results")
-    _print_notes(metrics)
+    _print_notes(metrics, settings)
 
 
-def _print_notes(metrics: dict[str, Any]) -> None:
+def _print_notes(metrics: dict[str, Any], settings: Settings) -> None:
+    if not read_tree(settings.data.root).is_dir():
+        print(f"{settings.data.root}, data.root, is not on this machine: {PAGE} shows no images")
     if several := metrics["data"]["test_pairs_with_second_answer"]:
         print(f"{several} questions have a second right answer: the better one counts")
     print(minimum_detectable_effect_sentence(metrics))

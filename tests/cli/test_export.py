@@ -83,7 +83,7 @@ def test_the_code_of_both_cards_says_what_the_pipeline_says(
         assert len(code.splitlines()) <= 17
     for code in codes:
         (top / "export/card.py").write_text(code.replace("What color is the lamp?", row["question"]))
-        (said,) = printed_by(top / "export/card.py").splitlines()
+        (said,) = printed_by(top / "export/card.py", forks=family != "t5").splitlines()
         assert first_word(said) == row["generated_answer"]
 
 

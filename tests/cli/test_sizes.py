@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from paths import ROOT
 from vqa.cli import sizes
+from vqa.core.errors import InputError
 from vqa.core.files import read_json
 from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT
 from vqa.settings import load_settings
@@ -52,7 +54,9 @@ def test_the_model_that_params_yaml_names_is_counted_under_its_settings() -> Non
     assert sizes.settings_of("blip2-flan-t5-xl", fewer).model.name == "Salesforce/blip2-flan-t5-xl"
 
 
-def test_a_model_in_a_folder_is_counted_as_it_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_in_a_folder_is_counted_as_it_runs_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     settings, cpu = load_settings(), torch.device("cpu")
     rows = [[cell.strip() for cell in line.split("|")] for line in sizes.own_table(settings, cpu)[1:]]
@@ -62,5 +66,9 @@ def test_a_model_in_a_folder_is_counted_as_it_runs_here(monkeypatch: pytest.Monk
     assert cells["LoRA trains"].startswith(f"{trained['trainable_parameters'] / 1e6:.1f} M")
     assert float(cells["train"].removesuffix(" GB")) > float(cells["answer_base"].removesuffix(" GB"))
     assert cells["device"] == "cpu"
+    (tmp_path / "config.json").write_text("{}")
+    broken = replace(settings, model=replace(settings.model, name=str(tmp_path)))
+    with pytest.raises(InputError, match="no model can be read there"):
+        sizes.own_table(broken, cpu)
     of_hub = replace(settings, model=replace(settings.model, name="Salesforce/blip2-opt-2.7b"))
     assert sizes.own_table(of_hub, cpu) == []

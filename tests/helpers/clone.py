@@ -19,6 +19,8 @@ import psutil
 
 from paths import ROOT
 
+PYTHON = sys.executable  # also where a test puts another in its place
+
 
 class Clone:
     """A copy of the repository and its dvc.
@@ -52,7 +54,7 @@ class Clone:
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy, with this environment's programs on its path."""
         folders = [forked_python().parent] if self.forks else []
-        path = os.pathsep.join(map(str, [*folders, Path(sys.executable).parent, os.environ["PATH"]]))
+        path = os.pathsep.join(map(str, [*folders, Path(PYTHON).parent, os.environ["PATH"]]))
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -105,9 +107,12 @@ class Clone:
         return set(json.loads(self.dvc("status", "--json")))
 
 
-def printed_by(script: Path) -> str:
-    """What a script prints that knows nothing of this project, in its own folder, where it ends well."""
-    command = [str(forked_python()), script.name]
+def printed_by(script: Path, forks: bool = True) -> str:
+    """What a script prints that knows nothing of this project, in its own folder, where it ends well.
+
+    `forks`: libraries are imported already; else it begins as a stranger's does.
+    """
+    command = [str(forked_python()), script.name] if forks else [PYTHON, "-I", script.name]
     return subprocess.run(command, cwd=script.parent, capture_output=True, text=True, check=True).stdout
 
 
@@ -117,10 +122,10 @@ def forked_python() -> Path:
     folder, helpers = Path(mkdtemp(prefix="forked-")), Path(__file__).parent
     socket = folder / "socket"
     server = subprocess.Popen(
-        [sys.executable, str(helpers / "fork_server.py"), str(socket)], stdin=subprocess.PIPE, cwd=ROOT
+        [PYTHON, str(helpers / "fork_server.py"), str(socket)], stdin=subprocess.PIPE, cwd=ROOT
     )
     atexit.register(_end, server, folder)
-    words = [sys.executable, "-IS", str(helpers / "forked_python.py"), str(socket), sys.executable]
+    words = [PYTHON, "-IS", str(helpers / "forked_python.py"), str(socket), PYTHON]
     (folder / "python").write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     (folder / "python").chmod(0o755)
     while not socket.exists():

@@ -18,9 +18,10 @@ import train
 import validate
 import verify
 from browser import chromium_page
+from stages import TO_JUDGED
 from vqa.core.csv_tables import read_rows
 from vqa.core.errors import InputError
-from vqa.core.files import read_json
+from vqa.core.files import read_json, write_json
 from vqa.pairs.pair import read_pairs
 from vqa.pairs.predictions import read_predictions, read_texts
 
@@ -177,28 +178,44 @@ def test_only_training_answers_are_said_when_asked_for(project: Project) -> None
         assert said
 
 
+def write_split(split: str, *rows: str) -> None:
+    header = "image_name,question,answer,question_type,difficulty,source,split_group"
+    Path("data/vqa").mkdir(parents=True, exist_ok=True)
+    Path(f"data/vqa/{split}.csv").write_text("\n".join([header, *rows, ""]))
+
+
 def test_an_image_that_is_trained_on_and_tested_is_refused(project: Project) -> None:
     project()
-    header = "image_name,question,answer,question_type,difficulty,source,split_group\n"
-    Path("data/vqa").mkdir(parents=True)
-    Path("data/vqa/train.csv").write_text(f"{header}a.jpg,Q?,red,,,,a.jpg\nb.jpg,Q?,red,,,,b.jpg\n")
-    Path("data/vqa/test.csv").write_text(f"{header}b.jpg,R?,red,,,,b.jpg\n")
+    write_split("train", "a.jpg,Q?,red,,,,a.jpg", "b.jpg,Q?,red,,,,b.jpg")
+    write_split("test", "b.jpg,R?,red,,,,b.jpg")
     with pytest.raises(
         InputError, match=r"1 images are in .*train\.csv and in .*test\.csv \(b\.jpg\): no answer"
     ):
         evaluate.run()
-    Path("data/vqa/test.csv").write_text(f"{header}c.jpg,R?,red,,,,b.jpg\n")
+    write_split("test", "c.jpg,R?,red,,,,b.jpg")
     with pytest.raises(InputError, match=r"1 groups of images are in .* \(b\.jpg\)"):
         evaluate.run()
 
 
 def test_what_is_missing_is_named_before_anything_is_scored(project: Project) -> None:
     project()
-    header = "image_name,question,answer,question_type,difficulty,source,split_group\n"
-    Path("data/vqa").mkdir(parents=True)
-    Path("data/vqa/train.csv").write_text(f"{header}a.jpg,Q?,red,,,,a.jpg\n")
-    Path("data/vqa/test.csv").write_text(f"{header}b.jpg,R?,red,,,,b.jpg\n")
+    write_split("train", "a.jpg,Q?,red,,,,a.jpg")
+    write_split("test", "b.jpg,R?,red,,,,b.jpg")
     with pytest.raises(
         InputError, match=r"models/adapter/best holds no adapter; run dvc repro train, or dvc"
     ):
         evaluate.run()
+
+
+def test_a_page_without_images_is_told_of(
+    project_after: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a machine to which DVC brought the answers, and nothing the images."""
+    top = project_after(TO_JUDGED)
+    params = read_json(top / "params.yaml")
+    params["data"]["root"] = "elsewhere"
+    write_json(top / "params.yaml", params)
+    evaluate.run()
+    assert "elsewhere, data.root, is not on this machine: metrics/report.html shows no images" in (
+        capsys.readouterr().out
+    )

@@ -7,6 +7,7 @@ import torch
 from vqa.core.errors import InputError
 from vqa.core.files import write_json
 from vqa.vlm.loading import Pretrained
+from vqa.vlm.tokens import load_prompt_tokens
 
 CPU = torch.device("cpu")
 
@@ -58,3 +59,32 @@ def test_the_processor_is_part_of_the_identity(toy_folder: Path, tmp_path: Path)
 def test_quantisation_without_a_gpu_is_refused_by_name(toy_folder: Path) -> None:
     with pytest.raises(InputError, match=r"model\.quantization is '4bit', which needs a CUDA GPU"):
         Pretrained(str(toy_folder), quantization="4bit").load(CPU)
+
+
+@pytest.mark.parametrize("gone", [["tokenizer.json", "tokenizer_config.json"], ["tokenizer_config.json"]])
+def test_a_tokenizer_without_its_files_is_refused_wherever_one_is_read(
+    gone: list[str], toy_folder: Path, tmp_path: Path
+) -> None:
+    """Transformers makes one without words, and says nothing."""
+    shutil.copytree(toy_folder, tmp_path, dirs_exist_ok=True)
+    for name in gone:
+        (tmp_path / name).unlink()
+    model = Pretrained(str(tmp_path))
+    for read in (
+        model.check,
+        lambda: model.load_answer_model("{question}", CPU, "qformer"),
+        lambda: model.load_encoder(CPU, "qformer"),
+        lambda: load_prompt_tokens(str(tmp_path), None, "{question}"),
+    ):
+        with pytest.raises(InputError, match=r"has a tokenizer (without words|with 1 tokens)"):
+            read()
+
+
+def test_what_a_folder_s_readme_says_is_pointed_to(toy_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(toy_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"; restore the folder, or give another$"):
+        Pretrained(str(tmp_path)).check()
+    (tmp_path / "README.md").write_text("make it by …")
+    with pytest.raises(InputError, match=rf"; restore the folder as {tmp_path}/README\.md says, or give"):
+        Pretrained(str(tmp_path)).check()

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 from tabulate import tabulate
-from transformers import AutoConfig
 
 from vqa.core.cli import command_line
 from vqa.core.devices import default_device, frozen_dtype
 from vqa.memory_estimate.meta_device import BLIP2, IMAGE_TEXT, published_config
 from vqa.memory_estimate.model import ModelMemory
 from vqa.settings import PARAMS, Settings, load_settings
+from vqa.vlm.loading import Pretrained
 
 ABO_IMAGES = 398_212
 _TOP = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def own_table(now: Settings, device: torch.device) -> list[str]:
     """The same for a model in a folder of `now`, on `device` and in its dtype; none for a hub id."""
     if not Path(now.model.name).is_dir():
         return []
-    config, dtype = AutoConfig.from_pretrained(now.model.name), frozen_dtype(now.model.dtype, device)
+    config, dtype = Pretrained.of(now.model).config, frozen_dtype(now.model.dtype, device)
     sizes = ModelMemory(config, now, dtype, is_gpu=device.type == "cuda")
     share = f" ({sizes.trainable / sizes.answer_parameters:.2%})"
     rows = {stage: f"{estimate.total / 1e9:.2f} GB" for stage, estimate in sizes.by_stage().items()}

@@ -17,7 +17,7 @@ from vqa.vlm import blip2, image_text_model
 from vqa.vlm.blip2 import Level
 from vqa.vlm.interfaces import AnswerModel, ImageEncoder
 from vqa.vlm.prompts import PromptTokens
-from vqa.vlm.tokens import IMAGE_TOKEN
+from vqa.vlm.tokens import tokenizer_misfit
 
 # Files that make a processor, of which a folder has some.
 _PROCESSOR_FILES = (
@@ -98,15 +98,6 @@ def _reason(config: Any) -> str:
     return "no test here holds its answers from cached features to those from pixels"
 
 
-def _beyond(tokenizer: Any, rows: int) -> str:
-    """Tokens that the embeddings have no row for; but an image token needs none."""
-    beyond = [t for t, number in tokenizer.get_vocab().items() if number >= rows and t != IMAGE_TOKEN]
-    if not beyond:
-        return ""
-    tokens = f"{len(beyond)} tokens ({beyond[0]!r})"
-    return f"has a tokenizer with {tokens} that its {rows} embeddings have no row for"
-
-
 @dataclass(frozen=True)
 class Blip2:
     """BLIP-2; see `Family`."""
@@ -150,7 +141,7 @@ class Blip2:
         side, size = self.config.vision_config.image_size, dict(processor.image_processor.size)
         if {size.get("height"), size.get("width")} != {side}:
             return f"makes images of {size}, but its config.json wants {side} pixels a side"
-        return _beyond(processor.tokenizer, self.config.text_config.vocab_size)
+        return tokenizer_misfit(processor.tokenizer, self.config.text_config.vocab_size)
 
     def image_encoder(self, model: Any, processor: Any, device: torch.device, level: Level) -> ImageEncoder:
         return blip2.Blip2ImageEncoder(model, processor, device, level)
@@ -224,7 +215,7 @@ class ImageTextFamily:
         return ImageTextProcessor(tokenizer, image_processor, _template(tokenizer, files), files)
 
     def misfit(self, processor: ImageTextProcessor) -> str:
-        return _beyond(processor.tokenizer, self.config.get_text_config().vocab_size)
+        return tokenizer_misfit(processor.tokenizer, self.config.get_text_config().vocab_size)
 
     def image_encoder(self, model: Any, processor: Any, device: torch.device, level: Level) -> ImageEncoder:
         """See `Family`.

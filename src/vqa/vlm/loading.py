@@ -54,10 +54,15 @@ class Pretrained:
         return cls(settings.name, settings.revision, settings.dtype, settings.quantization)
 
     @property
+    def config(self) -> PretrainedConfig:
+        """Its configuration, of a family that there is here."""
+        with self._readable():
+            return self._config
+
+    @property
     def kind(self) -> str:
         """Its family, as transformers calls it: blip-2, llava, …"""
-        with self._readable():
-            return str(self._config.model_type)
+        return str(self.config.model_type)
 
     def check(self) -> None:
         """Check that what every later stage needs is there and fits: all weights, tokenizer, pixels.
@@ -75,8 +80,7 @@ class Pretrained:
             raise InputError(
                 f"{self._named} has weights that do not fit its config.json: {problem}; {self._restore}"
             )
-        if problem := self._family.misfit(self.load_processor()):
-            raise InputError(f"{self._named} {problem}; {self._restore}")
+        self.load_processor()
 
     def load(self, device: torch.device) -> Any:
         """The whole model in evaluation mode, in the dtype for `device`.
@@ -112,9 +116,16 @@ class Pretrained:
         return frozen, self._family.answer_model(model, processor, prompt, device, level).eval()
 
     def load_processor(self) -> Any:
-        """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision."""
+        """Tokenizer and image processor; the PIL backend, so that pixels do not depend on torchvision.
+
+        Raises:
+            InputError: they cannot be read, or do not fit the model.
+        """
         with self._readable():
-            return self._family.processor(self.name, self._revision, self._image_processor)
+            processor = self._family.processor(self.name, self._revision, self._image_processor)
+        if problem := self._family.misfit(processor):
+            raise InputError(f"{self._named} {problem}; {self._restore}")
+        return processor
 
     def identity(self, device: torch.device) -> dict[str, str | None]:
         """What made a row of features on `device`.
@@ -166,8 +177,9 @@ class Pretrained:
 
     @property
     def _restore(self) -> str:
-        if Path(self.name).is_dir():
-            return "restore the folder, or give another"
+        if (folder := Path(self.name)).is_dir():
+            made = f" as {folder / 'README.md'} says" if (folder / "README.md").is_file() else ""
+            return f"restore the folder{made}, or give another"
         return f"download it again: hf download {self.name} --force-download"
 
     @contextmanager

@@ -119,25 +119,43 @@ def end_token_id(model: Any) -> int:
     return int(ends[0] if isinstance(ends, list) else ends)
 
 
+def tokenizer_misfit(tokenizer: Any, rows: int) -> str:
+    """Why a tokenizer does not fit a model whose embeddings have `rows`; "" when it does.
+
+    It is empty, as transformers makes it in silence where its files are missing, or has tokens that no row is
+    for. An image token needs none.
+    """
+    ids = tokenizer("red", add_special_tokens=False)["input_ids"]
+    if not tokenizer.decode(ids, skip_special_tokens=True).strip():
+        return "has a tokenizer without words: tokenizer.json or tokenizer_config.json is missing"
+    beyond = [t for t, number in tokenizer.get_vocab().items() if number >= rows and t != IMAGE_TOKEN]
+    if not beyond:
+        return ""
+    tokens = f"{len(beyond)} tokens ({beyond[0]!r})"
+    return f"has a tokenizer with {tokens} that its {rows} embeddings have no row for"
+
+
 def load_prompt_tokens(name: str, revision: str | None, prompt: str) -> Tokens | TextTokens:
     """Load the tokenizer of a model's folder or hub id, without weights.
 
     Raises:
-        InputError: they cannot be read there.
+        InputError: it cannot be read there, or does not fit the model.
     """
     from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 – seconds, which validate rarely needs
 
     try:
         config = AutoConfig.from_pretrained(name, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        if config.model_type != "blip-2":
-            return TextTokens(tokenizer, config.get_text_config().max_position_embeddings, prompt)
-        return Tokens(tokenizer, config, prompt)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
             f"params.yaml: model.name is {name!r}, whose tokenizer cannot be read ({first_line(error)}); it "
             "is needed to tell whether a long question fits: give a model's folder or a hub id"
         ) from error
+    if problem := tokenizer_misfit(tokenizer, config.get_text_config().vocab_size):
+        raise InputError(f"params.yaml: model.name is {name!r}, which {problem}; restore it, or give another")
+    if config.model_type != "blip-2":
+        return TextTokens(tokenizer, config.get_text_config().max_position_embeddings, prompt)
+    return Tokens(tokenizer, config, prompt)
 
 
 def token_limit(
